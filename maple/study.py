@@ -1,0 +1,174 @@
+"""A study: what a config asks for, with every name looked up and every contradiction found before any job starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from maple.definitions import (
+    DefinitionError,
+    check,
+    expand_grid,
+    languages_of,
+    pick,
+    read_definitions,
+    read_languages,
+    read_yaml,
+)
+from maple.engines import ENGINES
+
+# The language in which instructions to translate are written, as in Bactrian-X.
+PIVOT = "eng_Latn"
+# What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
+IDENTITY = ("code", "name", "iso639_1", "script")
+# What decides a task's prompts and gold answers; its metrics do not.
+RENDERING = ("item", "prompt", "targets", "choices", "fields", "max_new_tokens")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything the rules look up, keyed by name.
+
+    languages: the grid's rows of the language table; identities: code, name, iso639_1 and script of every row of it;
+    phrases: the embedded world's words with the identity; models: definitions; corpora: the phrases that a built base
+    is pretrained on; recipes, limits, mixes: the three parts of a dataset's definition, each for the rule that needs
+    it; cells: method cells; tasks: definitions; renderings, measures: the two parts of them, for prompts and for
+    scores; runs: the grid, bases first; dataset_languages, task_languages: codes each has among the grid's.
+    """
+
+    languages: dict[str, dict]
+    identities: dict[str, dict]
+    phrases: dict[str, dict]
+    models: dict[str, dict]
+    corpora: dict[str, dict]
+    recipes: dict[str, dict]
+    limits: dict[str, dict]
+    mixes: dict[str, dict]
+    cells: dict[str, dict]
+    tasks: dict[str, dict]
+    renderings: dict[str, dict]
+    measures: dict[str, dict]
+    runs: list[dict]
+    dataset_languages: dict[str, list[str]]
+    task_languages: dict[str, list[str]]
+
+
+def _recipe(definition: dict) -> dict:
+    """Return the part of a dataset's definition that decides what is synthesized."""
+    kind = definition["recipe"]
+    kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
+    if kind == "self_instruct":  # its pool of demonstrations is curated between rounds
+        kept["limits"] = definition["curate"]
+    return kept
+
+
+def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
+    """Return the datasets of the grid and those whose English instructions they translate."""
+    needed, queue = {}, sorted(named)
+    while queue:
+        name = queue.pop()
+        needed.update(pick([name], datasets, "translate_respond.instructions", "config/datasets/"))
+        source = datasets[name].get("translate_respond", {}).get("instructions")
+        if source and source not in needed:
+            queue.append(source)
+    return needed
+
+
+def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
+    """Read the definitions that `config` names from `folder` (config/) and check them against `schemas`.
+
+    Raises DefinitionError, one line that names file and key, for: an unknown key anywhere, a name without a file or a
+    row, a task without the source the config wants, an unknown metric or engine.
+    """
+    from maple.metrics import METRICS
+
+    check(config, schemas / "config.schema.yaml", "config")
+    table = read_languages(folder / "languages.tsv")
+    languages = pick(config["languages"], table, "languages", "config/languages.tsv")
+    models = read_definitions(folder / "models", schemas / "model.schema.yaml")
+    datasets = read_definitions(folder / "datasets", schemas / "dataset.schema.yaml")
+    methods = read_definitions(folder / "methods", schemas / "method.schema.yaml")
+    all_tasks = read_definitions(folder / "tasks", schemas / "task.schema.yaml")
+    tasks = pick(config["tasks"], all_tasks, "tasks", "config/tasks/")
+    runs, cells = expand_grid(config["grid"], models, datasets, methods)
+    chosen = _datasets_needed(datasets, {run["dataset"] for run in runs if run["rank"] is not None})
+
+    for name, task in tasks.items():
+        file = f"config/tasks/{name}.yaml"
+        if config["task_source"] not in task["sources"]:
+            raise DefinitionError(
+                f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
+                f"it has {', '.join(task['sources'])}"
+            )
+        for metric in (*task["metrics"], task["headline"]):
+            if metric not in METRICS:
+                raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+        if task["headline"] not in task["metrics"]:
+            raise DefinitionError(f"{file}: headline {task['headline']!r} must be one of its metrics")
+        _check_words(task, file, table)
+    if config["task_source"] == "embedded" and config["items"] is None:
+        raise DefinitionError("config: items: embedded tasks have no end; write a number")
+    if config["task_source"] == "local" and config["data"] is None:
+        raise DefinitionError("config: data: write the folder in which the local rows lie")
+    _check_engine(config["generate"]["engine"])
+    _check_training(methods, config["finetune"])
+
+    identities = {code: {key: row[key] for key in IDENTITY} for code, row in table.items()}
+    worded = read_yaml(folder / "phrases.yaml")
+    phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
+    chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
+    speech = {code: phrases[code] for code in languages if code in phrases}
+    task_languages = {
+        name: languages_of(task, list(languages), table, f"config/tasks/{name}.yaml") for name, task in tasks.items()
+    }
+    return Study(
+        languages=languages,
+        identities=identities,
+        phrases=phrases,
+        models=chosen_models,
+        corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
+        recipes={name: _recipe(definition) for name, definition in chosen.items()},
+        limits={name: definition["curate"] for name, definition in chosen.items()},
+        mixes={name: definition["mix"] for name, definition in chosen.items()},
+        cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
+        tasks=tasks,
+        renderings={name: {key: task[key] for key in RENDERING if key in task} for name, task in tasks.items()},
+        measures={
+            name: {
+                "metrics": task["metrics"],
+                "headline": task["headline"],
+                "chance": task.get("chance"),
+                "languages": task_languages[name],
+            }
+            for name, task in tasks.items()
+        },
+        runs=runs,
+        dataset_languages={
+            name: languages_of(definition, list(languages), table, f"config/datasets/{name}.yaml")
+            for name, definition in chosen.items()
+        },
+        task_languages=task_languages,
+    )
+
+
+def _check_words(task: dict, file: str, table: Mapping) -> None:
+    from maple.tasks import words_named
+
+    columns = set(next(iter(table.values()), {}))
+    forms = [form for forms in task.get("choices", {}).values() for form in forms]
+    if unknown := words_named(task["prompt"], *forms) - columns:
+        raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+
+
+def _check_engine(name: str) -> None:
+    # Only the name: the engine may be installed in the jobs' environments and not in this one.
+    if name not in ENGINES:
+        raise DefinitionError(f"config: generate.engine: {name!r} is unknown; write one of {', '.join(ENGINES)}")
+
+
+def _check_training(methods: Mapping[str, dict], known: Mapping) -> None:
+    for name, definition in methods.items():
+        if unknown := set(definition.get("training", {})) - set(known):
+            raise DefinitionError(
+                f"config/methods/{name}.yaml: training: unknown key {sorted(unknown)}; "
+                f"known keys are those of the config's finetune: {', '.join(known)}"
+            )

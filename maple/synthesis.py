@@ -1,0 +1,38 @@
+"""Synthesis: a dataset's raw examples in one language, by the recipe its file names."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import polars as pl
+
+
+def synthesize(
+    recipe: dict,
+    *,
+    language: dict,
+    phrases: dict[str, dict],
+    english: str | Path | None,
+    progress: Callable[[Iterable], Iterable],
+) -> pl.DataFrame:
+    """Make raw rows: columns of an example, `fault` (why a row did not parse, "" for one that did) and `completion`.
+
+    `recipe` is what a file of config/datasets/ says, its mixture and limits aside; `phrases` are the embedded teacher's
+    words in the language and in English; `english` is the file of curated English examples to translate.
+    """
+    if recipe["recipe"] == "load":
+        from maple.load import load
+
+        return load(recipe["load"], language)
+    from maple.teachers import teacher
+
+    chosen = teacher(recipe["teacher"], phrases)
+    if recipe["recipe"] == "translate_respond":
+        from maple.translate_respond import translate_respond
+
+        rows = pl.read_parquet(english)
+        return translate_respond(recipe["translate_respond"], language, rows, chosen, recipe["seed"], progress)
+    from maple.self_instruct import seed_tasks, self_instruct
+
+    seeds = seed_tasks(recipe["seed_tasks"], language, phrases)
+    settings = {**recipe["self_instruct"], "curate": recipe["limits"]}
+    return self_instruct(settings, language, seeds, chosen, recipe["seed"], progress)

@@ -1,0 +1,57 @@
+rule base:
+    """Fetch a base model at its pinned revision, or pretrain a tiny one from scratch."""
+    output:
+        model=directory("results/base/{model}"),
+    log:
+        "logs/base/{model}.log",
+    conda:
+        "../../envs/training.yaml"
+    params:
+        model=lookup("{model}", within=STUDY.models),
+        phrases=lookup("{model}", within=STUDY.corpora),
+        code=fingerprint("base.py"),
+    script:
+        "../scripts/base.py"
+
+
+rule finetune:
+    """Finetune an adapter: one model, dataset, method and seed."""
+    input:
+        base="results/base/{model}",
+        mixture="results/mixtures/{dataset}.parquet",
+    output:
+        adapter=directory(f"results/adapters/{RUN}"),
+        card=f"results/cards/{RUN}/finetune.json",
+    log:
+        f"logs/finetune/{RUN}.log",
+    conda:
+        "../../envs/training.yaml"
+    params:
+        model=lookup("{model}", within=STUDY.models),
+        cell=lookup("{method}", within=STUDY.cells),
+        run=run_of,
+        code=fingerprint("finetune.py"),
+    script:
+        "../scripts/finetune.py"
+
+
+rule merge:
+    """Fold an adapter into its base's 16-bit weights, and check that the logits stay."""
+    input:
+        base="results/base/{model}",
+        adapter=f"results/adapters/{RUN}",
+    output:
+        merged=directory(f"results/merged/{RUN}"),
+        card=f"results/cards/{RUN}/merge.json",
+    log:
+        f"logs/merge/{RUN}.log",
+    conda:
+        "../../envs/training.yaml"
+    params:
+        model=lookup("{model}", within=STUDY.models),
+        bits=lookup("{method}/bits", within=STUDY.cells),
+        bound=config["merge"]["bound"],
+        run=run_of,
+        code=fingerprint("merge.py"),
+    script:
+        "../scripts/merge.py"

@@ -1,0 +1,60 @@
+ADAPTED = [run for run in STUDY.runs if run["rank"] is not None]
+DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_languages.items() for code in codes]
+
+
+rule summarize:
+    """Summarize all scores: one row a run, task, language and metric, with intervals and the change against the base."""
+    input:
+        scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
+    output:
+        summary="results/summary.parquet",
+        leaderboard="results/leaderboard.txt",
+    log:
+        "logs/summarize.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        runs=STUDY.runs,
+        tasks=STUDY.measures,
+        languages=list(STUDY.languages.values()),
+        confidence=config["report"]["confidence"],
+        code=fingerprint("summarize.py"),
+    script:
+        "../scripts/summarize.py"
+
+
+rule report:
+    """Write the report, one self-contained page."""
+    input:
+        summary="results/summary.parquet",
+        cards=[
+            *for_runs("results/cards/{run}/finetune.json", ADAPTED),
+            *for_runs("results/cards/{run}/merge.json", ADAPTED),
+            *for_runs("results/cards/{run}/generate.json"),
+        ],
+        examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),
+        dropped=expand("results/dropped/{set}.parquet", set=DATASET_LANGUAGES),
+    output:
+        report="results/report.html",
+    log:
+        "logs/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        runs=STUDY.runs,
+        tasks=STUDY.measures,
+        languages=list(STUDY.languages.values()),
+        note=config["note"],
+        code=fingerprint("report.py"),
+    script:
+        "../scripts/report.py"
+
+
+for code in STUDY.languages:
+
+    rule:
+        name:
+            code
+        """One language, scored over all runs."""
+        input:
+            for_runs(f"results/scores/{{run}}/{code}.parquet"),

@@ -1,0 +1,17 @@
+"""Fetch a base model, or pretrain a tiny one."""
+
+from tqdm import tqdm
+
+from maple.bases import make
+from maple.files import folder_written_aside
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+with folder_written_aside(snakemake.output.model) as folder:
+    make(
+        snakemake.params.model,
+        folder,
+        phrases=snakemake.params.phrases,
+        threads=snakemake.threads,
+        progress=tqdm,
+    )

@@ -1,0 +1,17 @@
+"""Keep the examples worth learning from."""
+
+import polars as pl
+
+from maple.curation import curate
+from maple.files import write_parquet
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+kept, dropped = curate(
+    pl.read_parquet(snakemake.input.rows),
+    language=snakemake.params.language,
+    limits=snakemake.params.limits,
+)
+print(dropped.group_by("reason").len(), f"kept {kept.height} of {kept.height + dropped.height}", sep="\n")
+write_parquet(dropped, snakemake.output.dropped)
+write_parquet(kept, snakemake.output.examples)

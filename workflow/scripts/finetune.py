@@ -1,0 +1,20 @@
+"""Finetune an adapter."""
+
+import polars as pl
+
+from maple.files import folder_written_aside, write_json
+from maple.finetuning import finetune
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+with folder_written_aside(snakemake.output.adapter) as folder:
+    card = finetune(
+        snakemake.input.base,
+        pl.read_parquet(snakemake.input.mixture),
+        folder,
+        cell=snakemake.params.cell,
+        model=snakemake.params.model,
+        seed=snakemake.params.run["seed"],
+        threads=snakemake.threads,
+    )
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)

@@ -1,0 +1,21 @@
+"""Complete a run's prompts of all tasks and languages, those that are missing."""
+
+import polars as pl
+from tqdm import tqdm
+
+from maple.files import write_json
+from maple.generation import generate
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+card = generate(
+    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    snakemake.input.model,
+    outputs=dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True)),
+    journal=snakemake.params.journal,
+    settings=snakemake.params.settings,
+    model=snakemake.params.model,
+    threads=snakemake.threads,
+    progress=tqdm,
+)
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)

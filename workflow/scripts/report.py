@@ -1,0 +1,21 @@
+"""Write the report."""
+
+import polars as pl
+
+from maple.cards import read_cards
+from maple.curation import counts
+from maple.files import write_text
+from maple.logs import log_to
+from maple.report import report
+
+log_to(snakemake.log[0])
+page = report(
+    pl.read_parquet(snakemake.input.summary),
+    languages=snakemake.params.languages,
+    tasks=snakemake.params.tasks,
+    runs=snakemake.params.runs,
+    cards=read_cards(snakemake.input.cards),
+    curation=counts(snakemake.input.examples, snakemake.input.dropped),
+    note=snakemake.params.note,
+)
+write_text(page, snakemake.output.report)

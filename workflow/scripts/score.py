@@ -1,0 +1,15 @@
+"""Score one run's completions in one language."""
+
+import polars as pl
+
+from maple.files import write_parquet
+from maple.logs import log_to
+from maple.scoring import score_items
+
+log_to(snakemake.log[0])
+scores = score_items(
+    pl.read_parquet(snakemake.input.generations),
+    tasks=snakemake.params.metrics,
+    run=snakemake.params.run,
+)
+write_parquet(scores, snakemake.output.scores)
