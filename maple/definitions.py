@@ -130,18 +130,18 @@ def expand_grid(
     return list(runs.values()), cells
 
 
-def languages_of(definition: dict, grid_languages: list[str], table: Mapping, source: str) -> list[str]:
-    """Return the codes that a task or dataset has among the grid's; `languages:` of its file, or all.
+def stated_languages(definition: Mapping, grid: list[str], table: Mapping, source: str) -> list[str]:
+    """Return the codes under `languages:` of a task's source or a dataset; the grid's for `all` or none stated.
 
     A DefinitionError names a code that config/languages.tsv lacks.
     """
     stated = definition.get("languages", "all")
     if stated == "all":
-        return list(grid_languages)
+        return list(grid)
     for code in stated:
         if code not in table:
             raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
-    return [code for code in grid_languages if code in stated]
+    return list(stated)
 
 
 def run_path(run: Mapping) -> str:

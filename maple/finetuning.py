@@ -40,11 +40,11 @@ def finetune(
 ) -> dict:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
-    `cell` has bits, adapter (what PEFT's LoraConfig is called with) and training: steps, batch (examples),
-    learning_rate, warmup (share of the steps), max_length (tokens), weight_decay, max_grad_norm; `model` is the base's
-    definition. The loss is on the completion only, as in
-    Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. The card holds the loss curve in nats a token.
-    Raises FinetuningError for an empty dataset or a loss that is not finite.
+    `cell` has bits, adapter (what PEFT's LoraConfig is called with) and training: steps, batch (examples a step),
+    micro_batch (examples a pass), learning_rate, warmup (share of the steps), max_length (tokens), weight_decay,
+    max_grad_norm; `model` is the base's definition. The loss is on the completion only, as in Bactrian-X's recipe
+    (arXiv 2305.15011); the schedule is cosine. The card holds the loss curve in nats a token. Raises FinetuningError
+    for an empty dataset or a loss that is not finite.
     """
     import torch
     from datasets import Dataset
@@ -75,7 +75,8 @@ def finetune(
         arguments = SFTConfig(
             output_dir=str(adapter / "trainer"),
             max_steps=training["steps"],
-            per_device_train_batch_size=training["batch"],
+            per_device_train_batch_size=training["micro_batch"],
+            gradient_accumulation_steps=math.ceil(training["batch"] / training["micro_batch"]),
             learning_rate=training["learning_rate"],
             lr_scheduler_type="cosine",
             warmup_steps=math.ceil(training["warmup"] * training["steps"]),

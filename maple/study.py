@@ -8,11 +8,11 @@ from maple.definitions import (
     DefinitionError,
     check,
     expand_grid,
-    languages_of,
     pick,
     read_definitions,
     read_languages,
     read_yaml,
+    stated_languages,
 )
 from maple.engines import ENGINES
 
@@ -30,9 +30,10 @@ class Study:
 
     languages: the grid's rows of the language table; identities: code, name, iso639_1 and script of every row of it;
     phrases: the embedded world's words with the identity; models: definitions; corpora: the phrases that a built base
-    is pretrained on; recipes, limits, mixes: the three parts of a dataset's definition, each for the rule that needs
-    it; cells: method cells; tasks: definitions; renderings, measures: the two parts of them, for prompts and for
-    scores; runs: the grid, bases first; dataset_languages, task_languages: codes each has among the grid's.
+    is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for the rule that needs it;
+    cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for prompts, rows and
+    scores; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
+    codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -46,6 +47,7 @@ class Study:
     cells: dict[str, dict]
     tasks: dict[str, dict]
     renderings: dict[str, dict]
+    sources: dict[str, dict]
     measures: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
@@ -117,9 +119,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
     speech = {code: phrases[code] for code in languages if code in phrases}
-    task_languages = {
-        name: languages_of(task, list(languages), table, f"config/tasks/{name}.yaml") for name, task in tasks.items()
-    }
+    task_languages = {}
+    for name, task in tasks.items():
+        offered = stated_languages(
+            task["sources"][config["task_source"]], list(languages), table, f"config/tasks/{name}.yaml"
+        )
+        task_languages[name] = [code for code in languages if code in offered]
     return Study(
         languages=languages,
         identities=identities,
@@ -132,6 +137,14 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
         renderings={name: {key: task[key] for key in RENDERING if key in task} for name, task in tasks.items()},
+        sources={
+            name: {
+                kind: {key: value for key, value in source.items() if key != "languages"}
+                for kind, source in task["sources"].items()
+                if kind == config["task_source"]
+            }
+            for name, task in tasks.items()
+        },
         measures={
             name: {
                 "metrics": task["metrics"],
@@ -143,7 +156,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         },
         runs=runs,
         dataset_languages={
-            name: languages_of(definition, list(languages), table, f"config/datasets/{name}.yaml")
+            name: stated_languages(definition, list(languages), table, f"config/datasets/{name}.yaml")
             for name, definition in chosen.items()
         },
         task_languages=task_languages,

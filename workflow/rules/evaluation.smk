@@ -1,7 +1,6 @@
 def task_source(wildcards):
     """The chosen source of a task, its templates filled for the language."""
-    source = {config["task_source"]: STUDY.tasks[wildcards.task]["sources"][config["task_source"]]}
-    return resolve(source, STUDY.identities[wildcards.language], config["data"])
+    return resolve(STUDY.sources[wildcards.task], STUDY.identities[wildcards.language], config["data"])
 
 
 def task_rows(wildcards):

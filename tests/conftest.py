@@ -1,0 +1,62 @@
+"""What several tests stand on: toy models and a toy tokenizer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory) -> Path:
+    """A Hub-style folder whose tokenizer knows letters: a..z are tokens 4..29, space 30, newline 31, # 32, : 33."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("letters")
+    special = ["<unk>", "<s>", "</s>", "<pad>"]
+    vocabulary = special + list("abcdefghijklmnopqrstuvwxyz \n#:")
+    tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.add_special_tokens(special)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_base(tmp_path_factory) -> Path:
+    """A base of a few hundred thousand parameters, pretrained for five steps on two sentences."""
+    from maple.bases import build
+
+    folder = tmp_path_factory.mktemp("base")
+    definition = {
+        "vocabulary": 400,
+        "architecture": {
+            "model_type": "llama",
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "max_position_embeddings": 256,
+            "tie_word_embeddings": True,
+        },
+        "training": {"steps": 5, "batch": 4, "length": 16, "learning_rate": 1e-2, "seed": 1},
+    }
+    texts = ["The sun rises in the east.", "Jua huchomoza mashariki."] * 50
+    build(definition, iter(texts), folder, threads=1, progress=iter)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The toy study, run once for real with the real rules."""
+    from project import Project
+
+    project = Project.made_in(tmp_path_factory.mktemp("finished"))
+    project.snakemake()
+    return project

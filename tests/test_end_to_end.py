@@ -1,0 +1,130 @@
+"""The real chain, run: the toy study, a killed job, and rows that nobody here wrote."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import polars as pl
+import pytest
+import yaml
+from project import ROOT, Project
+
+pytestmark = pytest.mark.heavy
+RUN = "toy/little/lora-r2-16bit/seed1"
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def test_the_chain_ends_in_a_report(finished):
+    results = finished.folder / "results"
+    page = (results / "report.html").read_text()
+    assert "A toy." in page and "lora-r2-16bit" in page
+    summary = pl.read_parquet(results / "summary.parquet")
+    assert set(summary["task"]) >= {"xnli", "xquad"}
+    assert set(summary["language"]) >= {"eng_Latn", "swh_Latn"}
+    assert set(summary["method"]) == {"none", "lora-r2-16bit"}
+
+
+def test_every_prompt_is_completed_and_scored(finished):
+    results = finished.folder / "results"
+    prompts = pl.read_parquet(results / "prompts" / "*" / "swh_Latn.parquet")
+    completed = pl.read_parquet(results / "generations" / RUN / "swh_Latn.parquet")
+    scores = pl.read_parquet(results / "scores" / RUN / "swh_Latn.parquet")
+    assert prompts.height == completed.height == scores.select("task", "item").unique().height == 8
+    assert completed["completion"].null_count() == 0
+
+
+def test_the_run_cards_tell_what_was_done(finished):
+    cards = finished.folder / "results" / "cards" / RUN
+    finetune, merge, generate = (
+        json.loads((cards / f"{stage}.json").read_text()) for stage in ("finetune", "merge", "generate")
+    )
+    assert finetune["run"] == {"model": "toy", "dataset": "little", "method": "lora-r2-16bit", "seed": 1}
+    assert len(finetune["loss"]) == 4 and finetune["seconds"] > 0 and finetune["versions"]["peft"]
+    assert merge["largest_logit_difference"] <= merge["bound"]
+    assert generate["computed"] == generate["distinct"]
+
+
+def test_nothing_half_written_is_left(finished):
+    assert not list(finished.folder.rglob("*.part"))
+    assert not list(finished.folder.rglob("journal.jsonl"))
+
+
+def test_a_changed_word_costs_that_language_s_completions_of_that_task_alone(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")
+    project.snakemake(f"results/generations/{RUN}/swh_Latn.parquet")
+    card = json.loads((project.folder / f"results/cards/{RUN}/generate.json").read_text())
+    assert card["computed"] == 4  # the verbalizers stand in the instruction, so the four XNLI prompts changed
+    assert card["carried_over"] == card["distinct"] - 4
+
+
+def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    folder = project.folder / "results" / "generations" / RUN
+    undisturbed = {path.name: pl.read_parquet(path) for path in folder.glob("*.parquet")}
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    target = f"results/generations/{RUN}/swh_Latn.parquet"
+    config = yaml.safe_load((project.folder / "study.yaml").read_text())
+    project.study(generate=config["generate"] | {"batch": 1})  # four completions a batch of the journal
+    process = subprocess.Popen(
+        project.command(target), cwd=project.folder, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    journal = folder / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.is_file() and journal.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    survived = journal.read_text().count("\n")
+    assert survived >= 4
+    subprocess.run(project.command("--unlock"), cwd=project.folder, check=True, capture_output=True)
+    project.snakemake(target)
+    card = json.loads((project.folder / f"results/cards/{RUN}/generate.json").read_text())
+    assert card["carried_over"] == survived
+    assert card["computed"] == card["distinct"] - survived
+    for name, frame in undisturbed.items():
+        assert pl.read_parquet(folder / name).equals(frame)
+
+
+def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):
+    (tmp_path / "again").mkdir()
+    project = Project.made_in(tmp_path / "again")
+    project.snakemake("results/summary.parquet")
+    first, second = (pl.read_parquet(one.folder / "results/summary.parquet") for one in (finished, project))
+    assert first.equals(second)
+
+
+def test_a_dataset_with_a_missing_column_is_refused_with_its_row(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    (project.folder / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instruction": "a"}\n')
+    dataset = {
+        "recipe": "load",
+        "languages": ["eng_Latn"],
+        "load": {"local": {"path": "rows.jsonl"}},
+        "curate": {},
+        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+    }
+    project.write("config/datasets/little.yaml", dataset)
+    output = project.snakemake("results/examples/little/eng_Latn.parquet", fails=True)
+    log = (project.folder / "logs/synthesize/little/eng_Latn.log").read_text()
+    assert "rows.jsonl: row 2 has no column output" in log and "rows.jsonl: row 2" in output
+    assert not (project.folder / "results/synthesized/little/eng_Latn.parquet").exists()
+
+
+def test_the_chain_runs_on_real_rows(tmp_path):
+    if not SHARED.is_dir():
+        pytest.skip(f"real rows are not there: {SHARED}")
+    (tmp_path / "real").mkdir()
+    project = Project.made_in(tmp_path / "real")
+    real = yaml.safe_load((ROOT / "config/real.yaml").read_text())
+    project.write("study.yaml", real | {"data": str(SHARED)})
+    project.snakemake()
+    summary = pl.read_parquet(project.folder / "results/summary.parquet")
+    cells = summary.filter((pl.col("task") != "all") & (pl.col("language") != "all")).select("task", "language")
+    assert {("xcopa", "swh_Latn"), ("xnli", "spa_Latn"), ("xcopa", "zho_Hans")} <= set(cells.unique().iter_rows())
+    examples = pl.read_parquet(project.folder / "results/examples/multialpaca/jpn_Jpan.parquet")
+    assert examples.height > 100
+    assert "xcopa" in (project.folder / "results/report.html").read_text()

@@ -1,0 +1,171 @@
+import json
+
+import polars as pl
+import pytest
+
+from maple.engines import Completion, EngineError, engine_version
+from maple.generation import (
+    COMPLETION_SCHEMA,
+    GenerationError,
+    Journal,
+    complete,
+    completion_key,
+    previous_completions,
+    weights_digest,
+)
+from maple.tasks import PROMPT_SCHEMA
+
+NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
+SETTINGS = {"engine": "toy", "batch": 1, "max_length": 60}
+
+
+class Echo:
+    """Repeats the last token of each prompt; remembers what it was asked; dies at the prompt ending in `dies_at`."""
+
+    def __init__(self, dies_at=None):
+        self.asked, self.dies_at = [], dies_at
+
+    def complete(self, prompts, limits):
+        self.asked += prompts
+        if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
+            raise RuntimeError("killed")
+        return [Completion([prompt[-1]], "stop") for prompt in prompts]
+
+
+def prompts(*texts):
+    rows = [
+        {
+            "task": "toy",
+            "language": "eng_Latn",
+            "item": str(number),
+            "prompt": text,
+            "targets": ["a"],
+            "labels": [],
+            "verbalizers": [],
+            "max_new_tokens": 4,
+        }
+        for number, text in enumerate(texts)
+    ]
+    return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
+
+
+def run(model, frame, path, engine, previous=NOTHING, **settings):
+    return complete(
+        frame,
+        model,
+        engine="toy 1",
+        settings=SETTINGS | settings,
+        previous=previous,
+        journal=Journal(path / "journal.jsonl"),
+        start_engine=lambda encoder: engine,
+        progress=iter,
+    )
+
+
+def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path):
+    completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
+    assert completed["completion"].to_list() == ["c", "z", "b"]
+    assert completed["prompt_tokens"].to_list() == [4, 4, 2]
+    assert counts == {"prompts": 3, "distinct": 3, "carried_over": 0, "computed": 3}
+
+
+def test_a_finished_run_is_replayed_without_an_engine(letters, tmp_path):
+    frame = prompts("abc", "xyz")
+    first, _ = run(letters, frame, tmp_path, Echo())
+    again, counts = run(letters, frame, tmp_path / "other", None, previous=first.select(list(COMPLETION_SCHEMA)))
+    assert again.equals(first)
+    assert counts["computed"] == 0
+
+
+def test_a_changed_prompt_alone_is_computed_again(letters, tmp_path):
+    first, _ = run(letters, prompts("abc", "xyz"), tmp_path, Echo())
+    engine = Echo()
+    previous = first.select(list(COMPLETION_SCHEMA))
+    completed, _ = run(letters, prompts("abc", "xyw"), tmp_path / "other", engine, previous)
+    assert [prompt[-1] for prompt in engine.asked] == [4 + 22]
+    assert completed["completion"].to_list() == ["c", "w"]
+
+
+def test_a_changed_gold_answer_costs_no_completion(letters, tmp_path):
+    first, _ = run(letters, prompts("abc"), tmp_path, Echo())
+    frame = prompts("abc").with_columns(targets=pl.lit(["b"]))
+    completed, _ = run(letters, frame, tmp_path / "other", None, first.select(list(COMPLETION_SCHEMA)))
+    assert completed["targets"].to_list() == [["b"]]
+
+
+def test_equal_prompts_are_computed_once(letters, tmp_path):
+    engine = Echo()
+    completed, _ = run(letters, prompts("abc", "abc"), tmp_path, engine)
+    assert len(engine.asked) == 1
+    assert completed["completion"].to_list() == ["c", "c"]
+
+
+def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
+    texts = [a + b + "z" * 2 for a in "abcde" for b in "abcde"]  # 25 prompts, 4 a batch
+    with pytest.raises(RuntimeError):
+        run(letters, prompts(*texts), tmp_path, Echo(dies_at=4 + 4))  # the first prompt with an e
+    survived = len(Journal(tmp_path / "journal.jsonl").read())
+    assert survived > 0 and survived % 4 == 0
+    engine = Echo()
+    completed, counts = run(letters, prompts(*texts), tmp_path, engine)
+    assert counts["carried_over"] == survived
+    assert len(engine.asked) == 25 - survived
+    undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
+    assert completed.equals(undisturbed)
+
+
+def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "a"}])
+    with open(journal.path, "a") as file:
+        file.write('{"key": "b", "comp')
+    journal.append([{"key": "c"}])
+    assert [row["key"] for row in journal.read()] == ["a", "c"]
+
+
+def test_an_unreadable_output_is_no_source_of_completions(tmp_path):
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
+    assert previous_completions([tmp_path / "torn.parquet", tmp_path / "missing.parquet"]).is_empty()
+
+
+def test_a_prompt_that_does_not_fit_is_refused_before_the_engine_starts(letters, tmp_path):
+    with pytest.raises(GenerationError, match="toy, eng_Latn, item 1: 61 prompt tokens and 4 new ones"):
+        run(letters, prompts("a", "a" * 60), tmp_path, None)
+
+
+def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
+    base = ("weights", [1, 2], 4, {"temperature": 0.0}, "vllm 1")
+    changed = [
+        ("others", *base[1:]),
+        (base[0], [1, 3], *base[2:]),
+        (*base[:2], 5, *base[3:]),
+        (*base[:3], {"temperature": 1.0}, base[4]),
+        (*base[:4], "vllm 2"),
+    ]
+    keys = {completion_key(*arguments) for arguments in [base, *changed]}
+    assert len(keys) == 6
+    assert completion_key(*base) in keys
+
+
+def test_other_weights_are_another_model(letters, tmp_path):
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.safetensors").write_text(name)
+        (folder / "config.json").write_text("{}")
+        (folder / "notes.txt").write_text("x")
+    digests = {name: weights_digest(tmp_path / name) for name in ("a", "b")}
+    assert digests["a"] != digests["b"]
+    (tmp_path / "a" / "notes.txt").write_text("y")
+    assert weights_digest(tmp_path / "a") == digests["a"]
+
+
+def test_the_journal_is_json_a_line(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "a", "completion": "ሰኞ\n"}])
+    assert json.loads(journal.path.read_text()) == {"key": "a", "completion": "ሰኞ\n"}
+
+
+def test_an_unknown_engine_is_told_the_known_ones():
+    with pytest.raises(EngineError, match=r"'tgi' is unknown; write one of vllm, transformers"):
+        engine_version("tgi")

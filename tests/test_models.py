@@ -1,0 +1,123 @@
+"""Models through the real libraries, at a few hundred thousand parameters."""
+
+import polars as pl
+import pytest
+
+pytestmark = pytest.mark.heavy
+
+EXAMPLES = pl.DataFrame(
+    {
+        "instruction": ["Which day is it?", "Leo ni siku gani?"] * 8,
+        "input": ["", "Jumatatu"] * 8,
+        "output": ["Monday", "Jumatatu"] * 8,
+    }
+)
+TRAINING = {
+    "steps": 6,
+    "batch": 4,
+    "micro_batch": 4,
+    "learning_rate": 1e-2,
+    "warmup": 0.1,
+    "max_length": 128,
+    "weight_decay": 0.0,
+    "max_grad_norm": 1.0,
+}
+
+
+def cell(bits, **training):
+    adapter = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear"}
+    return {"bits": bits, "adapter": adapter, "training": TRAINING | training}
+
+
+def finetuned(base, folder, bits):
+    from maple.finetuning import finetune
+
+    folder.mkdir()
+    return finetune(base, EXAMPLES, folder, cell=cell(bits), model={}, seed=1, threads=1)
+
+
+def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(toy_base)
+    model = AutoModelForCausalLM.from_pretrained(toy_base)
+    assert tokenizer.decode(tokenizer("Jua, ሰኞ, 星期一")["input_ids"]) == "Jua, ሰኞ, 星期一"
+    assert len(tokenizer) == model.config.vocab_size
+    assert {path.suffix for path in toy_base.iterdir()} == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_an_adapter_is_trained_on_every_precision_and_merges(toy_base, tmp_path, bits):
+    from maple.merging import merge
+
+    card = finetuned(toy_base, tmp_path / "adapter", bits)
+    assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
+    assert 0 < card["trainable_share"] < 1
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    (tmp_path / "merged").mkdir()
+    card = merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=bits, bound=0.5, model={}, threads=1)
+    assert card["largest_logit_difference"] < 0.5
+    assert (tmp_path / "merged" / "tokenizer.json").is_file()
+
+
+def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
+    weights = []
+    for name in ("first", "second"):
+        finetuned(toy_base, tmp_path / name, 16)
+        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_a_merge_that_is_not_the_trained_model_fails(toy_base, tmp_path):
+    from maple.merging import MergeError, merge
+
+    finetuned(toy_base, tmp_path / "adapter", 16)
+    (tmp_path / "merged").mkdir()
+    with pytest.raises(MergeError, match=r"merge\.bound allows 1e-09"):
+        merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=16, bound=1e-9, model={}, threads=1)
+
+
+def test_a_dataset_of_which_nothing_fits_is_refused(toy_base, tmp_path):
+    from maple.finetuning import FinetuningError, finetune
+
+    with pytest.raises(FinetuningError, match="max_length=3 tokens"):
+        finetune(toy_base, EXAMPLES, tmp_path, cell=cell(16, max_length=3), model={}, seed=1, threads=1)
+
+
+def test_examples_too_long_are_left_out_whole_and_counted(letters):
+    from maple.finetuning import encode
+    from maple.prompts import Encoder
+
+    examples = pl.DataFrame({"instruction": ["a", "a" * 90], "input": ["", ""], "output": ["b", "b"]})
+    encoded, too_long = encode(examples, Encoder.of(letters), max_length=64)
+    assert (len(encoded), too_long) == (1, 1)
+
+
+def completions(engine, base):
+    from maple.engines import start
+    from maple.prompts import Encoder
+
+    encoder = Encoder.of(base)
+    settings = {"batch": 2, "max_length": 128, "cpu_cache_gib": 1}
+    running = start(engine, base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    prompts = encoder.prompts(["The sun", "Jua huchomoza", "The sun rises in the east. " * 3])
+    return running.complete(prompts, [3, 8, 8])
+
+
+def test_a_completion_does_not_depend_on_its_neighbours_in_the_batch(toy_base):
+    from maple.engines import start
+    from maple.prompts import Encoder
+
+    encoder = Encoder.of(toy_base)
+    settings = {"batch": 2, "max_length": 128, "cpu_cache_gib": 1}
+    running = start("transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    prompts = encoder.prompts(["The sun", "Jua huchomoza", "The sun rises in the east. " * 3])
+    alone = [running.complete([prompt], [8])[0] for prompt in prompts]
+    assert running.complete(prompts, [8, 8, 8]) == alone
+
+
+def test_vllm_answers_like_transformers(toy_base):
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    by_transformers, by_vllm = completions("transformers", toy_base), completions("vllm", toy_base)
+    assert by_vllm == by_transformers
+    assert [len(completion.tokens) <= limit for completion, limit in zip(by_vllm, [3, 8, 8], strict=True)] == [True] * 3

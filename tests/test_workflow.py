@@ -1,0 +1,195 @@
+"""What Snakemake would run, asked of the real rules on a finished toy study."""
+
+import pytest
+import yaml
+from project import ROOT, TOY_STUDY, Project
+
+pytestmark = pytest.mark.heavy
+AFTER_SCORE = {"summarize": 1, "report": 1}
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    return finished.copy_to(tmp_path / "project")
+
+
+def scored(runs=2, languages=2):
+    return {"score": runs * languages, **AFTER_SCORE}
+
+
+def test_a_finished_study_has_nothing_to_do(project):
+    assert project.jobs() == {}
+
+
+def test_a_comment_reruns_nothing(project):
+    for path in ("maple/scoring.py", "maple/prompts.py", "workflow/scripts/score.py", "workflow/scripts/finetune.py"):
+        file = project.folder / path
+        file.write_text(file.read_text() + "\n# a remark\n")
+    assert project.jobs() == {}
+
+
+def test_a_fresh_checkout_with_the_results_copied_in_reruns_nothing(project, finished):
+    for part in ("Snakefile", "config", "maple", "workflow"):
+        paths = [project.folder / part] if part == "Snakefile" else (project.folder / part).rglob("*")
+        for path in paths:
+            path.touch()
+    assert project.jobs() == {}
+
+
+def test_one_language_s_words_rerun_its_prompts_and_what_follows(project):
+    project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")
+    assert project.jobs() == {"render_prompts": 1, "generate": 2, **scored()}
+
+
+def test_a_task_s_template_reruns_its_prompts_and_no_training(project):
+    project.replace("config/tasks/xquad.yaml", "{{ words.question }}:", "{{ words.question }} -")
+    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}
+
+
+def test_a_task_s_metric_reruns_scores_alone(project):
+    project.replace("config/tasks/xquad.yaml", "[f1, exact_match]", "[f1]")
+    assert project.jobs() == scored()
+
+
+def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
+    grid = [TOY_STUDY["grid"][0] | {"methods": {"lora": {"rank": [2, 4], "bits": [16]}}}]
+    project.study(grid=grid)
+    assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+
+
+@pytest.mark.parametrize(
+    ("module", "reruns"),
+    [
+        ("maple/metrics.py", scored()),
+        ("maple/segmentation.py", None),
+        ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/engines.py", {"generate": 2, **scored()}),
+        ("maple/report.py", {"report": 1}),
+    ],
+)
+def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):
+    file = project.folder / module
+    file.write_text(file.read_text() + "\nEDITED = True\n")
+    jobs = project.jobs()
+    if reruns is None:
+        assert "score" in jobs and "finetune" not in jobs and "generate" not in jobs
+    else:
+        assert jobs == reruns
+
+
+def test_one_run_in_one_language_is_a_file(project):
+    target = "results/scores/toy/little/lora-r2-16bit/seed1/swh_Latn.parquet"
+    (project.folder / target).unlink()
+    assert project.jobs(target) == {"score": 1}
+
+
+def test_a_language_is_a_target(project):
+    for path in (project.folder / "results" / "scores").rglob("*.parquet"):
+        path.unlink()
+    assert project.jobs("swh_Latn") == {"score": 2, "swh_Latn": 1}
+
+
+def test_a_grid_of_one_language_is_a_config_value(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    jobs = project.jobs("--config", "languages=[swh_Latn]")
+    assert jobs["synthesize"] == jobs["curate"] == 1
+    assert jobs["render_prompts"] == 2
+    assert jobs["score"] == 2
+
+
+def test_a_language_is_one_row(project):
+    table = project.folder / "config" / "languages.tsv"
+    swahili = next(line for line in table.read_text().splitlines() if line.startswith("swh_Latn"))
+    table.write_text(table.read_text() + swahili.replace("swh_Latn", "swc_Latn", 1) + "\n")
+    phrases = yaml.safe_load((project.folder / "config/phrases.yaml").read_text())
+    project.write("config/phrases.yaml", phrases | {"swc_Latn": phrases["swh_Latn"]})
+    assert project.jobs() == {}
+    dataset = yaml.safe_load((project.folder / "config/datasets/little.yaml").read_text())
+    assert "languages" not in dataset
+    project.study(languages=["eng_Latn", "swh_Latn", "swc_Latn"])
+    jobs = project.jobs()
+    assert jobs["render_prompts"] == 2 and jobs["synthesize"] == 1 and jobs["score"] == 6
+
+
+def test_a_task_is_one_file(project):
+    task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
+    project.write("config/tasks/mlqa.yaml", task)
+    project.study(tasks=["xnli", "xquad", "mlqa"])
+    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}
+
+
+def test_a_model_is_one_file(project):
+    model = yaml.safe_load((project.folder / "config/models/toy.yaml").read_text())
+    project.write("config/models/mine.yaml", model)
+    project.study(grid=[TOY_STUDY["grid"][0] | {"models": ["toy", "mine"]}])
+    assert project.jobs() == {"base": 1, "finetune": 1, "merge": 1, "generate": 2, **scored()}
+
+
+def test_a_dataset_is_one_file(project):
+    (project.folder / "rows.jsonl").write_text('{"instruction": "Say one.", "input": "", "output": "One."}\n')
+    dataset = {
+        "recipe": "load",
+        "load": {"local": {"path": "rows.jsonl"}},
+        "curate": {},
+        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+        "languages": ["eng_Latn"],
+    }
+    project.write("config/datasets/mine.yaml", dataset)
+    project.study(grid=[TOY_STUDY["grid"][0] | {"datasets": ["little", "mine"]}])
+    expected = {"synthesize": 1, "curate": 1, "mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+    assert project.jobs() == expected
+
+
+def test_a_method_is_one_file(project):
+    method = yaml.safe_load((project.folder / "config/methods/lora.yaml").read_text())
+    method["adapter"]["use_rslora"] = True
+    project.write("config/methods/rslora.yaml", method)
+    methods = {"lora": {"rank": [2], "bits": [16]}, "rslora": {"rank": [2], "bits": [16]}}
+    project.study(grid=[TOY_STUDY["grid"][0] | {"methods": methods}])
+    assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+
+
+def test_the_list_of_rules_reads_as_the_manual(finished):
+    listed = finished.snakemake("--list")
+    for rule in ("synthesize", "curate", "mix", "base", "finetune", "merge", "generate", "score", "report"):
+        line = next(line for line in listed.splitlines() if line.split() and line.split()[0].rstrip(":") == rule)
+        assert len(line.split()) > 4, line
+
+
+BAD = [
+    ({"lnaguages": []}, r"unknown key 'lnaguages' at top level"),
+    ({"languages": ["xyz_Latn"]}, r"languages names 'xyz_Latn', which config/languages.tsv lacks"),
+    ({"generate": {"engine": "tgi"}}, r"generate.engine: 'tgi' is unknown; write one of vllm, transformers"),
+    ({"task_source": "hub"}, r"config/tasks/xnli.yaml: has no source 'hub'"),
+    ({"tasks": ["xnil"]}, r"tasks names 'xnil', which config/tasks/ lacks"),
+    ({"items": None}, r"items: embedded tasks have no end; write a number"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), BAD, ids=[next(iter(change)) for change, _ in BAD])
+def test_a_wrong_config_is_refused_before_any_job_with_one_message(tmp_path, change, says):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    project.study(**change)
+    output = project.snakemake("-n", fails=True)
+    assert says in output
+    assert "Traceback" not in output
+
+
+def test_a_task_that_names_a_language_without_a_row_is_refused(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    project.replace("config/tasks/xnli.yaml", "{languages: all}", "{languages: [eng_Latn, xyz_Latn]}")
+    assert "config/tasks/xnli.yaml: languages names 'xyz_Latn'" in project.snakemake("-n", fails=True)
+
+
+def test_the_embedded_default_plans(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    jobs = project.jobs()
+    assert jobs["finetune"] == jobs["merge"] == 10
+    assert jobs["generate"] == 12
+    assert jobs["score"] == 12 * 12
