@@ -9,9 +9,9 @@ from babel import Locale, UnknownLocaleError, localedata
 from babel.core import get_global
 
 # ISO 3166 and CLDR codes that are no member of the United Nations: nobody shall have to argue what a country is.
-NOT_MEMBERS = frozenset(
+NOT_MEMBERS = (
     "AC AI AN AQ AS AW AX BL BM BQ BV CC CK CP CQ CW CX DG EA EH EU EZ FK FO GF GG GI GL GP GS GU HK HM IC IM IO JE KY "
-    "MF MO MP MQ MS NC NF NU PF PM PN PR PS QO RE SH SJ SX TA TC TF TK TW UM UN VA VG VI WF XK YT ZZ".split()
+    "MF MO MP MQ MS NC NF NU PF PM PN PR PS QO RE SH SJ SX TA TC TF TK TW UM UN VA VG VI WF XK YT ZZ"
 )
 # Kinds of names; a kind is also the name of the slot that takes such a name in config/phrases.yaml.
 KINDS = ("country", "currency", "language", "day", "month")
@@ -31,12 +31,12 @@ def facts() -> dict[str, dict[str, str]]:
     the official one that most people speak. Left out: a country whose English name holds another's ("South Sudan"),
     so that the held-out ones are never named by accident, and one whose names are not clear in English.
     """
-    english = Locale("en")
+    english, not_members = Locale("en"), NOT_MEMBERS.split()
     found = {}
     for country, history in sorted(get_global("territory_currencies").items()):
         tender = [code for code, _, end, legal in history if legal and end is None]
         spoken = official_languages(country)
-        if len(country) == 2 and country not in NOT_MEMBERS and len(tender) == 1 and spoken:
+        if len(country) == 2 and country not in not_members and len(tender) == 1 and spoken:
             found[country] = {"currency": tender[0], "language": spoken[0]}
     called = {country: f" {english.territories[country]} ".replace("-", " ") for country in found}
     spoken_names = {english.languages.get(fact["language"]) for fact in found.values()}
@@ -53,7 +53,8 @@ def official_languages(country: str) -> tuple[str, ...]:
     """Return a country's official languages, ISO 639 codes, the one spoken by most people first."""
     spoken = get_global("territory_languages").get(country, {})
     official = [code for code, use in spoken.items() if use["official_status"] in OFFICIAL]
-    return tuple(sorted(official, key=lambda code: -spoken[code]["population_percent"]))
+    ranked = sorted(official, key=lambda code: -spoken[code]["population_percent"])
+    return tuple(dict.fromkeys(code.split("_")[0] for code in ranked))  # sr_Latn is named as sr is
 
 
 @cache

@@ -27,9 +27,7 @@ def weights(wildcards):
 def metrics_in_language(wildcards):
     """The metrics of each task that has the language."""
     return {
-        name: task["metrics"]
-        for name, task in STUDY.tasks.items()
-        if wildcards.language in STUDY.task_languages[name]
+        name: task["metrics"] for name, task in STUDY.tasks.items() if wildcards.language in STUDY.task_languages[name]
     }
 
 
@@ -64,7 +62,9 @@ rule generate:
             for language in languages
         ],
     output:
-        generations=update(expand(f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True)),
+        generations=update(
+            expand(f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True)
+        ),
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",

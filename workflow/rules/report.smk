@@ -53,8 +53,8 @@ rule report:
 for code in STUDY.languages:
 
     rule:
+        """One language, scored over all runs."""
         name:
             code
-        """One language, scored over all runs."""
         input:
             for_runs(f"results/scores/{{run}}/{code}.parquet"),

@@ -1,0 +1,131 @@
+"""A language's sentences of the embedded world: said from codes, and read back to codes."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from string import Formatter
+
+from maple.embedded.cldr import KINDS, names
+
+# An utterance: the key of its sentence in config/phrases.yaml, and the code (for `list`, codes) of each slot.
+Utterance = tuple[str, dict]
+
+# Every sentence of the phrase table with its slots.
+SENTENCES = {
+    "currency_fact": ("country", "currency"),
+    "language_fact": ("country", "language"),
+    "currency_restated": ("country", "currency"),
+    "language_restated": ("country", "language"),
+    "currency_question": ("country",),
+    "language_question": ("country",),
+    "currency_country_question": ("currency",),
+    "language_country_question": ("language",),
+    "today": ("day",),
+    "tomorrow": ("day",),
+    "yesterday": ("day",),
+    "this_month": ("month",),
+    "next_month": ("month",),
+    "last_month": ("month",),
+    "day_after": ("day",),
+    "day_before": ("day",),
+    "month_after": ("month",),
+    "month_before": ("month",),
+    "first_in_list": ("list",),
+    "last_in_list": ("list",),
+    "news": ("country", "day"),
+    "news_summary": ("list",),
+}
+# Columns of config/languages.tsv that are whole sentences or answers; its other words are labels.
+FIXED = (
+    *("true", "false", "neither", "cause", "effect"),
+    *("xnli_instruction", "xcopa_instruction", "belebele_instruction", "qa_instruction", "xlsum_instruction"),
+)
+
+
+class Unnamed(LookupError):
+    """A thing that CLDR does not name in the language."""
+
+
+class Speech:
+    """What can be said in one language, by its row: iso639_1, script, the phrase table's row, and words of prompts.
+
+    Raises ValueError for a row whose phrases or slots are not those of SENTENCES.
+    """
+
+    def __init__(self, words: dict[str, str]):
+        where = f"config/phrases.yaml: {words.get('code')}"
+        for key, slots in SENTENCES.items():
+            if key not in words:
+                raise ValueError(f"{where}: {key} is missing; write it as in eng_Latn")
+            found = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
+            if found != sorted(slots):
+                raise ValueError(f"{where}: {key} has the slots {found}; write each of {sorted(slots)} once")
+        if "list_separator" not in words:
+            raise ValueError(f"{where}: list_separator is missing; write what stands between the items of a list")
+        self.words = words
+        self.names = names(words["iso639_1"], words["script"])
+        self.templates = {key: words[key] for key in (*SENTENCES, *FIXED) if key in words}
+        self.templates |= {kind: f"{{{kind}}}" for kind in KINDS}
+
+    def say(self, utterances: Sequence[Utterance]) -> str:
+        """Return the utterances one after another; raises Unnamed where a name is missing."""
+        return " ".join(self._fill(self.templates[key], slots) for key, slots in utterances)
+
+    def place(self, utterances: Sequence[Utterance], index: int, slot: str) -> int:
+        """Return at which character of `say(utterances)` the slot of utterance `index` starts."""
+        key, slots = utterances[index]
+        before = self._fill(self.templates[key].split(f"{{{slot}}}")[0], slots)
+        return len("".join(self.say([utterance]) + " " for utterance in utterances[:index]) + before)
+
+    def read(self, text: str) -> list[Utterance] | None:
+        """Return the utterances that make up `text`, or None if it is none of this language's."""
+        matches = [(key, match) for key, pattern in self._patterns.items() if (match := pattern.match(text))]
+        # The longest first: a name may be the beginning of a longer one.
+        for key, match in sorted(matches, key=lambda found: -found[1].end()):
+            rest = text[match.end() :]
+            following = self.read(rest[1:]) if rest else []
+            if following is not None:
+                return [(key, self._codes(match)), *following]
+        return None
+
+    def _fill(self, template: str, slots: dict) -> str:
+        try:
+            named = {
+                slot: self.words["list_separator"].join(self.names["country"][one] for one in code)
+                if slot == "list"
+                else self.names[slot][code]
+                for slot, code in slots.items()
+            }
+        except KeyError as error:
+            raise Unnamed(f"CLDR has no {self.words['code']} name of {error}") from None
+        return template.format(**named)
+
+    def _codes(self, match: re.Match) -> dict:
+        found = {}
+        for slot, said in match.groupdict().items():
+            if slot == "list":
+                found[slot] = [self._code["country"][one] for one in said.split(self.words["list_separator"])]
+            else:
+                found[slot] = self._code[slot][said]
+        return found
+
+    @cached_property
+    def _code(self) -> dict[str, dict[str, str]]:
+        return {kind: {name: code for code, name in called.items()} for kind, called in self.names.items()}
+
+    @cached_property
+    def _patterns(self) -> dict[str, re.Pattern]:
+        slots = {}
+        for kind, called in self.names.items():
+            longest_first = sorted(called.values(), key=len, reverse=True)
+            slots[kind] = "|".join(map(re.escape, longest_first))
+        separator = re.escape(self.words["list_separator"])
+        slots["list"] = f"(?:{slots['country']})(?:{separator}(?:{slots['country']}))+"
+        patterns = {}
+        for key, template in self.templates.items():
+            pattern = "".join(
+                re.escape(literal) + (f"(?P<{slot}>{slots[slot]})" if slot else "")
+                for literal, slot, _, _ in Formatter().parse(template)
+            )
+            patterns[key] = re.compile(pattern + r"(?= |$)")
+        return patterns
