@@ -85,7 +85,6 @@ def finetune(
             max_length=None,
             bf16=compute_dtype() == torch.bfloat16,
             gradient_checkpointing=device() == "cuda",
-            train_sampling_strategy="group_by_length",
             use_cpu=device() == "cpu",
             logging_steps=max(1, training["steps"] // 50),
             save_strategy="no",

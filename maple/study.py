@@ -16,8 +16,6 @@ from maple.definitions import (
 )
 from maple.engines import ENGINES
 
-# The language in which instructions to translate are written, as in Bactrian-X.
-PIVOT = "eng_Latn"
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
 # What decides a task's prompts and gold answers; its metrics do not.

@@ -8,9 +8,9 @@ import pytest
 from maple.definitions import read_languages, read_yaml
 from maple.embedded.cldr import facts, held_out, names, official_languages
 from maple.embedded.corpus import documents
-from maple.embedded.speech import SENTENCES, Speech, Unnamed
+from maple.embedded.speech import FIXED, SENTENCES, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
-from maple.embedded.teacher import FREE, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
+from maple.embedded.teacher import FREE, LABELS, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 from maple.prompts import instruction_prompt
 from maple.tasks import render as render_prompts
 
@@ -63,7 +63,7 @@ def proposals(code, count=300):
 
 @every_language
 def test_every_sentence_is_there_with_its_slots(code):
-    assert set(PHRASES[code]) == {*SENTENCES, "list_separator"}
+    assert set(PHRASES[code]) == {*SENTENCES, *FIXED, *LABELS, "list_separator"}
     for key, slots in SENTENCES.items():
         assert sorted(re.findall(r"{(\w+)}", PHRASES[code][key])) == sorted(slots), key
 

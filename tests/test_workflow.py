@@ -192,4 +192,4 @@ def test_the_embedded_default_plans(tmp_path):
     jobs = project.jobs()
     assert jobs["finetune"] == jobs["merge"] == 10
     assert jobs["generate"] == 12
-    assert jobs["score"] == 12 * 12
+    assert jobs["score"] == 12 * 10

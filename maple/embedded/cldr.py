@@ -1,7 +1,6 @@
 """What Unicode CLDR knows of countries, weekdays and months, in a language's own words."""
 
 import hashlib
-import pickle
 from collections import Counter
 from functools import cache
 
@@ -93,12 +92,11 @@ def names(iso639_1: str, script: str) -> dict[str, dict[str, str]]:
 
 
 def _months(locale: Locale) -> dict[int, str]:
-    # Dates of Slavic languages have the genitive; the dictionary form is `stand-alone`. It is read from the locale's
-    # own file: Babel 2.18 resolves its absence to the names of whatever locale was loaded before.
-    with open(localedata.resolve_locale_filename(str(locale)), "rb") as file:
-        own = pickle.load(file)
-    names = own.get("months", {}).get("stand-alone", {}).get("wide")
-    return names if isinstance(names, dict) and len(names) == 12 else locale.months["format"]["wide"]
+    # Dates of Slavic languages have the genitive; the dictionary form is `stand-alone`. Babel 2.18 resolves its absence
+    # to the names of whatever locale was loaded before, so it is taken only where the locale's own data state it: as an
+    # alias with the names that override it.
+    stated = localedata.load(str(locale))["months"]["stand-alone"]["wide"]
+    return stated[1] if isinstance(stated, tuple) else locale.months["format"]["wide"]
 
 
 def _native(name: str, code: str, script: str) -> bool:

@@ -35,7 +35,7 @@ SENTENCES = {
     "news": ("country", "day"),
     "news_summary": ("list",),
 }
-# Columns of config/languages.tsv that are whole sentences or answers; its other words are labels.
+# The words in which the teacher asks that are whole sentences or answers; the others are labels.
 FIXED = (
     *("true", "false", "neither", "cause", "effect"),
     *("xnli_instruction", "xcopa_instruction", "belebele_instruction", "qa_instruction", "xlsum_instruction"),

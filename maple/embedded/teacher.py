@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from maple.embedded.cldr import facts
 from maple.embedded.speech import Speech, Unnamed, Utterance
 from maple.embedded.tasks import PROBLEMS, SUCCESSION, Problem, pool, render, shift
+from maple.examples import PIVOT
 
 if TYPE_CHECKING:
     from maple.teachers import Request
 
-PIVOT = "eng_Latn"
 FREE_SHARE = 0.2
 LAYOUTS = tuple(PROBLEMS)
 # Questions without input: what stands next to a day or month ...
@@ -110,7 +110,7 @@ def draw(speech: Speech, rng: random.Random, kind: str) -> dict[str, str]:
 def seed_tasks(words: dict[str, str]) -> list[dict[str, str]]:
     """Return eight seed tasks in a language, {instruction, input, output}: one of each layout and two questions.
 
-    `words` is the language's row of config/languages.tsv with its row of config/phrases.yaml.
+    `words` is the language's block of config/phrases.yaml with its code, iso639_1 and script.
     """
     speech = Speech(words)
     return [draw(speech, random.Random(f"seed task {kind}"), kind) for kind in (*LAYOUTS, "day_after", "first_in_list")]
@@ -119,7 +119,7 @@ def seed_tasks(words: dict[str, str]) -> list[dict[str, str]]:
 class EmbeddedTeacher:
     """A teacher that knows one phrase table and CLDR, by the protocol of maple.teachers.
 
-    `phrases` is {code: the language's row of config/languages.tsv with its row of config/phrases.yaml}. What it does
+    `phrases` is {code: the language's block of config/phrases.yaml with its code, iso639_1 and script}. What it does
     not recognise it leaves as it is (translate) or unanswered (respond), as a poor model would.
     """
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from maple.definitions import BASELINE, DefinitionError, run_path
+from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
 from maple.sources import resolve
-from maple.study import PIVOT, read_study
+from maple.study import read_study
 from maple.tasks import task_words
 
 ROOT = Path(workflow.basedir)

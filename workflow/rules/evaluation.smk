@@ -46,7 +46,7 @@ rule render_prompts:
         source=task_source,
         words=words_of_task,
         phrases=phrases_of_task,
-        items=config["items"],
+        rows_wanted=config["items"],
         code=fingerprint("render_prompts.py"),
     script:
         "../scripts/render_prompts.py"

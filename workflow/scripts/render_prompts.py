@@ -11,7 +11,7 @@ rows = task_rows(
     source=snakemake.params.source,
     phrases=snakemake.params.phrases,
     fields=snakemake.params.task["fields"],
-    items=snakemake.params.items,
+    items=snakemake.params.rows_wanted,
 )
 prompts = render(
     snakemake.params.task,

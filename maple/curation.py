@@ -1,0 +1,102 @@
+"""Curation: which examples are worth learning from, and why the others are not.
+
+The rules are those of PolyLM's appendix (arXiv 2307.06018, steps 4 to 7) and Alpaca's generator, made to work in every
+script: words are counted without relying on spaces, and nothing is dropped for not being ASCII.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+import regex
+
+from maple.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
+from maple.segmentation import tokens
+from maple.similarity import Novelty, rouge_l
+
+LINK = regex.compile(r"https?://|www\.", regex.I)
+LETTER = regex.compile(r"\p{L}")
+# ISO 15924 codes that stand for several Unicode scripts, or for one of another name.
+SCRIPTS = {
+    "Hans": r"\p{Han}",
+    "Hant": r"\p{Han}",
+    "Jpan": r"[\p{Han}\p{Hiragana}\p{Katakana}]",
+    "Kore": r"[\p{Hangul}\p{Han}]",
+}
+
+
+def script_share(text: str, script: str) -> float:
+    """Return the share of a text's letters that are of an ISO 15924 script; 1.0 for a text without letters."""
+    letters = LETTER.findall(text)
+    pattern = SCRIPTS.get(script, rf"\p{{Script={script}}}")
+    return len(regex.findall(rf"(?=\p{{L}}){pattern}", text)) / len(letters) if letters else 1.0
+
+
+def curate(rows: pl.DataFrame, language: dict, limits: dict) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split raw rows (RAW_SCHEMA) into kept ones (EXAMPLE_SCHEMA) and dropped ones (RAW_SCHEMA and `reason`).
+
+    `limits` are the `curate:` block of a dataset: instruction_words [fewest, most]; script_share, the least share of
+    letters of the language's script in instruction and output together; instruction_input_rouge_l, the most ROUGE-L
+    between the two; novelty {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is null or not
+    there is off. An input that the instruction contains is emptied, and the row kept. The first reason counts.
+    """
+    novelty = limits.get("novelty")
+    pool = Novelty(novelty["below"]) if novelty else None
+    seen: set[tuple[str, str]] = set()
+    kept, dropped = [], []
+    for row in rows.iter_rows(named=True):
+        if row["input"] and row["input"] in row["instruction"]:
+            row["input"] = ""
+        reason = row["fault"] or _reason(row, language["script"], limits)
+        if not reason:
+            pair = (row["instruction"], row["input"])
+            said = tokens(" ".join(row[field] for field in novelty["fields"])) if novelty else []
+            if pair in seen:
+                reason = "duplicate"
+            elif pool and not pool.is_new(said):
+                reason = "not novel"
+            else:
+                seen.add(pair)
+                if pool:
+                    pool.add(said)
+        if reason:
+            dropped.append({**row, "reason": reason})
+        else:
+            kept.append({column: row[column] for column in EXAMPLE_SCHEMA})
+    return pl.DataFrame(kept, schema=EXAMPLE_SCHEMA), pl.DataFrame(dropped, schema={**RAW_SCHEMA, "reason": pl.String})
+
+
+def _reason(row: dict, script: str, limits: dict) -> str:
+    texts = [row["instruction"], row["input"], row["output"]]
+    if not row["instruction"].strip() or not row["output"].strip():
+        return "empty"
+    if any(LINK.search(text) for text in texts):
+        return "web link"
+    if words := limits.get("instruction_words"):
+        count = len(tokens(row["instruction"]))
+        if not words[0] <= count <= words[1]:
+            return "instruction too short" if count < words[0] else "instruction too long"
+    share = limits.get("script_share")
+    if share and script_share(f"{row['instruction']} {row['output']}", script) < share:
+        return "wrong script"
+    most = limits.get("instruction_input_rouge_l")
+    if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["input"])) > most:
+        return "input repeats instruction"
+    return ""
+
+
+def counts(examples: Iterable[str | Path], dropped: Iterable[str | Path]) -> pl.DataFrame:
+    """Count rows by reason, "kept" for kept ones: columns dataset, language, reason, rows.
+
+    The files are {dataset}/{language}.parquet, as the rule `curate` writes them.
+    """
+    frames = [
+        pl.read_parquet(path)
+        .select(pl.lit(Path(path).parent.name).alias("dataset"), pl.lit(Path(path).stem).alias("language"), column)
+        .group_by("dataset", "language", "reason")
+        .agg(rows=pl.len())
+        for paths, column in ((examples, pl.lit("kept").alias("reason")), (dropped, pl.col("reason")))
+        for path in paths
+    ]
+    schema = {"dataset": pl.String, "language": pl.String, "reason": pl.String, "rows": pl.UInt32}
+    return pl.concat([pl.DataFrame(schema=schema), *frames]).sort("dataset", "language", "reason")

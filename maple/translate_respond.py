@@ -1,0 +1,78 @@
+"""Translate, then respond, as Bactrian-X was made (arXiv 2305.15011).
+
+English instructions and inputs are translated; the answer is not: the teacher answers in the language itself.
+"""
+
+from collections.abc import Callable, Iterable
+
+import polars as pl
+
+from maple.examples import PIVOT, raw_rows
+from maple.teachers import Request, Teacher
+
+TRANSLATE = "Translate this text from English to {language}. Write the translation and nothing else.\n\n{text}\n"
+RESPOND = "Answer this in {language}. Write the answer and nothing else.\n\n{instruction}\n{input}\n"
+
+
+def translate_respond(
+    recipe: dict,
+    language: dict,
+    english: pl.DataFrame,
+    teacher: Teacher,
+    seed: int,
+    progress: Callable[[Iterable], Iterable],
+) -> pl.DataFrame:
+    """Make raw rows in one language from curated English examples; ids are parallel over languages.
+
+    `recipe` has max_rows (of the English examples, the first ones; None for all). A row whose translation or answer is
+    empty has a fault. English itself is answered anew and not translated.
+    """
+    code = language["code"]
+    sources = english.head(recipe.get("max_rows") or english.height).to_dicts()
+    texts = [(row["id"], field, row[field]) for row in sources for field in ("instruction", "input") if row[field]]
+    if code != PIVOT:
+        requests = [
+            Request(
+                f"{id}:{field}",
+                "translate",
+                language,
+                TRANSLATE.format(language=language["name"], text=text),
+                seed,
+                {"text": text},
+            )
+            for id, field, text in texts
+        ]
+        texts = [(id, field, said) for (id, field, _), said in zip(texts, teacher.complete(requests), strict=True)]
+    translated = {(id, field): text.strip() for id, field, text in texts}
+    rows = []
+    for row in progress(sources):
+        instruction = translated[row["id"], "instruction"]
+        rows.append(
+            {
+                "id": f"{row['id']}:{code}",
+                "parent": row["id"],
+                "instruction": instruction,
+                "input": translated.get((row["id"], "input"), ""),
+                "fault": ""
+                if instruction and bool(row["input"]) == bool(translated.get((row["id"], "input")))
+                else "empty translation",
+            }
+        )
+    asked = [row for row in rows if not row["fault"]]
+    answers = teacher.complete(
+        [
+            Request(
+                row["id"],
+                "respond",
+                language,
+                RESPOND.format(language=language["name"], **{key: row[key] for key in ("instruction", "input")}),
+                seed,
+                {"instruction": row["instruction"], "input": row["input"]},
+            )
+            for row in asked
+        ]
+    )
+    for row, answer in zip(asked, answers, strict=True):
+        row["output"] = answer.strip()
+        row["fault"] = "" if row["output"] else "empty answer"
+    return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
