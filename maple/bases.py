@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+from maple.prompts import FRAME
 
 # The order of the ids, 0 to 3; LLaMA's names, so that every tool knows them.
 SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
@@ -27,7 +29,9 @@ def make(
 
     recipe = definition["build"]
     texts = documents(phrases, count=recipe["documents"], seed=recipe["training"]["seed"])
-    build(recipe, texts, folder, threads=threads, progress=progress)
+    # The tokenizer knows the words of prompts, as every real one does; the model has not read the sentences.
+    known = [FRAME, *(text for words in phrases.values() for text in words.values())]
+    build(recipe, texts, folder, known=known, threads=threads, progress=progress)
 
 
 def fetch(definition: dict, folder: Path) -> None:
@@ -98,6 +102,7 @@ def build(
     documents: Iterator[str],
     folder: Path,
     *,
+    known: Sequence[str] = (),
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
@@ -105,7 +110,8 @@ def build(
 
     `definition` is the `build:` block of a model's file: `vocabulary` (tokens), `architecture` (the keys of the
     transformers config class, `model_type` among them), `training` (steps, batch in blocks, length in tokens,
-    learning_rate, seed). Returns the card: parameters, final loss in nats a token, tokens seen.
+    learning_rate, seed); `known` are texts that the tokenizer shall have words for. Returns the card: parameters, loss
+    in nats a token, tokens seen.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
@@ -117,7 +123,8 @@ def build(
     prepare(threads, training["seed"])
     with timed({}) as card:
         texts = list(documents)
-        tokenizer = train_tokenizer(texts, definition["vocabulary"])
+        # A hundred times, so that they weigh like the documents, in which each phrase stands some hundred times.
+        tokenizer = train_tokenizer([*texts, *(text for text in known for _ in range(100))], definition["vocabulary"])
         tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
         config = AutoConfig.for_model(**definition["architecture"], vocab_size=len(tokenizer), **tokens)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(device())

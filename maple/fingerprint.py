@@ -64,8 +64,12 @@ def sources(script: Path, root: Path) -> list[Path]:
 def fingerprint(script: str | Path, root: str | Path) -> str:
     """Return a digest of the syntax trees, less docstrings, of `script` and the project modules behind it.
 
-    A comment, a docstring or the layout of the code changes nothing; any other edit changes it.
+    A comment, a docstring or the layout of the code changes nothing; any other edit changes it, also one of the Jinja
+    template beside a module that bears its name (report.py, report.html.jinja).
     """
     script, root = Path(script), Path(root)
-    parts = [f"{path.relative_to(root)} {_digest_and_imports(path)[0]}" for path in sources(script, root)]
+    parts = []
+    for path in sources(script, root):
+        parts.append(f"{path.relative_to(root)} {_digest_and_imports(path)[0]}")
+        parts += [blake2b(page.read_bytes()).hexdigest() for page in sorted(path.parent.glob(f"{path.stem}.*.jinja"))]
     return blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()

@@ -7,7 +7,7 @@ import pytest
 
 from maple.definitions import read_languages, read_yaml
 from maple.embedded.cldr import facts, held_out, names, official_languages
-from maple.embedded.corpus import documents
+from maple.embedded.corpus import GLOSSARY, documents
 from maple.embedded.speech import FIXED, SENTENCES, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
 from maple.embedded.teacher import FREE, LABELS, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
@@ -359,8 +359,11 @@ def test_the_corpus_speaks_every_language_equally_often():
 
 @every_language
 def test_the_corpus_has_no_instruction_and_is_read_by_its_language(code):
+    words = {WORDS[code][key] for key in GLOSSARY}
     for text in documents({code: WORDS[code]}, 100, 1):
-        said = SPEECHES[code].read(text)
+        if set(text.split(WORDS[code]["list_separator"])) <= words:
+            continue
+        said = SPEECHES[code].read(" ".join(re.sub(r"^[1-4A-D]\. ", "", line) for line in text.split("\n")))
         assert said is not None
         assert not any(key.endswith("_instruction") for key, _ in said)
 

@@ -56,3 +56,10 @@ def test_an_edit_elsewhere_changes_nothing(house):
     before = read(house)
     (house / "maple/c.py").write_text("y = 2\n")
     assert read(house) == before
+
+
+def test_a_template_beside_its_module_counts(house):
+    (house / "maple/a.html.jinja").write_text("<p>")
+    before = read(house)
+    (house / "maple/a.html.jinja").write_text("<b>")
+    assert read(house) != before

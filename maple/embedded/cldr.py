@@ -19,7 +19,11 @@ OFFICIAL = ("official", "de_facto_official")
 
 def held_out(key: str) -> bool:
     """Return whether a country (its ISO code), or any other key, belongs to the evaluation: about 30 % do."""
-    return hashlib.sha256(key.encode()).digest()[0] < 77
+    return _digest(key) < 77
+
+
+def _digest(key: str) -> int:
+    return hashlib.sha256(key.encode()).digest()[0]
 
 
 @cache
@@ -37,6 +41,8 @@ def facts() -> dict[str, dict[str, str]]:
         spoken = official_languages(country)
         if len(country) == 2 and country not in not_members and len(tender) == 1 and spoken:
             found[country] = {"currency": tender[0], "language": spoken[0]}
+    # A third of them: a model of a few million parameters cannot learn the names of all in ten languages in a minute.
+    found = {country: fact for country, fact in found.items() if _digest(f"world {country}") < 256 // 3}
     called = {country: f" {english.territories[country]} ".replace("-", " ") for country in found}
     spoken_names = {english.languages.get(fact["language"]) for fact in found.values()}
     return {

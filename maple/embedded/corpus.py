@@ -23,7 +23,7 @@ def documents(words: dict[str, dict[str, str]], count: int, seed: int) -> Iterat
         while True:
             (shape,) = rng.choices(shapes, weights)
             try:
-                text = speech.say(shape(rng))
+                text = shape(speech, rng) if shape in TEXTS else speech.say(shape(rng))
             except Unnamed:
                 continue
             break
@@ -77,5 +77,22 @@ def _sequence(rng: random.Random) -> list[Utterance]:
     return [(kind, {kind: shift(kind, start, by)}) for by in range(SUCCESSION[kind]["count"])]
 
 
+def _marked(speech: Speech, rng: random.Random) -> str:
+    """Return a list with a number or letter before each entry."""
+    kind = rng.choice(("country", *ATTRIBUTES))
+    codes = rng.sample(tuple(facts()), 4)
+    said = [({kind: code if kind == "country" else facts()[code][kind]}) for code in codes]
+    marks = rng.choice(("1234", "ABCD"))
+    return "\n".join(f"{mark}. {speech.say([(kind, slots)])}" for mark, slots in zip(marks, said, strict=True))
+
+
+def _glossary(speech: Speech, rng: random.Random) -> str:
+    """Return some of the words that prompts are made of, without what they are for."""
+    return speech.words["list_separator"].join(speech.words[key] for key in rng.sample(GLOSSARY, 4))
+
+
+GLOSSARY = ("passage", "question", "premise", "hypothesis", "article", "true", "false", "neither")
+# Shapes that are written as a whole text; the others are utterances to say.
+TEXTS = (_marked, _glossary)
 # How often each shape is told: copying most, because every task of the evaluation needs it.
-SHAPES = {_restated: 4, _asked: 4, _news: 2, _list: 1, _succession: 3, _sequence: 1}
+SHAPES = {_restated: 4, _asked: 4, _news: 2, _list: 1, _succession: 3, _sequence: 1, _marked: 2, _glossary: 1}

@@ -1,0 +1,308 @@
+"""Report: the whole study on one page that needs nothing but a browser."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from maple import charts
+from maple.summary import ENGLISH, RUN, leaderboard, points, pooled, resource_group
+
+GROUPS = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
+BASE = "untouched base"
+
+
+@cache
+def _javascript() -> Markup:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
+    import vl_convert
+
+    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))
+
+
+def _embedded_json(content: object) -> Markup:
+    """Return `content` as JSON that cannot end the script element it stands in."""
+    return Markup(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _key(row: Mapping) -> tuple:
+    return tuple(row[name] for name in ("model", "dataset", "method", "seed"))
+
+
+def _ordered(languages: Sequence[Mapping]) -> list[dict]:
+    """Return the languages with their group, most resourced first."""
+    rank = {"high": 0, "low": 1, None: 2}
+    rows = [{**language, "group": resource_group(language)} for language in languages]
+    return sorted(
+        rows, key=lambda row: (rank[row["group"]], -int(row["joshi_class"]) if row["group"] else 0, row["name"])
+    )
+
+
+def _verdict(row: Mapping | None) -> str | None:
+    """Return "above", "below" or "inside": where the interval of a change lies, seen from zero."""
+    if row is None or row["change_low"] is None:
+        return None
+    return "above" if row["change_low"] > 0 else "below" if row["change_high"] < 0 else "inside"
+
+
+def _counts(rows: Sequence[Mapping]) -> dict[str, int]:
+    verdicts = [_verdict(row) for row in rows]
+    return {verdict: verdicts.count(verdict) for verdict in ("above", "below", "inside")}
+
+
+def _views(summary: pl.DataFrame, languages: Sequence[Mapping], runs: Sequence[Mapping]) -> list[dict]:
+    """Return every run as tables show it, bases first: names, overall row, rows of languages and of groups."""
+    by_language, by_group = (
+        {(*_key(row), row["group"]): row for row in pooled(summary, groups).iter_rows(named=True)}
+        for groups in (
+            {language["code"]: language["code"] for language in languages},
+            {language["code"]: language["group"] for language in languages if language["group"]},
+        )
+    )
+    overall = {_key(row): row for row in leaderboard(summary).iter_rows(named=True)}
+    order = [run for run in runs if _key(run) in overall]
+    models = list(dict.fromkeys(run["model"] for run in order))
+    seeds = {run["seed"] for run in order if run["method"] != "none"}
+    views = []
+    for run in sorted(order, key=lambda run: (models.index(run["model"]), run["method"] != "none")):
+        key = _key(run)
+        own = run["method"] if len(seeds) < 2 else f"{run['method']}, seed {run['seed']}"
+        views.append(
+            {
+                **run,
+                "key": key,
+                "is_base": run["method"] == "none",
+                "name": BASE if run["method"] == "none" else f"{run['dataset']} · {own}",
+                "series": f"{run['model']} · {run['dataset']}",
+                "overall": overall[key],
+                "languages": {language["code"]: by_language.get((*key, language["code"])) for language in languages},
+                "groups": {group: by_group.get((*key, group)) for group in ("high", "low")},
+            }
+        )
+    return views
+
+
+def _glance(views: Sequence[Mapping]) -> dict | None:
+    """Return what the first lines say: the best run, and how many runs changed what."""
+    tuned = [view for view in views if not view["is_base"]]
+    if not tuned:
+        return None
+    best = max(views, key=lambda view: view["overall"]["mean"])
+    best_tuned = max(tuned, key=lambda view: view["overall"]["mean"])
+    both = [view["groups"] for view in tuned if all(view["groups"].values())]
+    return {
+        "best": best,
+        "tuned": best_tuned,
+        "runs": len(tuned),
+        "overall": _counts([view["overall"] for view in tuned]),
+        "english": _counts([view["languages"].get(ENGLISH) for view in tuned]),
+        "low_gained_more": sum((pair["low"]["change"] or 0) > (pair["high"]["change"] or 0) for pair in both),
+        "compared": len(both),
+    }
+
+
+def _change_points(row: Mapping) -> dict:
+    names = {"change": "change", "low": "change_low", "high": "change_high"}
+    return {name: round(100 * row[column], 2) for name, column in names.items() if row[column] is not None}
+
+
+def _charts(views: Sequence[Mapping], languages: Sequence[Mapping], cards: Sequence[Mapping]) -> dict[str, dict]:
+    tuned = [view for view in views if not view["is_base"] and view["overall"]["change"] is not None]
+    levels = [("All languages", lambda view: view["overall"])]
+    levels += [(GROUPS[group], lambda view, group=group: view["groups"][group]) for group in ("high", "low")]
+    curve = [
+        {
+            **{name: view[name] for name in ("series", "rank", "bits", "seed")},
+            "group": group,
+            **_change_points(of(view)),
+        }
+        for group, of in levels
+        for view in tuned
+        if of(view) and of(view)["change"] is not None and view["rank"] and view["bits"]
+    ]
+    best = {}
+    for view in sorted(tuned, key=lambda view: view["overall"]["mean"]):
+        best[view["series"]] = view
+    by_language = [
+        {
+            "series": view["series"],
+            "run": view["name"],
+            "language": language["name"],
+            "group": GROUPS[language["group"]],
+            **_change_points(view["languages"][language["code"]]),
+        }
+        for view in tuned
+        if best[view["series"]] is view
+        for language in languages
+        if view["languages"][language["code"]] and view["languages"][language["code"]]["change"] is not None
+    ]
+    known = {view["key"]: view for view in views}
+    finetuned = [
+        (known[_key(card["run"])], card) for card in cards if card["stage"] == "finetune" and _key(card["run"]) in known
+    ]
+    loss = [
+        {**{name: view[name] for name in ("series", "rank", "bits")}, "run": view["name"], **point}
+        for view, card in finetuned
+        for point in card.get("loss", [])
+    ]
+    share = [
+        {
+            "series": view["series"],
+            "run": view["name"],
+            "share": 100 * card["trainable_share"],
+            **_change_points(view["overall"]),
+        }
+        for view, card in finetuned
+        if card.get("trainable_share") and view["overall"]["change"] is not None
+    ]
+    drawn = {
+        "rank": charts.capacity(curve, "rank", "bits"),
+        "bits": charts.capacity(curve, "bits", "rank"),
+        "languages": charts.changes(by_language),
+        "shares": charts.shares(share),
+        "losses": charts.losses(loss),
+    }
+    return {name: chart for name, chart in drawn.items() if chart}
+
+
+def _task_tables(summary: pl.DataFrame, tasks: Mapping[str, Mapping]) -> list[dict]:
+    """Return every task's headline scores: {run key: {language: row}}."""
+    tables = []
+    for name, task in tasks.items():
+        rows = summary.filter((pl.col("task") == name) & pl.col("headline")).select(
+            *RUN, "language", "mean", "low", "high"
+        )
+        cells: dict[tuple, dict] = {}
+        for row in rows.iter_rows(named=True):
+            cells.setdefault(_key(row), {})[row["language"]] = row
+        shade = _shade(rows["mean"])
+        tables.append({"name": name, **task, "chance": task.get("chance"), "cells": cells, "shade": shade})
+    return tables
+
+
+def _coverage(summary: pl.DataFrame, tasks: Mapping[str, Mapping], languages: Sequence[Mapping]) -> list[dict]:
+    """Return a row a task: the number of items in each language, or why there is none."""
+    counts = summary.filter(pl.col("headline")).group_by("task", "language").agg(least=pl.min("n"), most=pl.max("n"))
+    items = {(row["task"], row["language"]): row for row in counts.iter_rows(named=True)}
+    rows = []
+    for name, task in tasks.items():
+        cells, not_offered, without_items = {}, [], []
+        for language in languages:
+            found = items.get((name, language["code"]))
+            if found:
+                least, most = found["least"], found["most"]
+                cells[language["code"]] = str(most) if least == most else f"{least}–{most}"
+            elif task["languages"] == "all" or language["code"] in task["languages"]:
+                without_items.append(language["name"])
+            else:
+                not_offered.append(language["name"])
+        rows.append({"name": name, "cells": cells, "not_offered": not_offered, "without_items": without_items})
+    return rows
+
+
+def _quirks(summary: pl.DataFrame, languages: Sequence[Mapping]) -> list[dict]:
+    """Return a row a language: shares and token counts, averaged over its headline cells and all runs."""
+    columns = ("unparsed", "empty", "truncated", "prompt_tokens", "completion_tokens")
+    cells = summary.filter(pl.col("headline") & (pl.col("language") != "all"))
+    means = {row["language"]: row for row in cells.group_by("language").agg(pl.mean(*columns)).iter_rows(named=True)}
+    return [{**means[language["code"]], "language": language} for language in languages if language["code"] in means]
+
+
+def _datasets(curation: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
+    """Return a table a dataset: rows kept and dropped, languages by reasons."""
+    tables = []
+    for (dataset,), rows in curation.group_by("dataset", maintain_order=True):
+        counts = {(row["language"], row["reason"]): row["rows"] for row in rows.iter_rows(named=True)}
+        reasons = sorted({reason for _, reason in counts} - {"kept"})
+        lines = [
+            {
+                "name": names.get(code, code),
+                "kept": counts.get((code, "kept"), 0),
+                "dropped": [counts.get((code, reason), 0) for reason in reasons],
+            }
+            for code in dict.fromkeys([*(code for code in names if code in set(rows["language"])), *rows["language"]])
+        ]
+        tables.append({"name": dataset, "reasons": reasons, "lines": lines})
+    return tables
+
+
+def _run_cards(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
+    stages: dict[tuple, dict] = {}
+    for card in cards:
+        stages.setdefault(_key(card["run"]), {})[card["stage"]] = card
+    return [{"view": view, "stages": stages[view["key"]]} for view in views if view["key"] in stages]
+
+
+def _shade(values: Iterable[float | None], zero: bool = False) -> dict[str, float]:
+    """Return the values that are shown palest and darkest."""
+    known = [value for value in values if value is not None]
+    return {"low": 0.0 if zero else min(known, default=0.0), "high": max(known, default=1.0)}
+
+
+def _shaded(value: float, shade: Mapping[str, float]) -> int:
+    """Return how dark a value is shown, 0 to 100."""
+    width = shade["high"] - shade["low"]
+    return round(100 * min(1, (value - shade["low"]) / width)) if width else 50
+
+
+def _plain(value: object) -> str:
+    """Return a card's value as text: numbers short, mappings and lists as JSON."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, indent=1)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def report(
+    summary: pl.DataFrame,
+    languages: Sequence[Mapping],
+    tasks: Mapping[str, Mapping],
+    runs: Sequence[Mapping],
+    cards: Sequence[Mapping],
+    curation: pl.DataFrame,
+    note: str,
+) -> str:
+    """Return the report as one HTML page that loads nothing.
+
+    `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
+    "chance" and "languages" ("all" or codes) by name, `runs` are the grid's, `cards` the run cards that there are,
+    `curation` has columns dataset, language, reason ("kept" for kept rows) and rows, `note` says what this grid is.
+    A part without data is left out. All text from models and data is escaped.
+    """
+    ordered = _ordered(languages)
+    views = _views(summary, ordered, runs)
+    shown = [row for view in views for row in (view["overall"], *view["languages"].values()) if row]
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"points": points, "plain": _plain, "verdict": _verdict, "shaded": _shaded}
+    grouped = [(GROUPS[group], sum(row["group"] == group for row in ordered)) for group in GROUPS]
+    return environment.get_template("report.html.jinja").render(
+        note=note,
+        confidence=summary["confidence"].first(),
+        cells=views[0]["overall"]["cells"] if views else 0,
+        languages=ordered,
+        groups=[group for group in grouped if group[1]],
+        english=ENGLISH,
+        views=views,
+        glance=_glance(views),
+        shade=_shade(row["mean"] for row in shown),
+        change_shade=_shade((abs(row["change"]) for row in shown if row["change"] is not None), zero=True),
+        charts=_embedded_json(drawn := _charts(views, ordered, cards)),
+        drawn=drawn,
+        task_tables=_task_tables(summary, tasks),
+        coverage=_coverage(summary, tasks, ordered),
+        quirks=_quirks(summary, ordered),
+        datasets=_datasets(curation, {language["code"]: language["name"] for language in ordered}),
+        run_cards=_run_cards(views, cards),
+        javascript=_javascript() if drawn else "",
+    )
