@@ -21,8 +21,9 @@ ARTICLES = {
     "deu": regex.compile(r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
     "arb": regex.compile(r"ال"),
 }
-# Unicode's punctuation, and the ASCII symbols that SQuAD counts as such.
-_PUNCTUATION = regex.compile(r"[\p{P}$+<=>^`|~]")
+# Unicode's punctuation, the ASCII symbols that SQuAD counts as such, and invisible marks, of direction for instance; not
+# the joiners, which are spelling in Indic scripts and Persian.
+_PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
 
 
 def accuracy(prediction: str, targets: list[str], language: str) -> float:

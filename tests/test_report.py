@@ -1,0 +1,205 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from maple.report import report
+from maple.scoring import SCORE_SCHEMA
+from maple.summary import summarize
+
+BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None}
+GRID = [
+    BASE,
+    *(
+        {
+            "model": "toy",
+            "dataset": "little",
+            "method": f"lora-r{rank}-{bits}bit",
+            "seed": 1,
+            "rank": rank,
+            "bits": bits,
+        }
+        for rank in (2, 4)
+        for bits in (4, 16)
+    ),
+]
+LANGUAGES = [
+    {"code": "eng_Latn", "name": "English", "joshi_class": "5"},
+    {"code": "arb_Arab", "name": "العربية", "joshi_class": "5"},
+    {"code": "swh_Latn", "name": "Swahili", "joshi_class": "2"},
+    {"code": "xxx_Latn", "name": "Unlisted", "joshi_class": "unknown"},
+]
+TASKS = {
+    "xnli": {"metrics": ["accuracy"], "headline": "accuracy", "chance": 0.3333, "languages": "all"},
+    "xquad": {"metrics": ["f1"], "headline": "f1", "chance": None, "languages": ["eng_Latn", "arb_Arab"]},
+}
+CURATION = pl.DataFrame(
+    [("little", "eng_Latn", "kept", 1234), ("little", "eng_Latn", "too long", 5), ("little", "arb_Arab", "kept", 7)],
+    schema=["dataset", "language", "reason", "rows"],
+    orient="row",
+)
+EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
+
+
+def scores(runs):
+    """Every run is right on its first items: a base on two of four, the others on three."""
+    cells = [("xnli", language["code"], "accuracy") for language in LANGUAGES[:3]] + [("xquad", "eng_Latn", "f1")]
+    rows = [
+        (
+            *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item), metric,
+            float(item < (2 if run["rank"] is None else 3)), True, "x", "stop", 10, 2,
+        )
+        for run in runs for task, language, metric in cells for item in range(4)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
+
+
+def cards(runs):
+    found = []
+    for run in runs:
+        key = {name: run[name] for name in ("model", "dataset", "method", "seed")}
+        found.append({"stage": "generate", "run": key, "engine": "transformers 5", "seconds": 3.5, "computed": 16})
+        if run["rank"]:
+            loss = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
+            found.append({"stage": "finetune", "run": key, "loss": loss, "trainable_share": 0.01, "seconds": 2.0})
+            found.append({"stage": "merge", "run": key, "largest_logit_difference": 0.01, "bound": 0.25})
+    return found
+
+
+def page_of(runs=GRID, languages=LANGUAGES, given=None, curation=CURATION, note="A toy."):
+    summary = summarize(scores(runs), runs, TASKS)
+    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, curation, note)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, text by the elements around it."""
+
+    VOID = ("meta", "br", "img", "link", "input")
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        self.texts.append((tuple(self.open), data))
+
+    def text(self):
+        return " ".join(data for path, data in self.texts if "script" not in path and "style" not in path)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return page_of()
+
+
+def test_the_page_is_closed_html_with_every_section(page):
+    parsed = Page(page)
+    assert parsed.open == []
+    ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
+    assert {"glance", "scores", "changes", "capacity", "coverage", "quirks", "data", "losses", "cards"} <= ids
+    assert {f"chart-{name}" for name in ("rank", "bits", "languages", "shares", "losses")} <= ids
+    targets = {attributes["href"].lstrip("#") for tag, attributes in parsed.elements if tag == "a"}
+    assert targets <= ids
+
+
+def test_the_page_loads_nothing(page):
+    for tag, attributes in Page(page).elements:
+        assert tag not in ("link", "img", "iframe", "object")
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+    assert "@import" not in page and "url(" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert "default-src 'none'" in page
+    assert len(page.encode()) < 3e6
+
+
+def test_the_note_and_the_best_run_are_told_first(page):
+    text = " ".join(Page(page).text().split())
+    assert text.index("A toy.") < text.index("At a glance") < text.index("Best run") < text.index("75.0")
+    assert "+25.0" in text and "Of 4 runs" in text
+
+
+def test_text_from_models_and_data_stays_text():
+    model = {"model": EVIL, "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None}
+    tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "rank": 2, "bits": 4}
+    languages = [{**LANGUAGES[0], "name": EVIL}, *LANGUAGES[1:]]
+    curation = CURATION.with_columns(reason=pl.lit(EVIL), dataset=pl.lit(EVIL))
+    given = [card | {"engine": EVIL, "versions": {"torch": EVIL}} for card in cards([model, tuned])]
+    page = page_of([model, tuned], languages, given, curation, note=EVIL)
+    parsed = Page(page)
+    assert parsed.open == []
+    assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
+    assert "</script><b>" not in page
+    assert parsed.text().count("<b>evil</b>") > 10
+    (charts,) = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
+    assert EVIL in json.dumps(json.loads(charts), ensure_ascii=False)
+
+
+def test_a_name_written_from_right_to_left_is_isolated(page):
+    around = [path for path, data in Page(page).texts if "العربية" in data and "script" not in path]
+    assert around and all(path[-1] == "bdi" for path in around)
+
+
+def test_a_missing_cell_says_why(page):
+    text = " ".join(Page(page).text().split())
+    assert "xquad is not offered in Swahili , Unlisted" in text
+    assert "xquad is offered, but has no items here, in العربية" in text
+    assert "xnli is offered, but has no items here, in Unlisted" in text
+
+
+def test_every_table_has_a_caption_and_every_row_a_head(page):
+    tables = re.findall(r"<table.*?</table>", page.split("<script")[0], flags=re.S)
+    assert len(tables) >= 7
+    for table in tables:
+        assert "<caption>" in table
+        for line in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], flags=re.S):
+            assert re.search(r'<th scope="row(group)?"', line), line
+
+
+def test_kept_and_dropped_rows_stand_beside_each_other(page):
+    assert re.search(r"<bdi>English</bdi></th><td>1,234</td><td>5</td>", page)
+
+
+def test_the_page_stands_without_cards_data_and_finetuned_runs():
+    page = page_of([BASE], given=[], curation=CURATION.clear())
+    parsed = Page(page)
+    assert parsed.open == [] and "vegaEmbed" not in page
+    ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
+    assert {"glance", "coverage"} <= ids and not {"cards", "data", "losses"} & ids
+
+
+def test_the_page_stands_without_a_cell_that_all_runs_have():
+    runs = GRID[:2]
+    frame = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
+    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], CURATION, "A toy.")
+    assert "the runs cannot be compared" in page and Page(page).open == []
+
+
+def test_a_browser_without_network_draws_every_chart(page, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium or Chrome is installed, so that the charts were not drawn")
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom",
+        (tmp_path / "report.html").as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "could not be drawn" not in dom.split('<script type="application/json"')[0]
+    for name in ("rank", "bits", "languages", "shares", "losses"):
+        drawn = re.search(rf'id="chart-{name}".*?</figure>', dom, flags=re.S).group(0)
+        assert "<svg" in drawn and 'class="mark-' in drawn, name
