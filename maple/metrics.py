@@ -21,8 +21,8 @@ ARTICLES = {
     "deu": regex.compile(r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
     "arb": regex.compile(r"ال"),
 }
-# Unicode's punctuation, the ASCII symbols that SQuAD counts as such, and invisible marks, of direction for instance; not
-# the joiners, which are spelling in Indic scripts and Persian.
+# Unicode's punctuation, the ASCII symbols that SQuAD counts as such, and invisible marks, of direction for instance;
+# not the joiners, which are spelling in Indic scripts and Persian.
 _PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
 
 

@@ -82,7 +82,7 @@ class Project:
         self.write("study.yaml", yaml.safe_load((self.folder / "study.yaml").read_text()) | changes)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", *arguments]
+        return [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *arguments]
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run snakemake in the project; return what it printed."""

@@ -53,11 +53,15 @@ def test_nothing_half_written_is_left(finished):
 
 def test_a_changed_word_costs_that_language_s_completions_of_that_task_alone(finished, tmp_path):
     project = finished.copy_to(tmp_path / "project")
-    project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")
-    project.snakemake(f"results/generations/{RUN}/swh_Latn.parquet")
-    card = json.loads((project.folder / f"results/cards/{RUN}/generate.json").read_text())
-    assert card["computed"] == 4  # the verbalizers stand in the instruction, so the four XNLI prompts changed
-    assert card["carried_over"] == card["distinct"] - 4
+    card = project.folder / f"results/cards/{RUN}/generate.json"
+    target = f"results/generations/{RUN}/swh_Latn.parquet"
+    project.replace("config/languages.tsv", "\tKifungu\t", "\tMatini\t")  # the label of a passage, in XQuAD's prompts
+    project.snakemake(target)
+    done = json.loads(card.read_text())
+    assert (done["computed"], done["carried_over"]) == (4, done["distinct"] - 4)
+    project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")  # an accepted answer, in no prompt
+    project.snakemake(target)
+    assert json.loads(card.read_text())["started"] is False
 
 
 def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):

@@ -48,3 +48,66 @@ def for_runs(path, runs=STUDY.runs):
 def local_file(source):
     """The file of a resolved source, for a rule to look at its date; none for rows that lie elsewhere."""
     return source["local"]["path"] if "local" in source else []
+
+
+def recipe_of(wildcards):
+    """A dataset's recipe, the paths of its rows filled for the language."""
+    recipe = STUDY.recipes[wildcards.dataset]
+    if recipe["recipe"] != "load":
+        return recipe
+    return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}
+
+
+def loaded_rows(wildcards):
+    """The file that the recipe `load` reads."""
+    return local_file(recipe_of(wildcards).get("load", {}))
+
+
+def english_examples(wildcards):
+    """The curated English examples that the recipe `translate_respond` translates."""
+    source = STUDY.recipes[wildcards.dataset].get("translate_respond", {}).get("instructions")
+    return f"results/examples/{source}/{PIVOT}.parquet" if source else []
+
+
+def teacher_phrases(wildcards):
+    """The embedded teacher's words, in the language it writes and in the one it translates from."""
+    return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
+
+
+def examples_of_dataset(wildcards):
+    """A dataset's curated examples in all its languages."""
+    codes = STUDY.dataset_languages[wildcards.dataset]
+    return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
+
+
+def task_source(wildcards):
+    """The chosen source of a task, its templates filled for the language."""
+    return resolve(STUDY.sources[wildcards.task], STUDY.identities[wildcards.language], config["data"])
+
+
+def task_rows(wildcards):
+    """The file of a task's rows where they lie on disk."""
+    return local_file(task_source(wildcards))
+
+
+def words_of_task(wildcards):
+    """The words of the language that the task's file names, and no other."""
+    return task_words(STUDY.tasks[wildcards.task], STUDY.languages[wildcards.language])
+
+
+def phrases_of_task(wildcards):
+    """The words of which the embedded source makes its rows."""
+    return STUDY.phrases.get(wildcards.language) if config["task_source"] == "embedded" else None
+
+
+def weights(wildcards):
+    """What a run generates with: its merged model, or the base itself."""
+    untouched = wildcards.dataset == BASELINE["dataset"]
+    return f"results/base/{wildcards.model}" if untouched else f"results/merged/{run_path(wildcards)}"
+
+
+def metrics_in_language(wildcards):
+    """The metrics of each task that has the language."""
+    return {
+        name: task["metrics"] for name, task in STUDY.tasks.items() if wildcards.language in STUDY.task_languages[name]
+    }

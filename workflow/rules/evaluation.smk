@@ -1,36 +1,3 @@
-def task_source(wildcards):
-    """The chosen source of a task, its templates filled for the language."""
-    return resolve(STUDY.sources[wildcards.task], STUDY.identities[wildcards.language], config["data"])
-
-
-def task_rows(wildcards):
-    """The file of a task's rows where they lie on disk."""
-    return local_file(task_source(wildcards))
-
-
-def words_of_task(wildcards):
-    """The words of the language that the task's file names, and no other."""
-    return task_words(STUDY.tasks[wildcards.task], STUDY.languages[wildcards.language])
-
-
-def phrases_of_task(wildcards):
-    """The words of which the embedded source makes its rows."""
-    return STUDY.phrases.get(wildcards.language) if config["task_source"] == "embedded" else None
-
-
-def weights(wildcards):
-    """What a run generates with: its merged model, or the base itself."""
-    untouched = wildcards.dataset == BASELINE["dataset"]
-    return f"results/base/{wildcards.model}" if untouched else f"results/merged/{run_path(wildcards)}"
-
-
-def metrics_in_language(wildcards):
-    """The metrics of each task that has the language."""
-    return {
-        name: task["metrics"] for name, task in STUDY.tasks.items() if wildcards.language in STUDY.task_languages[name]
-    }
-
-
 rule render_prompts:
     """Render a task's prompts and gold answers in one language."""
     input:

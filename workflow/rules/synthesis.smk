@@ -1,33 +1,3 @@
-def recipe_of(wildcards):
-    """A dataset's recipe, the paths of its rows filled for the language."""
-    recipe = STUDY.recipes[wildcards.dataset]
-    if recipe["recipe"] != "load":
-        return recipe
-    return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}
-
-
-def loaded_rows(wildcards):
-    """The file that the recipe `load` reads."""
-    return local_file(recipe_of(wildcards).get("load", {}))
-
-
-def english_examples(wildcards):
-    """The curated English examples that the recipe `translate_respond` translates."""
-    source = STUDY.recipes[wildcards.dataset].get("translate_respond", {}).get("instructions")
-    return f"results/examples/{source}/{PIVOT}.parquet" if source else []
-
-
-def teacher_phrases(wildcards):
-    """The embedded teacher's words, in the language it writes and in the one it translates from."""
-    return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
-
-
-def examples_of_dataset(wildcards):
-    """A dataset's curated examples in all its languages."""
-    codes = STUDY.dataset_languages[wildcards.dataset]
-    return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
-
-
 rule synthesize:
     """Make a dataset's instruction examples in one language, by its recipe."""
     input:
