@@ -65,17 +65,19 @@ def fetch(definition: dict, folder: Path) -> None:
 
 def train_tokenizer(documents: Iterable[str], vocabulary: int):
     """Train a byte-level BPE tokenizer with `vocabulary` tokens on `documents`."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE(unk_token=None))
+    # As in LLaMA's, a text starts with a space: an answer then starts with the token that the word has in a sentence.
+    bpe.normalizer = normalizers.Prepend(" ")
     # Words with their vowel signs and joiners: ByteLevel's own pattern is GPT-2's and cuts Indic words at every sign.
     # Digits stand alone, as LLaMA has them; what is left is bytes, so that no script is ever unknown.
     words = Regex(r" ?[\p{L}\p{M}\u200c\u200d]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]+|\s+")
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    bpe.decoder = decoders.ByteLevel()
+    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIAL_TOKENS),

@@ -124,6 +124,7 @@ def test_the_chain_runs_on_real_rows(tmp_path):
     (tmp_path / "real").mkdir()
     project = Project.made_in(tmp_path / "real")
     real = yaml.safe_load((ROOT / "config/real.yaml").read_text())
+    real["grid"][0]["models"] = ["toy"]  # the base of real.yaml itself would take two minutes to pretrain
     project.write("study.yaml", real | {"data": str(SHARED)})
     project.snakemake()
     summary = pl.read_parquet(project.folder / "results/summary.parquet")

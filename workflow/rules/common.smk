@@ -71,6 +71,8 @@ def english_examples(wildcards):
 
 def teacher_phrases(wildcards):
     """The embedded teacher's words, in the language it writes and in the one it translates from."""
+    if STUDY.recipes[wildcards.dataset].get("teacher") != "embedded":
+        return {}
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
 
 
