@@ -109,6 +109,7 @@ def finetune(
         network.save_pretrained(adapter, safe_serialization=True)
         tokens = sum(len(example["input_ids"]) for example in encoded)
         card |= {
+            "base": model,
             "bits": bits,
             "adapter": cell["adapter"],
             "training": training,

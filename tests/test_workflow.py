@@ -174,6 +174,19 @@ def test_a_wrong_config_is_refused_before_any_job_with_one_message(tmp_path, cha
     assert "Traceback" not in output
 
 
+NOUNS = ["models/toy", "datasets/little", "methods/lora", "tasks/xnli"]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_an_unknown_key_in_any_definition_is_refused_with_its_file(tmp_path, noun):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    path = f"config/{noun}.yaml"
+    project.write(path, yaml.safe_load((project.folder / path).read_text()) | {"colour": "red"})
+    output = project.snakemake("-n", fails=True)
+    assert f"{path}: unknown key 'colour' at top level; known keys are" in output
+
+
 def test_a_task_that_names_a_language_without_a_row_is_refused(tmp_path):
     (tmp_path / "fresh").mkdir()
     project = Project.made_in(tmp_path / "fresh")
