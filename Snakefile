@@ -26,4 +26,6 @@ rule all:
 
 
 onsuccess:
-    print(Path("results/leaderboard.txt").read_text(), f"\nReport: {Path('results/report.html').resolve()}", sep="")
+    leaderboard, page = Path("results/leaderboard.txt"), Path("results/report.html")
+    if leaderboard.is_file() and page.is_file():
+        print(leaderboard.read_text(), f"\nReport: {page.resolve()}", sep="")

@@ -99,6 +99,7 @@ def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
 def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):
     (tmp_path / "again").mkdir()
     project = Project.made_in(tmp_path / "again")
+    assert "Report:" not in project.snakemake("results/examples/little/swh_Latn.parquet")
     project.snakemake("results/summary.parquet")
     first, second = (pl.read_parquet(one.folder / "results/summary.parquet") for one in (finished, project))
     assert first.equals(second)
