@@ -1,0 +1,102 @@
+import pytest
+from project import ROOT
+
+from maple.benchmarks import task_rows
+from maple.curation import curate
+from maple.definitions import DefinitionError, read_yaml
+from maple.sources import SourceError
+from maple.study import read_study
+from maple.synthesis import synthesize
+
+CONFIG = read_yaml(ROOT / "config/config.yaml")
+
+
+def study(**changes):
+    return read_study(CONFIG | changes, ROOT / "config", ROOT / "workflow/schemas")
+
+
+def overlay(name, **changes):
+    content = read_yaml(ROOT / "config" / name)
+    merged = {key: CONFIG[key] | value if isinstance(value, dict) else value for key, value in content.items()}
+    return study(**merged | changes)
+
+
+def test_the_embedded_default_is_a_square_and_two_runs_more():
+    default = study()
+    assert len(default.runs) == 12
+    square = [run for run in default.runs if run["model"] == "tiny-llama" and run["rank"]]
+    assert {(run["dataset"], run["rank"], run["bits"]) for run in square} == {
+        (dataset, rank, bits) for dataset in ("generated", "translated") for rank in (4, 16) for bits in (4, 16)
+    }
+    assert len(default.languages) >= 10
+    assert len({row["script"] for row in default.languages.values()}) >= 6
+
+
+def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
+    paper = overlay("paper.yaml", data="rows")
+    assert len(paper.runs) == 62
+    assert {model["hub"] for model in paper.models.values()} == {
+        "meta-llama/Llama-2-7b-hf",
+        "mistralai/Mistral-7B-v0.1",
+    }
+    assert paper.cells["lora-r64-8bit"]["adapter"]["r"] == 64
+
+
+def test_a_dataset_that_is_translated_is_made_too():
+    grid = [CONFIG["grid"][0] | {"datasets": ["translated"]}]
+    assert set(study(grid=grid).recipes) == {"generated", "translated"}
+
+
+def test_what_a_method_changes_of_training_is_in_its_cells():
+    cells = study().cells
+    assert all(cell["training"] == CONFIG["finetune"] for cell in cells.values())
+
+
+def test_a_language_of_the_grid_alone_decides_what_tasks_offer():
+    assert study(languages=["swh_Latn"]).task_languages == {name: ["swh_Latn"] for name in CONFIG["tasks"]}
+    real = overlay("real.yaml", data="rows")
+    assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "zho_Hans"]
+    assert real.dataset_languages == {"multialpaca": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
+
+
+def test_local_rows_need_a_folder():
+    with pytest.raises(DefinitionError, match="data: write the folder"):
+        study(task_source="local")
+
+
+def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
+    default = study()
+    made = {}
+    for code in ("eng_Latn", "swh_Latn"):
+        asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
+        generated = synthesize(default.recipes["generated"], english=None, **asked)
+        kept, _ = curate(generated, default.identities[code], default.limits["generated"])
+        assert kept.height >= 200
+        if code == "eng_Latn":
+            kept.write_parquet(tmp_path / "english.parquet")
+        made[code] = synthesize(default.recipes["translated"], english=tmp_path / "english.parquet", **asked)
+    assert made["eng_Latn"]["parent"].equals(made["swh_Latn"]["parent"])
+    assert not made["swh_Latn"]["instruction"].equals(made["eng_Latn"]["instruction"])
+    assert made["swh_Latn"]["fault"].unique().to_list() == [""]
+
+
+def test_embedded_rows_are_parallel_over_languages():
+    phrases = study().phrases
+    rows = {
+        code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], fields=["id"], items=5)
+        for code in ("eng_Latn", "amh_Ethi")
+    }
+    ids = [[row["id"] for row in of_language] for of_language in rows.values()]
+    assert ids[0] == ids[1] and len(ids[0]) == 5
+
+
+def test_a_language_without_phrases_has_no_embedded_rows():
+    with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
+        task_rows("xquad", source={"embedded": {}}, phrases=None, fields=["id"], items=5)
+
+
+def test_no_more_local_rows_than_asked(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
+    source = {"local": {"path": str(tmp_path / "a.jsonl")}}
+    assert len(task_rows("xquad", source=source, phrases=None, fields=["id"], items=2)) == 2
+    assert len(task_rows("xquad", source=source, phrases=None, fields=["id"], items=None)) == 5
