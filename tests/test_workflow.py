@@ -1,5 +1,7 @@
 """What Snakemake would run, asked of the real rules on a finished toy study."""
 
+import shutil
+
 import pytest
 import yaml
 from project import ROOT, TOY_STUDY, Project
@@ -28,7 +30,10 @@ def test_a_comment_reruns_nothing(project):
     assert project.jobs() == {}
 
 
-def test_a_fresh_checkout_with_the_results_copied_in_reruns_nothing(project, finished):
+@pytest.mark.parametrize("copied", ["results and records", "results alone"])
+def test_a_fresh_checkout_with_the_results_copied_in_reruns_nothing(project, copied):
+    if copied == "results alone":
+        shutil.rmtree(project.folder / ".snakemake")
     for part in ("Snakefile", "config", "maple", "workflow"):
         paths = [project.folder / part] if part == "Snakefile" else (project.folder / part).rglob("*")
         for path in paths:
