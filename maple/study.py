@@ -14,7 +14,7 @@ from maple.definitions import (
     read_yaml,
     stated_languages,
 )
-from maple.engines import ENGINES
+from maple.engines import AUTO, ENGINES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
@@ -172,8 +172,10 @@ def _check_words(task: dict, file: str, table: Mapping) -> None:
 
 def _check_engine(name: str) -> None:
     # Only the name: the engine may be installed in the jobs' environments and not in this one.
-    if name not in ENGINES:
-        raise DefinitionError(f"config: generate.engine: {name!r} is unknown; write one of {', '.join(ENGINES)}")
+    if name not in (AUTO, *ENGINES):
+        raise DefinitionError(
+            f"config: generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
+        )
 
 
 def _check_training(methods: Mapping[str, dict], known: Mapping) -> None:

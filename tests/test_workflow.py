@@ -162,7 +162,7 @@ def test_the_list_of_rules_reads_as_the_manual(finished):
 BAD = [
     ({"lnaguages": []}, r"unknown key 'lnaguages' at top level"),
     ({"languages": ["xyz_Latn"]}, r"languages names 'xyz_Latn', which config/languages.tsv lacks"),
-    ({"generate": {"engine": "tgi"}}, r"generate.engine: 'tgi' is unknown; write one of vllm, transformers"),
+    ({"generate": {"engine": "tgi"}}, r"generate.engine: 'tgi' is unknown; write one of auto, vllm, transformers"),
     ({"task_source": "hub"}, r"config/tasks/xnli.yaml: has no source 'hub'"),
     ({"tasks": ["xnil"]}, r"tasks names 'xnil', which config/tasks/ lacks"),
     ({"items": None}, r"items: embedded tasks have no end; write a number"),
