@@ -125,7 +125,7 @@ def build(
     prepare(threads, training["seed"])
     with timed({}) as card:
         texts = list(documents)
-        # A hundred times, so that they weigh like the documents, in which each phrase stands some hundred times.
+        # A hundred times each (our choice), so that their words are merged although the documents hold few of them.
         tokenizer = train_tokenizer([*texts, *(text for text in known for _ in range(100))], definition["vocabulary"])
         tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
         config = AutoConfig.for_model(**definition["architecture"], vocab_size=len(tokenizer), **tokens)
