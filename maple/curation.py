@@ -11,21 +11,11 @@ import polars as pl
 import regex
 
 from maple.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
+from maple.identification import script_share
 from maple.segmentation import tokens
 from maple.similarity import Novelty, rouge_l
 
 LINK = regex.compile(r"https?://|www\.", regex.I)
-LETTER = regex.compile(r"\p{L}")
-# ISO 15924 codes that stand for several Unicode scripts, or for one of another name.
-SCRIPTS = {"Hans": ["Hani"], "Hant": ["Hani"], "Jpan": ["Hani", "Hira", "Kana"], "Kore": ["Hang", "Hani"]}
-
-
-def script_share(text: str, script: str) -> float:
-    """Return the share of a text's letters that are of an ISO 15924 script; 1.0 for a text without letters."""
-    letters = LETTER.findall(text)
-    # Script extensions, so that the mark of a long vowel in Japanese counts as kana.
-    own = "".join(rf"\p{{scx={name}}}" for name in SCRIPTS.get(script, [script]))
-    return len(regex.findall(rf"(?=\p{{L}})[{own}]", text)) / len(letters) if letters else 1.0
 
 
 def curate(rows: pl.DataFrame, language: dict, limits: dict) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""Segmentation: the words of a text in any script, for measures that compare words."""
+"""Segmentation: the pieces of a text in any script, told by its characters alone."""
 
 import unicodedata
 
