@@ -22,6 +22,7 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
+        passages=guarded_files,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -32,6 +33,7 @@ rule curate:
     params:
         language=lookup("{language}", within=STUDY.identities),
         limits=lookup("{dataset}", within=STUDY.limits),
+        guards=guarded_passages,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"

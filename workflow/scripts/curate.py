@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from maple.contamination import refuse_passages
 from maple.curation import curate
 from maple.files import write_parquet
 from maple.logs import log_to
@@ -13,5 +14,6 @@ kept, dropped = curate(
     limits=snakemake.params.limits,
 )
 print(dropped.group_by("reason").len(), f"kept {kept.height} of {kept.height + dropped.height}", sep="\n")
+refuse_passages(kept, guards=snakemake.params.guards, dataset=snakemake.wildcards.dataset)
 write_parquet(dropped, snakemake.output.dropped)
 write_parquet(kept, snakemake.output.examples)
