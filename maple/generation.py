@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b, file_digest
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,18 @@ import polars as pl
 
 from maple.engines import choose, engine_version, start
 from maple.files import write_parquet
-from maple.prompts import Encoder
+from maple.prompts import TOO_LONG, Encoder
 
 if TYPE_CHECKING:
-    from maple.engines import Completion, Engine
+    from maple.engines import Engine
 
 COMPLETION_SCHEMA = {
     "key": pl.String,
     "completion": pl.String,
     "token_ids": pl.List(pl.Int32),
     "finish_reason": pl.String,
+    "log_likelihoods": pl.List(pl.Float64),
 }
-
-
-class GenerationError(ValueError):
-    """Prompts that cannot be completed; the message names task, language and item, or the file to change."""
 
 
 def weights_digest(model: str | Path) -> str:
@@ -90,6 +88,74 @@ def previous_completions(outputs: Iterable[str | Path]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
+def _requests(asked: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int) -> list[dict]:
+    """Return what the engine is asked in each row; `key` is None where the prompt does not fit.
+
+    Demonstrations and prompt are encoded one by one, so that prompts of a task begin with the same tokens. Of the
+    demonstrations, those that do not fit with the prompt and its answer are left out, from the end.
+    """
+    start = [] if encoder.bos is None else [encoder.bos]
+    encoded: dict[tuple, list[list[int]]] = {}
+    requests = []
+    for row, own in zip(asked.iter_rows(named=True), encoder.pieces(asked["prompt"].to_list()), strict=True):
+        texts = tuple(row["demonstrations"])
+        if texts not in encoded:
+            encoded[texts] = encoder.pieces(list(texts))
+        ranked = row["answer"] == "rank"
+        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if ranked else []
+        limit = max(map(len, choices)) + 1 if ranked else row["max_new_tokens"]
+        room = max_length - limit - len(start) - len(own)
+        shown = [
+            piece
+            for piece, used in zip(encoded[texts], accumulate(map(len, encoded[texts])), strict=True)
+            if used <= room
+        ]
+        tokens = [*start, *chain.from_iterable(shown), *own]
+        decoding = {"choices": choices} if ranked else {"temperature": 0.0}
+        requests.append(
+            {
+                "key": completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else None,
+                "tokens": tokens,
+                "limit": limit,
+                "choices": choices,
+                "prompt_tokens": len(tokens),
+                "item_tokens": len(own),
+                "shots": len(shown),
+                "shots_dropped": len(texts) - len(shown),
+            }
+        )
+    return requests
+
+
+def _completed(running: "Engine", requests: Sequence[Mapping], encoder: Encoder) -> list[dict]:
+    results = running.complete([request["tokens"] for request in requests], [request["limit"] for request in requests])
+    return [
+        {
+            "key": request["key"],
+            "completion": encoder.text(result.tokens),
+            "token_ids": result.tokens,
+            "finish_reason": result.finish_reason,
+            "log_likelihoods": [],
+        }
+        for request, result in zip(requests, results, strict=True)
+    ]
+
+
+def _ranked(running: "Engine", requests: Sequence[Mapping]) -> list[dict]:
+    pairs = [(request["tokens"], choice) for request in requests for choice in request["choices"]]
+    scores = iter(running.log_likelihoods(*map(list, zip(*pairs, strict=True))))
+    return [
+        {
+            "key": request["key"],
+            "completion": "",
+            "token_ids": [],
+            "finish_reason": "rank",
+            "log_likelihoods": [next(scores) for _ in request["choices"]],
+        }
+        for request in requests
+    ]
+
+
 def complete(
     prompts: pl.DataFrame,
     model: str | Path,
@@ -103,58 +169,58 @@ def complete(
 ) -> tuple[pl.DataFrame, dict]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
-    `prompts` has the columns of maple.tasks.PROMPT_SCHEMA; `engine` is the engine's name and version, part of every
-    key; `settings` has batch and max_length (tokens of prompt and completion); `start_engine` is called
-    only when something is missing. Returns the prompts with key, completion, token_ids, finish_reason and
-    prompt_tokens, and counts {"prompts", "distinct", "carried_over", "computed"}. Raises GenerationError for a prompt
-    that does not fit, before the engine starts: a prompt is never cut.
+    `prompts` has the columns of maple.tasks.PROMPT_SCHEMA; faulty rows are left out, and each way of answering is a row
+    of its own (column `answer`: generate or rank). `engine` is the engine's name and version, part of every key;
+    `settings` has batch and max_length (tokens of prompt and completion); `start_engine` is called only when something
+    is missing. Returns the rows with key, completion, token_ids, finish_reason, log_likelihoods (natural, of the
+    choices that are ranked), prompt_tokens, item_tokens (without demonstrations), shots and shots_dropped, and counts
+    {"prompts", "distinct", "carried_over", "computed", "too_long"}. A prompt is never cut: one that does not fit has
+    finish_reason TOO_LONG and no completion.
     """
     encoder = Encoder.of(model)
-    weights = weights_digest(model)
-    decoding = {"temperature": 0.0}
-    tokens = encoder.prompts(prompts["prompt"].to_list())
-    limits = prompts["max_new_tokens"].to_list()
-    for row, (ids, limit) in enumerate(zip(tokens, limits, strict=True)):
-        if len(ids) + limit > settings["max_length"]:
-            task, language, item = prompts.select("task", "language", "item").row(row)
-            raise GenerationError(
-                f"{task}, {language}, item {item}: {len(ids)} prompt tokens and {limit} new ones exceed "
-                f"generate.max_length={settings['max_length']}; raise it, or lower max_new_tokens of the task"
-            )
-    keys = [completion_key(weights, ids, limit, decoding, engine) for ids, limit in zip(tokens, limits, strict=True)]
-    wanted = {key: (ids, limit) for key, ids, limit in zip(keys, tokens, limits, strict=True)}
+    asked = (
+        prompts.filter(pl.col("fault").is_null())
+        .explode("answers")
+        .rename({"answers": "answer"})
+        .drop("fault", "repaired")
+    )
+    requests = _requests(asked, encoder, weights_digest(model), engine, settings["max_length"])
+    wanted = {request["key"]: request for request in requests if request["key"]}
     known = {row["key"]: row for row in (*previous.to_dicts(), *journal.read()) if row["key"] in wanted}
-    missing = [key for key in wanted if key not in known]
+    missing = sorted(
+        (request for key, request in wanted.items() if key not in known),
+        key=lambda request: (bool(request["choices"]), request["tokens"]),
+    )
     if missing:
         running = start_engine(encoder)
         # Batches of four engine loads: large enough for continuous batching, small enough to lose to a kill.
         size = 4 * settings["batch"]
-        missing.sort(key=lambda key: wanted[key])
         for at in progress(range(0, len(missing), size)):
             batch = missing[at : at + size]
-            results: list[Completion] = running.complete(*zip(*(wanted[key] for key in batch), strict=True))
-            rows = [
-                {
-                    "key": key,
-                    "completion": encoder.text(result.tokens),
-                    "token_ids": result.tokens,
-                    "finish_reason": result.finish_reason,
-                }
-                for key, result in zip(batch, results, strict=True)
-            ]
+            generated = [request for request in batch if not request["choices"]]
+            ranked = [request for request in batch if request["choices"]]
+            rows = _completed(running, generated, encoder) if generated else []
+            rows += _ranked(running, ranked) if ranked else []
             journal.append(rows)
             known.update((row["key"], row) for row in rows)
     completions = pl.DataFrame([known[key] for key in wanted], schema=COMPLETION_SCHEMA)
+    columns = {"key": pl.String, **dict.fromkeys(("prompt_tokens", "item_tokens", "shots", "shots_dropped"), pl.Int32)}
+    keyed = asked.drop("demonstrations").hstack(
+        pl.DataFrame([{name: request[name] for name in columns} for request in requests], schema=columns)
+    )
+    completed = keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
+        pl.col("completion").fill_null(""),
+        pl.col("finish_reason").fill_null(TOO_LONG),
+        pl.col("token_ids", "log_likelihoods").fill_null([]),
+    )
     counts = {
-        "prompts": len(keys),
+        "prompts": len(requests),
         "distinct": len(wanted),
         "carried_over": len(wanted) - len(missing),
         "computed": len(missing),
+        "too_long": sum(request["key"] is None for request in requests),
     }
-    keyed = prompts.with_columns(
-        pl.Series("key", keys, pl.String), pl.Series("prompt_tokens", [len(ids) for ids in tokens], pl.Int32)
-    )
-    return keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left"), counts
+    return completed, counts
 
 
 def generate(
@@ -196,7 +262,11 @@ def generate(
     for language, path in outputs.items():
         rows = completed.filter(pl.col("language") == language)
         write_parquet(rows, path)
-        print(f"{language}: {rows.height} completions, {rows['finish_reason'].eq('stop').sum()} ended by themselves")
+        reasons = rows["finish_reason"]
+        print(
+            f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
+            f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
+        )
     notes.remove()
     seconds = time.perf_counter() - start_time
     return {"started": False, **card, **counts, "seconds": round(seconds, 2)}

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 # Bactrian-X's frame (arXiv 2305.15011), the best documented stand-in for MAPLE's, which is not known.
 FRAME = "### Input:\n{prompt}\n\n### Output:\n"
 
+# Why there is no answer to a prompt that exceeds the model's length even without demonstrations: none is ever cut.
+TOO_LONG = "too_long"
+
 
 def instruction_prompt(instruction: str, input: str = "") -> str:
     """Return the framed prompt of an instruction example; `input` stands on its own lines where there is one."""
@@ -20,6 +23,11 @@ def instruction_prompt(instruction: str, input: str = "") -> str:
 def evaluation_prompt(text: str) -> str:
     """Return the framed prompt of an evaluation item: the same frame as in training."""
     return FRAME.format(prompt=text.strip())
+
+
+def demonstration(prompt: str, answer: str) -> str:
+    """Return a framed prompt with its answer, as it stands before the prompt that a model is asked."""
+    return f"{prompt}{answer}\n\n"
 
 
 class PromptError(ValueError):
@@ -71,10 +79,9 @@ class Encoder:
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids if self.bos is None else [self.bos, *ids]
 
-    def prompts(self, texts: list[str]) -> list[list[int]]:
-        """Return the tokens of many framed prompts."""
-        start = [] if self.bos is None else [self.bos]
-        return [start + encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
+    def pieces(self, texts: list[str]) -> list[list[int]]:
+        """Return the tokens of texts that stand within a prompt: no BOS."""
+        return [encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
 
     def example(self, instruction: str, input: str, output: str) -> tuple[list[int], list[int]]:
         """Return (input_ids, labels) of a training example: labels are -100 on the prompt, the EOS is learnt."""

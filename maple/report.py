@@ -174,7 +174,7 @@ def _task_tables(summary: pl.DataFrame, tasks: Mapping[str, Mapping]) -> list[di
     tables = []
     for name, task in tasks.items():
         rows = summary.filter((pl.col("task") == name) & pl.col("headline")).select(
-            *RUN, "language", "mean", "low", "high"
+            *RUN, "language", "mean", "low", "high", "against_chance"
         )
         cells: dict[tuple, dict] = {}
         for row in rows.iter_rows(named=True):
@@ -204,12 +204,37 @@ def _coverage(summary: pl.DataFrame, tasks: Mapping[str, Mapping], languages: Se
     return rows
 
 
-def _quirks(summary: pl.DataFrame, languages: Sequence[Mapping]) -> list[dict]:
-    """Return a row a language: shares and token counts, averaged over its headline cells and all runs."""
-    columns = ("unparsed", "empty", "truncated", "prompt_tokens", "completion_tokens")
-    cells = summary.filter(pl.col("headline") & (pl.col("language") != "all"))
-    means = {row["language"]: row for row in cells.group_by("language").agg(pl.mean(*columns)).iter_rows(named=True)}
-    return [{**means[language["code"]], "language": language} for language in languages if language["code"] in means]
+QUIRKS = {
+    "unparsed": "unparsed, %",
+    "empty": "empty, %",
+    "wrong_language": "wrong language, %",
+    "wrong_script": "wrong script, %",
+    "truncated": "cut at the limit, %",
+    "too_long": "prompt too long, %",
+    "at_chance": "no better than chance, %",
+    "shots_dropped": "demonstrations left out",
+    "prompt_tokens": "prompt tokens",
+    "completion_tokens": "new tokens",
+    "tokens_per_word": "tokens a word",
+}
+
+
+def _quirks(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict]:
+    """Return shares and token counts averaged over headline cells, by the columns `by`.
+
+    at_chance is the share of the cells with a chance level whose interval does not lie above it.
+    """
+    cells = summary.filter(pl.col("headline") & (pl.col("language") != "all")).with_columns(
+        at_chance=(pl.col("against_chance") != "above").cast(pl.Float64)
+    )
+    means = cells.group_by(by).agg(pl.mean(*QUIRKS))
+    return {tuple(row[name] for name in by): row for row in means.iter_rows(named=True)}
+
+
+def _row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
+    """Return the benchmarks' rows that were repaired, faulty or without demonstrations, a line a task and language."""
+    troubled = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
+    return [{**row, "name": names.get(row["language"], row["language"])} for row in troubled.iter_rows(named=True)]
 
 
 def _datasets(curation: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
@@ -265,13 +290,15 @@ def report(
     runs: Sequence[Mapping],
     cards: Sequence[Mapping],
     curation: pl.DataFrame,
+    quality: pl.DataFrame,
     note: str,
 ) -> str:
     """Return the report as one HTML page that loads nothing.
 
     `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
     "chance" and "languages" ("all" or codes) by name, `runs` are the grid's, `cards` the run cards that there are,
-    `curation` has columns dataset, language, reason ("kept" for kept rows) and rows, `note` says what this grid is.
+    `curation` has columns dataset, language, reason ("kept" for kept rows) and rows, `quality` is maple.tasks.quality's
+    count of what was wrong with the benchmarks' rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
     ordered = _ordered(languages)
@@ -301,7 +328,10 @@ def report(
         drawn=drawn,
         task_tables=_task_tables(summary, tasks),
         coverage=_coverage(summary, tasks, ordered),
-        quirks=_quirks(summary, ordered),
+        quirk_names=QUIRKS,
+        run_quirks=_quirks(summary, ["model", "dataset", "method", "seed"]),
+        language_quirks=_quirks(summary, ["language"]),
+        row_faults=_row_faults(quality, {language["code"]: language["name"] for language in ordered}),
         datasets=_datasets(curation, {language["code"]: language["name"] for language in ordered}),
         run_cards=_run_cards(views, cards),
         javascript=_javascript() if drawn else "",

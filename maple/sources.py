@@ -1,7 +1,7 @@
 """Rows that others made: from the Hub at a pinned revision, or from JSON lines and Parquet on disk."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -35,33 +35,50 @@ def _local(path: Path) -> list[dict]:
     raise SourceError(f"{path}: a local source must end in .jsonl or .parquet")
 
 
-def _hub(hub: dict) -> list[dict]:
+def _hub(hub: Mapping) -> list[dict]:
     from datasets import load_dataset
 
+    if "files" in hub:
+        files = f"hf://datasets/{hub['dataset']}@{hub['revision']}/{hub['files']}"
+        kind = "parquet" if hub["files"].endswith(".parquet") else "json"
+        return list(load_dataset(kind, data_files=files, split="train"))
     return list(load_dataset(hub["dataset"], name=hub.get("subset"), revision=hub["revision"], split=hub["split"]))
 
 
-def resolve(source: dict, language: dict, data: str | None = None) -> dict:
-    """Return a source for one language: the templates of its `path`, `subset` and `split` filled.
+def resolve(source: Mapping, language: Mapping, data: str | None = None, split: str | None = None) -> dict | None:
+    """Return a source for one language and split, its templates filled: `path`, `subset`, `files` and `split`.
 
-    They may name the columns code, name, iso639_1 and script of the language's row, and {data}, the config's folder.
+    They may name the columns code, name, iso639_1 and script of the language's row, {data}, the config's folder,
+    {split}, the source's own name of the split, and {key}, its own name of the language where `languages` maps codes to
+    names. `splits` maps "test" and "dev" to the source's names; None is returned for a split that it lacks. A source
+    without `splits` calls them test and dev.
     """
-    filled = {**language, "data": data}
+    ((kind, place),) = source.items()
+    names = place.get("splits", {"test": "test", "dev": "dev"})
+    if split and split not in names:
+        return None
+    keys = place.get("languages")
+    filled = {**language, "data": data, "split": names.get(split)}
+    if isinstance(keys, Mapping):
+        filled["key"] = keys.get(language["code"])
+    kept = {key: value for key, value in place.items() if key not in ("splits", "languages")}
+    if kind == "hub" and "splits" in place:
+        kept["split"] = "{split}"
     return {
         kind: {
-            key: value.format_map(filled) if key in ("path", "subset", "split") else value
-            for key, value in place.items()
+            key: value.format_map(filled) if key in ("path", "subset", "files", "split") else value
+            for key, value in kept.items()
         }
-        for kind, place in source.items()
     }
 
 
-def read_rows(source: dict, fields: Sequence[str]) -> list[dict]:
+def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a resolved source.
 
-    `source` is {"local": {"path"}} or {"hub": {"dataset", "revision", "subset"?, "split"}}, each with an optional
-    "columns": {our name: its name}. Every row has at least `fields`; otherwise a SourceError names the file, the row
-    and the missing column.
+    `source` is {"local": {"path"}}, {"hub": {"dataset", "revision", "subset"?, "split"}} or {"hub": {"dataset",
+    "revision", "files"}}, a glob of Parquet or JSON lines in the repository; each with an optional "columns": {our
+    name: its name}. Every row has at least `fields`; otherwise a SourceError names the file, the row and the missing
+    column.
     """
     ((kind, place),) = source.items()
     name = place["path"] if kind == "local" else place["dataset"]

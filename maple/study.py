@@ -15,26 +15,29 @@ from maple.definitions import (
     stated_languages,
 )
 from maple.engines import AUTO, ENGINES
+from maple.examples import PIVOT
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
 # What decides a task's prompts and gold answers; its metrics do not.
-RENDERING = ("item", "prompt", "targets", "choices", "fields", "max_new_tokens")
+RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
 
 @dataclass(frozen=True)
 class Study:
     """Everything the rules look up, keyed by name.
 
-    languages: the grid's rows of the language table; identities: code, name, iso639_1 and script of every row of it;
-    phrases: the embedded world's words with the identity; models: definitions; corpora: the phrases that a built base
-    is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for the rule that needs it;
-    cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for prompts, rows and
-    scores; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
-    codes that a task offers.
+    languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
+    script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
+    phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
+    the rule that needs it; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them,
+    for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks
+    whose passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages:
+    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
+    english: dict
     identities: dict[str, dict]
     phrases: dict[str, dict]
     models: dict[str, dict]
@@ -47,6 +50,8 @@ class Study:
     renderings: dict[str, dict]
     sources: dict[str, dict]
     measures: dict[str, dict]
+    asked: dict[str, dict]
+    guards: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
@@ -79,10 +84,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     Raises DefinitionError, one line that names file and key, for: an unknown key anywhere, a name without a file or a
     row, a task without the source the config wants, an unknown metric or engine.
     """
-    from maple.metrics import METRICS
-
     check(config, schemas / "config.schema.yaml", "config")
     table = read_languages(folder / "languages.tsv")
+    pick([PIVOT], table, "every study", "config/languages.tsv")
     languages = pick(config["languages"], table, "languages", "config/languages.tsv")
     models = read_definitions(folder / "models", schemas / "model.schema.yaml")
     datasets = read_definitions(folder / "datasets", schemas / "dataset.schema.yaml")
@@ -93,18 +97,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     chosen = _datasets_needed(datasets, {run["dataset"] for run in runs if run["rank"] is not None})
 
     for name, task in tasks.items():
-        file = f"config/tasks/{name}.yaml"
-        if config["task_source"] not in task["sources"]:
-            raise DefinitionError(
-                f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
-                f"it has {', '.join(task['sources'])}"
-            )
-        for metric in (*task["metrics"], task["headline"]):
-            if metric not in METRICS:
-                raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
-        if task["headline"] not in task["metrics"]:
-            raise DefinitionError(f"{file}: headline {task['headline']!r} must be one of its metrics")
-        _check_words(task, file, table)
+        _check_task(name, task, config, table)
+    for key in ("shots", "max_new_tokens", "answers"):
+        pick(list(config[key]), all_tasks, key, "config/tasks/")
     if config["task_source"] == "embedded" and config["items"] is None:
         raise DefinitionError("config: items: embedded tasks have no end; write a number")
     if config["task_source"] == "local" and config["data"] is None:
@@ -117,14 +112,18 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
     speech = {code: phrases[code] for code in languages if code in phrases}
+    sources = {name: {config["task_source"]: task["sources"][config["task_source"]]} for name, task in tasks.items()}
     task_languages = {}
-    for name, task in tasks.items():
-        offered = stated_languages(
-            task["sources"][config["task_source"]], list(languages), table, f"config/tasks/{name}.yaml"
-        )
-        task_languages[name] = [code for code in languages if code in offered]
+    for name, source in sources.items():
+        offered = source[config["task_source"]]["languages"]
+        task_languages[name] = [code for code in languages if offered == "all" or code in offered]
+    asked = {
+        name: {"shots": config["shots"].get(name, 0), "answers": config["answers"].get(name, ["generate"])}
+        for name in tasks
+    }
     return Study(
         languages=languages,
+        english=table[PIVOT],
         identities=identities,
         phrases=phrases,
         models=chosen_models,
@@ -134,23 +133,18 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
-        renderings={name: {key: task[key] for key in RENDERING if key in task} for name, task in tasks.items()},
-        sources={
-            name: {
-                kind: {key: value for key, value in source.items() if key != "languages"}
-                for kind, source in task["sources"].items()
-                if kind == config["task_source"]
-            }
+        renderings={
+            name: {key: task[key] for key in RENDERING if key in task}
+            | {"max_new_tokens": config["max_new_tokens"].get(name, task["max_new_tokens"])}
             for name, task in tasks.items()
         },
-        measures={
-            name: {
-                "metrics": task["metrics"],
-                "headline": task["headline"],
-                "chance": task.get("chance"),
-                "languages": task_languages[name],
-            }
+        sources=sources,
+        measures={name: _measure(task, asked[name]["answers"], task_languages[name]) for name, task in tasks.items()},
+        asked=asked,
+        guards={
+            name: {"source": sources[name], "field": task["passage"]}
             for name, task in tasks.items()
+            if "passage" in task and config["task_source"] != "embedded"
         },
         runs=runs,
         dataset_languages={
@@ -161,13 +155,42 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     )
 
 
-def _check_words(task: dict, file: str, table: Mapping) -> None:
-    from maple.tasks import words_named
+def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> None:
+    from maple.metrics import METRICS
+    from maple.tasks import VOICES, worded, words_named
 
+    file = f"config/tasks/{name}.yaml"
+    if config["task_source"] not in task["sources"]:
+        raise DefinitionError(
+            f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
+            f"it has {', '.join(task['sources'])}"
+        )
+    for metric in (*task["metrics"], task["headline"]):
+        if metric not in METRICS:
+            raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+    if task["headline"] not in task["metrics"]:
+        raise DefinitionError(f"{file}: headline {task['headline']!r} must be one of its metrics")
+    if "rank" in config["answers"].get(name, []) and "choices" not in task:
+        raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
     columns = set(next(iter(table.values()), {}))
-    forms = [form for forms in task.get("choices", {}).values() for form in forms]
-    if unknown := words_named(task["prompt"], *forms) - columns:
+    if unknown := set().union(*(words_named(*worded(task), voice=voice) for voice in VOICES)) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+    for code in task.get("repair", {}).get("from", []):
+        if code not in table:
+            raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
+
+
+def _measure(task: Mapping, answers: list[str], languages: list[str]) -> dict:
+    """Return what is measured of a task: its metrics, the headline among them, chance, and the languages."""
+    from maple.scoring import RANK_METRICS
+
+    generated = "generate" in answers
+    return {
+        "metrics": [*(task["metrics"] if generated else []), *(RANK_METRICS if "rank" in answers else [])],
+        "headline": task["headline"] if generated else next(iter(RANK_METRICS)),
+        "chance": task.get("chance"),
+        "languages": languages,
+    }
 
 
 def _check_engine(name: str) -> None:

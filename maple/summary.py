@@ -5,6 +5,8 @@ from statistics import NormalDist
 
 import polars as pl
 
+from maple.prompts import TOO_LONG
+
 RUN = ["model", "dataset", "method", "rank", "bits", "seed"]
 ENGLISH = "eng_Latn"
 # Joshi et al. 2020 (ACL, 2020.acl-main.560): classes up to 2 are called low-resource here. MAPLE's own line between
@@ -13,10 +15,13 @@ LOW_RESOURCE_CLASSES = ("0", "1", "2")
 # The last digits of a sum depend on the order of threads; two summaries of the same scores must be the same.
 DECIMALS = 10
 _ROW = ["run", "task", "language", "metric"]
-_SHARES = ["unparsed", "empty", "truncated", "prompt_tokens", "completion_tokens"]
+_SHARES = [
+    "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "prompt_tokens",
+    "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
+]  # fmt: skip
 _COLUMNS = [
-    *RUN, "task", "language", "metric", "headline", "cells", "n", "mean", "se", "low", "high", *_SHARES, "chance",
-    "base", "change", "change_se", "change_low", "change_high", "confidence",
+    *RUN, "task", "language", "metric", "headline", "cells", "n", "mean", "se", "low", "high", *_SHARES,
+    "chance", "against_chance", "base", "change", "change_se", "change_low", "change_high", "confidence",
 ]  # fmt: skip
 
 
@@ -74,7 +79,14 @@ def _averages(
             pl.first("cells"),
             pl.len().alias("n"),
             pl.col(value).is_in([0.0, 1.0]).all().alias("binary"),
-            *((pl.col(name) * pl.col("weight")).sum() for name in (value, *others)),
+            (pl.col(value) * pl.col("weight")).sum(),
+            *(
+                # What cannot be said of an item, such as the language of a name, weighs nothing.
+                pl.when(pl.col(name).count() > 0).then(
+                    (pl.col(name) * pl.col("weight")).sum() / pl.col("weight").filter(pl.col(name).is_not_null()).sum()
+                )
+                for name in others
+            ),
         )
         .join(variances, on=by)
         .rename({f"row_{name}": name for name in row})
@@ -103,9 +115,11 @@ def summarize(
 
     Columns: those of a run; task, language, metric; headline (is it the task's?); cells and n (item scores) averaged;
     mean, se, low, high (of `confidence`: Wilson's interval where a cell holds only 0 and 1, else the normal one, within
-    0..1); unparsed, empty, truncated (shares of completions), prompt_tokens, completion_tokens (means); chance; and
-    against the same model's untouched base, paired by item: base, change, change_se, change_low, change_high (null for
-    a base and where no item is shared).
+    0..1); unparsed, empty, truncated, too_long (shares of all answers), wrong_language, wrong_script (shares of the
+    answers of which it can be said); prompt_tokens, completion_tokens, tokens_per_word (of the prompt without
+    demonstrations), shots, shots_dropped (means); chance, and against_chance: whether the interval lies above it, below
+    it, or has it inside; and against the same model's untouched base, paired by item: base, change, change_se,
+    change_low, change_high (null for a base and where no item is shared).
 
     Rows with language "all" average the languages that every run has in that task. The row with task and language "all"
     and metric "headline" averages, in every run, the same cells: the headline metric of each task and language that no
@@ -122,10 +136,12 @@ def summarize(
         scores.lazy()
         .join(table.lazy(), on=["model", "dataset", "method", "seed"])
         .select(
-            *_ROW, "item", "value", "prompt_tokens", "completion_tokens",
+            *_ROW, "item", "value", "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
+            pl.col("wrong_language", "wrong_script").cast(pl.Float64),
             unparsed=(~pl.col("parsed")).cast(pl.Float64),
             empty=(pl.col("prediction") == "").cast(pl.Float64),
             truncated=(pl.col("finish_reason") == "length").cast(pl.Float64),
+            too_long=(pl.col("finish_reason") == TOO_LONG).cast(pl.Float64),
         )
         .collect()
     )  # fmt: skip
@@ -174,6 +190,12 @@ def summarize(
             change_low=pl.col("change") - z * pl.col("change_se"),
             change_high=pl.col("change") + z * pl.col("change_se"),
             confidence=confidence,
+            against_chance=pl.when(pl.col("low") > pl.col("chance"))
+            .then(pl.lit("above"))
+            .when(pl.col("high") < pl.col("chance"))
+            .then(pl.lit("below"))
+            .when(pl.col("low").is_not_null() & pl.col("chance").is_not_null())
+            .then(pl.lit("inside")),
         )
         .sort("run", pl.col("task") != "all", "task", pl.col("language") != "all", "language", "metric")
         .select(pl.col(_COLUMNS))

@@ -132,8 +132,63 @@ def test_the_chain_runs_on_real_rows(tmp_path):
     project.write("study.yaml", real | {"data": str(SHARED)})
     project.snakemake()
     summary = pl.read_parquet(project.folder / "results/summary.parquet")
-    cells = summary.filter((pl.col("task") != "all") & (pl.col("language") != "all")).select("task", "language")
-    assert {("xcopa", "swh_Latn"), ("xnli", "spa_Latn"), ("xcopa", "zho_Hans")} <= set(cells.unique().iter_rows())
+    cells = summary.filter((pl.col("task") != "all") & (pl.col("language") != "all")).select(
+        "task", "language", "metric"
+    )
+    offered = {"xcopa": ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"], "xnli": real["languages"]}
+    metrics = ("accuracy", "rank_accuracy", "rank_accuracy_per_byte")
+    assert set(cells.unique().iter_rows()) == {
+        (task, code, metric) for task, codes in offered.items() for code in codes for metric in metrics
+    }
+    # 128 tokens a language more or less, at 512 of the toy's length: some demonstrations fit, and some do not.
+    shots = summary.filter(pl.col("language") != "all", pl.col("task") != "all")
+    assert ((shots["shots"] + shots["shots_dropped"]) - 2).abs().max() < 1e-9
+    assert shots["shots"].max() > 0 and shots["shots_dropped"].max() > 0
     examples = pl.read_parquet(project.folder / "results/examples/multialpaca/jpn_Jpan.parquet")
     assert examples.height > 100
-    assert "xcopa" in (project.folder / "results/report.html").read_text()
+    page = (project.folder / "results/report.html").read_text()
+    assert "xcopa" in page and "Faulty and repaired rows" in page
+
+
+def test_a_dataset_that_holds_passages_of_belebele_is_refused(tmp_path):
+    (tmp_path / "toy").mkdir()
+    project = Project.made_in(tmp_path / "toy")
+    passage = " ".join(f"word{number}" for number in range(30))
+    fields = ("question", "mc_answer1", "mc_answer2", "mc_answer3", "mc_answer4")
+    item = {"id": 1, "flores_passage": passage, "correct_answer_num": "1", **dict.fromkeys(fields, "x")}
+    (project.folder / "belebele/eng_Latn").mkdir(parents=True)
+    (project.folder / "belebele/eng_Latn/test.jsonl").write_text(json.dumps(item))
+    example = {"instruction": "Continue.", "input": "", "output": passage}
+    (project.folder / "rows.jsonl").write_text(json.dumps(example))
+    dataset = {
+        "recipe": "load",
+        "languages": ["eng_Latn"],
+        "load": {"local": {"path": "rows.jsonl"}},
+        "curate": {},
+        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+    }
+    project.write("config/datasets/little.yaml", dataset)
+    project.study(tasks=["belebele"], task_source="local", data=".", languages=["eng_Latn"])
+    project.snakemake("results/examples/little/eng_Latn.parquet", fails=True)
+    log = (project.folder / "logs/curate/little/eng_Latn.log").read_text()
+    assert "dataset little: 1 examples hold passages of belebele" in log
+
+
+def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    good = {"premise": "It rains.", "hypothesis": "It is wet.", "label": "entailment"}
+    rows = [good, good | {"label": None}, good | {"label": "maybe"}, good | {"premise": "رطب\u200f\u200d " * 2000}]
+    for code in ("en", "sw"):
+        (project.folder / f"xnli/{code}").mkdir(parents=True)
+        lines = [json.dumps({"row": number, **row}) for number, row in enumerate(rows)]
+        text = "\n".join(lines).replace('"premise"', '"sentence1"').replace('"hypothesis"', '"sentence2"')
+        (project.folder / f"xnli/{code}/test.jsonl").write_text(text.replace('"label"', '"gold_label"'))
+    project.study(tasks=["xnli"], task_source="local", data=".", shots={"xnli": 1})
+    project.snakemake()
+    one = pl.read_parquet(project.folder / "results/summary.parquet").row(
+        by_predicate=(pl.col("task") == "xnli") & (pl.col("language") == "swh_Latn") & (pl.col("method") == "none"),
+        named=True,
+    )
+    assert (one["n"], one["too_long"], one["shots"]) == (2, 0.5, 0.0)
+    page = (project.folder / "results/report.html").read_text()
+    assert "no label" in page and "gold &#39;maybe&#39; is none of entailment, neutral, contradiction" in page

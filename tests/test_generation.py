@@ -6,7 +6,6 @@ import pytest
 from maple.engines import Completion, EngineError, choose, engine_version
 from maple.generation import (
     COMPLETION_SCHEMA,
-    GenerationError,
     Journal,
     complete,
     completion_key,
@@ -31,8 +30,13 @@ class Echo:
             raise RuntimeError("killed")
         return [Completion([prompt[-1]], "stop") for prompt in prompts]
 
+    def log_likelihoods(self, prompts, continuations):
+        """The earlier in the alphabet, the likelier."""
+        self.asked += prompts
+        return [-float(sum(continuation)) for continuation in continuations]
 
-def prompts(*texts):
+
+def prompts(*texts, **changes):
     rows = [
         {
             "task": "toy",
@@ -42,8 +46,13 @@ def prompts(*texts):
             "targets": ["a"],
             "labels": [],
             "verbalizers": [],
+            "demonstrations": [],
+            "answers": ["generate"],
             "max_new_tokens": 4,
+            "repaired": False,
+            "fault": None,
         }
+        | changes
         for number, text in enumerate(texts)
     ]
     return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
@@ -66,7 +75,7 @@ def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path
     completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
     assert completed["completion"].to_list() == ["c", "z", "b"]
     assert completed["prompt_tokens"].to_list() == [4, 4, 2]
-    assert counts == {"prompts": 3, "distinct": 3, "carried_over": 0, "computed": 3}
+    assert counts == {"prompts": 3, "distinct": 3, "carried_over": 0, "computed": 3, "too_long": 0}
 
 
 def test_a_finished_run_is_replayed_without_an_engine(letters, tmp_path):
@@ -128,9 +137,47 @@ def test_an_unreadable_output_is_no_source_of_completions(tmp_path):
     assert previous_completions([tmp_path / "torn.parquet", tmp_path / "missing.parquet"]).is_empty()
 
 
-def test_a_prompt_that_does_not_fit_is_refused_before_the_engine_starts(letters, tmp_path):
-    with pytest.raises(GenerationError, match="toy, eng_Latn, item 1: 61 prompt tokens and 4 new ones"):
-        run(letters, prompts("a", "a" * 60), tmp_path, None)
+def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
+    engine = Echo()
+    completed, counts = run(letters, prompts("a", "a" * 60), tmp_path, engine)
+    assert completed["finish_reason"].to_list() == ["stop", "too_long"]
+    assert completed["completion"].to_list() == ["a", ""]
+    assert completed["prompt_tokens"].to_list() == [2, 61]
+    assert counts["too_long"] == 1 and len(engine.asked) == 1
+
+
+def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
+    engine = Echo()
+    shown = {"demonstrations": ["a" * 20, "b" * 20]}
+    # Of 60 tokens 4 are for the answer and 1 begins the prompt: two demonstrations leave 15 for the prompt itself.
+    completed, _ = run(letters, prompts("c" * 15, "d" * 16, **shown), tmp_path, engine)
+    assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 15), (1, 1, 16)]
+    a, b, c, d = 4, 5, 6, 7
+    assert engine.asked == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
+
+
+def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b", "z"], ["a"]], "answers": ["generate", "rank"]}
+    completed, counts = run(letters, prompts("abc", **choice), tmp_path, Echo())
+    assert completed.select("answer", "completion", "finish_reason", "log_likelihoods").rows() == [
+        ("generate", "c", "stop", []),
+        ("rank", "", "rank", [-5.0, -4.0]),
+    ]
+    assert counts["computed"] == 2
+    again, counts = run(letters, prompts("abc", **choice), tmp_path, None)
+    assert again.equals(completed) and counts["carried_over"] == 2
+
+
+def test_a_changed_choice_is_ranked_again(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["rank"]}
+    run(letters, prompts("abc", **choice), tmp_path, Echo())
+    _, counts = run(letters, prompts("abc", **choice | {"verbalizers": [["b"], ["c"]]}), tmp_path, Echo())
+    assert counts["computed"] == 1
+
+
+def test_a_faulty_row_is_not_asked(letters, tmp_path):
+    completed, counts = run(letters, prompts("abc", fault="no label"), tmp_path, None)
+    assert completed.is_empty() and counts["prompts"] == 0
 
 
 def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():

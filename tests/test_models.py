@@ -1,5 +1,7 @@
 """Models through the real libraries, at a few hundred thousand parameters."""
 
+import math
+
 import polars as pl
 import pytest
 
@@ -93,27 +95,43 @@ def test_examples_too_long_are_left_out_whole_and_counted(letters):
     assert (len(encoded), too_long) == (1, 1)
 
 
-def completions(engine, base):
+def started(engine, base):
     from maple.engines import start
     from maple.prompts import Encoder
 
     encoder = Encoder.of(base)
     settings = {"batch": 2, "max_length": 128, "cpu_cache_gib": 1}
     running = start(engine, base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
-    prompts = encoder.prompts(["The sun", "Jua huchomoza", "The sun rises in the east. " * 3])
-    return running.complete(prompts, [3, 8, 8])
+    texts = ["The sun", "Jua huchomoza", "The sun rises in the east. " * 3]
+    return running, [encoder.prompt(text) for text in texts], encoder.pieces([" rises", " mashariki.", "!"])
 
 
 def test_a_completion_does_not_depend_on_its_neighbours_in_the_batch(toy_base):
-    from maple.engines import start
-    from maple.prompts import Encoder
-
-    encoder = Encoder.of(toy_base)
-    settings = {"batch": 2, "max_length": 128, "cpu_cache_gib": 1}
-    running = start("transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
-    prompts = encoder.prompts(["The sun", "Jua huchomoza", "The sun rises in the east. " * 3])
+    running, prompts, continuations = started("transformers", toy_base)
     alone = [running.complete([prompt], [8])[0] for prompt in prompts]
     assert running.complete(prompts, [8, 8, 8]) == alone
+    likelihoods = [
+        running.log_likelihoods([prompt], [more])[0] for prompt, more in zip(prompts, continuations, strict=True)
+    ]
+    assert running.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-4)
+
+
+def test_the_likelihood_of_a_continuation_is_the_product_of_its_tokens(toy_base):
+    import torch
+
+    running, prompts, continuations = started("transformers", toy_base)
+    ids = prompts[0] + continuations[0]
+    with torch.inference_mode():
+        logits = running.model(input_ids=torch.tensor([ids])).logits[0].float().log_softmax(-1)
+    by_hand = sum(float(logits[place - 1, ids[place]]) for place in range(len(prompts[0]), len(ids)))
+    assert running.log_likelihoods(prompts[:1], continuations[:1]) == pytest.approx([by_hand], abs=1e-4)
+
+
+def test_all_continuations_of_one_token_are_certain_together(toy_base):
+    running, prompts, _ = started("transformers", toy_base)
+    size = running.model.config.vocab_size
+    likelihoods = running.log_likelihoods(prompts[:1] * size, [[token] for token in range(size)])
+    assert sum(map(math.exp, likelihoods)) == pytest.approx(1, abs=1e-4)
 
 
 def test_vllm_answers_like_transformers(toy_base):
@@ -121,6 +139,9 @@ def test_vllm_answers_like_transformers(toy_base):
 
     if choose("auto") != "vllm":
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
-    by_transformers, by_vllm = completions("transformers", toy_base), completions("vllm", toy_base)
-    assert by_vllm == by_transformers
-    assert [len(completion.tokens) <= limit for completion, limit in zip(by_vllm, [3, 8, 8], strict=True)] == [True] * 3
+    (ours, prompts, continuations), (vllm, _, _) = started("transformers", toy_base), started("vllm", toy_base)
+    completed = vllm.complete(prompts, [3, 8, 8])
+    assert completed == ours.complete(prompts, [3, 8, 8])
+    assert all(len(completion.tokens) <= limit for completion, limit in zip(completed, [3, 8, 8], strict=True))
+    likelihoods = ours.log_likelihoods(prompts, continuations)
+    assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)

@@ -44,6 +44,6 @@ def test_training_and_evaluation_share_one_frame():
     assert instruction_prompt("Add.") == evaluation_prompt("Add.")
 
 
-def test_many_prompts_are_encoded_like_each_alone(letters):
+def test_pieces_of_a_prompt_have_no_start_of_their_own(letters):
     encoder = Encoder.of(letters)
-    assert encoder.prompts(["ab", "c"]) == [encoder.prompt("ab"), encoder.prompt("c")]
+    assert encoder.pieces(["ab", "c"]) == [encoder.prompt("ab")[1:], encoder.prompt("c")[1:]]

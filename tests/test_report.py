@@ -42,6 +42,11 @@ CURATION = pl.DataFrame(
     schema=["dataset", "language", "reason", "rows"],
     orient="row",
 )
+QUALITY = pl.DataFrame(
+    [("xnli", "arb_Arab", 5, 2, 1, ["no label"], 0), ("xnli", "eng_Latn", 4, 0, 0, [], 0)],
+    schema=["task", "language", "rows", "repaired", "faulty", "reasons", "demonstrations"],
+    orient="row",
+)
 EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
 
 
@@ -51,7 +56,7 @@ def scores(runs):
     rows = [
         (
             *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item), metric,
-            float(item < (2 if run["rank"] is None else 3)), True, "x", "stop", 10, 2,
+            float(item < (2 if run["rank"] is None else 3)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for run in runs for task, language, metric in cells for item in range(4)
     ]  # fmt: skip
@@ -70,9 +75,9 @@ def cards(runs):
     return found
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, curation=CURATION, note="A toy."):
+def page_of(runs=GRID, languages=LANGUAGES, given=None, curation=CURATION, note="A toy.", quality=QUALITY):
     summary = summarize(scores(runs), runs, TASKS)
-    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, curation, note)
+    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, curation, quality, note)
 
 
 class Page(HTMLParser):
@@ -168,6 +173,20 @@ def test_every_table_has_a_caption_and_every_row_a_head(page):
             assert re.search(r'<th scope="row(group)?"', line), line
 
 
+def test_repaired_and_faulty_rows_of_benchmarks_are_told(page):
+    table = page[page.index("Faulty and repaired rows") :]
+    line = re.sub(r"<[^>]+>", " ", table[table.index("<tbody>") : table.index("</tbody>")]).split()
+    assert line == ["xnli", "العربية", "5", "2", "1", "no", "label"]
+
+
+def test_quirks_say_what_cannot_be_said(page):
+    table = page[page.index("Quirks by language") :]
+    start = table.index("<tbody>")
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table[start : table.index("</tr>", start)])
+    # Neither two nor three right of four, of three choices, lie above chance for sure.
+    assert cells == ["0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "0.0", "10.0", "2.0", "1.5"]
+
+
 def test_kept_and_dropped_rows_stand_beside_each_other(page):
     assert re.search(r"<bdi>English</bdi></th><td>1,234</td><td>5</td>", page)
 
@@ -183,7 +202,7 @@ def test_the_page_stands_without_cards_data_and_finetuned_runs():
 def test_the_page_stands_without_a_cell_that_all_runs_have():
     runs = GRID[:2]
     frame = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
-    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], CURATION, "A toy.")
+    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], CURATION, QUALITY, "A toy.")
     assert "the runs cannot be compared" in page and Page(page).open == []
 
 

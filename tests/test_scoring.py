@@ -5,6 +5,7 @@ from maple.scoring import SCORE_SCHEMA, parse_choice, score_items
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
+IDENTITY = {"code": "swh_Latn", "iso639_1": "sw", "script": "Latn"}
 RUN = {"model": "m", "dataset": "d", "method": "lora-r8-4bit", "seed": 1}
 
 
@@ -28,7 +29,7 @@ def test_two_equal_claims_are_none():
     assert parse_choice("yes", ["a", "b"], [["yes"], ["Yes."]]) is None
 
 
-@pytest.mark.parametrize("said", ["2", "2.", "２", "2. Kesho ni Jumanne.", "Kesho ni Jumanne."])
+@pytest.mark.parametrize("said", ["2", "2.", "２", "٢", "२।", "๒", "(2)", "2. Kesho ni Jumanne.", "Kesho ni Jumanne."])
 def test_a_choice_is_its_number_or_its_text(said):
     assert parse_choice(said, ["1", "2"], [["1", "Jana"], ["2", "Kesho ni Jumanne."]]) == "2"
 
@@ -38,8 +39,25 @@ def test_labels_without_spaces_are_read():
 
 
 def generations(*rows):
-    common = {"language": "swh_Latn", "finish_reason": "stop", "prompt_tokens": 9, "token_ids": [1, 2]}
+    common = {
+        "language": "swh_Latn",
+        "prompt": "Jibu swali.",
+        "answer": "generate",
+        "finish_reason": "stop",
+        "prompt_tokens": 9,
+        "item_tokens": 6,
+        "shots": 0,
+        "shots_dropped": 0,
+        "token_ids": [1, 2],
+        "log_likelihoods": [],
+        "labels": [],
+        "verbalizers": [],
+    }
     return pl.DataFrame([common | row for row in rows])
+
+
+def scored(frame, tasks, language=IDENTITY):
+    return score_items(frame, tasks, RUN, language)
 
 
 def choice(item, completion):
@@ -49,7 +67,7 @@ def choice(item, completion):
 
 def test_right_wrong_and_unparsed_are_told_apart():
     frame = generations(choice("1", "Kweli"), choice("2", "Uongo"), choice("3", "ah"))
-    scores = score_items(frame, {"xnli": ["accuracy"]}, RUN)
+    scores = scored(frame, {"xnli": ["accuracy"]})
     assert scores.select("item", "value", "parsed", "prediction").rows() == [
         ("1", 1.0, True, "entailment"),
         ("2", 0.0, True, "contradiction"),
@@ -60,7 +78,7 @@ def test_right_wrong_and_unparsed_are_told_apart():
 
 def test_every_metric_of_a_task_has_a_row():
     row = {"task": "xquad", "item": "1", "completion": " Nairobi.\nmore", "targets": ["Nairobi"]}
-    scores = score_items(generations(row | {"labels": [], "verbalizers": []}), {"xquad": ["f1", "exact_match"]}, RUN)
+    scores = scored(generations(row), {"xquad": ["f1", "exact_match"]})
     assert scores.select("metric", "value", "prediction").rows() == [
         ("f1", 1.0, "Nairobi."),
         ("exact_match", 1.0, "Nairobi."),
@@ -69,6 +87,75 @@ def test_every_metric_of_a_task_has_a_row():
 
 
 def test_an_empty_answer_is_unparsed():
-    row = {"task": "xquad", "item": "1", "completion": " \n", "targets": ["Nairobi"], "labels": [], "verbalizers": []}
-    scores = score_items(generations(row), {"xquad": ["f1"]}, RUN)
+    row = {"task": "xquad", "item": "1", "completion": " \n", "targets": ["Nairobi"]}
+    scores = scored(generations(row), {"xquad": ["f1"]})
     assert scores.select("value", "parsed").rows() == [(0.0, False)]
+
+
+def test_an_apostrophe_is_one_letter_however_it_is_typed():
+    for said in ("Yolg\u02bbon", "yolg\u2018on", "Yolg'on."):
+        assert parse_choice(said, ["contradiction"], [["Yolg\u02bbon"]]) == "contradiction"
+
+
+def ranked(log_likelihoods, verbalizers):
+    labels = LABELS[: len(verbalizers)]
+    row = {"task": "xnli", "item": "1", "completion": "", "finish_reason": "rank", "answer": "rank", "token_ids": []}
+    forms = {"labels": labels, "verbalizers": verbalizers, "targets": ["entailment"]}
+    return generations(row | forms | {"log_likelihoods": log_likelihoods})
+
+
+def test_a_ranking_is_scored_raw_and_by_its_bytes():
+    # Four bytes at -4 are -1 a byte, eight at -6 are less: the longer choice is likelier by its bytes alone.
+    scores = scored(ranked([-6.0, -4.0], [["abcdefgh", "x"], ["wxyz"]]), {"xnli": ["accuracy"]})
+    assert scores.select("metric", "value", "prediction", "parsed").rows() == [
+        ("rank_accuracy", 0.0, "neutral", True),
+        ("rank_accuracy_per_byte", 1.0, "entailment", True),
+    ]
+
+
+def test_bytes_are_those_of_utf_8():
+    scores = scored(ranked([-6.0, -4.0], [["ሰኞ"], ["wxyz"]]), {"xnli": ["accuracy"]})  # six bytes, four bytes
+    # -6 over six bytes and -4 over four are equal: the first of equals is taken.
+    assert scores["prediction"].to_list() == ["neutral", "entailment"]
+
+
+def said(completion, target, language=IDENTITY):
+    row = {"task": "xlsum", "item": "1", "completion": completion, "targets": [target]}
+    return scored(generations(row | {"language": language["code"]}), {"xlsum": ["rougeL"]}, language).row(0, named=True)
+
+
+def test_an_answer_in_another_language_or_script_is_counted():
+    swahili = "Watoto wote walikwenda shuleni asubuhi na mapema leo."
+    english = "All of the children went to school early in the morning today."
+    russian = "Все дети пошли сегодня рано утром в школу."
+    assert [(row["wrong_language"], row["wrong_script"]) for row in (said(a, swahili) for a in (swahili, english))] == [
+        (False, False),
+        (True, False),
+    ]
+    assert (said(russian, swahili)["wrong_language"], said(russian, swahili)["wrong_script"]) == (True, True)
+
+
+def test_of_a_short_answer_or_a_name_no_language_is_told():
+    assert said("Nairobi", "Nairobi")["wrong_language"] is None
+    hindi = {"code": "hin_Deva", "iso639_1": "hi", "script": "Deva"}
+    assert said("NFL", "NFL", hindi)["wrong_script"] is None  # the right answer is Latin itself
+    assert said("NFL", "एनएफएल", hindi)["wrong_script"] is True
+    assert said("", "एनएफएल", hindi)["wrong_script"] is None
+
+
+def test_tokens_are_counted_a_word():
+    assert said("a", "b")["tokens_per_word"] == 3.0  # six tokens of a prompt of two words
+
+
+@pytest.mark.parametrize(
+    "completion", ["", "\u200f\u200d\u200b", "a" * 10_000, "字" * 10_000, "\x00\ud7ff", "١" * 50, "\n\n\n"]
+)
+def test_no_completion_is_too_odd_to_be_scored(completion):
+    for code, iso, script in (("swh_Latn", "sw", "Latn"), ("zho_Hans", "zh", "Hans"), ("tha_Thai", "th", "Thai")):
+        identity = {"code": code, "iso639_1": iso, "script": script}
+        open_row = {"task": "xlsum", "item": "1", "completion": completion, "targets": ["Jua."], "language": code}
+        metrics = {"xlsum": ["f1", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"], "xnli": ["accuracy"]}
+        frame = generations(open_row, choice("2", completion) | {"language": code})
+        scores = scored(frame, metrics, identity)
+        assert scores.height == 7
+        assert scores["value"].is_between(0, 1).all()

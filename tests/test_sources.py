@@ -41,3 +41,20 @@ def test_a_broken_row_is_named(tmp_path, content, says):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"nothing\.jsonl: no such file"):
         read_rows({"local": {"path": str(tmp_path / "nothing.jsonl")}}, [])
+
+
+def test_rows_of_the_hub_are_read_at_their_revision(monkeypatch):
+    asked = []
+
+    def load_dataset(path, **options):
+        asked.append((path, options))
+        return [{"text": "a"}]
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    pinned = {"dataset": "facebook/xnli", "revision": "b8dd"}
+    assert read_rows({"hub": pinned | {"subset": "sw", "split": "test"}}) == [{"text": "a"}]
+    read_rows({"hub": pinned | {"files": "sw/*.parquet", "split": "test"}})
+    assert asked == [
+        ("facebook/xnli", {"name": "sw", "revision": "b8dd", "split": "test"}),
+        ("parquet", {"data_files": "hf://datasets/facebook/xnli@b8dd/sw/*.parquet", "split": "train"}),
+    ]

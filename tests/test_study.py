@@ -39,7 +39,23 @@ def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
         "meta-llama/Llama-2-7b-hf",
         "mistralai/Mistral-7B-v0.1",
     }
+    assert len(paper.languages) >= 40
+    assert len(paper.task_languages["belebele"]) >= 40 and len(paper.task_languages["mlqa"]) == 7
+    assert paper.asked["xnli"] == {"shots": 8, "answers": ["generate"]}
+    assert paper.renderings["xlsum"]["max_new_tokens"] == 400
+    assert set(paper.guards) == {"belebele"}
     assert paper.cells["lora-r64-8bit"]["adapter"]["r"] == 64
+
+
+def test_what_is_ranked_is_measured_by_its_own_metrics():
+    both, alone = (study(answers={"xcopa": ways}).measures["xcopa"] for ways in (["generate", "rank"], ["rank"]))
+    assert both["metrics"] == ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]
+    assert (both["headline"], alone["headline"]) == ("accuracy", "rank_accuracy")
+    assert alone["metrics"] == ["rank_accuracy", "rank_accuracy_per_byte"]
+
+
+def test_embedded_passages_guard_no_dataset():
+    assert study().guards == {}
 
 
 def test_a_dataset_that_is_translated_is_made_too():
@@ -83,7 +99,7 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
 def test_embedded_rows_are_parallel_over_languages():
     phrases = study().phrases
     rows = {
-        code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], fields=["id"], items=5)
+        code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], items=5)
         for code in ("eng_Latn", "amh_Ethi")
     }
     ids = [[row["id"] for row in of_language] for of_language in rows.values()]
@@ -92,11 +108,11 @@ def test_embedded_rows_are_parallel_over_languages():
 
 def test_a_language_without_phrases_has_no_embedded_rows():
     with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
-        task_rows("xquad", source={"embedded": {}}, phrases=None, fields=["id"], items=5)
+        task_rows("xquad", source={"embedded": {}}, phrases=None, items=5)
 
 
 def test_no_more_local_rows_than_asked(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
     source = {"local": {"path": str(tmp_path / "a.jsonl")}}
-    assert len(task_rows("xquad", source=source, phrases=None, fields=["id"], items=2)) == 2
-    assert len(task_rows("xquad", source=source, phrases=None, fields=["id"], items=None)) == 5
+    assert len(task_rows("xquad", source=source, phrases=None, items=2)) == 2
+    assert len(task_rows("xquad", source=source, phrases=None, items=None)) == 5

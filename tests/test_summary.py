@@ -24,6 +24,7 @@ def scored(run, values, task="xnli", language="eng_Latn", metric="accuracy", **c
         {
             **keys, "task": task, "language": language, "item": str(item), "metric": metric, "value": float(value),
             "parsed": True, "prediction": "x", "finish_reason": "stop", "prompt_tokens": 10, "completion_tokens": 2,
+            "wrong_language": None, "wrong_script": None, "tokens_per_word": 2.0, "shots": 0, "shots_dropped": 0,
             **columns,
         }
         for item, value in enumerate(values)
@@ -45,6 +46,31 @@ def test_half_of_the_items_right_is_a_mean_of_a_half():
     one = row(summary_of(scored(BASE, [1, 0, 1, 0])), "none")
     assert (one["n"], one["mean"], one["chance"], one["headline"]) == (4, 0.5, 0.3333, True)
     assert one["se"] == pytest.approx(math.sqrt(0.25 / 3))
+
+
+def test_a_share_counts_only_what_can_be_said():
+    known = scored(BASE, [1, 1]).with_columns(wrong_language=pl.Series([True, None]))
+    one = row(summary_of(known), "none")
+    assert (one["wrong_language"], one["wrong_script"]) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "where"), [([1] * 20, "above"), ([0] * 20, "below"), ([1, 0, 0] * 4, "inside"), ([1], "inside")]
+)
+def test_a_score_is_seen_from_chance(values, where):
+    assert row(summary_of(scored(BASE, values)), "none")["against_chance"] == where
+
+
+def test_no_chance_is_no_place_seen_from_it():
+    assert (
+        row(summary_of(scored(BASE, [1, 0], "xquad", metric="f1")), "none", "xquad", metric="f1")["against_chance"]
+        is None
+    )
+
+
+def test_prompts_that_were_too_long_are_counted():
+    frame = scored(BASE, [0, 1]).with_columns(finish_reason=pl.Series(["too_long", "stop"]))
+    assert row(summary_of(frame), "none")["too_long"] == 0.5
 
 
 def test_wilson_s_interval_of_all_right_does_not_end_at_one_alone():

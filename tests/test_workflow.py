@@ -67,6 +67,7 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     [
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
+        ("maple/words.py", scored()),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
@@ -163,7 +164,12 @@ BAD = [
     ({"lnaguages": []}, r"unknown key 'lnaguages' at top level"),
     ({"languages": ["xyz_Latn"]}, r"languages names 'xyz_Latn', which config/languages.tsv lacks"),
     ({"generate": {"engine": "tgi"}}, r"generate.engine: 'tgi' is unknown; write one of auto, vllm, transformers"),
-    ({"task_source": "hub"}, r"config/tasks/xnli.yaml: has no source 'hub'"),
+    (
+        {"answers": {"xquad": ["rank"]}},
+        r"answers.xquad: config/tasks/xquad.yaml has no choices to rank; write generate",
+    ),
+    ({"shots": {"xnil": 2}}, r"shots names 'xnil', which config/tasks/ lacks"),
+    ({"prompt_language": "klingon"}, r"prompt_language: 'klingon' is not one of ['own', 'english']"),
     ({"tasks": ["xnil"]}, r"tasks names 'xnil', which config/tasks/ lacks"),
     ({"items": None}, r"items: embedded tasks have no end; write a number"),
 ]
@@ -192,11 +198,25 @@ def test_an_unknown_key_in_any_definition_is_refused_with_its_file(tmp_path, nou
     assert f"{path}: unknown key 'colour' at top level; known keys are" in output
 
 
-def test_a_task_that_names_a_language_without_a_row_is_refused(tmp_path):
+def test_a_task_may_offer_a_language_that_has_no_row_and_is_asked_where_it_has_one(tmp_path):
     (tmp_path / "fresh").mkdir()
     project = Project.made_in(tmp_path / "fresh")
     project.replace("config/tasks/xnli.yaml", "{languages: all}", "{languages: [eng_Latn, xyz_Latn]}")
-    assert "config/tasks/xnli.yaml: languages names 'xyz_Latn'" in project.snakemake("-n", fails=True)
+    assert project.jobs()["render_prompts"] == 3
+
+
+def test_a_task_without_the_source_asked_for_is_refused(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    project.replace("config/tasks/xnli.yaml", "  embedded: {languages: all}\n", "")
+    assert "config/tasks/xnli.yaml: has no source 'embedded'" in project.snakemake("-n", fails=True)
+
+
+def test_demonstrations_and_rankings_cost_their_task_alone(project):
+    project.study(shots={"xquad": 2})
+    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}
+    project.study(answers={"xnli": ["generate", "rank"]})
+    assert project.jobs()["render_prompts"] == 2 * 2  # XQuAD's prompts, to lose their demonstrations, and XNLI's
 
 
 def test_the_embedded_default_plans(tmp_path):

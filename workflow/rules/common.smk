@@ -4,6 +4,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from maple import benchmarks
 from maple.definitions import BASELINE, DefinitionError, run_path
 from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
@@ -82,19 +83,27 @@ def examples_of_dataset(wildcards):
     return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
 
 
-def task_source(wildcards):
-    """The chosen source of a task, its templates filled for the language."""
-    return resolve(STUDY.sources[wildcards.task], STUDY.identities[wildcards.language], config["data"])
+def task_places(wildcards):
+    """Where a task's rows lie in the language, and in those that mend them."""
+    return benchmarks.places(
+        STUDY.sources[wildcards.task],
+        STUDY.identities,
+        wildcards.language,
+        data=config["data"],
+        mend=STUDY.tasks[wildcards.task].get("repair"),
+        dev=STUDY.asked[wildcards.task]["shots"] > 0,
+    )
 
 
-def task_rows(wildcards):
-    """The file of a task's rows where they lie on disk."""
-    return local_file(task_source(wildcards))
+def task_files(wildcards):
+    """The files of a task's rows where they lie on disk."""
+    return benchmarks.files(task_places(wildcards))
 
 
 def words_of_task(wildcards):
-    """The words of the language that the task's file names, and no other."""
-    return task_words(STUDY.tasks[wildcards.task], STUDY.languages[wildcards.language])
+    """The words of the language, and of English, that the task's file names, and no other."""
+    own, english = STUDY.languages[wildcards.language], STUDY.english
+    return task_words(STUDY.tasks[wildcards.task], own, english, config["prompt_language"])
 
 
 def phrases_of_task(wildcards):
@@ -113,3 +122,21 @@ def metrics_in_language(wildcards):
     return {
         name: task["metrics"] for name, task in STUDY.tasks.items() if wildcards.language in STUDY.task_languages[name]
     }
+
+
+def guarded_passages(wildcards):
+    """Where the passages lie, in the language, that no dataset may hold: {task: {"source", "field"}}."""
+    return {
+        task: {
+            "field": guard["field"],
+            "source": resolve(guard["source"], STUDY.identities[code], config["data"], "test"),
+        }
+        for task, guard in STUDY.guards.items()
+        for code in STUDY.task_languages[task]
+        if code == wildcards.language
+    }
+
+
+def guarded_files(wildcards):
+    """The files of the passages that no dataset may hold, where they lie on disk."""
+    return [path for guard in guarded_passages(wildcards).values() if (path := local_file(guard["source"]))]

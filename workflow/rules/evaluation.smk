@@ -1,7 +1,10 @@
+PROMPTS = [f"results/prompts/{task}/{code}.parquet" for task, codes in STUDY.task_languages.items() for code in codes]
+
+
 rule render_prompts:
     """Render a task's prompts and gold answers in one language."""
     input:
-        rows=task_rows,
+        rows=task_files,
     output:
         prompts="results/prompts/{task}/{language}.parquet",
     log:
@@ -10,10 +13,12 @@ rule render_prompts:
         "../../envs/analysis.yaml"
     params:
         task=lookup("{task}", within=STUDY.renderings),
-        source=task_source,
+        asked=lookup("{task}", within=STUDY.asked),
+        places=task_places,
         words=words_of_task,
         phrases=phrases_of_task,
         rows_wanted=config["items"],
+        seed=config["shots_seed"],
         code=fingerprint("render_prompts.py"),
     script:
         "../scripts/render_prompts.py"
@@ -23,11 +28,7 @@ rule generate:
     """Complete a run's prompts of all tasks and languages, those that are missing."""
     input:
         model=weights,
-        prompts=[
-            f"results/prompts/{task}/{language}.parquet"
-            for task, languages in STUDY.task_languages.items()
-            for language in languages
-        ],
+        prompts=PROMPTS,
     output:
         generations=update(
             expand(f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True)
@@ -61,6 +62,7 @@ rule score:
     params:
         run=run_of,
         metrics=metrics_in_language,
+        language=lookup("{language}", within=STUDY.identities),
         code=fingerprint("score.py"),
     script:
         "../scripts/score.py"

@@ -32,6 +32,7 @@ rule report:
             *for_runs("results/cards/{run}/merge.json", ADAPTED),
             *for_runs("results/cards/{run}/generate.json"),
         ],
+        prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),
         dropped=expand("results/dropped/{set}.parquet", set=DATASET_LANGUAGES),
     output:

@@ -1,23 +1,27 @@
 """Render a task's prompts and gold answers in one language."""
 
-from maple.benchmarks import task_rows
+from maple.benchmarks import read_task
 from maple.files import write_parquet
 from maple.logs import log_to
 from maple.tasks import render
 
 log_to(snakemake.log[0])
-rows = task_rows(
+rows = read_task(
     snakemake.wildcards.task,
-    source=snakemake.params.source,
+    places=snakemake.params.places,
+    mend=snakemake.params.task.get("repair"),
     phrases=snakemake.params.phrases,
-    fields=snakemake.params.task["fields"],
     items=snakemake.params.rows_wanted,
 )
 prompts = render(
     snakemake.params.task,
     name=snakemake.wildcards.task,
-    rows=rows,
+    rows=rows["test"],
     code=snakemake.wildcards.language,
     words=snakemake.params.words,
+    dev=rows.get("dev", []),
+    seed=snakemake.params.seed,
+    **snakemake.params.asked,
 )
+print(f"{prompts.height} rows, {prompts['fault'].count()} of them faulty, {prompts['repaired'].sum()} repaired")
 write_parquet(prompts, snakemake.output.prompts)

@@ -7,6 +7,7 @@ from maple.curation import counts
 from maple.files import write_text
 from maple.logs import log_to
 from maple.report import report
+from maple.tasks import quality
 
 log_to(snakemake.log[0])
 page = report(
@@ -16,6 +17,7 @@ page = report(
     runs=snakemake.params.runs,
     cards=read_cards(snakemake.input.cards),
     curation=counts(snakemake.input.examples, snakemake.input.dropped),
+    quality=quality(snakemake.input.prompts),
     note=snakemake.params.note,
 )
 write_text(page, snakemake.output.report)

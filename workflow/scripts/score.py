@@ -11,5 +11,6 @@ scores = score_items(
     pl.read_parquet(snakemake.input.generations),
     tasks=snakemake.params.metrics,
     run=snakemake.params.run,
+    language=snakemake.params.language,
 )
 write_parquet(scores, snakemake.output.scores)
