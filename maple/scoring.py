@@ -108,10 +108,8 @@ def _foreign(row: Mapping, prediction: str, language: Mapping) -> tuple[bool | N
         regex.search(r"\p{L}", text) and script_share(text, script) >= LEAST_SCRIPT_SHARE for text in right
     ):
         return None, None
-    if script_share(prediction, script) < LEAST_SCRIPT_SHARE:
-        return True, True
     spoken = in_language(prediction, language["iso639_1"])
-    return None if spoken is None else not spoken, False
+    return None if spoken is None else not spoken, script_share(prediction, script) < LEAST_SCRIPT_SHARE
 
 
 def _answers(row: Mapping, metrics: Sequence[str]) -> Iterator[tuple[str, float, bool, str]]:
