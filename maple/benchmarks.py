@@ -64,7 +64,8 @@ def dev_rows(task: str, *, source: Mapping | None, phrases: Mapping | None) -> l
     """Return the rows to draw demonstrations from; none where the set has no such split, or its file is not there."""
     if source and "local" in source and not Path(source["local"]["path"]).is_file():
         return []
-    return task_rows(task, source=source, phrases=phrases, items=EMBEDDED_DEV, split="dev")
+    items = EMBEDDED_DEV if source and "embedded" in source else None
+    return task_rows(task, source=source, phrases=phrases, items=items, split="dev")
 
 
 def repair(rows: Sequence[dict], references: Sequence[Sequence[Mapping]], field: str, by: str) -> list[dict]:
@@ -93,7 +94,7 @@ def read_task(
     """Return the rows of a task in one language: {"test": rows, "dev": rows to draw demonstrations from}.
 
     `places` has for each of the two {"source": a resolved source or None, "references": resolved sources}; `mend` is
-    the `repair:` block of the task's definition, {"field", "by", "from"}. Only the embedded world's dev rows are few.
+    the `repair:` block of the task's definition, {"field", "by", "from"}.
     """
     read = {
         "test": task_rows(task, source=places["test"]["source"], phrases=phrases, items=items),

@@ -10,7 +10,8 @@ SCRIPTS = {"Hans": ["Hani"], "Hant": ["Hani"], "Jpan": ["Hani", "Hira", "Kana"],
 ALIKE = ({"id", "ms"}, {"hr", "bs", "sr"}, {"nb", "no", "nn", "da"})
 # Below it a language is not guessed: names and single words are spelt alike in many.
 FEWEST_LETTERS = 20
-_LETTER = regex.compile(r"\p{L}")
+# Letters that belong to one script or a few: not the apostrophe that Uzbek writes as a letter.
+_LETTER = regex.compile(r"(?V1)[\p{L}--\p{scx=Zyyy}]")
 
 
 def script_share(text: str, script: str) -> float:

@@ -22,6 +22,8 @@ ARTICLES = {
     "deu": regex.compile(r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
     "arb": regex.compile(r"ال"),
 }
+# Languages of MLQA's whose answers are cut at spaces alone, whatever else is quoted in them.
+SPACED = ("eng", "spa", "vie", "deu", "arb", "hin")
 # Unicode's punctuation, the ASCII symbols that SQuAD counts as such, and invisible marks, of direction for instance;
 # not the joiners, which are spelling in Indic scripts and Persian.
 _PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
@@ -35,8 +37,9 @@ def accuracy(prediction: str, targets: list[str], language: str) -> float:
 def _answer(text: str, language: str) -> list[str]:
     """Return the words of an answer by MLQA's rules: no case, no punctuation, no articles, Han by characters."""
     text = _PUNCTUATION.sub("", normalize(text))
-    articles = ARTICLES.get(language[:3])
-    return segments(articles.sub(" ", text) if articles else text)
+    if articles := ARTICLES.get(language[:3]):
+        text = articles.sub(" ", text)
+    return text.split() if language[:3] in SPACED else segments(text)
 
 
 def exact_match(prediction: str, targets: list[str], language: str) -> float:
@@ -51,7 +54,7 @@ def f1(prediction: str, targets: list[str], language: str) -> float:
     """Return the harmonic mean of precision and recall of the answer's words, each counted as often as it occurs.
 
     SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules for each language (Lewis et al. 2020, ACL): Han is
-    compared by characters, and so are, beyond MLQA, the other scripts without spaces (Thai, Kana, Lao, Khmer, Burmese).
+    compared by characters in Chinese, and so are, beyond MLQA, the scripts without spaces in all other languages.
     """
 
     def overlap(target: str) -> float:

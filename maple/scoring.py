@@ -9,7 +9,6 @@ import regex
 from maple.identification import in_language, script_share
 from maple.metrics import METRICS
 from maple.segmentation import normalize
-from maple.words import words
 
 SCORE_SCHEMA = {
     "model": pl.String,
@@ -66,22 +65,25 @@ def parse_choice(completion: str, labels: Sequence[str], verbalizers: Sequence[S
     of apostrophe do not matter.
     """
     line = _trimmed(parse_answer(completion))
-    folded = normalize(line)
     forms = [
-        (normalize(form), label, form)
+        (label, form)
         for label, spellings in zip(labels, verbalizers, strict=True)
         for form in map(_trimmed, spellings)
         if form
     ]
-    if exact := {label for form, label, _ in forms if form == folded}:
+    if exact := {label for label, form in forms if normalize(form) == normalize(line)}:
         return exact.pop() if len(exact) == 1 else None
-    begins = [(form, label) for form, label, _ in forms if regex.match(regex.escape(form) + _NO_WORD_AFTER, folded)]
-    longest = max((len(form) for form, _ in begins), default=0)
-    chosen = {label for form, label in begins if len(form) == longest}
+    begins = [
+        (begun.end(), label)
+        for label, form in forms
+        if (begun := regex.match(regex.escape(form) + _NO_WORD_AFTER, line, regex.IGNORECASE | regex.FULLCASE))
+    ]
+    longest = max((end for end, _ in begins), default=0)
+    chosen = {label for end, label in begins if end == longest}
     if len(chosen) != 1:
         return None
     label = chosen.pop()
-    others = [regex.escape(form) for _, other, form in forms if other != label]
+    others = [regex.escape(form) for other, form in forms if other != label]
     named = others and regex.search(rf"{_NO_WORD_BEFORE}(?:{'|'.join(others)}){_NO_WORD_AFTER}", line, pos=longest)
     return None if named else label
 
@@ -152,7 +154,6 @@ def score_items(
             raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
         generated = row["answer"] == "generate"
         foreign = _foreign(row, parse_answer(row["completion"]), language) if generated else (None, None)
-        length = len(words(row["prompt"], row["language"]))
         for metric, value, parsed, prediction in _answers(row, tasks[row["task"]]):
             rows.append(
                 {
@@ -166,7 +167,7 @@ def score_items(
                     "wrong_language": foreign[0],
                     "wrong_script": foreign[1],
                     "completion_tokens": len(row["token_ids"]),
-                    "tokens_per_word": row["item_tokens"] / max(length, 1),
+                    "tokens_per_word": row["item_tokens"] / max(row["words"], 1),
                 }
             )
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from maple.prompts import demonstration, evaluation_prompt
+from maple.words import words as words_of
 
 ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 
@@ -18,6 +19,7 @@ PROMPT_SCHEMA = {
     "language": pl.String,
     "item": pl.String,
     "prompt": pl.String,
+    "words": pl.Int32,
     "demonstrations": pl.List(pl.String),
     "targets": pl.List(pl.String),
     "labels": pl.List(pl.String),
@@ -40,7 +42,8 @@ class _Fault(Exception):
     """Why one row makes no prompt."""
 
 
-def words_named(*templates: str, voice: str = "words") -> set[str]:
+@cache
+def words_named(*templates: str, voice: str = "words") -> frozenset[str]:
     """Return the columns of the language table that Jinja templates or expressions name as `words.NAME`.
 
     `voice` is one of VOICES.
@@ -50,7 +53,7 @@ def words_named(*templates: str, voice: str = "words") -> set[str]:
         for node in ENVIRONMENT.parse(template).find_all(nodes.Getattr):
             if isinstance(node.node, nodes.Name) and node.node.name == voice:
                 named.add(node.attr)
-    return named
+    return frozenset(named)
 
 
 def worded(task: Mapping) -> list[str]:
@@ -152,9 +155,9 @@ def render(
     demonstrations, each framed with its answer; there are fewer where `dev` has fewer. `answers` are the ways in which
     a model is asked, "generate" and "rank".
 
-    Returns the columns of PROMPT_SCHEMA. A row without prompt or gold, with a label outside the set, or of an item that
-    was there before keeps its place, with `fault` saying why; such a row is counted and never asked. A TaskError says
-    so when no row is left.
+    Returns the columns of PROMPT_SCHEMA, `words` being their number in the prompt. A row without prompt or gold, with a
+    label outside the set, or of an item that was there before keeps its place, with `fault` saying why; such a row is
+    counted and never asked. A TaskError says so when no row is left.
     """
     prompts, seen = [], set()
     empty = {"prompt": "", "targets": [], "labels": [], "verbalizers": []}
@@ -167,7 +170,8 @@ def render(
             seen.add(made["item"])
         except _Fault as reason:
             made, fault = {**empty, "item": f"row {number + 1}"}, str(reason)
-        prompts.append({**made, "repaired": row.get("repaired", False), "fault": fault})
+        length = len(words_of(made["prompt"], code))
+        prompts.append({**made, "words": length, "repaired": row.get("repaired", False), "fault": fault})
     if prompts and not seen:
         raise TaskError(
             f"{name}, {code}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "

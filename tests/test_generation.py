@@ -43,6 +43,7 @@ def prompts(*texts, **changes):
             "language": "eng_Latn",
             "item": str(number),
             "prompt": text,
+            "words": 1,
             "targets": ["a"],
             "labels": [],
             "verbalizers": [],

@@ -25,6 +25,11 @@ def test_the_longest_form_wins():
     assert parse_choice("not sure", ["no", "unsure"], [["not"], ["not sure"]]) == "unsure"
 
 
+def test_letters_that_change_their_length_with_their_case_hide_no_second_label():
+    assert parse_choice("Spaßßß, B", ["1", "2"], [["Spaßßß"], ["B"]]) is None
+    assert parse_choice("SPASS!", ["1", "2"], [["Spaß"], ["B"]]) == "1"
+
+
 def test_two_equal_claims_are_none():
     assert parse_choice("yes", ["a", "b"], [["yes"], ["Yes."]]) is None
 
@@ -41,7 +46,7 @@ def test_labels_without_spaces_are_read():
 def generations(*rows):
     common = {
         "language": "swh_Latn",
-        "prompt": "Jibu swali.",
+        "words": 2,
         "answer": "generate",
         "finish_reason": "stop",
         "prompt_tokens": 9,

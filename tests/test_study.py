@@ -71,7 +71,7 @@ def test_what_a_method_changes_of_training_is_in_its_cells():
 def test_a_language_of_the_grid_alone_decides_what_tasks_offer():
     assert study(languages=["swh_Latn"]).task_languages == {name: ["swh_Latn"] for name in CONFIG["tasks"]}
     real = overlay("real.yaml", data="rows")
-    assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "zho_Hans"]
+    assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
     assert real.dataset_languages == {"multialpaca": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
 
 

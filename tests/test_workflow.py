@@ -67,7 +67,7 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     [
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
-        ("maple/words.py", scored()),
+        ("maple/words.py", {"render_prompts": 4, "generate": 2, **scored()}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
