@@ -42,11 +42,13 @@ def passages_in(examples: pl.DataFrame, passages: Iterable[str]) -> list[str]:
     return examples["id"].filter(found).to_list()
 
 
-def refuse_passages(examples: pl.DataFrame, guards: Mapping[str, Mapping], dataset: str) -> None:
+def refuse_passages(examples: pl.DataFrame, guards: Mapping[str, Mapping], dataset: str) -> dict[str, dict]:
     """Raise a ContaminationError if examples hold passages of a task that they will be tested on.
 
-    `guards` gives {"source": a resolved source, "field": of the passage} by task.
+    `guards` gives {"source": a resolved source, "field": of the passage} by task. Returns by task how many passages and
+    examples were compared.
     """
+    compared = {}
     for task, guard in guards.items():
         passages = {row[guard["field"]] for row in read_rows(guard["source"], [guard["field"]])}
         if found := passages_in(examples, passages):
@@ -54,3 +56,5 @@ def refuse_passages(examples: pl.DataFrame, guards: Mapping[str, Mapping], datas
                 f"dataset {dataset}: {len(found)} examples hold passages of {task}, the first are "
                 f"{', '.join(found[:5])}; remove them from the set, or {task} from the config's tasks"
             )
+        compared[task] = {"passages": len(passages), "examples": examples.height}
+    return compared

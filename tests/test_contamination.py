@@ -46,7 +46,8 @@ def test_a_dataset_with_passages_of_a_task_is_refused_by_name(tmp_path):
     (tmp_path / "rows.jsonl").write_text(json.dumps({"flores_passage": PASSAGE}))
     source = {"local": {"path": str(tmp_path / "rows.jsonl")}}
     guards = {"belebele": {"source": source, "field": "flores_passage"}}
-    refuse_passages(examples(example("clean", "No.")), guards, "mine")
+    compared = refuse_passages(examples(example("clean", "No.")), guards, "mine")
+    assert compared == {"belebele": {"passages": 1, "examples": 1}}
     with pytest.raises(
         ContaminationError, match="dataset mine: 1 examples hold passages of belebele, the first are bad"
     ):

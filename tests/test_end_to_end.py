@@ -169,8 +169,10 @@ def test_a_dataset_that_holds_passages_of_belebele_is_refused(tmp_path):
     }
     project.write("config/datasets/little.yaml", dataset)
     project.study(tasks=["belebele"], task_source="local", data=".", languages=["eng_Latn"])
-    project.snakemake("results/examples/little/eng_Latn.parquet", fails=True)
-    log = (project.folder / "logs/curate/little/eng_Latn.log").read_text()
+    target = f"results/generations/{RUN}/eng_Latn.parquet"
+    assert project.jobs(target)["guard"] == 1
+    project.snakemake("results/cleared/little/eng_Latn.json", fails=True)
+    log = (project.folder / "logs/guard/little/eng_Latn.log").read_text()
     assert "dataset little: 1 examples hold passages of belebele" in log
 
 
@@ -192,3 +194,12 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
     assert (one["n"], one["too_long"], one["shots"]) == (2, 0.5, 0.0)
     page = (project.folder / "results/report.html").read_text()
     assert "no label" in page and "gold &#39;maybe&#39; is none of entailment, neutral, contradiction" in page
+
+    # A task whose passages no dataset may hold is checked, and trains nothing anew.
+    item = {"flores_passage": "A short one.", "question": "x", "correct_answer_num": "1", "id": 1}
+    for code in ("eng_Latn", "swh_Latn"):
+        (project.folder / f"belebele/{code}").mkdir(parents=True)
+        (project.folder / f"belebele/{code}/test.jsonl").write_text(json.dumps(item))
+    project.study(tasks=["xnli", "belebele"], task_source="local", data=".", shots={"xnli": 1})
+    jobs = project.jobs()
+    assert jobs == {"render_prompts": 2, "guard": 2, "generate": 2, "score": 4, "summarize": 1, "report": 1}

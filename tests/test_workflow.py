@@ -212,6 +212,11 @@ def test_a_task_without_the_source_asked_for_is_refused(tmp_path):
     assert "config/tasks/xnli.yaml: has no source 'embedded'" in project.snakemake("-n", fails=True)
 
 
+def test_another_language_of_the_prompts_reruns_those_that_it_changes(project):
+    project.study(prompt_language="english")
+    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}  # Swahili's; English ones say the same
+
+
 def test_demonstrations_and_rankings_cost_their_task_alone(project):
     project.study(shots={"xquad": 2})
     assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}

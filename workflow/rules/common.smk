@@ -140,3 +140,10 @@ def guarded_passages(wildcards):
 def guarded_files(wildcards):
     """The files of the passages that no dataset may hold, where they lie on disk."""
     return [path for guard in guarded_passages(wildcards).values() if (path := local_file(guard["source"]))]
+
+
+def clearances(wildcards):
+    """What says that a run's dataset holds no passage that the run will be tested on."""
+    guarded = {code for task in STUDY.guards for code in STUDY.task_languages[task]}
+    codes = STUDY.dataset_languages.get(wildcards.dataset, [])
+    return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes if code in guarded]

@@ -24,11 +24,32 @@ rule render_prompts:
         "../scripts/render_prompts.py"
 
 
+rule guard:
+    """Refuse a dataset that holds, in one language, passages it will be tested on."""
+    input:
+        examples="results/examples/{dataset}/{language}.parquet",
+        passages=guarded_files,
+    output:
+        cleared="results/cleared/{dataset}/{language}.json",
+    log:
+        "logs/guard/{dataset}/{language}.log",
+    # Before anything is trained. Training does not wait for it: else a new task would train everything anew.
+    priority: 1
+    conda:
+        "../../envs/synthesis.yaml"
+    params:
+        guards=guarded_passages,
+        code=fingerprint("guard.py"),
+    script:
+        "../scripts/guard.py"
+
+
 rule generate:
     """Complete a run's prompts of all tasks and languages, those that are missing."""
     input:
         model=weights,
         prompts=PROMPTS,
+        cleared=clearances,
     output:
         generations=update(
             expand(f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True)

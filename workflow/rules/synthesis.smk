@@ -22,7 +22,6 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
-        passages=guarded_files,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -33,7 +32,6 @@ rule curate:
     params:
         language=lookup("{language}", within=STUDY.identities),
         limits=lookup("{dataset}", within=STUDY.limits),
-        guards=guarded_passages,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"

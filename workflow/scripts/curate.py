@@ -2,7 +2,6 @@
 
 import polars as pl
 
-from maple.contamination import refuse_passages
 from maple.curation import curate
 from maple.files import write_parquet
 from maple.logs import log_to
@@ -14,6 +13,5 @@ kept, dropped = curate(
     limits=snakemake.params.limits,
 )
 print(dropped.group_by("reason").len(), f"kept {kept.height} of {kept.height + dropped.height}", sep="\n")
-refuse_passages(kept, guards=snakemake.params.guards, dataset=snakemake.wildcards.dataset)
 write_parquet(dropped, snakemake.output.dropped)
 write_parquet(kept, snakemake.output.examples)
