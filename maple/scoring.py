@@ -8,7 +8,7 @@ import regex
 
 from maple.identification import in_language, script_share
 from maple.metrics import METRICS
-from maple.segmentation import normalize
+from maple.segmentation import UNSPACED, normalize
 
 SCORE_SCHEMA = {
     "model": pl.String,
@@ -38,7 +38,11 @@ LEAST_SCRIPT_SHARE = 0.5
 # Apostrophes are typed in many ways, and some languages write letters with them.
 _APOSTROPHES = regex.compile("[\u02bb\u02bc\u2018\u2019\u0060\u00b4]")
 _EDGES = regex.compile(r"\A[\p{P}\p{Z}\p{C}]+|[\p{P}\p{Z}\p{C}]+\Z")
-_NO_WORD_BEFORE, _NO_WORD_AFTER = r"(?<![\p{L}\p{M}\p{N}])", r"(?![\p{L}\p{M}\p{N}])"
+# Where a word may begin and end: not within a letter with its marks, nor between letters, unless the script has no
+# spaces, in which any letter may begin or end one.
+_BEGIN = rf"(?<![[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}])"
+_END = rf"(?!\p{{M}}|[[\p{{L}}\p{{N}}]--{UNSPACED}])"
+_FOLDED = regex.VERSION1 | regex.IGNORECASE | regex.FULLCASE
 
 
 class ScoringError(ValueError):
@@ -76,7 +80,7 @@ def parse_choice(completion: str, labels: Sequence[str], verbalizers: Sequence[S
     begins = [
         (begun.end(), label)
         for label, form in forms
-        if (begun := regex.match(regex.escape(form) + _NO_WORD_AFTER, line, regex.IGNORECASE | regex.FULLCASE))
+        if (begun := regex.match(regex.escape(form) + _END, line, _FOLDED))
     ]
     longest = max((end for end, _ in begins), default=0)
     chosen = {label for end, label in begins if end == longest}
@@ -84,7 +88,7 @@ def parse_choice(completion: str, labels: Sequence[str], verbalizers: Sequence[S
         return None
     label = chosen.pop()
     others = [regex.escape(form) for other, form in forms if other != label]
-    named = others and regex.search(rf"{_NO_WORD_BEFORE}(?:{'|'.join(others)}){_NO_WORD_AFTER}", line, pos=longest)
+    named = others and regex.search(rf"(?V1){_BEGIN}(?:{'|'.join(others)}){_END}", line, pos=longest)
     return None if named else label
 
 

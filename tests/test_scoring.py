@@ -43,6 +43,33 @@ def test_labels_without_spaces_are_read():
     assert parse_choice("不确定。", LABELS, [["正确"], ["不确定"], ["错误"]]) == "neutral"
 
 
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("正确的", "entailment"),
+        ("错误，因为", "contradiction"),
+        ("正确还是错误", None),
+        ("正确不确定", None),
+        ("很正确", None),
+        ("A是", None),
+    ],
+)
+def test_in_scripts_without_spaces_a_word_needs_none(said, label):
+    assert parse_choice(said, LABELS, [["正确"], ["不确定"], ["错误"]]) == label
+
+
+def test_a_letter_stands_alone_before_a_script_without_spaces():
+    letters = [["A"], ["B"]]
+    assert parse_choice("A是对的", ["A", "B"], letters) == "A"
+    assert parse_choice("Ab是对的", ["A", "B"], letters) is None
+    assert parse_choice("A或B", ["A", "B"], letters) is None
+
+
+def test_a_mark_makes_another_letter():
+    assert parse_choice("วันนี้", ["x", "y"], [["ว"], ["จริง"]]) is None
+    assert parse_choice("จริงครับ", ["x", "y"], [["เท็จ"], ["จริง"]]) == "y"
+
+
 def generations(*rows):
     common = {
         "language": "swh_Latn",
