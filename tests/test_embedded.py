@@ -13,6 +13,7 @@ from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_cou
 from maple.embedded.teacher import FREE, LABELS, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 from maple.prompts import instruction_prompt
 from maple.tasks import render as render_prompts
+from maple.tasks import task_words
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 LANGUAGES = read_languages(CONFIG / "languages.tsv")
@@ -332,7 +333,8 @@ def test_the_teacher_never_asks_a_choice_of_the_evaluation():
 @pytest.mark.parametrize("task", PROBLEMS)
 def test_a_task_of_the_teacher_has_the_layout_of_the_evaluation(code, task):
     definition = read_yaml(CONFIG / f"tasks/{task}.yaml")
-    prompts = render_prompts(definition, task, rows(task, WORDS[code], 20, 0), code, LANGUAGES[code])["prompt"]
+    words = task_words(definition, LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
+    prompts = render_prompts(definition, task, rows(task, WORDS[code], 20, 0), code, words)["prompt"]
     examples = [own for kind, _, _, own in sayable(code, evaluation=True) if kind == task]
     assert examples and list(prompts) == [instruction_prompt(own["instruction"], own["input"]) for own in examples]
 
