@@ -2,6 +2,9 @@
 
 from collections import Counter, defaultdict
 
+# Bounds are loosened by it, so that rounding rules out no pair; the F1 itself decides.
+ROUNDING = 1e-9
+
 
 def lcs_length(first: list[str], second: list[str]) -> int:
     """Return the length of the longest common subsequence (bit-parallel: Hyyrö 2004, doi 10.1016/j.ipl.2004.07.008)."""
@@ -25,8 +28,10 @@ def rouge_l(first: list[str], second: list[str]) -> float:
 class Novelty:
     """Texts kept so far; answers whether another is at least `limit` alike to any of them, exactly.
 
-    F1 = 2 LCS / (n + m), and an LCS is no longer than the shorter text nor than the overlap of the bags of tokens: both
-    bounds are cheap and rule out nearly every pair before the LCS is computed.
+    F1 = 2 LCS / (n + m), and an LCS is no longer than the shorter text nor than the overlap of the bags of tokens. So a
+    kept text that is alike has between n limit / (2 - limit) and n (2 - limit) / limit tokens and shares at least the
+    former number with the text: it shares one of the text's rarest tokens, and only texts with these are looked at (the
+    prefix filter of Chaudhuri et al. 2006, doi 10.1109/ICDE.2006.9). The LCS is computed for the few that are left.
     """
 
     def __init__(self, limit: float):
@@ -43,12 +48,20 @@ class Novelty:
     def is_new(self, text: list[str]) -> bool:
         """Return whether ROUGE-L with every kept text is below the limit."""
         bag = Counter(text)
-        overlap: Counter[int] = Counter()
-        for token, count in bag.items():
-            for number in self._with.get(token, ()):
-                overlap[number] += min(count, self._kept[number][1][token])
-        for number, common in overlap.items():
-            kept = self._kept[number][0]
-            if 2 * common >= self.limit * (len(text) + len(kept)) and rouge_l(text, kept) >= self.limit:
+        fewest = self.limit * len(text) / (2 - self.limit) - ROUNDING
+        candidates: set[int] = set()
+        unseen = len(text)
+        for token in sorted(bag, key=lambda token: len(self._with.get(token, ()))):
+            if unseen < fewest:
+                break
+            candidates.update(self._with.get(token, ()))
+            unseen -= bag[token]
+        for number in candidates:
+            kept, kept_bag = self._kept[number]
+            least = self.limit * (len(text) + len(kept)) / 2 - ROUNDING
+            if min(len(text), len(kept)) < least:
+                continue
+            common = sum(min(count, kept_bag[token]) for token, count in bag.items() if token in kept_bag)
+            if common >= least and rouge_l(text, kept) >= self.limit:
                 return False
         return True
