@@ -4,38 +4,54 @@ The rules are those of PolyLM's appendix (arXiv 2307.06018, steps 4 to 7) and Al
 script: words are counted without relying on spaces, and nothing is dropped for not being ASCII.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 import regex
 
-from maple.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
-from maple.identification import script_share
-from maple.segmentation import tokens
+from maple.examples import EXAMPLE_SCHEMA, PIVOT, RAW_SCHEMA
+from maple.identification import in_language, script_share
+from maple.segmentation import normalize, tokens
 from maple.similarity import Novelty, rouge_l
 
 LINK = regex.compile(r"https?://|www\.", regex.I)
 
 
-def curate(rows: pl.DataFrame, language: dict, limits: dict) -> tuple[pl.DataFrame, pl.DataFrame]:
+def limits_in(limits: Mapping, code: str, refusals: Mapping[str, Sequence[str]]) -> dict:
+    """Return a dataset's limits spelt out for one language.
+
+    `instruction_input_rouge_l` may name languages beside its `default`; `refusals: true` becomes the openings of
+    config/refusals.yaml in the language and in English.
+    """
+    spelt = dict(limits)
+    if isinstance(most := limits.get("instruction_input_rouge_l"), Mapping):
+        spelt["instruction_input_rouge_l"] = most.get(code, most["default"])
+    openings = dict.fromkeys((*refusals.get(code, ()), *refusals.get(PIVOT, ())))
+    return {**spelt, "refusals": list(openings) if limits.get("refusals") else []}
+
+
+def curate(rows: pl.DataFrame, language: Mapping, limits: Mapping) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split raw rows (RAW_SCHEMA) into kept ones (EXAMPLE_SCHEMA) and dropped ones (RAW_SCHEMA and `reason`).
 
-    `limits` are the `curate:` block of a dataset: instruction_words [fewest, most]; script_share, the least share of
-    letters of the language's script in instruction and output together; instruction_input_rouge_l, the most ROUGE-L
-    between the two; novelty {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is null or not
-    there is off. An input that the instruction contains is emptied, and the row kept. The first reason counts.
+    `limits` are the `curate:` block of a dataset, as limits_in spells it: instruction_words [fewest, most];
+    script_share, the least share of letters of the language's script in instruction and output together; language, are
+    these to be in the language, where that can be said; instruction_input_rouge_l, the most ROUGE-L between the two;
+    echo_rouge_l, the most between instruction and output (an output may well repeat its input, to edit it); refusals,
+    how an output may not begin; novelty {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is
+    null or not there is off. An input that the instruction contains is emptied, and the row kept. Of rows that differ
+    by case, spaces and punctuation alone the first is kept. The first reason counts.
     """
     novelty = limits.get("novelty")
     pool = Novelty(novelty["below"]) if novelty else None
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     kept, dropped = [], []
     for row in rows.iter_rows(named=True):
         if row["input"] and row["input"] in row["instruction"]:
             row["input"] = ""
-        reason = row["fault"] or _reason(row, language["script"], limits)
+        reason = row["fault"] or _reason(row, language, limits)
         if not reason:
-            pair = (row["instruction"], row["input"])
+            pair = (*tokens(row["instruction"]), "\n", *tokens(row["input"]))
             said = tokens(" ".join(row[field] for field in novelty["fields"])) if novelty else []
             if pair in seen:
                 reason = "duplicate"
@@ -52,7 +68,7 @@ def curate(rows: pl.DataFrame, language: dict, limits: dict) -> tuple[pl.DataFra
     return pl.DataFrame(kept, schema=EXAMPLE_SCHEMA), pl.DataFrame(dropped, schema={**RAW_SCHEMA, "reason": pl.String})
 
 
-def _reason(row: dict, script: str, limits: dict) -> str:
+def _reason(row: Mapping, language: Mapping, limits: Mapping) -> str:
     texts = [row["instruction"], row["input"], row["output"]]
     if not row["instruction"].strip() or not row["output"].strip():
         return "empty"
@@ -62,12 +78,21 @@ def _reason(row: dict, script: str, limits: dict) -> str:
         count = len(tokens(row["instruction"]))
         if not words[0] <= count <= words[1]:
             return "instruction too short" if count < words[0] else "instruction too long"
+    said = f"{row['instruction']} {row['output']}"
     share = limits.get("script_share")
-    if share and script_share(f"{row['instruction']} {row['output']}", script) < share:
+    if share and script_share(said, language["script"]) < share:
         return "wrong script"
+    if limits.get("language") and in_language(said, language["iso639_1"]) is False:
+        return "wrong language"
     most = limits.get("instruction_input_rouge_l")
     if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["input"])) > most:
         return "input repeats instruction"
+    most = limits.get("echo_rouge_l")
+    if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["output"])) > most:
+        return "output repeats instruction"
+    begun = normalize(row["output"]).lstrip()
+    if any(begun.startswith(normalize(opening)) for opening in limits.get("refusals") or ()):
+        return "refusal"
     return ""
 
 

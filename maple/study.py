@@ -30,10 +30,11 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them,
-    for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks
-    whose passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    the rule that needs it; refusals: how an output begins that refuses, by language; cells: method cells; tasks:
+    definitions; renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is
+    asked, {"shots", "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the
+    passage; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
+    codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -44,6 +45,7 @@ class Study:
     corpora: dict[str, dict]
     recipes: dict[str, dict]
     limits: dict[str, dict]
+    refusals: dict[str, list[str]]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -60,10 +62,7 @@ class Study:
 def _recipe(definition: dict) -> dict:
     """Return the part of a dataset's definition that decides what is synthesized."""
     kind = definition["recipe"]
-    kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
-    if kind == "self_instruct":  # its pool of demonstrations is curated between rounds
-        kept["limits"] = definition["curate"]
-    return kept
+    return {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
 
 
 def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
@@ -130,6 +129,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
         limits={name: definition["curate"] for name, definition in chosen.items()},
+        refusals=read_yaml(folder / "refusals.yaml"),
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,

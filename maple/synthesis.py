@@ -16,7 +16,8 @@ def synthesize(
 ) -> pl.DataFrame:
     """Make raw rows: columns of an example, `fault` (why a row did not parse, "" for one that did) and `completion`.
 
-    `recipe` is what a file of config/datasets/ says, its mixture and limits aside; `phrases` are the embedded teacher's
+    `recipe` is what a file of config/datasets/ says, its mixture aside, with `limits` spelt out for the language where
+    the recipe curates between rounds; `phrases` are the embedded teacher's
     words in the language and in English; `english` is the file of curated English examples to translate.
     """
     if recipe["recipe"] == "load":

@@ -1,9 +1,9 @@
-from pathlib import Path
-
 import polars as pl
 import pytest
+from project import ROOT
 
-from maple.curation import counts, curate, script_share
+from maple.curation import counts, curate, limits_in, script_share
+from maple.definitions import read_yaml
 from maple.examples import raw_rows
 from maple.load import load
 
@@ -11,10 +11,13 @@ ENGLISH = {"code": "eng_Latn", "name": "English", "iso639_1": "en", "script": "L
 LIMITS = {
     "instruction_words": [3, 150],
     "script_share": 0.5,
+    "language": True,
     "instruction_input_rouge_l": 0.5,
+    "echo_rouge_l": 0.9,
+    "refusals": ["As an AI"],
     "novelty": {"fields": ["instruction"], "below": 0.7},
 }
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 
 
 def row(instruction="Name the capital.", input="", output="Nairobi", **other):
@@ -36,14 +39,33 @@ def reasons(*rows, language=ENGLISH, limits=LIMITS):
         (row("Name it."), "instruction too short"),
         (row("Назови столицу Кении.", output="Найроби"), "wrong script"),
         (row("Name the capital of Kenya.", "Name the capital of Kenya please"), "input repeats instruction"),
+        (row("Nenne die Hauptstadt von Kenia.", output="Das ist die Stadt Nairobi."), "wrong language"),
+        (row(output="Name the capital!"), "output repeats instruction"),
+        (row(output="as an ai, I do not know."), "refusal"),
     ],
 )
 def test_a_bad_row_is_dropped_for_its_reason(bad, reason):
     assert reasons(bad) == [reason]
 
 
+def test_an_output_may_repeat_its_input_to_edit_it():
+    assert reasons(row("Write it in capitals.", "The sun rises.", "THE SUN RISES.")) == []
+
+
 def test_a_row_said_twice_is_kept_once():
     assert reasons(row(), row()) == ["duplicate"]
+
+
+def test_rows_that_differ_by_case_and_punctuation_alone_are_one():
+    assert reasons(row(), row("name the capital"), row("Name the Capital!", output="Mombasa")) == ["duplicate"] * 2
+
+
+def test_limits_are_spelt_out_for_a_language():
+    limits = {"instruction_input_rouge_l": {"default": 0.5, "arb_Arab": 0.2}, "refusals": True}
+    known = {"eng_Latn": ["As an AI"], "arb_Arab": ["x"]}
+    assert limits_in(limits, "arb_Arab", known) == {"instruction_input_rouge_l": 0.2, "refusals": ["x", "As an AI"]}
+    assert limits_in(limits, "tha_Thai", known) == {"instruction_input_rouge_l": 0.5, "refusals": ["As an AI"]}
+    assert limits_in({}, "tha_Thai", known) == {"refusals": []}
 
 
 def test_a_row_like_a_kept_one_is_not_novel():
@@ -80,20 +102,35 @@ def test_drops_are_counted_by_dataset_language_and_reason(tmp_path):
     assert counts(*paths).rows() == [("mine", "eng_Latn", "duplicate", 1), ("mine", "eng_Latn", "kept", 1)]
 
 
-@pytest.mark.parametrize(("code", "iso639_1", "script"), [("jpn_Jpan", "ja", "Jpan"), ("por_Latn", "pt", "Latn")])
-def test_real_rows_are_not_dropped_for_their_script(code, iso639_1, script):
-    if not SHARED.is_dir():
-        pytest.skip(f"real rows are not there: {SHARED}")
+REAL = {
+    "multialpaca/pt": ("por_Latn", "pt", "Latn", 2000),
+    "multialpaca/es": ("spa_Latn", "es", "Latn", 2000),
+    "multialpaca/ja": ("jpn_Jpan", "ja", "Jpan", 2000),
+    "alpaca/en": ("eng_Latn", "en", "Latn", 2000),
+    "dolly/en": ("eng_Latn", "en", "Latn", 1000),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_no_rule_drops_real_rows_for_their_script(name):
+    path = SHARED / "instruct" / f"{name}.jsonl"
+    if not path.is_file():
+        pytest.skip(f"real rows are not there: {path}")
+    code, iso639_1, script, rows = REAL[name]
     language = {"code": code, "iso639_1": iso639_1, "script": script}
-    path = SHARED / "instruct" / "multialpaca" / f"{iso639_1}.jsonl"
-    raw = load({"local": {"path": str(path)}}, language)
-    kept, dropped = curate(raw, language, LIMITS)
-    print(code, kept.height, dropped.group_by("reason").len().rows())
-    assert raw.height == 2000
-    shares = [
-        script_share(f"{row['instruction']} {row['output']}", "Latn")
-        for row in dropped.filter(pl.col("reason") == "wrong script").to_dicts()
-    ]
-    if script != "Latn":  # rows in romanized or English letters, and not a row for being Japanese
-        assert sum(share > 0.5 for share in shares) >= 0.99 * len(shares)
-    assert kept.height > 0.8 * raw.height
+    limits = limits_in(
+        read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"], code, read_yaml(ROOT / "config/refusals.yaml")
+    )
+    columns = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
+    raw = load({"local": {"path": str(path), **columns}}, language)
+    kept, dropped = curate(raw, language, limits)
+    assert raw.height == rows == kept.height + dropped.height
+    drops = dict(dropped.group_by("reason").len().sort("len", descending=True).iter_rows())
+    print(f"{name}: " + ", ".join(f"{reason} {count / rows:.1%}" for reason, count in drops.items()))
+    # What is in the wrong script is so for its Latin letters, never for having others.
+    wrong = dropped.filter(pl.col("reason") == "wrong script").select("instruction", "output").rows()
+    foreign = [script_share(" ".join(texts), "Latn") for texts in wrong]
+    assert sum(share > 0.5 for share in foreign) >= (0.99 * len(wrong) if script != "Latn" else 0)
+    assert len(wrong) < (0.01 if script == "Latn" else 0.1) * rows
+    assert drops.get("wrong language", 0) < 0.05 * rows
+    assert kept.height > 0.7 * rows

@@ -2,7 +2,7 @@ import pytest
 from project import ROOT
 
 from maple.benchmarks import task_rows
-from maple.curation import curate
+from maple.curation import curate, limits_in
 from maple.definitions import DefinitionError, read_yaml
 from maple.sources import SourceError
 from maple.study import read_study
@@ -85,8 +85,9 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
         asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
-        generated = synthesize(default.recipes["generated"], english=None, **asked)
-        kept, _ = curate(generated, default.identities[code], default.limits["generated"])
+        limits = limits_in(default.limits["generated"], code, default.refusals)
+        generated = synthesize({**default.recipes["generated"], "limits": limits}, english=None, **asked)
+        kept, _ = curate(generated, default.identities[code], limits)
         assert kept.height >= 200
         if code == "eng_Latn":
             kept.write_parquet(tmp_path / "english.parquet")

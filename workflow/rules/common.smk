@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from maple import benchmarks
+from maple.curation import limits_in
 from maple.definitions import BASELINE, DefinitionError, run_path
 from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
@@ -51,9 +52,16 @@ def local_file(source):
     return source["local"]["path"] if "local" in source else []
 
 
+def limits_of(wildcards):
+    """The limits of a dataset's curation, spelt out for the language."""
+    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals)
+
+
 def recipe_of(wildcards):
-    """A dataset's recipe, the paths of its rows filled for the language."""
+    """A dataset's recipe, its limits and the paths of its rows spelt out for the language."""
     recipe = STUDY.recipes[wildcards.dataset]
+    if recipe["recipe"] == "self_instruct":  # its pool of demonstrations is curated between rounds
+        return {**recipe, "limits": limits_of(wildcards)}
     if recipe["recipe"] != "load":
         return recipe
     return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}

@@ -31,7 +31,7 @@ rule curate:
         "../../envs/synthesis.yaml"
     params:
         language=lookup("{language}", within=STUDY.identities),
-        limits=lookup("{dataset}", within=STUDY.limits),
+        limits=limits_of,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"
