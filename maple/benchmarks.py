@@ -23,8 +23,10 @@ def places(
     for split in ("test", "dev") if dev else ("test",):
         references = [] if mend is None or "embedded" in source else mend["from"]
         among = [resolve(source, identities[other], data, split) for other in references if other != code]
+        own = resolve(source, identities[code], data, split)
+        # Demonstrations are never drawn from what is asked: a path without {split} names the same rows twice.
         found[split] = {
-            "source": resolve(source, identities[code], data, split),
+            "source": None if split == "dev" and "embedded" not in source and own == found["test"]["source"] else own,
             "references": [reference for reference in among if reference],
         }
     return found
@@ -77,7 +79,8 @@ def repair(rows: Sequence[dict], references: Sequence[Sequence[Mapping]], field:
     votes: dict[object, Counter] = {}
     for reference in references:
         for row in reference:
-            votes.setdefault(row.get(by), Counter())[row.get(field)] += 1
+            if row.get(field) is not None:
+                votes.setdefault(row.get(by), Counter())[row[field]] += 1
     mended = []
     for row in rows:
         value = row.get(field)

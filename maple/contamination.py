@@ -45,12 +45,13 @@ def passages_in(examples: pl.DataFrame, passages: Iterable[str]) -> list[str]:
 def refuse_passages(examples: pl.DataFrame, guards: Mapping[str, Mapping], dataset: str) -> dict[str, dict]:
     """Raise a ContaminationError if examples hold passages of a task that they will be tested on.
 
-    `guards` gives {"source": a resolved source, "field": of the passage} by task. Returns by task how many passages and
+    `guards` gives {"sources": resolved sources, "field": of the passage} by task. Returns by task how many passages and
     examples were compared.
     """
     compared = {}
     for task, guard in guards.items():
-        passages = {row[guard["field"]] for row in read_rows(guard["source"], [guard["field"]])}
+        rows = [row.get(guard["field"]) for source in guard["sources"] for row in read_rows(source)]
+        passages = {passage for passage in rows if isinstance(passage, str)}
         if found := passages_in(examples, passages):
             raise ContaminationError(
                 f"dataset {dataset}: {len(found)} examples hold passages of {task}, the first are "

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from maple.answers import TOO_LONG
 from maple.engines import choose, engine_version, start
 from maple.files import write_parquet
-from maple.prompts import TOO_LONG, Encoder
+from maple.prompts import Encoder
 
 if TYPE_CHECKING:
     from maple.engines import Engine
@@ -102,9 +103,11 @@ def _requests(asked: pl.DataFrame, encoder: Encoder, weights: str, engine: str, 
         if texts not in encoded:
             encoded[texts] = encoder.pieces(list(texts))
         ranked = row["answer"] == "rank"
-        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if ranked else []
-        limit = max(map(len, choices)) + 1 if ranked else row["max_new_tokens"]
-        room = max_length - limit - len(start) - len(own)
+        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if "rank" in row["answers"] else []
+        limits = {"rank": max(map(len, choices), default=0) + 1, "generate": row["max_new_tokens"]}
+        limit = limits[row["answer"]]
+        # All ways of answering see the same demonstrations, so that they compare.
+        room = max_length - max(limits[way] for way in row["answers"]) - len(start) - len(own)
         shown = [
             piece
             for piece, used in zip(encoded[texts], accumulate(map(len, encoded[texts])), strict=True)
@@ -117,7 +120,7 @@ def _requests(asked: pl.DataFrame, encoder: Encoder, weights: str, engine: str, 
                 "key": completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else None,
                 "tokens": tokens,
                 "limit": limit,
-                "choices": choices,
+                "choices": choices if ranked else [],
                 "prompt_tokens": len(tokens),
                 "item_tokens": len(own),
                 "shots": len(shown),
@@ -180,8 +183,8 @@ def complete(
     encoder = Encoder.of(model)
     asked = (
         prompts.filter(pl.col("fault").is_null())
-        .explode("answers")
-        .rename({"answers": "answer"})
+        .with_columns(answer="answers")
+        .explode("answer")
         .drop("fault", "repaired")
     )
     requests = _requests(asked, encoder, weights_digest(model), engine, settings["max_length"])
@@ -205,7 +208,7 @@ def complete(
             known.update((row["key"], row) for row in rows)
     completions = pl.DataFrame([known[key] for key in wanted], schema=COMPLETION_SCHEMA)
     columns = {"key": pl.String, **dict.fromkeys(("prompt_tokens", "item_tokens", "shots", "shots_dropped"), pl.Int32)}
-    keyed = asked.drop("demonstrations").hstack(
+    keyed = asked.drop("demonstrations", "answers").hstack(
         pl.DataFrame([{name: request[name] for name in columns} for request in requests], schema=columns)
     )
     completed = keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(

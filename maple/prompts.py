@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 # Bactrian-X's frame (arXiv 2305.15011), the best documented stand-in for MAPLE's, which is not known.
 FRAME = "### Input:\n{prompt}\n\n### Output:\n"
 
-# Why there is no answer to a prompt that exceeds the model's length even without demonstrations: none is ever cut.
-TOO_LONG = "too_long"
-
 
 def instruction_prompt(instruction: str, input: str = "") -> str:
     """Return the framed prompt of an instruction example; `input` stands on its own lines where there is one."""
@@ -23,11 +20,6 @@ def instruction_prompt(instruction: str, input: str = "") -> str:
 def evaluation_prompt(text: str) -> str:
     """Return the framed prompt of an evaluation item: the same frame as in training."""
     return FRAME.format(prompt=text.strip())
-
-
-def demonstration(prompt: str, answer: str) -> str:
-    """Return a framed prompt with its answer, as it stands before the prompt that a model is asked."""
-    return f"{prompt}{answer}\n\n"
 
 
 class PromptError(ValueError):

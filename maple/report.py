@@ -196,7 +196,7 @@ def _coverage(summary: pl.DataFrame, tasks: Mapping[str, Mapping], languages: Se
             if found:
                 least, most = found["least"], found["most"]
                 cells[language["code"]] = str(most) if least == most else f"{least}–{most}"
-            elif task["languages"] == "all" or language["code"] in task["languages"]:
+            elif language["code"] in task["languages"]:
                 without_items.append(language["name"])
             else:
                 not_offered.append(language["name"])
@@ -212,7 +212,8 @@ QUIRKS = {
     "truncated": "cut at the limit, %",
     "too_long": "prompt too long, %",
     "at_chance": "no better than chance, %",
-    "shots_dropped": "demonstrations left out",
+    "shots": "demonstrations",
+    "shots_dropped": "left out",
     "prompt_tokens": "prompt tokens",
     "completion_tokens": "new tokens",
     "tokens_per_word": "tokens a word",
@@ -232,7 +233,7 @@ def _quirks(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict]:
 
 
 def _row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
-    """Return the benchmarks' rows that were repaired, faulty or without demonstrations, a line a task and language."""
+    """Return the tasks and languages some of whose rows were repaired or faulty."""
     troubled = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
     return [{**row, "name": names.get(row["language"], row["language"])} for row in troubled.iter_rows(named=True)]
 
@@ -296,7 +297,7 @@ def report(
     """Return the report as one HTML page that loads nothing.
 
     `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
-    "chance" and "languages" ("all" or codes) by name, `runs` are the grid's, `cards` the run cards that there are,
+    "chance" and "languages" (codes) by name, `runs` are the grid's, `cards` the run cards that there are,
     `curation` has columns dataset, language, reason ("kept" for kept rows) and rows, `quality` is maple.tasks.quality's
     count of what was wrong with the benchmarks' rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.

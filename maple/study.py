@@ -116,6 +116,10 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     for name, source in sources.items():
         offered = source[config["task_source"]]["languages"]
         task_languages[name] = [code for code in languages if offered == "all" or code in offered]
+    if not any(task_languages.values()):
+        raise DefinitionError(
+            "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
+        )
     asked = {
         name: {"shots": config["shots"].get(name, 0), "answers": config["answers"].get(name, ["generate"])}
         for name in tasks

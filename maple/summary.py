@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import polars as pl
 
-from maple.prompts import TOO_LONG
+from maple.answers import TOO_LONG
 
 RUN = ["model", "dataset", "method", "rank", "bits", "seed"]
 ENGLISH = "eng_Latn"

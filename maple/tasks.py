@@ -9,7 +9,7 @@ import polars as pl
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from maple.prompts import demonstration, evaluation_prompt
+from maple.prompts import evaluation_prompt
 from maple.words import words as words_of
 
 ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
@@ -90,20 +90,27 @@ def _rendered(task: Mapping, row: Mapping, words: Mapping[str, Mapping], number:
     row = {"number": number, **row}
     try:
         gold = _expression(task["targets"])(**row)
-        targets = [str(target) for target in (gold if isinstance(gold, list) else [gold])]
+        golds = [target for target in (gold if isinstance(gold, list) else [gold]) if target is not None]
+        if not all(isinstance(target, str | int | float) for target in golds):
+            raise _Fault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
+        targets = [str(target) for target in golds if str(target).strip()]
         item = str(_expression(task["item"])(**row))
         text = _template(task["prompt"]).render(**row, **words)
         choices = {
             label: list(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
             for label, forms in task.get("choices", {}).items()
         }
+        "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
+    except UnicodeEncodeError:
+        raise _Fault("half of a character (a lone surrogate)") from None
     except (TemplateError, TypeError, ValueError, LookupError) as error:
         raise _Fault(str(error)) from None
-    targets = [target for target in targets if target.strip()]
     if not targets:
         raise _Fault("no gold answer")
     if choices and targets[0] not in choices:
         raise _Fault(f"gold {targets[0]!r} is none of {', '.join(choices)}")
+    if any(not forms[0].strip() for forms in choices.values()):
+        raise _Fault("a choice without text")
     return {
         "item": item,
         "prompt": evaluation_prompt(text),
@@ -130,7 +137,7 @@ def _demonstrations(
         if made["prompt"] not in taken:  # an item is never shown its own answer
             # The draw looks at the item alone: the same items demonstrate in every language of a parallel set.
             digest = blake2b(f"{seed} {name} {made['item']}".encode()).digest()
-            drawn[digest] = demonstration(made["prompt"], _gold_answer(made))
+            drawn[digest] = f"{made['prompt']}{_gold_answer(made)}\n\n"
     return [drawn[digest] for digest in sorted(drawn)[:shots]]
 
 
@@ -171,7 +178,7 @@ def render(
         except _Fault as reason:
             made, fault = {**empty, "item": f"row {number + 1}"}, str(reason)
         length = len(words_of(made["prompt"], code))
-        prompts.append({**made, "words": length, "repaired": row.get("repaired", False), "fault": fault})
+        prompts.append({**made, "words": length, "repaired": row.get("repaired") is True, "fault": fault})
     if prompts and not seen:
         raise TaskError(
             f"{name}, {code}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
@@ -191,21 +198,16 @@ def render(
 def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
     """Count what was wrong with the rows of benchmarks, from files that the rule `render_prompts` wrote.
 
-    Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once), demonstrations.
+    Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once).
     """
-    frames = [
-        pl.scan_parquet(path).select("task", "language", "repaired", "fault", pl.col("demonstrations").list.len())
-        for path in paths
-    ]
     return (
-        pl.concat(frames)
+        pl.concat(pl.scan_parquet(path).select("task", "language", "repaired", "fault") for path in paths)
         .group_by("task", "language", maintain_order=True)
         .agg(
             rows=pl.len(),
             repaired=pl.sum("repaired"),
             faulty=pl.col("fault").count(),
             reasons=pl.col("fault").drop_nulls().unique().sort(),
-            demonstrations=pl.first("demonstrations"),
         )
         .collect()
     )

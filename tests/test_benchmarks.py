@@ -67,6 +67,20 @@ def test_a_language_without_dev_rows_is_no_error(tmp_path):
     assert read_task("xcopa", places=found, mend=None, phrases=None, items=None)["dev"] == []
 
 
+def test_a_path_that_names_no_split_has_no_dev_rows():
+    source = {"local": {"path": "{data}/{iso639_1}.jsonl", "languages": "all"}}
+    found = places(source, IDENTITIES, "vie_Latn", data="rows", mend=None, dev=True)
+    assert found["dev"]["source"] is None and found["test"]["source"] == {"local": {"path": "rows/vi.jsonl"}}
+
+
+def test_a_reference_without_the_field_has_no_vote():
+    assert repair(asked("cause"), [[{"idx": 0}], [{"idx": 0, "question": None}]], "question", "idx")[0] == {
+        "idx": 0,
+        "question": "cause",
+        "repaired": False,
+    }
+
+
 def test_a_set_without_a_dev_split_has_no_source_for_it():
     source = {"hub": {"dataset": "d", "revision": "r", "splits": {"test": "validation"}, "languages": "all"}}
     assert resolve(source, IDENTITIES["vie_Latn"], None, "dev") is None

@@ -43,9 +43,10 @@ def test_a_short_passage_has_no_stretch():
 
 
 def test_a_dataset_with_passages_of_a_task_is_refused_by_name(tmp_path):
-    (tmp_path / "rows.jsonl").write_text(json.dumps({"flores_passage": PASSAGE}))
+    rows = [{"flores_passage": PASSAGE}, {"flores_passage": None}, {"question": "No passage?"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     source = {"local": {"path": str(tmp_path / "rows.jsonl")}}
-    guards = {"belebele": {"source": source, "field": "flores_passage"}}
+    guards = {"belebele": {"sources": [source], "field": "flores_passage"}}
     compared = refuse_passages(examples(example("clean", "No.")), guards, "mine")
     assert compared == {"belebele": {"passages": 1, "examples": 1}}
     with pytest.raises(

@@ -169,6 +169,13 @@ def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
     assert again.equals(completed) and counts["carried_over"] == 2
 
 
+def test_all_ways_of_answering_see_the_same_demonstrations(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["generate", "rank"]}
+    # Of 60 tokens, 1 begins the prompt and 10 are its own: with 4 for a completion two demonstrations of 23 do not fit.
+    completed, _ = run(letters, prompts("c" * 10, **choice, demonstrations=["a" * 23] * 2), tmp_path, Echo())
+    assert completed["shots"].to_list() == [1, 1]
+
+
 def test_a_changed_choice_is_ranked_again(letters, tmp_path):
     choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["rank"]}
     run(letters, prompts("abc", **choice), tmp_path, Echo())

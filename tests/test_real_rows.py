@@ -185,7 +185,7 @@ def test_xcopa_is_mended_where_it_is_wrong_and_nowhere_else(code):
 
 def belebele(code):
     source = resolve({"local": TASKS["belebele"]["sources"]["local"]}, LANGUAGES[code], str(SHARED), "test")
-    return {"belebele": {"source": source, "field": TASKS["belebele"]["passage"]}}
+    return {"belebele": {"sources": [source], "field": TASKS["belebele"]["passage"]}}
 
 
 def examples(outputs, code):

@@ -43,31 +43,59 @@ def test_labels_without_spaces_are_read():
     assert parse_choice("不确定。", LABELS, [["正确"], ["不确定"], ["错误"]]) == "neutral"
 
 
+LETTERS = [["A", "A. A large storm", "A large storm"], ["B", "B. A small one", "A small one"]]
+
+
 @pytest.mark.parametrize(
     ("said", "label"),
     [
-        ("正确的", "entailment"),
-        ("错误，因为", "contradiction"),
-        ("正确还是错误", None),
-        ("正确不确定", None),
-        ("很正确", None),
-        ("A是", None),
+        ("A", "A"),
+        ("a)", "A"),
+        ("(B)", "B"),
+        ("B. A small one", "B"),
+        ("A large storm.", "A"),
+        ("A small one", "B"),
+        ("B. A storm", "B"),
+        ("B: because it rained", "B"),
+        ("A boy went to school", None),
+        ("A or B", None),
+        ("A/B", None),
+        ("B, not A.", None),
+        ("A是对的", "A"),
+        ("A입니다", "A"),
+        ("Ab", None),
+        ("\u200f\n\u200d \nB", "B"),
     ],
 )
-def test_in_scripts_without_spaces_a_word_needs_none(said, label):
-    assert parse_choice(said, LABELS, [["正确"], ["不确定"], ["错误"]]) == label
+def test_a_letter_is_told_from_the_word_of_one_letter(said, label):
+    assert parse_choice(said, ["A", "B"], LETTERS) == label
 
 
-def test_a_letter_stands_alone_before_a_script_without_spaces():
-    letters = [["A"], ["B"]]
-    assert parse_choice("A是对的", ["A", "B"], letters) == "A"
-    assert parse_choice("Ab是对的", ["A", "B"], letters) is None
-    assert parse_choice("A或B", ["A", "B"], letters) is None
+@pytest.mark.parametrize(
+    ("said", "label"), [("1. He bought 2 apples", "1"), ("1번", "1"), ("12", None), ("1 or 2", None)]
+)
+def test_a_number_is_told_from_a_quantity(said, label):
+    assert parse_choice(said, ["1", "2"], [["1"], ["2"]]) == label
+
+
+@pytest.mark.parametrize(
+    ("said", "forms"),
+    [
+        ("true or false", ["True", "Neither", "False"]),
+        ("True, not FALSE", ["True", "Neither", "False"]),
+        ("正しいとは言えない", ["正しい", "不明", "誤り"]),
+        ("正确还是错误", ["正确", "不确定", "错误"]),
+        ("참입니다", ["참", "불확실", "거짓"]),
+        ("\U0001e4f0", ["1", "2", "3"]),
+    ],
+)
+def test_what_is_not_said_plainly_is_no_label(said, forms):
+    assert parse_choice(said, LABELS, [[form] for form in forms]) is None
 
 
 def test_a_mark_makes_another_letter():
     assert parse_choice("วันนี้", ["x", "y"], [["ว"], ["จริง"]]) is None
-    assert parse_choice("จริงครับ", ["x", "y"], [["เท็จ"], ["จริง"]]) == "y"
+    assert parse_choice("จริง ครับ", ["x", "y"], [["เท็จ"], ["จริง"]]) == "y"
 
 
 def generations(*rows):
@@ -145,6 +173,11 @@ def test_a_ranking_is_scored_raw_and_by_its_bytes():
     ]
 
 
+def test_a_prompt_that_was_too_long_to_rank_scores_nothing():
+    scores = scored(ranked([], [["a"], ["b"]]), {"xnli": ["accuracy"]})
+    assert scores.select("value", "parsed", "prediction").rows() == [(0.0, False, "")] * 2
+
+
 def test_bytes_are_those_of_utf_8():
     scores = scored(ranked([-6.0, -4.0], [["ሰኞ"], ["wxyz"]]), {"xnli": ["accuracy"]})  # six bytes, four bytes
     # -6 over six bytes and -4 over four are equal: the first of equals is taken.
@@ -173,6 +206,10 @@ def test_of_a_short_answer_or_a_name_no_language_is_told():
     assert said("NFL", "NFL", hindi)["wrong_script"] is None  # the right answer is Latin itself
     assert said("NFL", "एनएफएल", hindi)["wrong_script"] is True
     assert said("", "एनएफएल", hindi)["wrong_script"] is None
+
+
+def test_a_right_answer_that_looks_foreign_itself_blames_nobody():
+    assert said("Robert Lane and Benjamin Vail", "Robert Lane and Benjamin Vail")["wrong_language"] is None
 
 
 def test_tokens_are_counted_a_word():

@@ -54,6 +54,11 @@ def test_what_is_ranked_is_measured_by_its_own_metrics():
     assert alone["metrics"] == ["rank_accuracy", "rank_accuracy_per_byte"]
 
 
+def test_a_grid_that_no_task_offers_is_refused():
+    with pytest.raises(DefinitionError, match="none of the tasks offers any of them"):
+        study(languages=["yor_Latn"], tasks=["xnli"], task_source="hub")
+
+
 def test_embedded_passages_guard_no_dataset():
     assert study().guards == {}
 

@@ -1,5 +1,7 @@
 import pytest
+from project import ROOT
 
+from maple.definitions import read_languages, read_yaml
 from maple.tasks import TaskError, quality, render, task_words, words_named
 
 CHOICE = {
@@ -59,6 +61,7 @@ def test_all_gold_answers_of_an_open_task_are_kept():
         ({"premise": None, "label": None}, "no premise, label"),
         ({"label": "one"}, "can only concatenate"),
         ({"idx": 8}, "its item stands there twice"),
+        ({"premise": "a\ud83d"}, "half of a character"),
     ],
 )
 def test_a_row_that_cannot_be_asked_keeps_its_place_and_says_why(change, fault):
@@ -75,6 +78,42 @@ def test_a_gold_answer_of_nothing_is_none():
         for name, gold in (("a", ["x"]), ("b", []), ("c", [" "]))
     ]
     assert render(OPEN, "xquad", rows, "eng_Latn", {})["fault"].to_list() == [None, "no gold answer", "no gold answer"]
+
+
+def test_a_choice_without_text_cannot_be_ranked():
+    task = CHOICE | {"choices": {"1": ["{{ choice1 }}"], "2": ["{{ choice2 }}"]}}
+    rows = [ROW, ROW | {"idx": 8, "choice1": " "}]
+    assert render(task, "xcopa", rows, "eng_Latn", WORDS)["fault"].to_list() == [None, "a choice without text"]
+
+
+def test_only_text_and_numbers_are_gold():
+    rows = [{"id": "a", "context": "c", "answers": {"text": gold}} for gold in ([None], {"x": 1}, [["x"]])]
+    rows = [row | {"id": str(number)} for number, row in enumerate(rows)] + dev(1)
+    faults = render(OPEN, "xquad", rows, "eng_Latn", {})["fault"].to_list()
+    assert faults == ["no gold answer", "gold is dict, neither text, number nor a list of them", faults[2], None]
+    assert "neither text, number" in faults[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "bad"),
+    [
+        ("belebele", "correct_answer_num", ["", "x", 0, -1, "5"]),
+        ("xnli", "label", [-1, 3, "maybe"]),
+        ("xcopa", "label", [-1, 2, "x"]),
+        ("xcopa", "question", ["Cause", "", "why"]),
+    ],
+)
+def test_a_label_that_is_none_is_never_taken_for_another(name, field, bad):
+    task = read_yaml(ROOT / f"config/tasks/{name}.yaml")
+    good = dict.fromkeys(("premise", "hypothesis", "flores_passage"), "x") | {"question": "cause"}
+    good |= {f"{kind}{number}": f"text {number}" for kind in ("choice", "mc_answer") for number in (1, 2, 3, 4)}
+    good |= {"label": 0, "correct_answer_num": "1"}
+    words = dict.fromkeys(read_languages(ROOT / "config/languages.tsv")["eng_Latn"], "w")
+    rows = [{**good, "idx": 0, "id": 0}] + [
+        {**good, field: value, "idx": number, "id": number} for number, value in enumerate(bad, start=1)
+    ]
+    made = render(task, name, rows, "eng_Latn", {"words": words, "own": words, "english": words})
+    assert made["fault"].is_null().to_list() == [True] + [False] * len(bad)
 
 
 def test_rows_of_which_none_can_be_asked_are_refused():
@@ -113,7 +152,7 @@ def test_a_language_without_dev_rows_has_no_demonstrations():
 def test_what_was_wrong_with_rows_is_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
     render(CHOICE, "xcopa", rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
-    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("xcopa", "tha_Thai", 2, 1, 1, ["no label"], 0)]
+    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("xcopa", "tha_Thai", 2, 1, 1, ["no label"])]
 
 
 def test_braces_in_a_row_are_text():

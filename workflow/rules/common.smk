@@ -133,25 +133,31 @@ def metrics_in_language(wildcards):
 
 
 def guarded_passages(wildcards):
-    """Where the passages lie, in the language, that no dataset may hold: {task: {"source", "field"}}."""
+    """Where the passages lie that examples in a language may not hold: {task: {"sources", "field"}}.
+
+    They are looked for in the language itself and in English, which stands in examples to translate.
+    """
+    codes = dict.fromkeys((wildcards.language, PIVOT))
     return {
         task: {
             "field": guard["field"],
-            "source": resolve(guard["source"], STUDY.identities[code], config["data"], "test"),
+            "sources": [
+                resolve(guard["source"], STUDY.identities[code], config["data"], "test")
+                for code in codes
+                if code in STUDY.task_languages[task]
+            ],
         }
         for task, guard in STUDY.guards.items()
-        for code in STUDY.task_languages[task]
-        if code == wildcards.language
     }
 
 
 def guarded_files(wildcards):
     """The files of the passages that no dataset may hold, where they lie on disk."""
-    return [path for guard in guarded_passages(wildcards).values() if (path := local_file(guard["source"]))]
+    sources = [source for guard in guarded_passages(wildcards).values() for source in guard["sources"]]
+    return [path for source in sources if (path := local_file(source))]
 
 
 def clearances(wildcards):
     """What says that a run's dataset holds no passage that the run will be tested on."""
-    guarded = {code for task in STUDY.guards for code in STUDY.task_languages[task]}
-    codes = STUDY.dataset_languages.get(wildcards.dataset, [])
-    return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes if code in guarded]
+    codes = STUDY.dataset_languages.get(wildcards.dataset, []) if STUDY.guards else []
+    return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes]
