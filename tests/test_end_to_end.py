@@ -13,6 +13,13 @@ from project import ROOT, Project
 
 pytestmark = pytest.mark.heavy
 RUN = "toy/little/lora-r2-16bit/seed1"
+ROWS = {
+    "recipe": "load",
+    "languages": ["eng_Latn"],
+    "load": {"local": {"path": "rows.jsonl"}},
+    "curate": {},
+    "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+}
 SHARED = ROOT.parent / "shared" / "data"
 
 
@@ -108,14 +115,7 @@ def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):
 def test_a_dataset_with_a_missing_column_is_refused_with_its_row(finished, tmp_path):
     project = finished.copy_to(tmp_path / "project")
     (project.folder / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instruction": "a"}\n')
-    dataset = {
-        "recipe": "load",
-        "languages": ["eng_Latn"],
-        "load": {"local": {"path": "rows.jsonl"}},
-        "curate": {},
-        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
-    }
-    project.write("config/datasets/little.yaml", dataset)
+    project.write("config/datasets/little.yaml", ROWS)
     output = project.snakemake("results/examples/little/eng_Latn.parquet", fails=True)
     log = (project.folder / "logs/synthesize/little/eng_Latn.log").read_text()
     assert "rows.jsonl: row 2 has no column output" in log and "rows.jsonl: row 2" in output
@@ -160,14 +160,7 @@ def test_a_dataset_that_holds_passages_of_belebele_is_refused(tmp_path):
     (project.folder / "belebele/eng_Latn/test.jsonl").write_text(json.dumps(item))
     example = {"instruction": "Continue.", "input": "", "output": passage}
     (project.folder / "rows.jsonl").write_text(json.dumps(example))
-    dataset = {
-        "recipe": "load",
-        "languages": ["eng_Latn"],
-        "load": {"local": {"path": "rows.jsonl"}},
-        "curate": {},
-        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
-    }
-    project.write("config/datasets/little.yaml", dataset)
+    project.write("config/datasets/little.yaml", ROWS)
     project.study(tasks=["belebele"], task_source="local", data=".", languages=["eng_Latn"])
     target = f"results/generations/{RUN}/eng_Latn.parquet"
     assert project.jobs(target)["guard"] == 1
