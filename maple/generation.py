@@ -209,7 +209,7 @@ def generate(
     start_time = time.perf_counter()
     name = choose(settings["engine"])
     card = {"engine": engine_version(name), "settings": settings}
-    notes = Journal(Path(journal))
+    notes = Journal(journal)
 
     def start_engine(encoder: Encoder) -> "Engine":
         card["started"] = True

@@ -9,8 +9,8 @@ from pathlib import Path
 class Journal:
     """Rows of an unfinished job, one JSON line each, beside its outputs; synced after every batch."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
 
     def read(self) -> list[dict]:
         """Return the whole lines; a torn last line (a job killed while writing) is left out."""

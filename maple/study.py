@@ -16,6 +16,7 @@ from maple.definitions import (
 )
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
+from maple.openai_teacher import DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
@@ -30,10 +31,11 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them,
-    for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks
-    whose passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    the rule that needs it; services: how their teachers are asked over the network; cells: method cells; tasks:
+    definitions; renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is
+    asked, {"shots", "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the
+    passage; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
+    codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -43,6 +45,7 @@ class Study:
     models: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
+    services: dict[str, dict]
     limits: dict[str, dict]
     mixes: dict[str, dict]
     cells: dict[str, dict]
@@ -61,9 +64,19 @@ def _recipe(definition: dict) -> dict:
     """Return the part of a dataset's definition that decides what is synthesized."""
     kind = definition["recipe"]
     kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
+    if definition.get("teacher") == "openai":
+        kept["openai"] = {key: value for key, value in definition["openai"].items() if key in DECIDES}
     if kind == "self_instruct":  # its pool of demonstrations is curated between rounds
         kept["limits"] = definition["curate"]
     return kept
+
+
+def _service(name: str, definition: dict) -> dict:
+    """Return how a dataset's teacher is asked over the network, and the file that says so; it decides no answer."""
+    if definition.get("teacher") != "openai":
+        return {}
+    how = {key: value for key, value in definition["openai"].items() if key not in DECIDES}
+    return {**how, "file": f"config/datasets/{name}.yaml"}
 
 
 def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
@@ -129,6 +142,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         models=chosen_models,
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
+        services={name: _service(name, definition) for name, definition in chosen.items()},
         limits={name: definition["curate"] for name, definition in chosen.items()},
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},

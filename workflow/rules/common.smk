@@ -77,6 +77,14 @@ def teacher_phrases(wildcards):
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
 
 
+def teacher_service(wildcards, resources):
+    """How a dataset's teacher is asked over the network. It decides no answer, so that a change must buy none anew.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return STUDY.services[wildcards.dataset]
+
+
 def examples_of_dataset(wildcards):
     """A dataset's curated examples in all its languages."""
     codes = STUDY.dataset_languages[wildcards.dataset]
