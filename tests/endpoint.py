@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from maple.self_instruct import NO_INPUT, numbered
 
-WORDS = "jua mwezi nyota maji moto upepo mti nyumba mtoto chakula safari kitabu soko bahari mlima rafiki".split()
+WORDS = ("jua", "mwezi", "nyota", "maji", "moto", "upepo", "mti", "nyumba")
 
 
 def number_of(prompt: str) -> int:
@@ -21,7 +22,7 @@ def tasks_for(prompt: str) -> str:
     """Two whole tasks that continue the prompt's list, of words drawn by the prompt."""
     drawn = number_of(prompt)
     first = max(map(int, re.findall(r"^(\d+)\. Instruction", prompt, re.M)), default=0) + 1
-    words = [WORDS[(drawn >> 4 * place) % 16] for place in range(8)]
+    words = [WORDS[(drawn >> 4 * place) % 8] for place in range(8)]
     tasks = [" ".join(words[:4]), " ".join(words[4:])]
     return "".join(
         numbered(first + place, {"instruction": f"{text} {drawn}", "input": "", "output": "Ndiyo."})
@@ -58,6 +59,7 @@ class Endpoint:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else 40 ms an answer: head and body are two packets
 
             def do_POST(self):
                 with endpoint.lock:
@@ -85,7 +87,8 @@ class Endpoint:
                     told = {"error": {"message": f"no: {self.headers['Authorization']}"}}
                     return self.send(status, json.dumps(told))
                 if fault == "drop":
-                    return self.connection.close()
+                    self.close_connection = True
+                    return self.connection.shutdown(socket.SHUT_RDWR)
                 if fault in ("429", "500"):
                     return self.send(int(fault), "{}", {"Retry-After": "0.1"} if fault == "429" else {})
                 if fault == "garbled":

@@ -71,8 +71,9 @@ def english_examples(wildcards):
 
 
 def teacher_phrases(wildcards):
-    """The embedded teacher's words, in the language it writes and in the one it translates from."""
-    if STUDY.recipes[wildcards.dataset].get("teacher") != "embedded":
+    """The words of the embedded teacher or seed tasks, in the language to write and in the one translated from."""
+    recipe = STUDY.recipes[wildcards.dataset]
+    if "embedded" not in (recipe.get("teacher"), recipe.get("seed_tasks")):
         return {}
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
 
