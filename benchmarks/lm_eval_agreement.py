@@ -197,7 +197,8 @@ def our_side(job: dict) -> dict:
 
     from maple.engines import engine_version
     from maple.engines import start as start_engine
-    from maple.generation import Journal, complete, previous_completions
+    from maple.generation import complete, previous_completions
+    from maple.journal import Journal
     from maple.prompts import Encoder
 
     encoder = Encoder.of(job["model"])

@@ -1,7 +1,6 @@
 """Generation: every completion computed once, kept under its key, and found again after any interruption."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b, file_digest
@@ -14,6 +13,7 @@ import polars as pl
 from maple.answers import TOO_LONG
 from maple.engines import choose, engine_version, start
 from maple.files import write_parquet
+from maple.journal import Journal
 from maple.prompts import Encoder
 
 if TYPE_CHECKING:
@@ -42,39 +42,6 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
     """Return the key of one completion: same weights, prompt tokens, decoding, engine and version, same key."""
     content = json.dumps([weights, list(tokens), limit, dict(decoding), engine], sort_keys=True)
     return blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-class Journal:
-    """Completions of an unfinished job, one JSON line each, beside its outputs; synced after every batch."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def read(self) -> list[dict]:
-        """Return the whole lines; a torn last line (a job killed while writing) is left out."""
-        if not self.path.is_file():
-            return []
-        rows = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return rows
-
-    def append(self, rows: Iterable[dict]) -> None:
-        """Write rows and wait until they are on disk; a torn line before them is closed first."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
-            if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-                file.write(b"\n")
-            file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def remove(self) -> None:
-        """Remove the file: its completions stand in the outputs now."""
-        self.path.unlink(missing_ok=True)
 
 
 def previous_completions(outputs: Iterable[str | Path]) -> pl.DataFrame:
@@ -245,7 +212,7 @@ def generate(
     start_time = time.perf_counter()
     name = choose(settings["engine"])
     card = {"engine": engine_version(name), "settings": settings}
-    notes = Journal(Path(journal))
+    notes = Journal(journal)
 
     def start_engine(encoder: Encoder) -> "Engine":
         card["started"] = True

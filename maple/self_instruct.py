@@ -13,7 +13,7 @@ import polars as pl
 
 from maple.curation import curate
 from maple.examples import raw_rows
-from maple.teachers import Request, Teacher
+from maple.teachers import Request, Teacher, Unfinished
 
 # PolyLM's numbers.
 DEFAULTS = {
@@ -39,10 +39,12 @@ Continue this list to {count} different tasks in {language}. The requirements:
 
 """
 NO_INPUT = "<noinput>"
+# Groups are atomic: else an answer of twenty thousand blanks, or of labels alone, is searched for minutes.
 TASK = re.compile(
-    r"\s*(?P<n>\d+)\s*\.\s*Instruction:\s*(?P<instruction>.*?)"
-    r"\s*(?P=n)\s*\.\s*Input:\s*(?P<input>.*?)"
-    r"\s*(?P=n)\s*\.\s*Output:\s*(?P<output>.*?)\s*",
+    r"\s*+(?P<n>\d++)\s*+\.\s*+Instruction:"
+    r"(?>(?P<instruction>.*?)(?P=n)\s*+\.\s*+Input:)"
+    r"(?>(?P<input>.*?)(?P=n)\s*+\.\s*+Output:)"
+    r"(?P<output>.*)",
     re.S,
 )
 
@@ -81,8 +83,8 @@ def parse(completion: str) -> Iterator[dict]:
     *closed, rest = completion.split("###")
     for text in closed:
         if match := TASK.fullmatch(text):
-            fields = match.groupdict()
-            said = "" if fields["input"].strip().lower() == NO_INPUT else fields["input"]
+            fields = {name: text.strip() for name, text in match.groupdict().items()}
+            said = "" if fields["input"].lower() == NO_INPUT else fields["input"]
             yield {"instruction": fields["instruction"], "input": said, "output": fields["output"]}
         else:
             yield {"fault": "not parsed", "completion": text.strip()}
@@ -122,17 +124,28 @@ def self_instruct(
             _request(f"{round}-{number}", tasks, settings["tasks_per_request"], language, rng.getrandbits(32))
             for number, tasks in enumerate(drawn)
         ]
-        for request, tasks, completion in zip(requests, drawn, teacher.complete(requests), strict=True):
+        for request, tasks, said in zip(requests, drawn, teacher.complete(requests), strict=True):
             parent = " ".join(task["id"] for task in tasks)
             rows += [
                 {"id": f"{language['code']}-{request.id}-{number}", "parent": parent, **task}
-                for number, task in enumerate(parse(completion))
+                for number, task in enumerate(_tasks(said, tasks))
             ]
         passed, _ = curate(raw_rows(rows, **common), language, settings["curate"])
         kept = passed.to_dicts()
         if settings["max_rows"] and len(kept) >= settings["max_rows"]:
             break
     return raw_rows(rows, **common)
+
+
+def _tasks(said: str | Unfinished, shown: list[dict]) -> Iterator[dict]:
+    """Yield the tasks of what a teacher said; one that its prompt showed is a fault."""
+    if isinstance(said, Unfinished) and not said.text:
+        yield {"fault": said.fault, "completion": ""}
+        return
+    pairs = {(task["instruction"].strip(), task["input"].strip()) for task in shown}
+    for task in parse(said.text if isinstance(said, Unfinished) else said):
+        known = (task.get("instruction"), task.get("input")) in pairs
+        yield {**task, "fault": "repeats the prompt"} if known else task
 
 
 def _request(id: str, tasks: list[dict], total: int, language: dict, seed: int) -> Request:

@@ -16,6 +16,7 @@ from maple.definitions import (
 )
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
+from maple.openai_teacher import DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
@@ -30,11 +31,11 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; refusals: how an output begins that refuses, by language; cells: method cells; tasks:
-    definitions; renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is
-    asked, {"shots", "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the
-    passage; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
-    codes that a task offers.
+    the rule that needs it; services: how their teachers are asked over the network; refusals: how an output begins that
+    refuses, by language; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for
+    prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks whose
+    passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages: the
+    codes a dataset is made in; task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -44,6 +45,7 @@ class Study:
     models: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
+    services: dict[str, dict]
     limits: dict[str, dict]
     refusals: dict[str, list[str]]
     mixes: dict[str, dict]
@@ -62,7 +64,18 @@ class Study:
 def _recipe(definition: dict) -> dict:
     """Return the part of a dataset's definition that decides what is synthesized."""
     kind = definition["recipe"]
-    return {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
+    kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
+    if definition.get("teacher") == "openai":
+        kept["openai"] = {key: value for key, value in definition["openai"].items() if key in DECIDES}
+    return kept
+
+
+def _service(name: str, definition: dict) -> dict:
+    """Return how a dataset's teacher is asked over the network, and the file that says so; it decides no answer."""
+    if definition.get("teacher") != "openai":
+        return {}
+    how = {key: value for key, value in definition["openai"].items() if key not in DECIDES}
+    return {**how, "file": f"config/datasets/{name}.yaml"}
 
 
 def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
@@ -132,6 +145,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         models=chosen_models,
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
+        services={name: _service(name, definition) for name, definition in chosen.items()},
         limits={name: definition["curate"] for name, definition in chosen.items()},
         refusals=read_yaml(folder / "refusals.yaml"),
         mixes={name: definition["mix"] for name, definition in chosen.items()},

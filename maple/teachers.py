@@ -1,7 +1,10 @@
 """Teachers: who writes, translates and answers instructions. Structured requests go in, text completions come out."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from maple.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -21,22 +24,41 @@ class Request:
     fields: dict
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """What there is of an answer that did not come whole; an empty `text` if nothing came."""
+
+    fault: Literal["cut off", "no answer"]
+    text: str = ""
+
+
 class Teacher(Protocol):
     """Completes requests, in the order given."""
 
     name: str
 
-    def complete(self, requests: list[Request]) -> list[str]:
-        """Return one text a request."""
+    def complete(self, requests: list[Request]) -> list[str | Unfinished]:
+        """Return one answer a request."""
 
 
-def teacher(name: str, phrases: dict[str, dict]) -> Teacher:
-    """Return the teacher called `name`; `phrases` are the embedded teacher's words, {code: words}.
+class TeacherError(RuntimeError):
+    """A teacher cannot be asked on; the message says what to edit."""
 
-    Raises ValueError for an unknown one.
+
+def teacher(
+    name: str, phrases: dict[str, dict], settings: dict | None = None, journal: "Journal | None" = None
+) -> Teacher:
+    """Return the teacher called `name`.
+
+    `phrases` are the embedded teacher's words, {code: words}; `settings` what a dataset says of a teacher that is asked
+    over the network, whose answers are kept in `journal` until the job is done. Raises ValueError for an unknown one.
     """
-    if name != "embedded":
-        raise ValueError(f"teacher: {name!r} is unknown; write embedded")
-    from maple.embedded.teacher import EmbeddedTeacher
+    if name == "embedded":
+        from maple.embedded.teacher import EmbeddedTeacher
 
-    return EmbeddedTeacher(phrases)
+        return EmbeddedTeacher(phrases)
+    if name == "openai":
+        from maple.openai_teacher import OpenAITeacher
+
+        return OpenAITeacher(settings, journal)
+    raise ValueError(f"teacher: {name!r} is unknown; write embedded or openai")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import polars as pl
 
 from maple.examples import PIVOT, raw_rows
-from maple.teachers import Request, Teacher
+from maple.teachers import Request, Teacher, Unfinished
 
 TRANSLATE = "Translate this text from English to {language}. Write the translation and nothing else.\n\n{text}\n"
 RESPOND = "Answer this in {language}. Write the answer and nothing else.\n\n{instruction}\n{input}\n"
@@ -43,19 +43,18 @@ def translate_respond(
             for id, field, text in texts
         ]
         texts = [(id, field, said) for (id, field, _), said in zip(texts, teacher.complete(requests), strict=True)]
-    translated = {(id, field): text.strip() for id, field, text in texts}
+    translated = {(id, field): _whole(said, "empty translation") for id, field, said in texts}
     rows = []
     for row in progress(sources):
-        instruction = translated[row["id"], "instruction"]
+        instruction, fault = translated[row["id"], "instruction"]
+        input, input_fault = translated.get((row["id"], "input"), ("", ""))
         rows.append(
             {
                 "id": f"{row['id']}:{code}",
                 "parent": row["id"],
                 "instruction": instruction,
-                "input": translated.get((row["id"], "input"), ""),
-                "fault": ""
-                if instruction and bool(row["input"]) == bool(translated.get((row["id"], "input")))
-                else "empty translation",
+                "input": input,
+                "fault": fault or input_fault,
             }
         )
     asked = [row for row in rows if not row["fault"]]
@@ -73,6 +72,13 @@ def translate_respond(
         ]
     )
     for row, answer in zip(asked, answers, strict=True):
-        row["output"] = answer.strip()
-        row["fault"] = "" if row["output"] else "empty answer"
+        row["output"], row["fault"] = _whole(answer, "empty answer")
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
+
+
+def _whole(said: str | Unfinished, empty: str) -> tuple[str, str]:
+    """Return the text of an answer and its fault: half a text is no example, and none is the fault `empty`."""
+    if isinstance(said, Unfinished):
+        return said.text.strip(), said.fault
+    text = said.strip()
+    return text, "" if text else empty

@@ -6,12 +6,12 @@ import pytest
 from maple.engines import Completion, EngineError, choose, engine_version
 from maple.generation import (
     COMPLETION_SCHEMA,
-    Journal,
     complete,
     completion_key,
     previous_completions,
     weights_digest,
 )
+from maple.journal import Journal
 from maple.tasks import PROMPT_SCHEMA
 
 NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)

@@ -79,10 +79,19 @@ def english_examples(wildcards):
 
 
 def teacher_phrases(wildcards):
-    """The embedded teacher's words, in the language it writes and in the one it translates from."""
-    if STUDY.recipes[wildcards.dataset].get("teacher") != "embedded":
+    """The words of the embedded teacher or seed tasks, in the language to write and in the one translated from."""
+    recipe = STUDY.recipes[wildcards.dataset]
+    if "embedded" not in (recipe.get("teacher"), recipe.get("seed_tasks")):
         return {}
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
+
+
+def teacher_service(wildcards, resources):
+    """How a dataset's teacher is asked over the network. It decides no answer, so that a change must buy none anew.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return STUDY.services[wildcards.dataset]
 
 
 def examples_of_dataset(wildcards):

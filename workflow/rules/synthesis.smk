@@ -5,6 +5,7 @@ rule synthesize:
         rows=loaded_rows,
     output:
         rows="results/synthesized/{dataset}/{language}.parquet",
+        card="results/cards/synthesize/{dataset}/{language}.json",
     log:
         "logs/synthesize/{dataset}/{language}.log",
     conda:
@@ -13,6 +14,8 @@ rule synthesize:
         recipe=recipe_of,
         language=lookup("{language}", within=STUDY.identities),
         phrases=teacher_phrases,
+        service=teacher_service,
+        journal="results/synthesized/{dataset}/{language}.journal.jsonl",
         code=fingerprint("synthesize.py"),
     script:
         "../scripts/synthesize.py"

@@ -2,16 +2,22 @@
 
 from tqdm import tqdm
 
-from maple.files import write_parquet
+from maple.files import write_json, write_parquet
+from maple.journal import Journal
 from maple.logs import log_to
-from maple.synthesis import synthesize
+from maple.synthesis import card, synthesize
 
 log_to(snakemake.log[0])
+journal = Journal(snakemake.params.journal)
 rows = synthesize(
     snakemake.params.recipe,
     language=snakemake.params.language,
     phrases=snakemake.params.phrases,
     english=snakemake.input.get("english"),
     progress=tqdm,
+    service=snakemake.params.service,
+    journal=journal,
 )
 write_parquet(rows, snakemake.output.rows)
+write_json({"stage": snakemake.rule, **card(rows, journal)}, snakemake.output.card)
+journal.remove()

@@ -1,0 +1,39 @@
+"""A journal: the rows of an unfinished job, so that a killed one does nothing twice."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class Journal:
+    """Rows of an unfinished job, one JSON line each, beside its outputs; synced after every batch."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def read(self) -> list[dict]:
+        """Return the whole lines; a torn last line (a job killed while writing) is left out."""
+        if not self.path.is_file():
+            return []
+        rows = []
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return rows
+
+    def append(self, rows: Iterable[dict]) -> None:
+        """Write rows and wait until they are on disk; a torn line before them is closed first."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab+") as file:
+            if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+                file.write(b"\n")
+            file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """Remove the file: its rows stand in the outputs now."""
+        self.path.unlink(missing_ok=True)
