@@ -1,4 +1,6 @@
-"""Mixtures: how often each language is learnt from."""
+"""Mixtures: how often each language is learnt from, and what is held out of it."""
+
+from hashlib import blake2b
 
 import polars as pl
 
@@ -25,16 +27,35 @@ def shares(available: dict[str, int], rows: int, alpha: float) -> dict[str, int]
     return given
 
 
-def mix(examples: list[pl.DataFrame], rows: int | None, alpha: float, seed: int) -> pl.DataFrame:
+def hold_out(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split examples into those to learn from and `rows` of each language that are not, at most a tenth of it.
+
+    A translation of what is held out in one language is learnt from in none. Translations share their parent in a set
+    translated here, and their id in a loaded one.
+    """
+    shared = pl.when(pl.col("recipe") == "translate_respond").then("parent").otherwise("id")
+    origins = examples.select(shared).to_series()
+    lots = pl.Series([blake2b(f"{seed} {origin}".encode()).hexdigest() for origin in origins], dtype=pl.String)
+    place = pl.struct("lot", "id").rank("ordinal").over("language")
+    fewest = pl.min_horizontal(pl.lit(rows), pl.len().over("language") // 10)
+    held = examples.with_columns(lot=lots).select(place <= fewest).to_series()
+    return examples.filter(~origins.is_in(origins.filter(held).implode())), examples.filter(held)
+
+
+def mix(
+    examples: list[pl.DataFrame], rows: int | None, alpha: float, seed: int, held_out: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Mix curated examples into one shuffled set of at most `rows` (all when None), without repeating any.
 
-    The result depends on the rows and the seed, not on the order of the frames.
+    Returns it and what hold_out kept from it, `held_out` rows a language. Both depend on the rows and the seed, not on
+    the order of the frames.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
+    pool, held = hold_out(pool, held_out, seed)
     available = dict(pool.group_by("language").len().iter_rows())
     given = shares(available, pool.height if rows is None else rows, alpha)
     drawn = [
         group.sample(given[language], seed=seed, shuffle=True)
         for (language,), group in pool.group_by("language", maintain_order=True)
     ]
-    return pl.concat([pool.clear(), *drawn]).sample(fraction=1.0, seed=seed, shuffle=True)
+    return pl.concat([pool.clear(), *drawn]).sample(fraction=1.0, seed=seed, shuffle=True), held

@@ -41,11 +41,12 @@ rule curate:
 
 
 rule mix:
-    """Mix a dataset's languages into the set that is finetuned on."""
+    """Mix a dataset's languages into the set that is finetuned on, and hold some rows of each out of it."""
     input:
         examples=examples_of_dataset,
     output:
         mixture="results/mixtures/{dataset}.parquet",
+        held_out="results/held_out/{dataset}.parquet",
     log:
         "logs/mix/{dataset}.log",
     conda:

@@ -7,6 +7,7 @@ from maple.logs import log_to
 from maple.mixing import mix
 
 log_to(snakemake.log[0])
-mixture = mix([pl.read_parquet(path) for path in snakemake.input.examples], **snakemake.params.mix)
+mixture, held_out = mix([pl.read_parquet(path) for path in snakemake.input.examples], **snakemake.params.mix)
 print(mixture.group_by("language").len().sort("language"))
+write_parquet(held_out, snakemake.output.held_out)
 write_parquet(mixture, snakemake.output.mixture)
