@@ -9,17 +9,29 @@ from typing import NamedTuple, Protocol
 
 
 class Completion(NamedTuple):
-    """What an engine made of one prompt: the new tokens (EOS left out) and why it stopped ("stop" or "length")."""
+    """What an engine made of one prompt: the new tokens (EOS left out), why it stopped ("stop" or "length"), and the
+    natural log-probability of the tokens, EOS included where it was written."""
 
     tokens: list[int]
     finish_reason: str
+    log_probability: float
 
 
 class Engine(Protocol):
-    """Completes prompts greedily, and says how likely a completion is."""
+    """Completes prompts greedily, and says how likely a completion is.
+
+    `facts` says what its arithmetic depends on, beside the settings; `cached_tokens` counts the prompt tokens that it
+    did not have to read again, None where it keeps no count.
+    """
+
+    facts: dict[str, str]
+    cached_tokens: int | None
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given."""
+        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given.
+
+        What a call answers does not depend on the calls before it.
+        """
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Return for each prompt the natural log-probability of its continuation (token ids, at least one)."""
@@ -40,6 +52,11 @@ class TransformersEngine:
         self.model = load_base(model, 16, settings.get("trust_remote_code", False)).eval()
         self.model.config.use_cache = True
         self.batch, self.eos, self.pad = settings["batch"], eos, pad
+        self.facts = {
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "attention": self.model.config._attn_implementation,
+        }
+        self.cached_tokens = None
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of equal limit and like length share a batch."""
@@ -99,6 +116,12 @@ class TransformersEngine:
         import torch
 
         ids, mask = self._padded(prompts)
+        written: list[torch.Tensor] = []  # a tensor a step: the log-probability of each prompt's likeliest token
+
+        def note(_: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+            written.append(logits.float().log_softmax(-1).amax(-1))
+            return logits
+
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -110,13 +133,14 @@ class TransformersEngine:
                 top_k=None,
                 eos_token_id=self.eos,
                 pad_token_id=self.pad,
+                logits_processor=[note],
             )[:, ids.shape[1] :]
         completions = []
-        for tokens in output.tolist():
+        for tokens, steps in zip(output.tolist(), torch.stack(written, dim=1).double(), strict=True):
             stopped = self.eos in tokens
-            completions.append(
-                Completion(tokens[: tokens.index(self.eos)] if stopped else tokens, "stop" if stopped else "length")
-            )
+            length = tokens.index(self.eos) if stopped else len(tokens)
+            log_probability = float(steps[: length + stopped].sum())
+            completions.append(Completion(tokens[:length], "stop" if stopped else "length", log_probability))
         return completions
 
 
@@ -138,6 +162,7 @@ class VllmEngine:
         from vllm import LLM
 
         self.eos = eos
+        self.cached_tokens = 0
         self.llm = LLM(
             model=str(model),
             dtype=str(compute_dtype()).removeprefix("torch."),
@@ -147,22 +172,33 @@ class VllmEngine:
             enforce_eager=device() == "cpu",
             enable_prefix_caching=True,
             trust_remote_code=settings.get("trust_remote_code", False),
+            tensor_parallel_size=settings.get("tensor_parallel", 1),
             disable_log_stats=True,
         )
+        layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
+        backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
+        self.facts = {
+            "dtype": str(self.llm.llm_engine.model_config.dtype).removeprefix("torch."),
+            "attention": " ".join(sorted(backends)),
+        }
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Hand all prompts over together; vLLM batches them continuously."""
+        """Hand all prompts over together; vLLM batches them continuously, and reads what they share once."""
         from vllm import SamplingParams
 
+        self.llm.reset_prefix_cache()
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
-            [SamplingParams(temperature=0.0, max_tokens=limit) for limit in limits],
+            [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0) for limit in limits],
+            use_tqdm=False,
         )
+        self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
         completions = []
         for output in outputs:
             best = output.outputs[0]
             tokens = [token for token in best.token_ids if token != self.eos]
-            completions.append(Completion(tokens, "stop" if best.finish_reason == "stop" else "length"))
+            reason = "stop" if best.finish_reason == "stop" else "length"
+            completions.append(Completion(tokens, reason, best.cumulative_logprob))
         return completions
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
@@ -173,6 +209,7 @@ class VllmEngine:
         outputs = self.llm.generate(
             [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
             SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0),
+            use_tqdm=False,
         )
         return [
             sum(known[token].logprob for known, token in zip(output.prompt_logprobs[-len(more) :], more, strict=True))
