@@ -115,6 +115,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
             settings={**settings, "flip_sample": 0},
             model={},
             threads=job["threads"],
+            gpus=1,
             progress=tqdm,
         )
 

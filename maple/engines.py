@@ -254,7 +254,26 @@ def start(name: str, model: str | Path, settings: dict, *, eos: int, pad: int, t
     """Start an engine on the Hub-style folder `model`.
 
     `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
-    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB).
+    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model).
     """
     engine_version(name)
     return ENGINES[name][0](model, settings, eos, pad, threads)
+
+
+def start_on(gpus: int, name: str, model: str | Path, settings: dict, **options: int) -> Engine:
+    """Start as many copies of an engine as `gpus` devices hold, each on `tensor_parallel` of them.
+
+    One copy on one device is an engine in this process; more are processes of their own. Raises EngineError where the
+    devices do not come out even.
+    """
+    each = settings.get("tensor_parallel", 1)
+    if gpus % each:
+        raise EngineError(f"generate.tensor_parallel: {each} does not divide the {gpus} GPUs that the job was given")
+    if gpus == 1:
+        return start(name, model, settings, **options)
+    from maple.devices import visible_gpus
+    from maple.replicas import Replicas
+
+    visible = visible_gpus()[:gpus]
+    devices = [",".join(visible[at : at + each]) or None for at in range(0, gpus, each)]
+    return Replicas(name, model, settings, devices, **options)

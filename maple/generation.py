@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from maple.answers import TOO_LONG
-from maple.engines import choose, engine_version, start
+from maple.engines import choose, engine_version, start_on
 from maple.files import write_parquet
 from maple.journal import Journal
 from maple.prompts import Encoder
@@ -237,14 +237,16 @@ def generate(
     settings: dict,
     model: dict,
     threads: int,
+    gpus: int,
     progress: Callable,
 ) -> dict:
     """Complete one run's prompts and write one file a language; return the run card.
 
     What `outputs` {language: file} and the journal hold already is carried over; the files are replaced, one after the
-    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition.
-    The card says what the engine's arithmetic depended on, how many prompt tokens it found in its prefix cache, and how
-    many of a sample of answers were others when computed alone.
+    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition,
+    `gpus` how many devices share the work (as many processes, where there are none). The card says what the engine's
+    arithmetic depended on, how many prompt tokens it found in its prefix cache, and how many of a sample of answers
+    were others when computed alone.
     """
     start_time = time.perf_counter()
     name = choose(settings["engine"])
@@ -255,7 +257,7 @@ def generate(
     def start_engine(encoder: Encoder) -> "Engine":
         merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
         before = time.perf_counter()
-        engines.append(start(name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads))
+        engines.append(start_on(gpus, name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads))
         card.update(started=True, start_seconds=round(time.perf_counter() - before, 2))
         return engines[0]
 

@@ -31,6 +31,7 @@ def job(base: Path, prompts: Path, folder: Path) -> dict:
         settings={"engine": "transformers", "batch": 2, "max_length": 128, "flip_sample": 3},
         model={},
         threads=1,
+        gpus=1,
         progress=partial(tqdm, disable=True),
     )
 

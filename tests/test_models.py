@@ -178,3 +178,28 @@ def test_vllm_answers_like_transformers(toy_base):
     assert all(len(completion.tokens) <= limit for completion, limit in zip(completed, [3, 8, 8], strict=True))
     likelihoods = ours.log_likelihoods(prompts, continuations)
     assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)
+
+
+def test_two_copies_of_an_engine_answer_like_one(toy_base):
+    from maple.engines import start_on
+    from maple.prompts import Encoder
+
+    encoder = Encoder.of(toy_base)
+    running, prompts, continuations = started("transformers", toy_base)
+    settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
+    copies = start_on(2, "transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    assert copies.facts == {**running.facts, "replicas": 2}
+    assert_same(copies.complete(prompts, [8, 8, 8]), running.complete(prompts, [8, 8, 8]))
+    assert_same(copies.complete(prompts[:1], [8]), running.complete(prompts[:1], [8]))
+    likelihoods = running.log_likelihoods(prompts, continuations)
+    assert copies.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-4)
+
+
+def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
+    from maple.engines import EngineError, start_on
+
+    settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
+    with pytest.raises(EngineError, match=r"a copy of the engine failed: .*"):
+        start_on(2, "transformers", tmp_path, settings, eos=2, pad=3, threads=1)
+    with pytest.raises(EngineError, match="tensor_parallel: 2 does not divide the 3 GPUs"):
+        start_on(3, "transformers", toy_base, settings | {"tensor_parallel": 2}, eos=2, pad=3, threads=1)
