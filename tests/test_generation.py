@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -190,6 +191,23 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base
     for run in killed:
         assert run["survived"] % piece == 0, "a piece was written in part"
         assert run["card"]["carried_over"] == run["survived"]
+
+
+def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, tmp_path, monkeypatch):
+    texts = [a + b for a in "abcd" for b in "xyz"]  # 12 prompts, 4 a piece
+    undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("maple.journal.os.fsync", full)
+        run(letters, prompts(*texts), tmp_path, Echo())
+    resumed, counts = run(letters, prompts(*texts), tmp_path, Echo())
+    assert resumed.equals(undisturbed) and counts["carried_over"] >= 4
 
 
 def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):
