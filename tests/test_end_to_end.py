@@ -18,7 +18,7 @@ ROWS = {
     "languages": ["eng_Latn"],
     "load": {"local": {"path": "rows.jsonl"}},
     "curate": {},
-    "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+    "mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
 }
 SHARED = ROOT.parent / "shared" / "data"
 
