@@ -253,7 +253,7 @@ DATASET = {
     "seed_tasks": "embedded",
     "self_instruct": {"rounds": 1, "first_round_requests": 2},
     "curate": LIMITS,
-    "mix": {"rows": 10, "alpha": 0.0, "seed": 1},
+    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
 }
 SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
 

@@ -135,7 +135,7 @@ def test_a_dataset_is_one_file(project):
         "recipe": "load",
         "load": {"local": {"path": "rows.jsonl"}},
         "curate": {},
-        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+        "mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
         "languages": ["eng_Latn"],
     }
     project.write("config/datasets/mine.yaml", dataset)
