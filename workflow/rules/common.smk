@@ -64,7 +64,9 @@ def recipe_of(wildcards):
         return {**recipe, "limits": limits_of(wildcards)}
     if recipe["recipe"] != "load":
         return recipe
-    return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}
+    source = {kind: place for kind, place in recipe["load"].items() if kind in ("local", "hub")}
+    found = resolve(source, STUDY.identities[wildcards.language], config["data"])
+    return {**recipe, "load": {**recipe["load"], **found}}
 
 
 def loaded_rows(wildcards):
