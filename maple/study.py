@@ -31,11 +31,12 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; services: how their teachers are asked over the network; refusals: how an output begins that
-    refuses, by language; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for
-    prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks whose
-    passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages: the
-    codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    the rule that needs it; services: how their teachers are asked over the network; refusals, unservable: how an output
+    begins that refuses, and words of instructions that text cannot serve, by language; cells: method cells; tasks:
+    definitions; renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is
+    asked, {"shots", "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the
+    passage; runs: the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's
+    codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -48,6 +49,7 @@ class Study:
     services: dict[str, dict]
     limits: dict[str, dict]
     refusals: dict[str, list[str]]
+    unservable: dict[str, list[str]]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -88,6 +90,14 @@ def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str,
         if source and source not in needed:
             queue.append(source)
     return needed
+
+
+def _by_language(path: Path, schema: Path, table: Mapping) -> dict:
+    """Return what a file says of each language; a DefinitionError names a code that config/languages.tsv lacks."""
+    content = read_yaml(path)
+    check(content, schema, path)
+    pick(list(content), table, path.name, "config/languages.tsv")
+    return content
 
 
 def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
@@ -147,7 +157,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
         services={name: _service(name, definition) for name, definition in chosen.items()},
         limits={name: definition["curate"] for name, definition in chosen.items()},
-        refusals=read_yaml(folder / "refusals.yaml"),
+        refusals=_by_language(folder / "refusals.yaml", schemas / "words.schema.yaml", table),
+        unservable=_by_language(folder / "unservable.yaml", schemas / "words.schema.yaml", table),
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,

@@ -90,7 +90,7 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
         asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
-        limits = limits_in(default.limits["generated"], code, default.refusals)
+        limits = limits_in(default.limits["generated"], code, default.refusals, default.unservable)
         generated = synthesize({**default.recipes["generated"], "limits": limits}, english=None, **asked)
         kept, _ = curate(generated, default.identities[code], limits)
         assert kept.height >= 200

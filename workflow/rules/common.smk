@@ -54,7 +54,7 @@ def local_file(source):
 
 def limits_of(wildcards):
     """The limits of a dataset's curation, spelt out for the language."""
-    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals)
+    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals, STUDY.unservable)
 
 
 def recipe_of(wildcards):
