@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 
 from maple.definitions import (
     DefinitionError,
@@ -31,11 +32,13 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; services: how their teachers are asked over the network; refusals: how an output begins that
-    refuses, by language; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for
-    prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks whose
-    passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages: the
-    codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    the rule that needs it; services: how their teachers are asked over the network; prompts: the prompts of
+    self_instruct that a dataset may use, by language; refusals, unservable: how an output begins that refuses, and
+    words of instructions that text cannot serve, by language; cells: method cells; tasks: definitions; renderings,
+    sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
+    "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the passage; runs:
+    the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's codes that a
+    task offers.
     """
 
     languages: dict[str, dict]
@@ -47,7 +50,9 @@ class Study:
     recipes: dict[str, dict]
     services: dict[str, dict]
     limits: dict[str, dict]
+    prompts: dict[str, dict[str, str]]
     refusals: dict[str, list[str]]
+    unservable: dict[str, list[str]]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -78,16 +83,71 @@ def _service(name: str, definition: dict) -> dict:
     return {**how, "file": f"config/datasets/{name}.yaml"}
 
 
-def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
-    """Return the datasets of the grid and those whose English instructions they translate."""
-    needed, queue = {}, sorted(named)
+def _made_from(definition: Mapping) -> dict[str, str]:
+    """Return the datasets that one is made from, by the keys that name them."""
+    seeds = definition.get("seed_tasks")
+    named = {
+        "translate_respond.instructions": definition.get("translate_respond", {}).get("instructions"),
+        "seed_tasks.dataset": seeds["dataset"] if isinstance(seeds, Mapping) else None,
+    }
+    return {key: name for key, name in named.items() if name}
+
+
+def _datasets_needed(
+    datasets: Mapping[str, dict], grid: set[str], languages: list[str], table: Mapping
+) -> dict[str, list[str]]:
+    """Return the languages in which each dataset is made.
+
+    Those of the grid are made in all that they state; those that they are made from in what that takes: English to
+    translate, the languages themselves for seed tasks.
+    """
+    made: dict[str, list[str]] = {}
+    queue = [
+        (name, stated_languages(datasets[name], languages, table, f"config/datasets/{name}.yaml"), ())
+        for name in sorted(grid)
+    ]
     while queue:
-        name = queue.pop()
-        needed.update(pick([name], datasets, "translate_respond.instructions", "config/datasets/"))
-        source = datasets[name].get("translate_respond", {}).get("instructions")
-        if source and source not in needed:
-            queue.append(source)
-    return needed
+        name, codes, users = queue.pop(0)
+        file = f"config/datasets/{name}.yaml"
+        if name in users:
+            circle = " from ".join((*users[users.index(name) :], name))
+            raise DefinitionError(f"{file}: no dataset can be made from itself: {circle}; let one name another dataset")
+        if name not in grid or not users:
+            made[name] = list(dict.fromkeys((*made.get(name, ()), *codes)))
+        for key, source in _made_from(datasets[name]).items():
+            pick([source], datasets, key, "config/datasets/")
+            wanted = [PIVOT] if key == "translate_respond.instructions" else codes
+            stated = stated_languages(datasets[source], wanted, table, f"config/datasets/{source}.yaml")
+            if lacking := [code for code in wanted if code not in stated]:
+                raise DefinitionError(
+                    f"{file}: {key}: {source} is not made in {', '.join(lacking)}; add to its `languages`, or state "
+                    "fewer here"
+                )
+            queue.append((source, wanted, (*users, name)))
+    return made
+
+
+def _by_language(path: Path, schema: Path, table: Mapping) -> dict:
+    """Return what a file says of each language; a DefinitionError names a code that config/languages.tsv lacks."""
+    content = read_yaml(path)
+    check(content, schema, path)
+    pick(list(content), table, path.name, "config/languages.tsv")
+    return content
+
+
+def _check_prompt(text: str, code: str, file: Path) -> None:
+    from maple.self_instruct import MARKS, VALUES
+
+    try:
+        named = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise DefinitionError(f"{file}: {code}: {error}; braces stand around values alone") from None
+    values = [*VALUES, "language"] if code == PIVOT else VALUES
+    lacking = [f"{{{name}}}" for name in values if name not in named] + [mark for mark in MARKS if mark not in text]
+    if lacking:
+        raise DefinitionError(f"{file}: {code}: the prompt lacks {', '.join(lacking)}; see the head of the file")
+    if unknown := sorted(named - {*VALUES, "language"}):
+        raise DefinitionError(f"{file}: {code}: unknown value {unknown}; known are language, {', '.join(VALUES)}")
 
 
 def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
@@ -106,7 +166,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     all_tasks = read_definitions(folder / "tasks", schemas / "task.schema.yaml")
     tasks = pick(config["tasks"], all_tasks, "tasks", "config/tasks/")
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
-    chosen = _datasets_needed(datasets, {run["dataset"] for run in runs if run["rank"] is not None})
+    in_grid = {run["dataset"] for run in runs if run["rank"] is not None}
+    dataset_languages = _datasets_needed(datasets, in_grid, list(languages), table)
+    chosen = {name: datasets[name] for name in dataset_languages}
 
     for name, task in tasks.items():
         _check_task(name, task, config, table)
@@ -119,6 +181,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     _check_engine(config["generate"]["engine"])
     _check_training(methods, config["finetune"])
 
+    prompts = _by_language(folder / "self_instruct.yaml", schemas / "prompts.schema.yaml", table)
+    for code, text in prompts.items():
+        _check_prompt(text, code, folder / "self_instruct.yaml")
     identities = {code: {key: row[key] for key in IDENTITY} for code, row in table.items()}
     worded = read_yaml(folder / "phrases.yaml")
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
@@ -147,7 +212,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
         services={name: _service(name, definition) for name, definition in chosen.items()},
         limits={name: definition["curate"] for name, definition in chosen.items()},
-        refusals=read_yaml(folder / "refusals.yaml"),
+        prompts={
+            name: {PIVOT: prompts[PIVOT]} if definition.get("prompt_language") == "english" else prompts
+            for name, definition in chosen.items()
+        },
+        refusals=_by_language(folder / "refusals.yaml", schemas / "words.schema.yaml", table),
+        unservable=_by_language(folder / "unservable.yaml", schemas / "words.schema.yaml", table),
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
@@ -165,10 +235,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
             if "passage" in task and config["task_source"] != "embedded"
         },
         runs=runs,
-        dataset_languages={
-            name: stated_languages(definition, list(languages), table, f"config/datasets/{name}.yaml")
-            for name, definition in chosen.items()
-        },
+        dataset_languages=dataset_languages,
         task_languages=task_languages,
     )
 

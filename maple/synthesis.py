@@ -14,15 +14,17 @@ def synthesize(
     language: dict,
     phrases: dict[str, dict],
     english: str | Path | None,
+    seeds: str | Path | None = None,
     progress: Callable[[Iterable], Iterable],
     service: dict | None = None,
     journal: Journal | None = None,
 ) -> pl.DataFrame:
     """Make raw rows: columns of an example, `fault` (why a row did not parse, "" for one that did) and `completion`.
 
-    `recipe` is what a file of config/datasets/ says, its mixture aside, with `limits` spelt out for the language where
-    the recipe curates between rounds; `phrases` are the embedded teacher's words in the language and in English;
-    `english` is the file of curated English examples to translate; `service` says how a teacher over the network is
+    `recipe` is what a file of config/datasets/ says, its mixture aside, with `limits` and `prompt` spelt out for
+    the language where the recipe needs them; `phrases` are the embedded teacher's words in the language and in English;
+    `english` is the file of curated English examples to translate, `seeds` that of the curated examples that are seed
+    tasks; `service` says how a teacher over the network is
     asked, and `journal` keeps its answers until the job is done.
     """
     if recipe["recipe"] == "load":
@@ -39,9 +41,9 @@ def synthesize(
         return translate_respond(recipe["translate_respond"], language, rows, chosen, recipe["seed"], progress)
     from maple.self_instruct import seed_tasks, self_instruct
 
-    seeds = seed_tasks(recipe["seed_tasks"], language, phrases)
-    settings = {**recipe["self_instruct"], "curate": recipe["limits"]}
-    return self_instruct(settings, language, seeds, chosen, recipe["seed"], progress)
+    tasks = seed_tasks(recipe["seed_tasks"], language, phrases, seeds)
+    settings = {**recipe["self_instruct"], "curate": recipe["limits"], "prompt": recipe["prompt"]}
+    return self_instruct(settings, language, tasks, chosen, recipe["seed"], progress)
 
 
 def card(rows: pl.DataFrame, journal: Journal) -> dict:

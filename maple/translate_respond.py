@@ -25,7 +25,8 @@ def translate_respond(
     """Make raw rows in one language from curated English examples; ids are parallel over languages.
 
     `recipe` has max_rows (of the English examples, the first ones; None for all). A row whose translation or answer is
-    empty has a fault. English itself is answered anew and not translated.
+    empty has a fault, and so has one whose answer repeats its prompt. English itself is answered anew and not
+    translated.
     """
     code = language["code"]
     sources = english.head(recipe.get("max_rows") or english.height).to_dicts()
@@ -58,21 +59,21 @@ def translate_respond(
             }
         )
     asked = [row for row in rows if not row["fault"]]
-    answers = teacher.complete(
-        [
-            Request(
-                row["id"],
-                "respond",
-                language,
-                RESPOND.format(language=language["name"], **{key: row[key] for key in ("instruction", "input")}),
-                seed,
-                {"instruction": row["instruction"], "input": row["input"]},
-            )
-            for row in asked
-        ]
-    )
-    for row, answer in zip(asked, answers, strict=True):
+    requests = [
+        Request(
+            row["id"],
+            "respond",
+            language,
+            RESPOND.format(language=language["name"], **{key: row[key] for key in ("instruction", "input")}),
+            seed,
+            {"instruction": row["instruction"], "input": row["input"]},
+        )
+        for row in asked
+    ]
+    for row, request, answer in zip(asked, requests, teacher.complete(requests), strict=True):
         row["output"], row["fault"] = _whole(answer, "empty answer")
+        if request.prompt.strip() in row["output"]:
+            row["fault"] = "repeats the prompt"
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
 
 

@@ -63,9 +63,74 @@ def test_rows_that_differ_by_case_and_punctuation_alone_are_one():
 def test_limits_are_spelt_out_for_a_language():
     limits = {"instruction_input_rouge_l": {"default": 0.5, "arb_Arab": 0.2}, "refusals": True}
     known = {"eng_Latn": ["As an AI"], "arb_Arab": ["x"]}
-    assert limits_in(limits, "arb_Arab", known) == {"instruction_input_rouge_l": 0.2, "refusals": ["x", "As an AI"]}
-    assert limits_in(limits, "tha_Thai", known) == {"instruction_input_rouge_l": 0.5, "refusals": ["As an AI"]}
-    assert limits_in({}, "tha_Thai", known) == {"refusals": []}
+
+    def of(code, limits=limits):
+        return limits_in(limits, code, known, {"eng_Latn": ["map"], "tha_Thai": ["ไฟล์"]})
+
+    assert of("arb_Arab") == {"instruction_input_rouge_l": 0.2, "refusals": ["x", "As an AI"]}
+    assert of("tha_Thai") == {"instruction_input_rouge_l": 0.5, "refusals": ["As an AI"]}
+    assert of("tha_Thai", {}) == {"refusals": []}
+    assert of("tha_Thai", {"unservable": True})["unservable"] == ["ไฟล์"]
+    assert of("swh_Latn", {"unservable": True})["unservable"] == []  # file is a word of its own in many languages
+
+
+UNSERVABLE = read_yaml(ROOT / "config/unservable.yaml")
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "served"),
+    [
+        ("eng_Latn", "Look at the Picture and tell.", "Depict your picturesque village."),
+        ("eng_Latn", "Go to this shop and buy it.", "Go on, to the very end."),
+        ("deu_Latn", "Zeichne ein Haus mit Garten.", "Erkläre, was den Garten auszeichnet."),
+        ("rus_Cyrl", "Опиши, что ты видишь на изображении.", "Опиши, что ты видишь из окна."),
+        ("kor_Hang", "이 사진을 설명해 주세요.", "이 사건을 설명해 주세요."),
+        ("vie_Latn", "Hãy mô tả hình ảnh này.", "Hãy mô tả hình dạng này."),
+        ("arb_Arab", "صف ما تراه في الصورة.", "صف ما تراه في الطريق."),
+        ("jpn_Jpan", "次の棒グラフを説明してください。", "次のパラグラフを説明してください。"),
+        ("zho_Hant", "請描述這張圖片。", "請計畫一次旅行。"),
+        ("tha_Thai", "จงอธิบายรูปภาพนี้", "จงบอกวิธีดูแลสุขภาพ"),
+    ],
+)
+def test_an_instruction_that_needs_more_than_text_is_dropped(code, asked, served):
+    limits = limits_in({"unservable": True}, code, {}, UNSERVABLE)
+    assert reasons(row(asked), limits=limits) == ["needs more than text"]
+    assert reasons(row(served, input="an image, a map"), limits=limits) == []
+
+
+def test_alpaca_s_rows_hold_none_of_its_words():
+    path = SHARED / "instruct/alpaca/en.jsonl"
+    if not path.is_file():
+        pytest.skip(f"real rows are not there: {path}")
+    kept, dropped = curate(
+        load({"local": {"path": str(path)}}, ENGLISH), ENGLISH, {"unservable": UNSERVABLE["eng_Latn"]}
+    )
+    assert kept.height > 1900 and "needs more than text" not in dropped["reason"]
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "1. " * 2000, "###" * 2000, "ndiyo " * 2000])
+def test_a_text_that_repeats_itself_without_end_is_dropped(text):
+    assert reasons(row(output=text), limits={"compression_ratio": 10}) == ["repetition"]
+    assert reasons(row(output="ha ha ha ha ha ha"), limits={"compression_ratio": 10}) == []
+
+
+LONG = {  # with what is left in English beside it, it is still taken for its language as a whole
+    "de": "Beschreibe in wenigen Worten, was die Kinder heute gemacht haben und warum sie so früh aufgestanden sind.",
+    "es": "Describe en pocas palabras lo que hicieron hoy los niños y por qué se levantaron tan temprano.",
+    "sw": "Eleza kwa maneno machache walichofanya watoto leo na kwa nini waliamka mapema sana asubuhi hiyo.",
+    "yo": "Ṣàlàyé ní ṣókí ohun tí àwọn ọmọ ṣe lónìí àti ìdí tí wọ́n fi tètè jí ní òwúrọ̀ yìí.",
+    "th": "จงอธิบายสั้น ๆ ว่าวันนี้เด็ก ๆ ทำอะไรและทำไมจึงตื่นเช้ามาก",
+}
+
+
+@pytest.mark.parametrize("iso639_1", LONG)
+def test_a_row_of_which_a_part_was_left_in_english_is_dropped(iso639_1):
+    language = {"code": "x", "name": "x", "iso639_1": iso639_1, "script": "Thai" if iso639_1 == "th" else "Latn"}
+    limits, english = {"language": True}, "They all went to school this morning."
+    for left in (row(LONG[iso639_1], output=english), row(english, output=LONG[iso639_1])):
+        assert reasons(left, language=language, limits=limits) in (["in English"], ["wrong language"])
+    assert reasons(row(LONG[iso639_1], output=LONG[iso639_1]), language=language, limits=limits) == []
+    assert reasons(row(english, output=english), limits=limits) == []
 
 
 def test_a_row_like_a_kept_one_is_not_novel():
@@ -118,9 +183,8 @@ def test_no_rule_drops_real_rows_for_their_script(name):
         pytest.skip(f"real rows are not there: {path}")
     code, iso639_1, script, rows = REAL[name]
     language = {"code": code, "iso639_1": iso639_1, "script": script}
-    limits = limits_in(
-        read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"], code, read_yaml(ROOT / "config/refusals.yaml")
-    )
+    refusals = read_yaml(ROOT / "config/refusals.yaml")
+    limits = limits_in(read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"], code, refusals, {})
     columns = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
     raw = load({"local": {"path": str(path), **columns}}, language)
     kept, dropped = curate(raw, language, limits)

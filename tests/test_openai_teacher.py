@@ -11,7 +11,7 @@ from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
 
 from maple.curation import curate
-from maple.definitions import DefinitionError, check
+from maple.definitions import DefinitionError, check, read_yaml
 from maple.files import read_json
 from maple.journal import Journal
 from maple.openai_teacher import OpenAITeacher, ledger
@@ -23,6 +23,7 @@ from maple.translate_respond import translate_respond
 SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
 SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
 LIMITS = {"script_share": 0.5, "instruction_words": [1, 150], "instruction_input_rouge_l": 0.5}
+PROMPT = {"language": "eng_Latn", "text": read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"]}
 SECRET = "sk-very-secret"
 
 
@@ -43,7 +44,7 @@ def requests(count, purpose="propose"):
 def made(asked, rounds=2):
     shown = {"seed": 2, "pool": 1}
     recipe = {"rounds": rounds, "first_round_requests": 8, "requests_per_round": 24, "demonstrations": shown}
-    return self_instruct({**recipe, "curate": LIMITS}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+    return self_instruct({**recipe, "curate": LIMITS, "prompt": PROMPT}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
 
 
 def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_once(tmp_path):
@@ -197,6 +198,7 @@ language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "
 url, folder = sys.argv[1:]
 recipe = {
     "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": folder + "/seeds.jsonl", "limits": {},
+    "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
     "openai": {"base_url": url, "model": "m"},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
 }

@@ -4,6 +4,7 @@ from project import ROOT
 from maple.benchmarks import task_rows
 from maple.curation import curate, limits_in
 from maple.definitions import DefinitionError, read_yaml
+from maple.self_instruct import prompt_in
 from maple.sources import SourceError
 from maple.study import read_study
 from maple.synthesis import synthesize
@@ -68,6 +69,14 @@ def test_a_dataset_that_is_translated_is_made_too():
     assert set(study(grid=grid).recipes) == {"generated", "translated"}
 
 
+def test_a_dataset_of_seed_tasks_is_made_too():
+    grid = [CONFIG["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
+    made = study(grid=grid, languages=["deu_Latn", "yor_Latn"], data="rows").dataset_languages
+    own = {"self-instruct", "translate-respond", "seeds-translated"}
+    assert made == {name: ["deu_Latn", "yor_Latn"] if name in own else ["eng_Latn"] for name in made}
+    assert set(made) == own | {"seeds", "bactrian-x"}
+
+
 def test_what_a_method_changes_of_training_is_in_its_cells():
     cells = study().cells
     assert all(cell["training"] == CONFIG["finetune"] for cell in cells.values())
@@ -90,8 +99,9 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
         asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
-        limits = limits_in(default.limits["generated"], code, default.refusals)
-        generated = synthesize({**default.recipes["generated"], "limits": limits}, english=None, **asked)
+        limits = limits_in(default.limits["generated"], code, default.refusals, default.unservable)
+        spelt = {"limits": limits, "prompt": prompt_in(default.prompts["generated"], code)}
+        generated = synthesize({**default.recipes["generated"], **spelt}, english=None, **asked)
         kept, _ = curate(generated, default.identities[code], limits)
         assert kept.height >= 200
         if code == "eng_Latn":

@@ -144,6 +144,36 @@ def test_a_dataset_is_one_file(project):
     assert project.jobs() == expected
 
 
+def test_a_prompt_of_the_teacher_costs_the_languages_that_are_asked_in_it(project):
+    rows = {"synthesize": 1, "curate": 1, "mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+    project.replace("config/self_instruct.yaml", "Setze die Liste unten fort", "Führe die Liste unten fort")
+    assert project.jobs() == {}
+    project.replace("config/self_instruct.yaml", "Endeleza orodha", "Endelea na orodha")
+    assert project.jobs() == rows
+    assert project.jobs("results/synthesized/little/eng_Latn.parquet") == {}
+
+
+def test_asking_in_english_costs_the_languages_that_were_asked_in_their_own(project):
+    dataset = yaml.safe_load((project.folder / "config/datasets/little.yaml").read_text())
+    project.write("config/datasets/little.yaml", dataset | {"prompt_language": "english"})
+    assert project.jobs()["synthesize"] == 1
+    assert project.jobs("results/synthesized/little/eng_Latn.parquet") == {}
+
+
+def test_the_datasets_that_ask_a_teacher_plan_with_all_that_they_are_made_from(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    for name in ("self_instruct_seed/seed_tasks", "bactrian-x/en"):
+        (tmp_path / "instruct" / name).parent.mkdir(parents=True)
+        (tmp_path / "instruct" / f"{name}.jsonl").touch()
+    grid = [TOY_STUDY["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
+    project.study(grid=grid, data=str(tmp_path), languages=["deu_Latn", "swh_Latn", "yor_Latn"])
+    jobs = project.jobs()
+    # Three languages each of both and of the seeds; the English seeds and the English instructions once.
+    assert jobs["synthesize"] == jobs["curate"] == 3 * 3 + 2
+    assert jobs["mix"] == jobs["finetune"] == 2
+
+
 def test_a_method_is_one_file(project):
     method = yaml.safe_load((project.folder / "config/methods/lora.yaml").read_text())
     method["adapter"]["use_rslora"] = True

@@ -9,6 +9,7 @@ from maple.curation import limits_in
 from maple.definitions import BASELINE, DefinitionError, run_path
 from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
+from maple.self_instruct import prompt_in
 from maple.sources import resolve
 from maple.study import read_study
 from maple.tasks import task_words
@@ -54,17 +55,20 @@ def local_file(source):
 
 def limits_of(wildcards):
     """The limits of a dataset's curation, spelt out for the language."""
-    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals)
+    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals, STUDY.unservable)
 
 
 def recipe_of(wildcards):
-    """A dataset's recipe, its limits and the paths of its rows spelt out for the language."""
+    """A dataset's recipe, its limits, its prompt and the paths of its rows spelt out for the language."""
     recipe = STUDY.recipes[wildcards.dataset]
     if recipe["recipe"] == "self_instruct":  # its pool of demonstrations is curated between rounds
-        return {**recipe, "limits": limits_of(wildcards)}
+        prompt = prompt_in(STUDY.prompts[wildcards.dataset], wildcards.language)
+        return {**recipe, "limits": limits_of(wildcards), "prompt": prompt}
     if recipe["recipe"] != "load":
         return recipe
-    return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}
+    source = {kind: place for kind, place in recipe["load"].items() if kind in ("local", "hub")}
+    found = resolve(source, STUDY.identities[wildcards.language], config["data"])
+    return {**recipe, "load": {**recipe["load"], **found}}
 
 
 def loaded_rows(wildcards):
@@ -76,6 +80,12 @@ def english_examples(wildcards):
     """The curated English examples that the recipe `translate_respond` translates."""
     source = STUDY.recipes[wildcards.dataset].get("translate_respond", {}).get("instructions")
     return f"results/examples/{source}/{PIVOT}.parquet" if source else []
+
+
+def seed_examples(wildcards):
+    """The curated examples of another dataset that are the seed tasks of the recipe `self_instruct`."""
+    seeds = STUDY.recipes[wildcards.dataset].get("seed_tasks")
+    return f"results/examples/{seeds['dataset']}/{wildcards.language}.parquet" if isinstance(seeds, dict) else []
 
 
 def teacher_phrases(wildcards):

@@ -2,6 +2,7 @@ rule synthesize:
     """Make a dataset's instruction examples in one language, by its recipe."""
     input:
         english=english_examples,
+        seeds=seed_examples,
         rows=loaded_rows,
     output:
         rows="results/synthesized/{dataset}/{language}.parquet",

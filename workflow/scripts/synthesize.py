@@ -14,6 +14,7 @@ rows = synthesize(
     language=snakemake.params.language,
     phrases=snakemake.params.phrases,
     english=snakemake.input.get("english"),
+    seeds=snakemake.input.get("seeds"),
     progress=tqdm,
     service=snakemake.params.service,
     journal=journal,
