@@ -4,8 +4,7 @@ The rules are those of PolyLM's appendix (arXiv 2307.06018, steps 4 to 7) and Al
 script: words are counted without relying on spaces, and nothing is dropped for not being ASCII.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import regex
@@ -94,20 +93,3 @@ def _reason(row: Mapping, language: Mapping, limits: Mapping) -> str:
     if any(begun.startswith(normalize(opening)) for opening in limits.get("refusals") or ()):
         return "refusal"
     return ""
-
-
-def counts(examples: Iterable[str | Path], dropped: Iterable[str | Path]) -> pl.DataFrame:
-    """Count rows by reason, "kept" for kept ones: columns dataset, language, reason, rows.
-
-    The files are {dataset}/{language}.parquet, as the rule `curate` writes them.
-    """
-    frames = [
-        pl.read_parquet(path)
-        .select(pl.lit(Path(path).parent.name).alias("dataset"), pl.lit(Path(path).stem).alias("language"), column)
-        .group_by("dataset", "language", "reason")
-        .agg(rows=pl.len())
-        for paths, column in ((examples, pl.lit("kept").alias("reason")), (dropped, pl.col("reason")))
-        for path in paths
-    ]
-    schema = {"dataset": pl.String, "language": pl.String, "reason": pl.String, "rows": pl.UInt32}
-    return pl.concat([pl.DataFrame(schema=schema), *frames]).sort("dataset", "language", "reason")
