@@ -7,9 +7,8 @@ which text can serve.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 import regex
@@ -127,20 +126,3 @@ def _compression_ratio(text: str) -> float:
 def _as_tokens(words: str) -> str:
     """Return words as they stand among tokens with a space around each; the last of what ends in * may go on."""
     return " ".join(["", *tokens(words)]) + ("" if words.endswith("*") else " ")
-
-
-def counts(examples: Iterable[str | Path], dropped: Iterable[str | Path]) -> pl.DataFrame:
-    """Count rows by reason, "kept" for kept ones: columns dataset, language, reason, rows.
-
-    The files are {dataset}/{language}.parquet, as the rule `curate` writes them.
-    """
-    frames = [
-        pl.read_parquet(path)
-        .select(pl.lit(Path(path).parent.name).alias("dataset"), pl.lit(Path(path).stem).alias("language"), column)
-        .group_by("dataset", "language", "reason")
-        .agg(rows=pl.len())
-        for paths, column in ((examples, pl.lit("kept").alias("reason")), (dropped, pl.col("reason")))
-        for path in paths
-    ]
-    schema = {"dataset": pl.String, "language": pl.String, "reason": pl.String, "rows": pl.UInt32}
-    return pl.concat([pl.DataFrame(schema=schema), *frames]).sort("dataset", "language", "reason")

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 from project import ROOT
 
-from maple.curation import counts, curate, limits_in, script_share
+from maple.curation import curate, limits_in, script_share
 from maple.definitions import read_yaml
 from maple.examples import raw_rows
 from maple.load import load
@@ -157,14 +157,6 @@ def test_words_are_counted_where_no_spaces_are_written():
 )
 def test_the_share_of_a_script_is_of_letters(text, script, share):
     assert script_share(text, script) == pytest.approx(share)
-
-
-def test_drops_are_counted_by_dataset_language_and_reason(tmp_path):
-    for stage, frame in zip(("kept", "dropped"), curate(raw_rows([row(), row()]), ENGLISH, LIMITS), strict=True):
-        (tmp_path / stage / "mine").mkdir(parents=True)
-        frame.write_parquet(tmp_path / stage / "mine" / "eng_Latn.parquet")
-    paths = [[tmp_path / stage / "mine" / "eng_Latn.parquet"] for stage in ("kept", "dropped")]
-    assert counts(*paths).rows() == [("mine", "eng_Latn", "duplicate", 1), ("mine", "eng_Latn", "kept", 1)]
 
 
 REAL = {

@@ -72,6 +72,7 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
         ("maple/report.py", {"report": 1}),
+        ("maple/viewer.py", {"report": 1}),
     ],
 )
 def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):

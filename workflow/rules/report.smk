@@ -35,6 +35,7 @@ rule report:
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),
         dropped=expand("results/dropped/{set}.parquet", set=DATASET_LANGUAGES),
+        syntheses=expand("results/cards/synthesize/{set}.json", set=DATASET_LANGUAGES),
     output:
         report="results/report.html",
     log:
@@ -45,6 +46,7 @@ rule report:
         runs=STUDY.runs,
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
+        identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
         note=config["note"],
         code=fingerprint("report.py"),
     script:
