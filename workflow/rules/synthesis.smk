@@ -47,6 +47,7 @@ rule mix:
     output:
         mixture="results/mixtures/{dataset}.parquet",
         held_out="results/held_out/{dataset}.parquet",
+        card="results/cards/mix/{dataset}.json",
     log:
         "logs/mix/{dataset}.log",
     conda:
