@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from maple.contamination import OVERLAP
 from maple.definitions import (
     DefinitionError,
     check,
@@ -23,6 +24,8 @@ IDENTITY = ("code", "name", "iso639_1", "script")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
+NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
+
 
 @dataclass(frozen=True)
 class Study:
@@ -32,10 +35,12 @@ class Study:
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
     the rule that needs it; services: how their teachers are asked over the network; refusals: how an output begins that
-    refuses, by language; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for
-    prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks whose
-    passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages: the
-    codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    refuses, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
+    words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of
+    them, for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; tested: the texts of test
+    rows that are looked for in datasets, {"source", "fields", "languages"} of the tasks and of those in decontaminated,
+    none where rows are embedded; runs: the grid, bases first; dataset_languages: the codes a dataset is made in;
+    task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -48,6 +53,7 @@ class Study:
     services: dict[str, dict]
     limits: dict[str, dict]
     refusals: dict[str, list[str]]
+    decontaminated: dict[str, dict]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -55,7 +61,7 @@ class Study:
     sources: dict[str, dict]
     measures: dict[str, dict]
     asked: dict[str, dict]
-    guards: dict[str, dict]
+    tested: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
@@ -108,6 +114,15 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
     chosen = _datasets_needed(datasets, {run["dataset"] for run in runs if run["rank"] is not None})
 
+    decontaminated, compared = {}, dict(tasks)
+    for name, definition in chosen.items():
+        decontaminated[name] = definition["curate"].get("decontaminate") or NOT_DECONTAMINATED
+        key = f"config/datasets/{name}.yaml: curate.decontaminate.tasks"
+        compared |= pick(decontaminated[name]["tasks"], all_tasks, key, "config/tasks/")
+    if config["task_source"] == "embedded":  # rows that are made here are in no set
+        decontaminated, compared = {name: NOT_DECONTAMINATED for name in chosen}, {}
+    for name, task in {**tasks, **compared}.items():
+        _check_source(name, task, config)
     for name, task in tasks.items():
         _check_task(name, task, config, table)
     for key in ("shots", "max_new_tokens", "answers"):
@@ -124,11 +139,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
     speech = {code: phrases[code] for code in languages if code in phrases}
-    sources = {name: {config["task_source"]: task["sources"][config["task_source"]]} for name, task in tasks.items()}
-    task_languages = {}
-    for name, source in sources.items():
-        offered = source[config["task_source"]]["languages"]
-        task_languages[name] = [code for code in languages if offered == "all" or code in offered]
+    sources, offered = {}, {}
+    for name, task in {**tasks, **compared}.items():
+        sources[name] = {config["task_source"]: task["sources"][config["task_source"]]}
+        stated = sources[name][config["task_source"]]["languages"]
+        offered[name] = [code for code in table if stated == "all" or code in stated]
+    task_languages = {name: [code for code in languages if code in offered[name]] for name in tasks}
     if not any(task_languages.values()):
         raise DefinitionError(
             "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
@@ -146,8 +162,13 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
         services={name: _service(name, definition) for name, definition in chosen.items()},
-        limits={name: definition["curate"] for name, definition in chosen.items()},
+        # Recipes curate between their rounds: what names test sets is no limit of theirs, and makes nothing anew.
+        limits={
+            name: {key: limit for key, limit in definition["curate"].items() if key != "decontaminate"}
+            for name, definition in chosen.items()
+        },
         refusals=read_yaml(folder / "refusals.yaml"),
+        decontaminated=decontaminated,
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
@@ -159,10 +180,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         sources=sources,
         measures={name: _measure(task, asked[name]["answers"], task_languages[name]) for name, task in tasks.items()},
         asked=asked,
-        guards={
-            name: {"source": sources[name], "field": task["passage"]}
-            for name, task in tasks.items()
-            if "passage" in task and config["task_source"] != "embedded"
+        tested={
+            name: {"source": sources[name], "fields": task["fields"], "languages": offered[name]}
+            for name, task in compared.items()
         },
         runs=runs,
         dataset_languages={
@@ -173,16 +193,19 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     )
 
 
+def _check_source(name: str, task: Mapping, config: Mapping) -> None:
+    if config["task_source"] not in task["sources"]:
+        raise DefinitionError(
+            f"config/tasks/{name}.yaml: has no source {config['task_source']!r}, which the config's task_source asks "
+            f"for; it has {', '.join(task['sources'])}"
+        )
+
+
 def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> None:
     from maple.metrics import METRICS
     from maple.tasks import VOICES, worded, words_named
 
     file = f"config/tasks/{name}.yaml"
-    if config["task_source"] not in task["sources"]:
-        raise DefinitionError(
-            f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
-            f"it has {', '.join(task['sources'])}"
-        )
     for metric in (*task["metrics"], task["headline"]):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")

@@ -25,6 +25,7 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
+        tests=decontamination_files,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -35,6 +36,7 @@ rule curate:
     params:
         language=lookup("{language}", within=STUDY.identities),
         limits=limits_of,
+        decontamination=decontamination,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"
