@@ -39,7 +39,9 @@ def limits_in(
     return {**spelt, "refusals": list(openings) if limits.get("refusals") else []}
 
 
-def curate(rows: pl.DataFrame, language: Mapping, limits: Mapping) -> tuple[pl.DataFrame, pl.DataFrame]:
+def curate(
+    rows: pl.DataFrame, language: Mapping, limits: Mapping, found_in: Sequence[str] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split raw rows (RAW_SCHEMA) into kept ones (EXAMPLE_SCHEMA) and dropped ones (RAW_SCHEMA and `reason`).
 
     `limits` are the `curate:` block of a dataset, as limits_in spells it: compression_ratio, the most bytes of a text
@@ -48,18 +50,19 @@ def curate(rows: pl.DataFrame, language: Mapping, limits: Mapping) -> tuple[pl.D
     these to be in the language and neither of them in English, where that can be said (a task that asks for English
     goes too); instruction_input_rouge_l, the most ROUGE-L between the two; echo_rouge_l, the most between instruction
     and output (an output may well repeat its input, to edit it); refusals, how an output may not begin; novelty
-    {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is null or not there is off. An input
-    that the instruction contains is emptied, and the row kept. Of rows that differ by case, spaces and punctuation
-    alone the first is kept. The first reason counts.
+    {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is null or not there is off. `found_in`
+    names for each row the task in whose test set it was found, "" for none. An input that the instruction contains is
+    emptied, and the row kept. Of rows that differ by case, spaces and punctuation alone the first is kept. The first
+    reason counts.
     """
     novelty = limits.get("novelty")
     pool = Novelty(novelty["below"]) if novelty else None
     seen: set[tuple[str, ...]] = set()
     kept, dropped = [], []
-    for row in rows.iter_rows(named=True):
+    for row, task in zip(rows.iter_rows(named=True), found_in or [""] * rows.height, strict=True):
         if row["input"] and row["input"] in row["instruction"]:
             row["input"] = ""
-        reason = row["fault"] or _reason(row, language, limits)
+        reason = row["fault"] or _reason(row, language, limits) or (f"in a test set: {task}" if task else "")
         if not reason:
             pair = (*tokens(row["instruction"]), "\n", *tokens(row["input"]))
             said = tokens(" ".join(row[field] for field in novelty["fields"])) if novelty else []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 
+from maple.contamination import OVERLAP
 from maple.definitions import (
     DefinitionError,
     check,
@@ -24,6 +25,8 @@ IDENTITY = ("code", "name", "iso639_1", "script")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
+NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
+
 
 @dataclass(frozen=True)
 class Study:
@@ -34,11 +37,12 @@ class Study:
     phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
     the rule that needs it; services: how their teachers are asked over the network; prompts: the prompts of
     self_instruct that a dataset may use, by language; refusals, unservable: how an output begins that refuses, and
-    words of instructions that text cannot serve, by language; cells: method cells; tasks: definitions; renderings,
+    words of instructions that text cannot serve, by language; decontaminated: the tasks that a dataset's examples may
+    not overlap with, and by how many words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings,
     sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
-    "answers"}; guards: the sources of tasks whose passages no dataset may hold, with the field of the passage; runs:
-    the grid, bases first; dataset_languages: the codes a dataset is made in; task_languages: the grid's codes that a
-    task offers.
+    "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
+    tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
+    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -53,6 +57,7 @@ class Study:
     prompts: dict[str, dict[str, str]]
     refusals: dict[str, list[str]]
     unservable: dict[str, list[str]]
+    decontaminated: dict[str, dict]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -60,7 +65,7 @@ class Study:
     sources: dict[str, dict]
     measures: dict[str, dict]
     asked: dict[str, dict]
-    guards: dict[str, dict]
+    tested: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
@@ -170,6 +175,15 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     dataset_languages = _datasets_needed(datasets, in_grid, list(languages), table)
     chosen = {name: datasets[name] for name in dataset_languages}
 
+    decontaminated, compared = {}, dict(tasks)
+    for name, definition in chosen.items():
+        decontaminated[name] = definition["curate"].get("decontaminate") or NOT_DECONTAMINATED
+        key = f"config/datasets/{name}.yaml: curate.decontaminate.tasks"
+        compared |= pick(decontaminated[name]["tasks"], all_tasks, key, "config/tasks/")
+    if config["task_source"] == "embedded":  # rows that are made here are in no set
+        decontaminated, compared = {name: NOT_DECONTAMINATED for name in chosen}, {}
+    for name, task in {**tasks, **compared}.items():
+        _check_source(name, task, config)
     for name, task in tasks.items():
         _check_task(name, task, config, table)
     for key in ("shots", "max_new_tokens", "answers"):
@@ -189,11 +203,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
     speech = {code: phrases[code] for code in languages if code in phrases}
-    sources = {name: {config["task_source"]: task["sources"][config["task_source"]]} for name, task in tasks.items()}
-    task_languages = {}
-    for name, source in sources.items():
-        offered = source[config["task_source"]]["languages"]
-        task_languages[name] = [code for code in languages if offered == "all" or code in offered]
+    sources, offered = {}, {}
+    for name, task in {**tasks, **compared}.items():
+        sources[name] = {config["task_source"]: task["sources"][config["task_source"]]}
+        stated = sources[name][config["task_source"]]["languages"]
+        offered[name] = [code for code in table if stated == "all" or code in stated]
+    task_languages = {name: [code for code in languages if code in offered[name]] for name in tasks}
     if not any(task_languages.values()):
         raise DefinitionError(
             "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
@@ -211,13 +226,18 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition) for name, definition in chosen.items()},
         services={name: _service(name, definition) for name, definition in chosen.items()},
-        limits={name: definition["curate"] for name, definition in chosen.items()},
+        # Recipes curate between their rounds: what names test sets is no limit of theirs, and makes nothing anew.
+        limits={
+            name: {key: limit for key, limit in definition["curate"].items() if key != "decontaminate"}
+            for name, definition in chosen.items()
+        },
         prompts={
             name: {PIVOT: prompts[PIVOT]} if definition.get("prompt_language") == "english" else prompts
             for name, definition in chosen.items()
         },
         refusals=_by_language(folder / "refusals.yaml", schemas / "words.schema.yaml", table),
         unservable=_by_language(folder / "unservable.yaml", schemas / "words.schema.yaml", table),
+        decontaminated=decontaminated,
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
@@ -229,10 +249,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         sources=sources,
         measures={name: _measure(task, asked[name]["answers"], task_languages[name]) for name, task in tasks.items()},
         asked=asked,
-        guards={
-            name: {"source": sources[name], "field": task["passage"]}
-            for name, task in tasks.items()
-            if "passage" in task and config["task_source"] != "embedded"
+        tested={
+            name: {"source": sources[name], "fields": task["fields"], "languages": offered[name]}
+            for name, task in compared.items()
         },
         runs=runs,
         dataset_languages=dataset_languages,
@@ -240,16 +259,19 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     )
 
 
+def _check_source(name: str, task: Mapping, config: Mapping) -> None:
+    if config["task_source"] not in task["sources"]:
+        raise DefinitionError(
+            f"config/tasks/{name}.yaml: has no source {config['task_source']!r}, which the config's task_source asks "
+            f"for; it has {', '.join(task['sources'])}"
+        )
+
+
 def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> None:
     from maple.metrics import METRICS
     from maple.tasks import VOICES, worded, words_named
 
     file = f"config/tasks/{name}.yaml"
-    if config["task_source"] not in task["sources"]:
-        raise DefinitionError(
-            f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
-            f"it has {', '.join(task['sources'])}"
-        )
     for metric in (*task["metrics"], task["headline"]):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")

@@ -1,11 +1,18 @@
+import os
+import random
+import string
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 from project import ROOT
 
 from maple.curation import curate, limits_in, script_share
-from maple.definitions import read_yaml
+from maple.definitions import read_languages, read_yaml
 from maple.examples import raw_rows
 from maple.load import load
+from maple.segmentation import tokens
 
 ENGLISH = {"code": "eng_Latn", "name": "English", "iso639_1": "en", "script": "Latn"}
 LIMITS = {
@@ -30,22 +37,84 @@ def reasons(*rows, language=ENGLISH, limits=LIMITS):
     return dropped["reason"].to_list()
 
 
-@pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        (row(fault="not parsed"), "not parsed"),
-        (row(output=" "), "empty"),
-        (row(input="see https://example.org"), "web link"),
-        (row("Name it."), "instruction too short"),
-        (row("Назови столицу Кении.", output="Найроби"), "wrong script"),
-        (row("Name the capital of Kenya.", "Name the capital of Kenya please"), "input repeats instruction"),
-        (row("Nenne die Hauptstadt von Kenia.", output="Das ist die Stadt Nairobi."), "wrong language"),
-        (row(output="Name the capital!"), "output repeats instruction"),
-        (row(output="as an ai, I do not know."), "refusal"),
-    ],
-)
+BAD = [
+    (row(fault="not parsed"), "not parsed"),
+    (row(output=" "), "empty"),
+    (row(input="see https://example.org"), "web link"),
+    (row("Name it."), "instruction too short"),
+    (row("Назови столицу Кении.", output="Найроби"), "wrong script"),
+    (row("Name the capital of Kenya.", "Name the capital of Kenya please"), "input repeats instruction"),
+    (row("Nenne die Hauptstadt von Kenia.", output="Das ist die Stadt Nairobi."), "wrong language"),
+    (row(output="Name the capital!"), "output repeats instruction"),
+    (row(output="as an ai, I do not know."), "refusal"),
+]
+
+
+@pytest.mark.parametrize(("bad", "reason"), BAD)
 def test_a_bad_row_is_dropped_for_its_reason(bad, reason):
     assert reasons(bad) == [reason]
+
+
+def test_a_row_found_in_a_test_set_is_dropped_and_stands_in_no_other_row_s_way():
+    rows = raw_rows([row("Name the capital of Kenya."), row("Name the capital of Peru."), row("Name it.")])
+    kept, dropped = curate(rows, ENGLISH, LIMITS, found_in=["xquad", "", "xquad"])
+    assert kept["instruction"].to_list() == ["Name the capital of Peru."]
+    assert dropped["reason"].to_list() == ["in a test set: xquad", "instruction too short"]
+
+
+# Limits that drop many rows, of which each is like another; words drawn at random are in no language.
+NARROW = {
+    "instruction_words": [3, 40],
+    "script_share": 0.5,
+    "instruction_input_rouge_l": 0.3,
+    "echo_rouge_l": 0.5,
+    "refusals": ["As an AI"],
+    "novelty": {"fields": ["instruction"], "below": 0.5},
+}
+
+
+def mixed_rows(count, seed):
+    """Rows of every fault, of which some are said twice and some are alike, in an order of the seed."""
+    rng = random.Random(0)
+    words = ["name", "write", "tell", "a", "song", "river", "of", "in", "Kenya", "Peru", "Chad", "about", "the", "sun"]
+    rows = [row(" ".join(rng.choices(words, k=6)), output=" ".join(rng.choices(words, k=9))) for _ in range(count)]
+    rows += [bad for bad, _ in BAD] + rows[: count // 10]
+    rows = [made | {"id": str(number)} for number, made in enumerate(rows)]
+    random.Random(seed).shuffle(rows)
+    return raw_rows(rows, language="eng_Latn")
+
+
+def test_what_the_rows_before_do_not_decide_is_decided_alike_in_any_order():
+    decided = []
+    for seed in range(5):
+        kept, dropped = curate(mixed_rows(200, seed), ENGLISH, NARROW)
+        reasons = dict.fromkeys(kept["id"], "") | dict(dropped.select("id", "reason").iter_rows())
+        assert {"duplicate", "not novel"} <= set(reasons.values())
+        alone = {name: reason for name, reason in reasons.items() if reason not in ("", "duplicate", "not novel")}
+        assert set(alone.values()) >= {reason for _, reason in BAD} - {"wrong language"}
+        decided.append(alone)
+    assert all(alone == decided[0] for alone in decided)
+
+
+def test_curating_again_decides_the_same_whatever_the_seed_of_hashes():
+    code = (
+        "from test_curation import *; from maple.contamination import overlaps; rows = mixed_rows(300, 1);"
+        "kept, dropped = curate(rows, ENGLISH, NARROW);"
+        "held = overlaps(rows, {'test': ['name a river in the morning sun of Kenya', *rows['output'][:9]]}, 8);"
+        "print(kept.write_json(), dropped.write_json(), held.write_json())"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT / "tests",
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert said[0].count("not novel") > 10 and said[0] == said[1] == said[2]
 
 
 def test_an_output_may_repeat_its_input_to_edit_it():
@@ -168,6 +237,44 @@ REAL = {
 }
 
 
+LANGUAGES = read_languages(ROOT / "config/languages.tsv")
+REFUSALS = read_yaml(ROOT / "config/refusals.yaml")
+DATASETS = sorted(path.stem for path in (ROOT / "config/datasets").glob("*.yaml"))
+# Instruction, input, output: a sentence about rain, and tomorrow's school as a question.
+GOOD = {
+    "tha_Thai": [
+        ("แต่งประโยคหนึ่งประโยคเกี่ยวกับฝน", "", "วันนี้ฝนตกทั้งวัน เด็ก ๆ จึงเล่นอยู่ในบ้าน"),
+        ("เปลี่ยนประโยคต่อไปนี้ให้เป็นคำถาม", "พรุ่งนี้เด็ก ๆ จะไปโรงเรียน", "พรุ่งนี้เด็ก ๆ จะไปโรงเรียนไหม"),
+    ],
+    "jpn_Jpan": [
+        (
+            "雨についての文を一つ書いてください。",
+            "",
+            "今日は一日中雨が降っていたので、子どもたちは家の中で遊びました。",
+        ),
+        ("次の文を質問に変えてください。", "子どもたちは明日学校に行きます。", "子どもたちは明日学校に行きますか。"),
+    ],
+    "arb_Arab": [
+        ("اكتب جملة واحدة عن المطر.", "", "نزل المطر طوال اليوم، فلعب الأطفال داخل البيت."),
+        ("حوّل الجملة التالية إلى سؤال.", "سيذهب الأطفال غدًا إلى المدرسة.", "هل سيذهب الأطفال غدًا إلى المدرسة؟"),
+    ],
+    "amh_Ethi": [
+        ("ስለ ዝናብ አንድ ዓረፍተ ነገር ጻፍ።", "", "ዛሬ ቀኑን ሙሉ ዝናብ ስለዘነበ ልጆቹ ቤት ውስጥ ተጫወቱ።"),
+        ("የሚከተለውን ዓረፍተ ነገር ወደ ጥያቄ ቀይር።", "ልጆቹ ነገ ወደ ትምህርት ቤት ይሄዳሉ።", "ልጆቹ ነገ ወደ ትምህርት ቤት ይሄዳሉ?"),
+    ],
+}
+
+
+@pytest.mark.parametrize("code", GOOD)
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_good_rows_in_any_script_are_kept_by_every_dataset_s_limits(dataset, code):
+    limits = limits_in(read_yaml(ROOT / f"config/datasets/{dataset}.yaml")["curate"], code, REFUSALS)
+    good = [row(*texts) for texts in GOOD[code]]
+    assert reasons(*good, language=LANGUAGES[code], limits=limits) == []
+    # Alpaca's fewest words, four, are there too where no spaces part them.
+    assert reasons(*good, language=LANGUAGES[code], limits=limits | {"instruction_words": [4, 150]}) == []
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_no_rule_drops_real_rows_for_their_script(name):
     path = SHARED / "instruct" / f"{name}.jsonl"
@@ -183,6 +290,9 @@ def test_no_rule_drops_real_rows_for_their_script(name):
     assert raw.height == rows == kept.height + dropped.height
     drops = dict(dropped.group_by("reason").len().sort("len", descending=True).iter_rows())
     print(f"{name}: " + ", ".join(f"{reason} {count / rows:.1%}" for reason, count in drops.items()))
+    mixed = drops.get("wrong script", 0) + drops.get("wrong language", 0)
+    # Dolly asks many short questions alike, "What is ...?".
+    assert sum(drops.values()) - mixed < (0.1 if name.startswith("dolly") else 0.03) * rows
     # What is in the wrong script is so for its Latin letters, never for having others.
     wrong = dropped.filter(pl.col("reason") == "wrong script").select("instruction", "output").rows()
     foreign = [script_share(" ".join(texts), "Latn") for texts in wrong]
@@ -190,3 +300,42 @@ def test_no_rule_drops_real_rows_for_their_script(name):
     assert len(wrong) < (0.01 if script == "Latn" else 0.1) * rows
     assert drops.get("wrong language", 0) < 0.05 * rows
     assert kept.height > 0.7 * rows
+
+
+def in_letters_of(script):
+    """A way to write English in another script: letter by letter, or a character a word and no spaces between."""
+    if script == "Hans":
+        characters = {}
+        return lambda text: "".join(characters.setdefault(word, chr(0x4E00 + len(characters))) for word in tokens(text))
+    first = {"Cyrl": "а", "Ethi": "ሀ", "Thai": "ก"}[script]
+    letters = "".join(chr(ord(first) + number) for number in range(26))
+    table = str.maketrans(string.ascii_lowercase, letters) | str.maketrans(string.ascii_uppercase, letters.upper())
+    return lambda text: text.translate(table)
+
+
+@pytest.mark.parametrize("script", ["Cyrl", "Ethi", "Hans"])
+@pytest.mark.parametrize("name", ["alpaca/en", "dolly/en"])
+def test_real_rows_written_in_another_script_are_decided_on_alike(name, script):
+    path = SHARED / "instruct" / f"{name}.jsonl"
+    if not path.is_file():
+        pytest.skip(f"real rows are not there: {path}")
+    columns = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
+    texts = ("instruction", "input", "output")
+    rows = [
+        made
+        for made in load({"local": {"path": str(path), **columns}}, ENGLISH).to_dicts()
+        # Links and letters with accents would stay as they are, and what holds an input by its letters alone may not
+        # hold it by its words.
+        if all(made[text].isascii() and "http" not in made[text] and "www." not in made[text] for text in texts)
+        and tokens(made["output"])
+        and (not made["input"] or " ".join(tokens(made["input"])) not in " ".join(tokens(made["instruction"])))
+    ]
+    limits = NARROW | {"refusals": []}
+    written = in_letters_of(script)
+    other = [made | {text: written(made[text]) for text in texts} for made in rows]
+    first = curate(raw_rows(rows), ENGLISH, limits)
+    second = curate(raw_rows(other), ENGLISH | {"script": script}, limits)
+    assert first[0]["id"].equals(second[0]["id"])
+    assert first[1].select("id", "reason").equals(second[1].select("id", "reason"))
+    assert first[0].height > 400 and first[1].height > 100
+    print(name, dict(first[1].group_by("reason").len().iter_rows()))

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from project import ROOT, TOY_STUDY, Project
 
+from maple.definitions import read_languages
+
 pytestmark = pytest.mark.heavy
 AFTER_SCORE = {"summarize": 1, "report": 1}
 
@@ -263,3 +265,34 @@ def test_the_embedded_default_plans(tmp_path):
     assert jobs["finetune"] == jobs["merge"] == 10
     assert jobs["generate"] == 12
     assert jobs["score"] == 12 * 10
+
+
+def stand_ins(project, *names):
+    """Empty instruction files, for their languages as published."""
+    for name in names:
+        folder = project.folder / "rows/instruct" / name
+        folder.mkdir(parents=True)
+        published = yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text())["languages"]
+        for code in published:
+            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code]['iso639_1']}.jsonl").touch()
+
+
+def test_the_paper_plans(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
+    stand_ins(project, "multialpaca", "bactrian-x")
+    jobs = project.jobs("--config", "data=rows")
+    assert jobs["finetune"] == jobs["merge"] == 60
+    assert jobs["generate"] == 62
+    assert jobs["synthesize"] == jobs["curate"] == jobs["guard"] == 11 + 32
+
+
+def test_a_language_without_its_file_is_named_with_the_file(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
+    stand_ins(project, "multialpaca", "bactrian-x")
+    (project.folder / "rows/instruct/multialpaca/ko.jsonl").unlink()
+    said = project.snakemake("-n", "--config", "data=rows", fails=True)
+    assert "dataset=multialpaca, language=kor_Hang" in said and "rows/instruct/multialpaca/ko.jsonl" in said

@@ -151,32 +151,57 @@ def metrics_in_language(wildcards):
     }
 
 
-def guarded_passages(wildcards):
-    """Where the passages lie that examples in a language may not hold: {task: {"sources", "field"}}.
+def test_rows(tasks, code, languages):
+    """Where the test rows of tasks lie that examples in a language may hold: {task: {"sources", "fields"}}.
 
-    They are looked for in the language itself and in English, which stands in examples to translate.
+    They are looked for in the language itself and in English, which stands in examples to translate, where `languages`
+    lists them for the task.
     """
-    codes = dict.fromkeys((wildcards.language, PIVOT))
     return {
         task: {
-            "field": guard["field"],
+            "fields": STUDY.tested[task]["fields"],
             "sources": [
-                resolve(guard["source"], STUDY.identities[code], config["data"], "test")
-                for code in codes
-                if code in STUDY.task_languages[task]
+                resolve(STUDY.tested[task]["source"], STUDY.identities[each], config["data"], "test")
+                for each in dict.fromkeys((code, PIVOT))
+                if each in languages[task]
             ],
         }
-        for task, guard in STUDY.guards.items()
+        for task in tasks
     }
 
 
+def test_files(tests):
+    """The files of test rows, those that lie on disk."""
+    return [path for test in tests.values() for source in test["sources"] if (path := local_file(source))]
+
+
+def decontamination(wildcards):
+    """The test rows that a dataset's examples may not overlap with, and by how many words: {"tests", "words"}.
+
+    The dataset names the tasks, and has the same examples whatever the grid's tasks and languages are.
+    """
+    named = STUDY.decontaminated[wildcards.dataset]
+    languages = {task: test["languages"] for task, test in STUDY.tested.items()}
+    return {"tests": test_rows(named["tasks"], wildcards.language, languages), "words": named["words"]}
+
+
+def decontamination_files(wildcards):
+    """The files of the test rows that a dataset's examples may not overlap with."""
+    return test_files(decontamination(wildcards)["tests"])
+
+
+def guarded(wildcards):
+    """The test rows of the grid's tasks, and the field of a passage that no dataset may hold."""
+    tests = test_rows([task for task in STUDY.tasks if task in STUDY.tested], wildcards.language, STUDY.task_languages)
+    return {task: {**test, "passage": STUDY.tasks[task].get("passage")} for task, test in tests.items()}
+
+
 def guarded_files(wildcards):
-    """The files of the passages that no dataset may hold, where they lie on disk."""
-    sources = [source for guard in guarded_passages(wildcards).values() for source in guard["sources"]]
-    return [path for source in sources if (path := local_file(source))]
+    """The files of the test rows of the grid's tasks."""
+    return test_files(guarded(wildcards))
 
 
 def clearances(wildcards):
-    """What says that a run's dataset holds no passage that the run will be tested on."""
-    codes = STUDY.dataset_languages.get(wildcards.dataset, []) if STUDY.guards else []
+    """What says that a run's dataset holds no passage, and how many rows, that the run will be tested on."""
+    codes = STUDY.dataset_languages.get(wildcards.dataset, []) if STUDY.tested else []
     return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes]

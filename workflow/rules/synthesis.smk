@@ -26,6 +26,7 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
+        tests=decontamination_files,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -36,6 +37,7 @@ rule curate:
     params:
         language=lookup("{language}", within=STUDY.identities),
         limits=limits_of,
+        decontamination=decontamination,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"
@@ -48,6 +50,7 @@ rule mix:
     output:
         mixture="results/mixtures/{dataset}.parquet",
         held_out="results/held_out/{dataset}.parquet",
+        card="results/cards/mix/{dataset}.json",
     log:
         "logs/mix/{dataset}.log",
     conda:
