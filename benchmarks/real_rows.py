@@ -49,7 +49,7 @@ def main() -> int:
     asked = parser.parse_args()
     languages = read_languages(ROOT / "config/languages.tsv")
     tasks = read_definitions(ROOT / "config/tasks", ROOT / "workflow/schemas/task.schema.yaml")
-    refusals = read_yaml(ROOT / "config/refusals.yaml")
+    words = [read_yaml(ROOT / f"config/{name}.yaml") for name in ("refusals", "unservable")]
     limits = read_yaml(ROOT / f"config/datasets/{asked.limits}.yaml")["curate"]
     decontaminate = limits.get("decontaminate") or {"tasks": [], "words": OVERLAP}
     tasks = pick(decontaminate["tasks"], tasks, "curate.decontaminate.tasks", "config/tasks/")
@@ -64,7 +64,7 @@ def main() -> int:
             rows = load({"local": {"path": str(path), **renamed}}, languages[code])
             start = time.perf_counter()
             found = found_in(rows, tests, decontaminate["words"])
-            kept, dropped = curate(rows, languages[code], limits_in(limits, code, refusals), found)
+            kept, dropped = curate(rows, languages[code], limits_in(limits, code, *words), found)
             columns[name, code] = {
                 "rows": str(rows.height),
                 "test sets compared": str(sum(len(test["sources"]) for test in tests.values())),
