@@ -71,6 +71,9 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
+        ("maple/openai_teacher.py", {}),
+        ("maple/local_teacher.py", {}),
+        ("maple/translators.py", {}),
         ("maple/report.py", {"report": 1}),
     ],
 )
