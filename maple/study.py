@@ -18,10 +18,21 @@ from maple.definitions import (
 )
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
-from maple.openai_teacher import DECIDES
+from maple.local_teacher import DECIDES as LOCAL_DECIDES
+from maple.openai_teacher import DECIDES as OPENAI_DECIDES
+from maple.translators import DECIDES as TRANSLATOR_DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
+# Which keys of the blocks that say how a dataset is made decide what is made; the others say how it is asked.
+DECIDES = {
+    "openai": OPENAI_DECIDES,
+    "vllm": LOCAL_DECIDES,
+    "transformers": LOCAL_DECIDES,
+    "translator": TRANSLATOR_DECIDES,
+}
+# Of these blocks `model` is a file of config/models/.
+LOCAL = ("vllm", "transformers", "translator")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
@@ -33,16 +44,17 @@ class Study:
     """Everything the rules look up, keyed by name.
 
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
-    script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
-    phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; services: how their teachers are asked over the network; prompts: the prompts of
-    self_instruct that a dataset may use, by language; refusals, unservable: how an output begins that refuses, and
-    words of instructions that text cannot serve, by language; decontaminated: the tasks that a dataset's examples may
-    not overlap with, and by how many words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings,
-    sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
-    "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
-    tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
+    the grid or a dataset needs; corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
+    parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that make it, by role
+    ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
+    use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
+    cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
+    words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of
+    them, for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; tested: the texts of test
+    rows that are looked for in datasets, {"source", "fields", "languages"} of the tasks and of those in decontaminated,
+    none where rows are embedded; runs: the grid, bases first; dataset_languages: the codes a dataset is made in;
+    task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -52,6 +64,7 @@ class Study:
     models: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
+    dataset_models: dict[str, dict[str, str]]
     services: dict[str, dict]
     limits: dict[str, dict]
     prompts: dict[str, dict[str, str]]
@@ -71,21 +84,45 @@ class Study:
     task_languages: dict[str, list[str]]
 
 
-def _recipe(definition: dict) -> dict:
+def _blocks(definition: dict) -> dict[str, str]:
+    """Return the blocks that say how a dataset is made, by role: of its teacher, where one needs it, and translator."""
+    blocks = {"teacher": definition.get("teacher"), "translator": "translator" if "translator" in definition else None}
+    return {role: block for role, block in blocks.items() if block in DECIDES}
+
+
+def _dataset_models(name: str, definition: dict, models: Mapping[str, dict]) -> dict[str, str]:
+    """Return the models that make a dataset, by role; raise a DefinitionError for one that no file defines."""
+    made_by = {}
+    for role, block in _blocks(definition).items():
+        if block in LOCAL:
+            model = definition[block]["model"]
+            if model not in models:
+                raise DefinitionError(
+                    f"config/datasets/{name}.yaml: {block}.model names {model!r}, which config/models/ lacks; "
+                    f"it has {', '.join(models)}"
+                )
+            made_by[role] = model
+    return made_by
+
+
+def _recipe(definition: dict, models: Mapping[str, dict]) -> dict:
     """Return the part of a dataset's definition that decides what is synthesized."""
     kind = definition["recipe"]
     kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
-    if definition.get("teacher") == "openai":
-        kept["openai"] = {key: value for key, value in definition["openai"].items() if key in DECIDES}
+    for block in _blocks(definition).values():
+        kept[block] = {key: value for key, value in definition[block].items() if key in DECIDES[block]}
+        if block in LOCAL:
+            kept[block]["trust_remote_code"] = models[definition[block]["model"]].get("trust_remote_code", False)
     return kept
 
 
 def _service(name: str, definition: dict) -> dict:
-    """Return how a dataset's teacher is asked over the network, and the file that says so; it decides no answer."""
-    if definition.get("teacher") != "openai":
-        return {}
-    how = {key: value for key, value in definition["openai"].items() if key not in DECIDES}
-    return {**how, "file": f"config/datasets/{name}.yaml"}
+    """Return how a dataset's teacher and translator are asked, and the file that says so; it decides no answer."""
+    file = f"config/datasets/{name}.yaml"
+    return {
+        role: {**{key: value for key, value in definition[block].items() if key not in DECIDES[block]}, "file": file}
+        for role, block in _blocks(definition).items()
+    }
 
 
 def _made_from(definition: Mapping) -> dict[str, str]:
@@ -201,7 +238,9 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     identities = {code: {key: row[key] for key in IDENTITY} for code, row in table.items()}
     worded = read_yaml(folder / "phrases.yaml")
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
-    chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
+    made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
+    named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
+    chosen_models = {name: models[name] for name in dict.fromkeys(named)}
     speech = {code: phrases[code] for code in languages if code in phrases}
     sources, offered = {}, {}
     for name, task in {**tasks, **compared}.items():
@@ -224,7 +263,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         phrases=phrases,
         models=chosen_models,
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
-        recipes={name: _recipe(definition) for name, definition in chosen.items()},
+        recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
+        dataset_models=made_by,
         services={name: _service(name, definition) for name, definition in chosen.items()},
         # Recipes curate between their rounds: what names test sets is no limit of theirs, and makes nothing anew.
         limits={

@@ -14,10 +14,10 @@ from maple.curation import curate
 from maple.definitions import DefinitionError, check, read_yaml
 from maple.files import read_json
 from maple.journal import Journal
-from maple.openai_teacher import OpenAITeacher, ledger
+from maple.openai_teacher import OpenAITeacher
 from maple.self_instruct import self_instruct
 from maple.study import _recipe, _service
-from maple.teachers import Request, TeacherError, Unfinished
+from maple.teachers import Request, TeacherError, Unfinished, ledger
 from maple.translate_respond import translate_respond
 
 SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
@@ -202,7 +202,7 @@ recipe = {
     "openai": {"base_url": url, "model": "m"},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
 }
-service = {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}
+service = {"teacher": {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}}
 journal = Journal(folder + "/journal.jsonl")
 rows = synthesize(recipe, language=language, phrases={}, english=None, progress=iter, service=service, journal=journal)
 write_parquet(rows, folder + "/rows.parquet")
@@ -283,8 +283,8 @@ def test_the_teacher_needs_its_block():
 
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
     definition = {**DATASET, "openai": {**BLOCK, "temperature": 0.7, "max_usd": 3, "timeout": 9}}
-    assert _recipe(definition)["openai"] == {**BLOCK, "temperature": 0.7}
-    assert _service("d", definition) == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
+    assert _recipe(definition, {})["openai"] == {**BLOCK, "temperature": 0.7}
+    assert _service("d", definition)["teacher"] == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
 
 
 @pytest.mark.heavy

@@ -300,7 +300,7 @@ def test_a_seed_task_is_read_with_its_first_instance(tmp_path):
 
 
 def test_an_unknown_teacher_is_told_the_known_one():
-    with pytest.raises(ValueError, match="'oracle' is unknown; write embedded"):
+    with pytest.raises(ValueError, match="'oracle' is unknown; write one of embedded, openai"):
         teacher("oracle", {})
 
 

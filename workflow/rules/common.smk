@@ -13,6 +13,7 @@ from maple.self_instruct import prompt_in
 from maple.sources import resolve
 from maple.study import read_study
 from maple.tasks import task_words
+from maple.teachers import modules
 
 ROOT = Path(workflow.basedir)
 RUN = run_path({key: f"{{{key}}}" for key in ("model", "dataset", "method", "seed")})
@@ -96,8 +97,24 @@ def teacher_phrases(wildcards):
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
 
 
+def models_of_dataset(wildcards):
+    """The folders of the models that make a dataset: teacher and translator, where they are models on this machine."""
+    return {role: f"results/base/{model}" for role, model in STUDY.dataset_models[wildcards.dataset].items()}
+
+
+def gpus_of_dataset(wildcards):
+    """The GPUs that a dataset's synthesis computes on: one where a model on this machine makes it."""
+    return int(bool(STUDY.dataset_models[wildcards.dataset]))
+
+
+def makers_code(wildcards):
+    """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
+    files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.recipes[wildcards.dataset])]
+    return [fingerprint_of(ROOT / file, ROOT) for file in files]
+
+
 def teacher_service(wildcards, resources):
-    """How a dataset's teacher is asked over the network. It decides no answer, so that a change must buy none anew.
+    """How a dataset's teacher and translator are asked. It decides no answer, so that a change must make none anew.
 
     Snakemake takes what is made of `resources` for no reason to run a job again.
     """

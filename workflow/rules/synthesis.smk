@@ -1,6 +1,7 @@
 rule synthesize:
     """Make a dataset's instruction examples in one language, by its recipe."""
     input:
+        unpack(models_of_dataset),
         english=english_examples,
         seeds=seed_examples,
         rows=loaded_rows,
@@ -11,6 +12,8 @@ rule synthesize:
         "logs/synthesize/{dataset}/{language}.log",
     conda:
         "../../envs/synthesis.yaml"
+    resources:
+        gpu=gpus_of_dataset,
     params:
         recipe=recipe_of,
         language=lookup("{language}", within=STUDY.identities),
@@ -18,6 +21,7 @@ rule synthesize:
         service=teacher_service,
         journal="results/synthesized/{dataset}/{language}.journal.jsonl",
         code=fingerprint("synthesize.py"),
+        makers=makers_code,
     script:
         "../scripts/synthesize.py"
 

@@ -18,6 +18,9 @@ rows = synthesize(
     progress=tqdm,
     service=snakemake.params.service,
     journal=journal,
+    teacher_model=snakemake.input.get("teacher"),
+    translator_model=snakemake.input.get("translator"),
+    threads=snakemake.threads,
 )
 write_parquet(rows, snakemake.output.rows)
 write_json({"stage": snakemake.rule, **card(rows, journal)}, snakemake.output.card)
