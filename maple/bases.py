@@ -47,7 +47,12 @@ def fetch(definition: dict, folder: Path) -> None:
             definition["hub"],
             revision=definition["revision"],
             local_dir=folder,
-            allow_patterns=["*.safetensors", "*.json", "tokenizer.model", "LICENSE*", "README.md"],
+            allow_patterns=[
+                *("*.safetensors", "*.json", "chat_template.jinja", "LICENSE*", "README.md"),
+                *("tokenizer.model", "sentencepiece.bpe.model", "spiece.model"),
+            ],
+            # Mistral's weights once more, in its own format, which vLLM would prefer.
+            ignore_patterns=["consolidated*", "params.json"],
         )
     except (GatedRepoError, RepositoryNotFoundError) as error:
         raise BaseError(

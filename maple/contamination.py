@@ -1,6 +1,7 @@
 """Contamination: text of the benchmarks in the sets that are learnt from."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import polars as pl
 import regex
@@ -8,54 +9,116 @@ import regex
 from maple.segmentation import UNSPACED, tokens
 from maple.sources import read_rows
 
-# So many words in a row are the passage's own: GPT-3 took 13, PaLM 8 (arXiv 2005.14165, 2204.02311). Where a token is a
-# character, a word is about two of them.
-WORDS, CHARACTERS = 10, 20
+# So many words in a row are an overlap. GPT-3 (arXiv 2005.14165, appendix C) took 13, and fewer for sets of short
+# examples, but never fewer than 8.
+OVERLAP, FEWEST = 13, 8
+# Where a token is a character, a word is about two of them.
+CHARACTERS_A_WORD = 2
 _UNSPACED = regex.compile(f"(?V1){UNSPACED}")
+_AT_ONCE = 10_000  # examples, to bound memory
+_BASE = 0x9E3779B97F4A7C15  # an odd number; modulo 2 ** 64 different stretches all but never have one hash
 
 
 class ContaminationError(ValueError):
     """A dataset that holds what it will be tested on; the message names both, and what to do."""
 
 
-def _stretches(passage: str) -> Iterable[str]:
-    """Yield the passage cut into stretches, one after the other; any text of twice the length holds one whole."""
-    words = tokens(passage)
-    length = CHARACTERS if sum(map(bool, map(_UNSPACED.match, words))) > len(words) / 2 else WORDS
-    for start in range(0, len(words) - length + 1, length):
-        yield f" {' '.join(words[start : start + length])} "
+def _length(text: list[str], words: int) -> int:
+    """Return how many tokens in a row of a text are looked for: of `words` words, or all; 0 where it is too short."""
+    unspaced = sum(map(bool, map(_UNSPACED.match, text))) > len(text) / 2
+    a_word = CHARACTERS_A_WORD if unspaced else 1
+    return min(len(text), words * a_word) if len(text) >= FEWEST * a_word else 0
 
 
-def passages_in(examples: pl.DataFrame, passages: Iterable[str]) -> list[str]:
-    """Return the ids of the examples whose instruction, input or output holds a stretch of a passage.
+def _stretches(texts: list[str], lengths: Collection[int]) -> Iterator[pl.DataFrame]:
+    """Yield for each of `lengths`, the shortest first, all stretches of so many tokens.
 
-    A stretch is WORDS words, or CHARACTERS characters in scripts without spaces, whatever the case and punctuation.
-    `examples` has the columns of maple.examples.EXAMPLE_SCHEMA.
+    `texts` are tokens with one space between them. Columns: `text`, its place from 0, and `stretch`, a hash.
     """
-    stretches = sorted({stretch for passage in passages for stretch in _stretches(passage)})
-    if not stretches:
-        return []
-    texts = [
-        f" {' '.join(tokens(' '.join(row)))} " for row in examples.select("instruction", "input", "output").iter_rows()
-    ]
-    found = pl.Series(texts, dtype=pl.String).str.contains_any(stretches)
-    return examples["id"].filter(found).to_list()
+    run = pl.DataFrame({"token": texts}, schema={"token": pl.String}).with_row_index("text")
+    run = run.with_columns(pl.col("token").str.split(" ")).explode("token")
+    run = run.with_columns(pl.col("token").hash(), stretch=pl.lit(0, pl.UInt64))
+    for length in range(1, max(lengths, default=0) + 1):
+        run = run.with_columns(pl.col("stretch") * _BASE + pl.col("token").shift(1 - length))
+        if length in lengths:
+            yield run.filter(pl.col("text") == pl.col("text").shift(1 - length)).select("text", "stretch")
 
 
-def refuse_passages(examples: pl.DataFrame, guards: Mapping[str, Mapping], dataset: str) -> dict[str, dict]:
-    """Raise a ContaminationError if examples hold passages of a task that they will be tested on.
+def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: int) -> pl.DataFrame:
+    """Find the examples that share `words` words in a row with texts of `tests`, whatever the case and punctuation.
 
-    `guards` gives {"sources": resolved sources, "field": of the passage} by task. Returns by task how many passages and
-    examples were compared.
+    In texts of scripts without spaces CHARACTERS_A_WORD characters count as a word. A text of fewer words counts whole,
+    if it has FEWEST (our choice). `examples` has the columns instruction, input and output. Returns the columns `row`,
+    the place of an example from 0, and `test`, a key of `tests`: each pair once, in the order of both.
     """
-    compared = {}
-    for task, guard in guards.items():
-        rows = [row.get(guard["field"]) for source in guard["sources"] for row in read_rows(source)]
-        passages = {passage for passage in rows if isinstance(passage, str)}
-        if found := passages_in(examples, passages):
-            raise ContaminationError(
-                f"dataset {dataset}: {len(found)} examples hold passages of {task}, the first are "
-                f"{', '.join(found[:5])}; remove them from the set, or {task} from the config's tasks"
-            )
-        compared[task] = {"passages": len(passages), "examples": examples.height}
-    return compared
+    sought = defaultdict(list)
+    for test, texts in tests.items():
+        of_length = defaultdict(list)
+        for text in map(tokens, texts):
+            of_length[_length(text, words)].append(" ".join(text))
+        for length in of_length.keys() - {0}:
+            sought[length].extend((test, stretches) for stretches in _stretches(of_length[length], [length]))
+    names = pl.Enum(list(tests))
+    found = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
+    for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(_AT_ONCE)):
+        row = (pl.col("text") + number * _AT_ONCE).alias("row")
+        lengths = sorted(sought)
+        ours = _stretches([" ".join(tokens(" ".join(texts))) for texts in part.iter_rows()], lengths)
+        for length, held in zip(lengths, ours, strict=True):
+            for test, theirs in sought[length]:
+                both = held.join(theirs, on="stretch", how="semi")
+                found.append(both.select(row, pl.lit(test, names).alias("test")))
+    return pl.concat(found).unique().sort("row", "test")
+
+
+def _texts(rows: Iterable[Mapping], fields: Iterable[str]) -> set[str]:
+    return {row[field] for row in rows for field in fields if isinstance(row.get(field), str)}
+
+
+def _rows(test: Mapping) -> list[dict]:
+    return [row for source in test["sources"] for row in read_rows(source)]
+
+
+def found_in(examples: pl.DataFrame, tests: Mapping[str, Mapping], words: int) -> list[str]:
+    """Return for each example the first task whose test rows it overlaps with, "" for none.
+
+    `tests` gives {"sources": resolved sources, "fields": those whose texts are looked for} by task; the rest as for
+    overlaps.
+    """
+    found = overlaps(examples, {task: _texts(_rows(test), test["fields"]) for task, test in tests.items()}, words)
+    first = dict(found.unique("row", keep="first", maintain_order=True).iter_rows())
+    return [first.get(row, "") for row in range(examples.height)]
+
+
+def guard(examples: pl.DataFrame, tests: Mapping[str, Mapping], dataset: str) -> dict[str, dict]:
+    """Raise a ContaminationError if examples hold passages that no dataset may; count what overlaps with test rows.
+
+    Both by OVERLAP words. `tests` gives {"sources": resolved sources, "fields": those whose texts are looked for,
+    "passage": the field that no dataset may hold, or None} by task. Returns by task how many `items` and `examples`
+    were compared, how many examples are `overlapping`, and the ids of the `first` five.
+    """
+    rows = {task: _rows(test) for task, test in tests.items()}
+    passages = {task: _texts(rows[task], [test["passage"]]) for task, test in tests.items() if test["passage"]}
+    for task, ids in _ids(examples, overlaps(examples, passages, OVERLAP)).items():
+        raise ContaminationError(
+            f"dataset {dataset}: {len(ids)} examples hold passages of {task}, the first are {', '.join(ids[:5])}; name "
+            f"{task} under curate.decontaminate of config/datasets/{dataset}.yaml, with words: {OVERLAP} or fewer, or "
+            f"remove it from the config's tasks"
+        )
+    texts = {task: _texts(rows[task], test["fields"]) for task, test in tests.items()}
+    found = _ids(examples, overlaps(examples, texts, OVERLAP))
+    return {
+        task: {
+            "items": len(rows[task]),
+            "examples": examples.height,
+            "overlapping": len(found.get(task, [])),
+            "first": found.get(task, [])[:5],
+        }
+        for task in tests
+    }
+
+
+def _ids(examples: pl.DataFrame, found: pl.DataFrame) -> dict[str, list[str]]:
+    """Return the ids of the examples that were found, by test."""
+    ids = found.select("test", id=examples["id"].gather(found["row"]))
+    return dict(ids.group_by("test", maintain_order=True).agg("id").iter_rows())

@@ -2,15 +2,22 @@
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b, file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Completion(NamedTuple):
-    """What an engine made of one prompt: the new tokens (EOS left out), why it stopped ("stop" or "length"), and the
-    natural log-probability of the tokens, EOS included where it was written."""
+    """What an engine made of one prompt.
+
+    tokens: the new ones, EOS left out; finish_reason: why it stopped, "stop" or "length"; log_probability: the model's
+    natural one of the tokens, EOS included where it was written.
+    """
 
     tokens: list[int]
     finish_reason: str
@@ -18,7 +25,7 @@ class Completion(NamedTuple):
 
 
 class Engine(Protocol):
-    """Completes prompts greedily, and says how likely a completion is.
+    """Completes prompts, greedily or by drawing, and says how likely a completion is.
 
     `facts` says what its arithmetic depends on, beside the settings; `cached_tokens` counts the prompt tokens that it
     did not have to read again, None where it keeps no count.
@@ -33,6 +40,19 @@ class Engine(Protocol):
         What a call answers does not depend on the calls before it.
         """
 
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+        seeds: Sequence[int],
+        temperature: float,
+        top_p: float,
+    ) -> Iterator[tuple[int, Completion]]:
+        """Yield (place of the prompt, completion) as completions end; each draws by its own seed, whatever runs beside.
+
+        The temperature comes before top_p, the share of probability that is drawn from; 0 is greedy.
+        """
+
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Return for each prompt the natural log-probability of its continuation (token ids, at least one)."""
 
@@ -41,17 +61,71 @@ class EngineError(ValueError):
     """An engine that is unknown or not installed; the message says what to write instead."""
 
 
+class _Draws:
+    """Makes the likeliest token of a row a draw from the row's distribution, by the row's own generator.
+
+    The largest of logits with Gumbel noise is a draw from their softmax (Gumbel-max); minus the logarithm of an
+    exponential variate is Gumbel noise. Variates are doubles: among floats 0 is not rare enough, and would always win.
+    """
+
+    def __init__(self, seeds: Sequence[int], device):
+        import torch
+
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids, scores):
+        import torch
+
+        variates = torch.empty_like(scores, dtype=torch.float64)
+        for row, generator in zip(variates, self.generators, strict=True):
+            row.exponential_(generator=generator)
+        return scores - variates.log()
+
+
+class _LogProbabilities:
+    """A logits processor that changes nothing and notes how likely the model found each token that was taken.
+
+    A step's choice is known at the next one, so only one step's logits are kept.
+    """
+
+    def __init__(self, width: int):
+        self._width, self._taken, self._last = width, [], None
+
+    def __call__(self, ids: "torch.Tensor", logits: "torch.Tensor") -> "torch.Tensor":
+        self._take(ids)
+        self._last = logits.float().log_softmax(-1)
+        return logits
+
+    def _take(self, ids: "torch.Tensor") -> None:
+        if ids.shape[1] > self._width:
+            self._taken.append(self._last.gather(-1, ids[:, -1:]))
+
+    def steps(self, ids: "torch.Tensor") -> "torch.Tensor":
+        """Return the natural log-probabilities of the new tokens of `ids`, what generate returned: [rows, new]."""
+        import torch
+
+        self._take(ids)
+        return torch.cat(self._taken, dim=1).double()
+
+
 class TransformersEngine:
     """transformers' own generate, batches sorted by length so that little is padded."""
 
     def __init__(self, model: str | Path, settings: dict, eos: int, pad: int, threads: int):
+        from transformers import GenerationConfig
+
         from maple.devices import prepare
         from maple.quantization import load_base
 
         prepare(threads, seed=0)
         self.model = load_base(model, 16, settings.get("trust_remote_code", False)).eval()
         self.model.config.use_cache = True
-        self.batch, self.eos, self.pad = settings["batch"], eos, pad
+        self.batch, self.pad = settings["batch"], pad
+        # A chat model may end its turn with another token than its tokenizer's EOS.
+        own = self.model.generation_config.eos_token_id
+        self.ends = {eos, *([] if own is None else own if isinstance(own, list) else [own])}
+        # Its own temperature or penalties would count here, and do not in vLLM.
+        self.model.generation_config = GenerationConfig()
         self.facts = {
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
@@ -61,17 +135,41 @@ class TransformersEngine:
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of equal limit and like length share a batch."""
         completions: list[Completion | None] = [None] * len(prompts)
+        for group in self._groups(prompts, limits):
+            batch = [prompts[index] for index in group]
+            for index, completion in zip(group, self._generate(batch, limits[group[0]]), strict=True):
+                completions[index] = completion
+        return completions
+
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+        seeds: Sequence[int],
+        temperature: float,
+        top_p: float,
+    ) -> Iterator[tuple[int, Completion]]:
+        """Draw a completion of each prompt, batch by batch; those of equal limit and like length share one."""
+        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+
+        for group in self._groups(prompts, limits):
+            processors = []
+            if temperature > 0:
+                processors.append(TemperatureLogitsWarper(float(temperature)))
+                if top_p < 1:
+                    processors.append(TopPLogitsWarper(top_p))
+                processors.append(_Draws([seeds[index] for index in group], self.model.device))
+            batch = [prompts[index] for index in group]
+            yield from zip(group, self._generate(batch, limits[group[0]], processors), strict=True)
+
+    def _groups(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[list[int]]:
         order = sorted(range(len(prompts)), key=lambda index: (limits[index], len(prompts[index])))
         groups: list[list[int]] = []
         for index in order:
             if not groups or len(groups[-1]) == self.batch or limits[groups[-1][0]] != limits[index]:
                 groups.append([])
             groups[-1].append(index)
-        for group in groups:
-            batch = [prompts[index] for index in group]
-            for index, completion in zip(group, self._generate(batch, limits[group[0]]), strict=True):
-                completions[index] = completion
-        return completions
+        return groups
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations; what the model must read before their last tokens, it reads once.
@@ -112,35 +210,29 @@ class TransformersEngine:
         mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
         return torch.tensor(padded, device=self.model.device), torch.tensor(mask, device=self.model.device)
 
-    def _generate(self, prompts: list[list[int]], limit: int) -> list[Completion]:
+    def _generate(self, prompts: list[list[int]], limit: int, processors: Sequence = ()) -> list[Completion]:
         import torch
+        from transformers import LogitsProcessorList
 
         ids, mask = self._padded(prompts)
-        written: list[torch.Tensor] = []  # a tensor a step: the log-probability of each prompt's likeliest token
-
-        def note(_: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-            written.append(logits.float().log_softmax(-1).amax(-1))
-            return logits
-
+        noted = _LogProbabilities(ids.shape[1])
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=limit,
                 do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                eos_token_id=self.eos,
+                logits_processor=LogitsProcessorList([noted, *processors]),
+                eos_token_id=sorted(self.ends),
                 pad_token_id=self.pad,
-                logits_processor=[note],
-            )[:, ids.shape[1] :]
+            )
+        steps_of = noted.steps(output)
+        output = output[:, ids.shape[1] :]
         completions = []
-        for tokens, steps in zip(output.tolist(), torch.stack(written, dim=1).double(), strict=True):
-            stopped = self.eos in tokens
-            length = tokens.index(self.eos) if stopped else len(tokens)
-            log_probability = float(steps[: length + stopped].sum())
-            completions.append(Completion(tokens[:length], "stop" if stopped else "length", log_probability))
+        for tokens, steps in zip(output.tolist(), steps_of, strict=True):
+            end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
+            log_probability = float(steps[: None if end is None else end + 1].sum())
+            completions.append(Completion(tokens[:end], "length" if end is None else "stop", log_probability))
         return completions
 
 
@@ -161,7 +253,6 @@ class VllmEngine:
         prepare(threads, seed=0)
         from vllm import LLM
 
-        self.eos = eos
         self.cached_tokens = 0
         self.llm = LLM(
             model=str(model),
@@ -193,13 +284,43 @@ class VllmEngine:
             use_tqdm=False,
         )
         self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
-        completions = []
-        for output in outputs:
-            best = output.outputs[0]
-            tokens = [token for token in best.token_ids if token != self.eos]
-            reason = "stop" if best.finish_reason == "stop" else "length"
-            completions.append(Completion(tokens, reason, best.cumulative_logprob))
-        return completions
+        return [self._completion(output) for output in outputs]
+
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+        seeds: Sequence[int],
+        temperature: float,
+        top_p: float,
+    ) -> Iterator[tuple[int, Completion]]:
+        """Hand all prompts over together, then yield each completion when it has ended.
+
+        vLLM draws each by a generator of its own; which others share a step moves the last bits of its logits.
+        """
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        engine = self.llm.llm_engine
+        for place, (ids, limit, seed) in enumerate(zip(prompts, limits, seeds, strict=True)):
+            params = SamplingParams(
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                max_tokens=limit,
+                output_kind=RequestOutputKind.FINAL_ONLY,
+                logprobs=0,
+            )
+            engine.add_request(str(place), {"prompt_token_ids": ids}, params)
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                yield int(output.request_id), self._completion(output)
+
+    def _completion(self, output) -> Completion:
+        best = output.outputs[0]
+        stopped = best.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
+        tokens = list(best.token_ids[:-1] if stopped else best.token_ids)
+        return Completion(tokens, "stop" if stopped else "length", best.cumulative_logprob)
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations by the log-probabilities that vLLM gives of prompt tokens."""
@@ -247,7 +368,17 @@ def engine_version(name: str) -> str:
             return f"{package} {version(package)}"
         except PackageNotFoundError:
             continue
-    raise EngineError(f"generate.engine: {name} is not installed here; install it, or write another engine")
+    raise EngineError(f"{name} is not installed here; install it, or name another engine")
+
+
+def weights_digest(model: str | Path) -> str:
+    """Return a digest of what decides a model's answers: config, tokenizer and safetensors weights of its folder."""
+    digest = blake2b(digest_size=16)
+    names = ("config.json", "tokenizer.json")
+    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
+        with open(path, "rb") as file:
+            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
 
 
 def start(name: str, model: str | Path, settings: dict, *, eos: int, pad: int, threads: int) -> Engine:

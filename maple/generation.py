@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from maple.answers import TOO_LONG
-from maple.engines import choose, engine_version, start_on
+from maple.engines import choose, engine_version, start_on, weights_digest
 from maple.files import write_parquet
 from maple.journal import Journal
 from maple.prompts import Encoder
@@ -30,16 +30,6 @@ COMPLETION_SCHEMA = {
 }
 # A piece of work, in engine loads: what a kill costs. Larger ones would keep the engine busier at their ends.
 LOADS = 4
-
-
-def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides a model's answers: config, tokenizer and safetensors weights of its folder."""
-    digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json")
-    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
-        with open(path, "rb") as file:
-            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
 
 
 def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:

@@ -4,6 +4,10 @@ from hashlib import blake2b
 
 import polars as pl
 
+from maple.segmentation import tokens
+
+TEXTS = ("instruction", "input", "output")
+
 
 def shares(available: dict[str, int], rows: int, alpha: float) -> dict[str, int]:
     """Return how many rows each language gives: proportional to its size to the power of `alpha`.
@@ -59,3 +63,32 @@ def mix(
         for (language,), group in pool.group_by("language", maintain_order=True)
     ]
     return pl.concat([pool.clear(), *drawn]).sample(fraction=1.0, seed=seed, shuffle=True), held
+
+
+def card(examples: list[pl.DataFrame], mixture: pl.DataFrame, held: pl.DataFrame) -> dict:
+    """Return what a mixture is made of: its `rows`, and of each of the `languages` how much is learnt from.
+
+    A language has rows that were `available` (curated), `learnt` and `held_out`, and of the learnt rows' instructions,
+    inputs and outputs together `words` (maple.segmentation.tokens), `characters` and UTF-8 `bytes`.
+    """
+    words = [sum(len(tokens(text)) for text in row) for row in mixture.select(TEXTS).iter_rows()]
+    learnt = (
+        mixture.with_columns(words=pl.Series(words, dtype=pl.Int64))
+        .group_by("language")
+        .agg(
+            pl.len().alias("learnt"),
+            pl.sum("words"),
+            pl.sum_horizontal(pl.col(TEXTS).str.len_chars()).sum().alias("characters"),
+            pl.sum_horizontal(pl.col(TEXTS).str.len_bytes()).sum().alias("bytes"),
+        )
+    )
+    languages = (
+        pl.concat(examples)
+        .group_by("language")
+        .agg(available=pl.len())
+        .join(learnt, on="language", how="left")
+        .join(held.group_by("language").agg(held_out=pl.len()), on="language", how="left")
+        .fill_null(0)
+        .sort("language")
+    )
+    return {"rows": mixture.height, "languages": {row.pop("language"): row for row in languages.to_dicts()}}

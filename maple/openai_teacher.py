@@ -7,24 +7,20 @@ spent is the sum of the journal. The key is read from the environment when the f
 import asyncio
 import json
 import logging
-import math
 import os
 import random
-from collections.abc import Iterable
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from maple.journal import Journal
-from maple.teachers import Request, TeacherError, Unfinished
+from maple.journal import Journal, key_of
+from maple.teachers import SAMPLING as ALPACA
+from maple.teachers import Request, TeacherError, Unfinished, answer_of, ledger
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 # What is sent with each prompt; null sends nothing. These decide an answer, with base_url and model.
 SAMPLING = {
-    "temperature": 1.0,  # Stanford Alpaca's generator, generate_instruction.py; PolyLM names none
-    "top_p": 1.0,  # the same
-    "max_tokens": 3072,  # the same
+    **ALPACA,
     "max_completion_tokens": None,  # what OpenAI's reasoning models take instead of max_tokens
 }
 DECIDES = ("base_url", "model", *SAMPLING)
@@ -42,19 +38,6 @@ SERVICE = {
 HOPELESS = (401, 402, 404)
 # Failures in a row after which the endpoint, and not a prompt, is taken to be at fault.
 STREAK = 10
-
-
-def ledger(rows: Iterable[dict]) -> dict:
-    """Sum a journal: {"answers", "failures", "prompt_tokens", "completion_tokens", "usd"}, each request once."""
-    once = {row["key"]: row for row in rows}.values()
-    answers = [row for row in once if "failure" not in row]
-    return {
-        "answers": len(answers),
-        "failures": len(once) - len(answers),
-        "prompt_tokens": sum(row["prompt_tokens"] for row in answers),
-        "completion_tokens": sum(row["completion_tokens"] for row in answers),
-        "usd": round(math.fsum(row["usd"] for row in answers), 6),
-    }
 
 
 class OpenAITeacher:
@@ -78,23 +61,14 @@ class OpenAITeacher:
 
     def complete(self, requests: list[Request]) -> list[str | Unfinished]:
         """Return one answer a request, in their order; those that the journal holds are not asked again."""
-        keys = [self._digest(request) for request in requests]
+        decides = [self.settings[name] for name in DECIDES]
+        keys = [key_of(decides, request.prompt, request.id, request.seed) for request in requests]
         missing = {key: request for key, request in zip(keys, requests, strict=True) if key not in self.known}
         if missing:
             asyncio.run(self._ask(missing, len(requests)))
         spent = ledger(self.known.values())
         print(f"{self.name}: {len(missing)} of {len(requests)} requests sent; in all {json.dumps(spent)}")
-        return [self._said(self.known[key]) for key in keys]
-
-    def _digest(self, request: Request) -> str:
-        decides = [self.settings[name] for name in DECIDES]
-        content = json.dumps([decides, request.prompt, request.id, request.seed])
-        return blake2b(content.encode(), digest_size=16).hexdigest()
-
-    def _said(self, row: dict) -> str | Unfinished:
-        if "failure" in row:
-            return Unfinished("no answer")
-        return Unfinished("cut off", row["text"]) if row["finish_reason"] == "length" else row["text"]
+        return [answer_of(self.known[key]) for key in keys]
 
     def _key(self) -> str:
         name = self.settings["key_variable"]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from maple import charts
 from maple.summary import ENGLISH, RUN, leaderboard, points, pooled, resource_group
+from maple.viewer import readable, tables
 
 GROUPS = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
 BASE = "untouched base"
@@ -238,24 +239,6 @@ def _row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
     return [{**row, "name": names.get(row["language"], row["language"])} for row in troubled.iter_rows(named=True)]
 
 
-def _datasets(curation: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
-    """Return a table a dataset: rows kept and dropped, languages by reasons."""
-    tables = []
-    for (dataset,), rows in curation.group_by("dataset", maintain_order=True):
-        counts = {(row["language"], row["reason"]): row["rows"] for row in rows.iter_rows(named=True)}
-        reasons = sorted({reason for _, reason in counts} - {"kept"})
-        lines = [
-            {
-                "name": names.get(code, code),
-                "kept": counts.get((code, "kept"), 0),
-                "dropped": [counts.get((code, reason), 0) for reason in reasons],
-            }
-            for code in dict.fromkeys([*(code for code in names if code in set(rows["language"])), *rows["language"]])
-        ]
-        tables.append({"name": dataset, "reasons": reasons, "lines": lines})
-    return tables
-
-
 def _run_cards(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
     stages: dict[tuple, dict] = {}
     for card in cards:
@@ -290,7 +273,7 @@ def report(
     tasks: Mapping[str, Mapping],
     runs: Sequence[Mapping],
     cards: Sequence[Mapping],
-    curation: pl.DataFrame,
+    sets: Sequence[Mapping],
     quality: pl.DataFrame,
     note: str,
 ) -> str:
@@ -298,11 +281,14 @@ def report(
 
     `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
     "chance" and "languages" (codes) by name, `runs` are the grid's, `cards` the run cards that there are,
-    `curation` has columns dataset, language, reason ("kept" for kept rows) and rows, `quality` is maple.tasks.quality's
-    count of what was wrong with the benchmarks' rows, `note` says what this grid is.
+    `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was wrong with the benchmarks'
+    rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
     ordered = _ordered(languages)
+    place = {language["code"]: place for place, language in enumerate(ordered)}
+    sets = sorted(sets, key=lambda one: (one["dataset"], place.get(one["code"], len(place)), one["name"]))
+    to_read = readable(sets)
     views = _views(summary, ordered, runs)
     shown = [row for view in views for row in (view["overall"], *view["languages"].values()) if row]
     environment = Environment(
@@ -333,7 +319,9 @@ def report(
         run_quirks=_quirks(summary, ["model", "dataset", "method", "seed"]),
         language_quirks=_quirks(summary, ["language"]),
         row_faults=_row_faults(quality, {language["code"]: language["name"] for language in ordered}),
-        datasets=_datasets(curation, {language["code"]: language["name"] for language in ordered}),
+        datasets=tables(sets),
+        cut=to_read["cut"],
+        to_read=_embedded_json(to_read),
         run_cards=_run_cards(views, cards),
         javascript=_javascript() if drawn else "",
     )

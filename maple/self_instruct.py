@@ -12,55 +12,60 @@ from pathlib import Path
 import polars as pl
 
 from maple.curation import curate
-from maple.examples import raw_rows
+from maple.examples import PIVOT, raw_rows
 from maple.teachers import Request, Teacher, Unfinished
 
-# PolyLM's numbers.
+# PolyLM's numbers, all but the last.
 DEFAULTS = {
     "rounds": 10,
     "first_round_requests": 10,
     "requests_per_round": 100,
-    "tasks_per_request": 20,
-    "demonstrations": {"seed": 2, "pool": 1},
-    "max_rows": None,
+    "tasks_per_request": 20,  # those that are shown count
+    "demonstrations": {"seed": 2, "pool": 1},  # of a request; while the pool is empty, seeds take its place
+    # What the prompt asks of a task.
+    "instruction_sentences": 2,  # at most
+    "input_words": 100,  # at most
+    "output_words": 200,  # fewer than
+    "max_rows": None,  # ours: as many that pass end the rounds
 }
-# PolyLM's nine requirements, in our words.
-PROMPT = """\
-Continue this list to {count} different tasks in {language}. The requirements:
-1. Vary the verbs of the instructions.
-2. Vary how an instruction is put: a question, a request, an order.
-3. Vary the kinds of tasks: open questions, classification, editing, and so on.
-4. A language model must be able to do the task with text alone.
-5. Write the instruction in {language}.
-6. An instruction has one or two sentences.
-7. Give a realistic input of at most 100 words where the task needs one.
-8. Write <noinput> where it needs none.
-9. An output has fewer than 200 words.
-
-"""
+# What a prompt must say (config/self_instruct.yaml): the values it is filled with, and the marks by which answers are
+# parsed. The one in English names the language as well.
+VALUES = ("tasks_per_request", "instruction_sentences", "input_words", "output_words")
+LABELS = ("Instruction", "Input", "Output")
 NO_INPUT = "<noinput>"
-# Groups are atomic: else an answer of twenty thousand blanks, or of labels alone, is searched for minutes.
-TASK = re.compile(
-    r"\s*+(?P<n>\d++)\s*+\.\s*+Instruction:"
-    r"(?>(?P<instruction>.*?)(?P=n)\s*+\.\s*+Input:)"
-    r"(?>(?P<input>.*?)(?P=n)\s*+\.\s*+Output:)"
-    r"(?P<output>.*)",
-    re.S,
-)
+MARKS = (*(f"{label}:" for label in LABELS), "###", NO_INPUT)
+# An entry ends with ### at the end of a line: within an answer, "### Title" is a heading.
+END = re.compile(r"###[^\S\n]*+(?:\n|\Z)")
+# Possessive, and from the first digit alone: else an answer of blanks or digits is searched for minutes.
+LABEL = re.compile(rf"(?<![0-9])(?P<number>[0-9]{{1,4}}+)\s*+\.\s*+(?P<name>{'|'.join(LABELS)}):")
 
 
-def seed_tasks(where: str, language: dict, phrases: dict[str, dict]) -> list[dict]:
-    """Return a language's seed tasks, {"instruction", "input", "output"}: the embedded world's, or a file's lines.
+def prompt_in(prompts: dict[str, str], code: str) -> dict[str, str]:
+    """Return the prompt of a language, {"language", "text"}: in the language itself, or in English where none is.
 
-    `where` is "embedded" or a path template over the language's code, name, iso639_1 and script to JSON lines.
+    `prompts` are those of config/self_instruct.yaml that a dataset may use, by the code of the language they are in.
     """
+    language = code if code in prompts else PIVOT
+    return {"language": language, "text": prompts[language]}
+
+
+def seed_tasks(
+    where: str | dict, language: dict, phrases: dict[str, dict], examples: str | Path | None = None
+) -> list[dict]:
+    """Return a language's seed tasks, {"instruction", "input", "output"} and, of a dataset, "id".
+
+    `where` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1 and
+    script to JSON lines; or {"dataset": name}, for the dataset's curated `examples` in the language.
+    """
+    fields = ("instruction", "input", "output")
+    if isinstance(where, dict):
+        return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
     if where == "embedded":
         from maple.embedded.teacher import seed_tasks as embedded
 
         return embedded(phrases[language["code"]])
     from maple.sources import read_rows
 
-    fields = ("instruction", "input", "output")
     rows = read_rows({"local": {"path": str(Path(where.format_map(language)))}}, fields)
     return [{field: row[field] or "" for field in fields} for row in rows]
 
@@ -74,22 +79,44 @@ def numbered(number: int, task: dict) -> str:
     )
 
 
-def parse(completion: str) -> Iterator[dict]:
+def parse(completion: str, first: int = 1, cut: bool = False) -> Iterator[dict]:
     """Yield the tasks of a completion, {"instruction", "input", "output", "fault", "completion"}.
 
-    Entries end with ###. One of which not all three fields parse is a fault, and so is the last when no ### closes it:
-    the completion had reached its length limit.
+    `first` is the number with which the list goes on; `cut`, whether the completion ended on its length limit. Entries
+    end with ###; the last may do without, unless it was cut. One of which not all three fields parse is a fault; so is
+    one whose number does not come after those before it, as in Alpaca's parser: the list was begun anew.
     """
-    *closed, rest = completion.split("###")
-    for text in closed:
-        if match := TASK.fullmatch(text):
-            fields = {name: text.strip() for name, text in match.groupdict().items()}
-            said = "" if fields["input"].lower() == NO_INPUT else fields["input"]
-            yield {"instruction": fields["instruction"], "input": said, "output": fields["output"]}
-        else:
-            yield {"fault": "not parsed", "completion": text.strip()}
-    if rest.strip() or not closed:
+    *entries, rest = END.split(completion)
+    if not cut and _entry(rest):
+        entries, rest = [*entries, rest], ""
+    entries = [text for text in entries if text.strip()]
+    last = first - 1
+    for text in entries:
+        number, task = _entry(text) or (0, {"fault": "not parsed", "completion": text.strip()})
+        yield {**task, "fault": "misnumbered"} if 0 < number <= last else task
+        last = max(last, number)
+    if rest.strip() or not entries:
         yield {"fault": "cut off", "completion": rest.strip()}
+
+
+def _entry(text: str) -> tuple[int, dict] | None:
+    """Return number and fields of an entry; None unless each label stands there once, in order, after one number."""
+    labels = list(LABEL.finditer(text))
+    number = labels[0]["number"] if labels else ""
+    # In an answer, "1. Input:" may be the step of a recipe; a further instruction is always the next entry.
+    own = [label for label in labels if label["number"] == number or label["name"] == "Instruction"]
+    if [(label["number"], label["name"]) for label in own] != [(number, name) for name in LABELS]:
+        return None
+    if text[: own[0].start()].strip():
+        return None
+    ends = [*(label.start() for label in own[1:]), len(text)]
+    fields = [text[label.end() : end].strip() for label, end in zip(own, ends, strict=True)]
+    instruction, said, output = fields
+    return int(number), {
+        "instruction": instruction,
+        "input": "" if said.lower() == NO_INPUT else said,
+        "output": output,
+    }
 
 
 def self_instruct(
@@ -102,16 +129,22 @@ def self_instruct(
 ) -> pl.DataFrame:
     """Make raw rows in one language; the result depends on the arguments alone.
 
-    `recipe` has the keys of DEFAULTS, and `curate`, the limits that a row must pass to be shown in later prompts. Rows
-    are counted against max_rows when they pass. Raises ValueError when there are too few seed tasks.
+    `recipe` has the keys of DEFAULTS; `curate`, the limits that a row must pass to be shown in later prompts; and
+    `prompt`, as prompt_in returns it. Rows are counted against max_rows when they pass. Raises ValueError when there
+    are too few seed tasks, or no task is left to ask for.
     """
     settings = DEFAULTS | recipe
     shown = settings["demonstrations"]
     if len(seeds) < shown["seed"]:
         raise ValueError(f"seed_tasks: {language['code']} has {len(seeds)}; at least {shown['seed']} are shown at once")
+    if settings["tasks_per_request"] <= sum(shown.values()):
+        raise ValueError("self_instruct: tasks_per_request counts the demonstrations; write more than they are")
+    print(f"{language['code']}: asked in {recipe['prompt']['language']}, {len(seeds)} seed tasks")
+    values = {name: settings[name] for name in VALUES}
+    prompt = recipe["prompt"]["text"].format(language=language["name"], **values)
     rng = random.Random(f"{seed} {language['code']}")
     common = {"language": language["code"], "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
-    seed_rows = [{**task, "id": f"seed-{number}"} for number, task in enumerate(seeds)]
+    seed_rows = [{"id": f"seed-{number}", **task} for number, task in enumerate(seeds)]
     rows: list[dict] = []
     kept: list[dict] = []
     for round in progress(range(settings["rounds"])):
@@ -121,7 +154,7 @@ def self_instruct(
             pool = rng.sample(kept, min(shown["pool"], len(kept)))
             drawn.append(rng.sample(seed_rows, min(len(seeds), sum(shown.values()) - len(pool))) + pool)
         requests = [
-            _request(f"{round}-{number}", tasks, settings["tasks_per_request"], language, rng.getrandbits(32))
+            _request(f"{round}-{number}", prompt, tasks, settings["tasks_per_request"], language, rng.getrandbits(32))
             for number, tasks in enumerate(drawn)
         ]
         for request, tasks, said in zip(requests, drawn, teacher.complete(requests), strict=True):
@@ -139,22 +172,23 @@ def self_instruct(
 
 def _tasks(said: str | Unfinished, shown: list[dict]) -> Iterator[dict]:
     """Yield the tasks of what a teacher said; one that its prompt showed is a fault."""
-    if isinstance(said, Unfinished) and not said.text:
+    cut = isinstance(said, Unfinished)
+    if cut and not said.text:
         yield {"fault": said.fault, "completion": ""}
         return
     pairs = {(task["instruction"].strip(), task["input"].strip()) for task in shown}
-    for task in parse(said.text if isinstance(said, Unfinished) else said):
+    for task in parse(said.text if cut else said, len(shown) + 1, cut):
         known = (task.get("instruction"), task.get("input")) in pairs
         yield {**task, "fault": "repeats the prompt"} if known else task
 
 
-def _request(id: str, tasks: list[dict], total: int, language: dict, seed: int) -> Request:
+def _request(id: str, prompt: str, tasks: list[dict], total: int, language: dict, seed: int) -> Request:
     shown = "".join(numbered(number, task) for number, task in enumerate(tasks, start=1))
     return Request(
         id=id,
         purpose="propose",
         language=language,
-        prompt=PROMPT.format(count=total, language=language["name"]) + shown,
+        prompt=f"{prompt}\n{shown}",
         seed=seed,
         fields={"count": total - len(tasks), "first": len(tasks) + 1, "demonstrations": tasks},
     )

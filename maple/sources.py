@@ -72,13 +72,23 @@ def resolve(source: Mapping, language: Mapping, data: str | None = None, split: 
     }
 
 
+def _within(value: object, way: Sequence[str]) -> object:
+    """Return what a way of keys and places leads to; None where it leads nowhere."""
+    for step in way:
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
 def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a resolved source.
 
     `source` is {"local": {"path"}}, {"hub": {"dataset", "revision", "subset"?, "split"}} or {"hub": {"dataset",
     "revision", "files"}}, a glob of Parquet or JSON lines in the repository; each with an optional "columns": {our
-    name: its name}. Every row has at least `fields`; otherwise a SourceError names the file, the row and the missing
-    column.
+    name: its name, or the way to a value within it, as in instances.0.input}. Every row has at least `fields`;
+    otherwise a SourceError names the file, the row and the missing column.
     """
     ((kind, place),) = source.items()
     name = place["path"] if kind == "local" else place["dataset"]
@@ -88,6 +98,8 @@ def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
         for ours, theirs in renamed.items():
             if theirs in row:
                 row[ours] = row.pop(theirs)
+            elif (found := _within(row, theirs.split("."))) is not None:
+                row[ours] = found
         missing = [field for field in fields if field not in row]
         if missing:
             raise SourceError(

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 
+from maple.contamination import OVERLAP
 from maple.definitions import (
     DefinitionError,
     check,
@@ -16,12 +18,25 @@ from maple.definitions import (
 )
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
-from maple.openai_teacher import DECIDES
+from maple.local_teacher import DECIDES as LOCAL_DECIDES
+from maple.openai_teacher import DECIDES as OPENAI_DECIDES
+from maple.translators import DECIDES as TRANSLATOR_DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
 IDENTITY = ("code", "name", "iso639_1", "script")
+# Which keys of the blocks that say how a dataset is made decide what is made; the others say how it is asked.
+DECIDES = {
+    "openai": OPENAI_DECIDES,
+    "vllm": LOCAL_DECIDES,
+    "transformers": LOCAL_DECIDES,
+    "translator": TRANSLATOR_DECIDES,
+}
+# Of these blocks `model` is a file of config/models/.
+LOCAL = ("vllm", "transformers", "translator")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
+
+NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
 
 
 @dataclass(frozen=True)
@@ -29,13 +44,17 @@ class Study:
     """Everything the rules look up, keyed by name.
 
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
-    script of every row of it; phrases: the embedded world's words with the identity; models: definitions; corpora: the
-    phrases that a built base is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for
-    the rule that needs it; services: how their teachers are asked over the network; refusals: how an output begins that
-    refuses, by language; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of them, for
-    prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; guards: the sources of tasks whose
-    passages no dataset may hold, with the field of the passage; runs: the grid, bases first; dataset_languages: the
-    codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
+    the grid or a dataset needs; corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
+    parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that make it, by role
+    ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
+    use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
+    cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
+    words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of
+    them, for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; tested: the texts of test
+    rows that are looked for in datasets, {"source", "fields", "languages"} of the tasks and of those in decontaminated,
+    none where rows are embedded; runs: the grid, bases first; dataset_languages: the codes a dataset is made in;
+    task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -45,9 +64,13 @@ class Study:
     models: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
+    dataset_models: dict[str, dict[str, str]]
     services: dict[str, dict]
     limits: dict[str, dict]
+    prompts: dict[str, dict[str, str]]
     refusals: dict[str, list[str]]
+    unservable: dict[str, list[str]]
+    decontaminated: dict[str, dict]
     mixes: dict[str, dict]
     cells: dict[str, dict]
     tasks: dict[str, dict]
@@ -55,39 +78,118 @@ class Study:
     sources: dict[str, dict]
     measures: dict[str, dict]
     asked: dict[str, dict]
-    guards: dict[str, dict]
+    tested: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
 
 
-def _recipe(definition: dict) -> dict:
+def _blocks(definition: dict) -> dict[str, str]:
+    """Return the blocks that say how a dataset is made, by role: of its teacher, where one needs it, and translator."""
+    blocks = {"teacher": definition.get("teacher"), "translator": "translator" if "translator" in definition else None}
+    return {role: block for role, block in blocks.items() if block in DECIDES}
+
+
+def _dataset_models(name: str, definition: dict, models: Mapping[str, dict]) -> dict[str, str]:
+    """Return the models that make a dataset, by role; raise a DefinitionError for one that no file defines."""
+    made_by = {}
+    for role, block in _blocks(definition).items():
+        if block in LOCAL:
+            model = definition[block]["model"]
+            if model not in models:
+                raise DefinitionError(
+                    f"config/datasets/{name}.yaml: {block}.model names {model!r}, which config/models/ lacks; "
+                    f"it has {', '.join(models)}"
+                )
+            made_by[role] = model
+    return made_by
+
+
+def _recipe(definition: dict, models: Mapping[str, dict]) -> dict:
     """Return the part of a dataset's definition that decides what is synthesized."""
     kind = definition["recipe"]
     kept = {key: definition[key] for key in ("recipe", "teacher", "seed", "seed_tasks", kind) if key in definition}
-    if definition.get("teacher") == "openai":
-        kept["openai"] = {key: value for key, value in definition["openai"].items() if key in DECIDES}
+    for block in _blocks(definition).values():
+        kept[block] = {key: value for key, value in definition[block].items() if key in DECIDES[block]}
+        if block in LOCAL:
+            kept[block]["trust_remote_code"] = models[definition[block]["model"]].get("trust_remote_code", False)
     return kept
 
 
 def _service(name: str, definition: dict) -> dict:
-    """Return how a dataset's teacher is asked over the network, and the file that says so; it decides no answer."""
-    if definition.get("teacher") != "openai":
-        return {}
-    how = {key: value for key, value in definition["openai"].items() if key not in DECIDES}
-    return {**how, "file": f"config/datasets/{name}.yaml"}
+    """Return how a dataset's teacher and translator are asked, and the file that says so; it decides no answer."""
+    file = f"config/datasets/{name}.yaml"
+    return {
+        role: {**{key: value for key, value in definition[block].items() if key not in DECIDES[block]}, "file": file}
+        for role, block in _blocks(definition).items()
+    }
 
 
-def _datasets_needed(datasets: Mapping[str, dict], named: set[str]) -> dict[str, dict]:
-    """Return the datasets of the grid and those whose English instructions they translate."""
-    needed, queue = {}, sorted(named)
+def _made_from(definition: Mapping) -> dict[str, str]:
+    """Return the datasets that one is made from, by the keys that name them."""
+    seeds = definition.get("seed_tasks")
+    named = {
+        "translate_respond.instructions": definition.get("translate_respond", {}).get("instructions"),
+        "seed_tasks.dataset": seeds["dataset"] if isinstance(seeds, Mapping) else None,
+    }
+    return {key: name for key, name in named.items() if name}
+
+
+def _datasets_needed(
+    datasets: Mapping[str, dict], grid: set[str], languages: list[str], table: Mapping
+) -> dict[str, list[str]]:
+    """Return the languages in which each dataset is made.
+
+    Those of the grid are made in all that they state; those that they are made from in what that takes: English to
+    translate, the languages themselves for seed tasks.
+    """
+    made: dict[str, list[str]] = {}
+    queue = [
+        (name, stated_languages(datasets[name], languages, table, f"config/datasets/{name}.yaml"), ())
+        for name in sorted(grid)
+    ]
     while queue:
-        name = queue.pop()
-        needed.update(pick([name], datasets, "translate_respond.instructions", "config/datasets/"))
-        source = datasets[name].get("translate_respond", {}).get("instructions")
-        if source and source not in needed:
-            queue.append(source)
-    return needed
+        name, codes, users = queue.pop(0)
+        file = f"config/datasets/{name}.yaml"
+        if name in users:
+            circle = " from ".join((*users[users.index(name) :], name))
+            raise DefinitionError(f"{file}: no dataset can be made from itself: {circle}; let one name another dataset")
+        if name not in grid or not users:
+            made[name] = list(dict.fromkeys((*made.get(name, ()), *codes)))
+        for key, source in _made_from(datasets[name]).items():
+            pick([source], datasets, key, "config/datasets/")
+            wanted = [PIVOT] if key == "translate_respond.instructions" else codes
+            stated = stated_languages(datasets[source], wanted, table, f"config/datasets/{source}.yaml")
+            if lacking := [code for code in wanted if code not in stated]:
+                raise DefinitionError(
+                    f"{file}: {key}: {source} is not made in {', '.join(lacking)}; add to its `languages`, or state "
+                    "fewer here"
+                )
+            queue.append((source, wanted, (*users, name)))
+    return made
+
+
+def _by_language(path: Path, schema: Path, table: Mapping) -> dict:
+    """Return what a file says of each language; a DefinitionError names a code that config/languages.tsv lacks."""
+    content = read_yaml(path)
+    check(content, schema, path)
+    pick(list(content), table, path.name, "config/languages.tsv")
+    return content
+
+
+def _check_prompt(text: str, code: str, file: Path) -> None:
+    from maple.self_instruct import MARKS, VALUES
+
+    try:
+        named = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise DefinitionError(f"{file}: {code}: {error}; braces stand around values alone") from None
+    values = [*VALUES, "language"] if code == PIVOT else VALUES
+    lacking = [f"{{{name}}}" for name in values if name not in named] + [mark for mark in MARKS if mark not in text]
+    if lacking:
+        raise DefinitionError(f"{file}: {code}: the prompt lacks {', '.join(lacking)}; see the head of the file")
+    if unknown := sorted(named - {*VALUES, "language"}):
+        raise DefinitionError(f"{file}: {code}: unknown value {unknown}; known are language, {', '.join(VALUES)}")
 
 
 def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
@@ -106,8 +208,19 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     all_tasks = read_definitions(folder / "tasks", schemas / "task.schema.yaml")
     tasks = pick(config["tasks"], all_tasks, "tasks", "config/tasks/")
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
-    chosen = _datasets_needed(datasets, {run["dataset"] for run in runs if run["rank"] is not None})
+    in_grid = {run["dataset"] for run in runs if run["rank"] is not None}
+    dataset_languages = _datasets_needed(datasets, in_grid, list(languages), table)
+    chosen = {name: datasets[name] for name in dataset_languages}
 
+    decontaminated, compared = {}, dict(tasks)
+    for name, definition in chosen.items():
+        decontaminated[name] = definition["curate"].get("decontaminate") or NOT_DECONTAMINATED
+        key = f"config/datasets/{name}.yaml: curate.decontaminate.tasks"
+        compared |= pick(decontaminated[name]["tasks"], all_tasks, key, "config/tasks/")
+    if config["task_source"] == "embedded":  # rows that are made here are in no set
+        decontaminated, compared = {name: NOT_DECONTAMINATED for name in chosen}, {}
+    for name, task in {**tasks, **compared}.items():
+        _check_source(name, task, config)
     for name, task in tasks.items():
         _check_task(name, task, config, table)
     for key in ("shots", "max_new_tokens", "answers"):
@@ -119,16 +232,22 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     _check_engine(config["generate"]["engine"])
     _check_training(methods, config["finetune"])
 
+    prompts = _by_language(folder / "self_instruct.yaml", schemas / "prompts.schema.yaml", table)
+    for code, text in prompts.items():
+        _check_prompt(text, code, folder / "self_instruct.yaml")
     identities = {code: {key: row[key] for key in IDENTITY} for code, row in table.items()}
     worded = read_yaml(folder / "phrases.yaml")
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
-    chosen_models = {name: models[name] for name in dict.fromkeys(run["model"] for run in runs)}
+    made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
+    named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
+    chosen_models = {name: models[name] for name in dict.fromkeys(named)}
     speech = {code: phrases[code] for code in languages if code in phrases}
-    sources = {name: {config["task_source"]: task["sources"][config["task_source"]]} for name, task in tasks.items()}
-    task_languages = {}
-    for name, source in sources.items():
-        offered = source[config["task_source"]]["languages"]
-        task_languages[name] = [code for code in languages if offered == "all" or code in offered]
+    sources, offered = {}, {}
+    for name, task in {**tasks, **compared}.items():
+        sources[name] = {config["task_source"]: task["sources"][config["task_source"]]}
+        stated = sources[name][config["task_source"]]["languages"]
+        offered[name] = [code for code in table if stated == "all" or code in stated]
+    task_languages = {name: [code for code in languages if code in offered[name]] for name in tasks}
     if not any(task_languages.values()):
         raise DefinitionError(
             "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
@@ -144,10 +263,21 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         phrases=phrases,
         models=chosen_models,
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
-        recipes={name: _recipe(definition) for name, definition in chosen.items()},
+        recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
+        dataset_models=made_by,
         services={name: _service(name, definition) for name, definition in chosen.items()},
-        limits={name: definition["curate"] for name, definition in chosen.items()},
-        refusals=read_yaml(folder / "refusals.yaml"),
+        # Recipes curate between their rounds: what names test sets is no limit of theirs, and makes nothing anew.
+        limits={
+            name: {key: limit for key, limit in definition["curate"].items() if key != "decontaminate"}
+            for name, definition in chosen.items()
+        },
+        prompts={
+            name: {PIVOT: prompts[PIVOT]} if definition.get("prompt_language") == "english" else prompts
+            for name, definition in chosen.items()
+        },
+        refusals=_by_language(folder / "refusals.yaml", schemas / "words.schema.yaml", table),
+        unservable=_by_language(folder / "unservable.yaml", schemas / "words.schema.yaml", table),
+        decontaminated=decontaminated,
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         tasks=tasks,
@@ -159,18 +289,22 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         sources=sources,
         measures={name: _measure(task, asked[name]["answers"], task_languages[name]) for name, task in tasks.items()},
         asked=asked,
-        guards={
-            name: {"source": sources[name], "field": task["passage"]}
-            for name, task in tasks.items()
-            if "passage" in task and config["task_source"] != "embedded"
+        tested={
+            name: {"source": sources[name], "fields": task["fields"], "languages": offered[name]}
+            for name, task in compared.items()
         },
         runs=runs,
-        dataset_languages={
-            name: stated_languages(definition, list(languages), table, f"config/datasets/{name}.yaml")
-            for name, definition in chosen.items()
-        },
+        dataset_languages=dataset_languages,
         task_languages=task_languages,
     )
+
+
+def _check_source(name: str, task: Mapping, config: Mapping) -> None:
+    if config["task_source"] not in task["sources"]:
+        raise DefinitionError(
+            f"config/tasks/{name}.yaml: has no source {config['task_source']!r}, which the config's task_source asks "
+            f"for; it has {', '.join(task['sources'])}"
+        )
 
 
 def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> None:
@@ -178,11 +312,6 @@ def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> No
     from maple.tasks import VOICES, worded, words_named
 
     file = f"config/tasks/{name}.yaml"
-    if config["task_source"] not in task["sources"]:
-        raise DefinitionError(
-            f"{file}: has no source {config['task_source']!r}, which the config's task_source asks for; "
-            f"it has {', '.join(task['sources'])}"
-        )
     for metric in (*task["metrics"], task["headline"]):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")

@@ -1,10 +1,30 @@
 """Teachers: who writes, translates and answers instructions. Structured requests go in, text completions come out."""
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from maple.journal import Journal
+
+# Where teachers and translators are written. They are imported by name: so the code that a job depends on
+# (maple.fingerprint) is that of its own teacher, and an edit of one makes no other's data anew.
+TEACHERS = {
+    "embedded": "maple.embedded.teacher",
+    "openai": "maple.openai_teacher",
+    "vllm": "maple.local_teacher",
+    "transformers": "maple.local_teacher",
+}
+TRANSLATOR = "maple.translators"
+# How an answer is drawn where a dataset does not say it.
+SAMPLING = {
+    "temperature": 1.0,  # Stanford Alpaca's generator, generate_instruction.py; PolyLM names none
+    "top_p": 1.0,  # the same
+    "max_tokens": 3072,  # the same; new tokens
+}
 
 
 @dataclass(frozen=True)
@@ -41,24 +61,69 @@ class Teacher(Protocol):
         """Return one answer a request."""
 
 
+class Translator(Protocol):
+    """Translates texts from English in a teacher's place, in the order given."""
+
+    def translate(self, texts: list[str], language: dict) -> list[str | Unfinished]:
+        """Return one translation a text."""
+
+
 class TeacherError(RuntimeError):
     """A teacher cannot be asked on; the message says what to edit."""
 
 
+def modules(recipe: dict) -> list[str]:
+    """Return the modules in which the teacher and the translator of a dataset's recipe are written."""
+    return [
+        *([TEACHERS[recipe["teacher"]]] if "teacher" in recipe else []),
+        *([TRANSLATOR] if "translator" in recipe else []),
+    ]
+
+
 def teacher(
-    name: str, phrases: dict[str, dict], settings: dict | None = None, journal: "Journal | None" = None
+    name: str,
+    phrases: dict[str, dict],
+    settings: dict | None = None,
+    journal: "Journal | None" = None,
+    *,
+    model: str | Path | None = None,
+    threads: int = 1,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Teacher:
     """Return the teacher called `name`.
 
-    `phrases` are the embedded teacher's words, {code: words}; `settings` what a dataset says of a teacher that is asked
-    over the network, whose answers are kept in `journal` until the job is done. Raises ValueError for an unknown one.
+    `phrases` are the embedded teacher's words, {code: words}; `settings` what a dataset says of another one, whose
+    answers are kept in `journal` until the job is done; `model` is the folder of one that is a model on this machine.
+    Raises ValueError for an unknown one.
     """
+    if name not in TEACHERS:
+        raise ValueError(f"teacher: {name!r} is unknown; write one of {', '.join(TEACHERS)}")
+    module = import_module(TEACHERS[name])
     if name == "embedded":
-        from maple.embedded.teacher import EmbeddedTeacher
-
-        return EmbeddedTeacher(phrases)
+        return module.EmbeddedTeacher(phrases)
     if name == "openai":
-        from maple.openai_teacher import OpenAITeacher
+        return module.OpenAITeacher(settings, journal)
+    return module.LocalTeacher(name, settings, model, journal, threads=threads, progress=progress)
 
-        return OpenAITeacher(settings, journal)
-    raise ValueError(f"teacher: {name!r} is unknown; write embedded or openai")
+
+def answer_of(row: dict) -> str | Unfinished:
+    """Return the answer that a journal's row holds."""
+    if "failure" in row:
+        return Unfinished("no answer")
+    return Unfinished("cut off", row["text"]) if row["finish_reason"] == "length" else row["text"]
+
+
+def ledger(rows: Iterable[dict]) -> dict:
+    """Sum a journal: {"answers", "failures", "prompt_tokens", "completion_tokens", "usd"}, each request once.
+
+    Rows of a translator, which have a `translation`, are none of a teacher's.
+    """
+    once = {row["key"]: row for row in rows if "translation" not in row}.values()
+    answers = [row for row in once if "failure" not in row]
+    return {
+        "answers": len(answers),
+        "failures": len(once) - len(answers),
+        "prompt_tokens": sum(row["prompt_tokens"] for row in answers),
+        "completion_tokens": sum(row["completion_tokens"] for row in answers),
+        "usd": round(math.fsum(row["usd"] for row in answers), 6),
+    }

@@ -1,14 +1,16 @@
 """Translate, then respond, as Bactrian-X was made (arXiv 2305.15011).
 
-English instructions and inputs are translated; the answer is not: the teacher answers in the language itself.
+English instructions and inputs are translated, by a translator or by the teacher; the answer is not: the teacher
+answers in the language itself.
 """
 
+import random
 from collections.abc import Callable, Iterable
 
 import polars as pl
 
 from maple.examples import PIVOT, raw_rows
-from maple.teachers import Request, Teacher, Unfinished
+from maple.teachers import Request, Teacher, Translator, Unfinished
 
 TRANSLATE = "Translate this text from English to {language}. Write the translation and nothing else.\n\n{text}\n"
 RESPOND = "Answer this in {language}. Write the answer and nothing else.\n\n{instruction}\n{input}\n"
@@ -21,29 +23,35 @@ def translate_respond(
     teacher: Teacher,
     seed: int,
     progress: Callable[[Iterable], Iterable],
+    translator: Translator | None = None,
 ) -> pl.DataFrame:
     """Make raw rows in one language from curated English examples; ids are parallel over languages.
 
     `recipe` has max_rows (of the English examples, the first ones; None for all). A row whose translation or answer is
-    empty has a fault. English itself is answered anew and not translated.
+    empty has a fault, and so has one whose answer repeats its prompt. English itself is answered anew and not
+    translated; without a translator the teacher translates.
     """
     code = language["code"]
     sources = english.head(recipe.get("max_rows") or english.height).to_dicts()
-    texts = [(row["id"], field, row[field]) for row in sources for field in ("instruction", "input") if row[field]]
+    texts = {(row["id"], field): row[field] for row in sources for field in ("instruction", "input") if row[field]}
+
+    def request(id: str, purpose: str, prompt: str, fields: dict) -> Request:
+        # A seed of its own: with the same one for all, a model that draws would draw alike in every answer.
+        own = random.Random(f"{seed} {code} {purpose} {id}").getrandbits(32)
+        return Request(id, purpose, language, prompt.format(language=language["name"], **fields), own, fields)
+
     if code != PIVOT:
-        requests = [
-            Request(
-                f"{id}:{field}",
-                "translate",
-                language,
-                TRANSLATE.format(language=language["name"], text=text),
-                seed,
-                {"text": text},
+        if translator is not None:
+            said = translator.translate(list(texts.values()), language)
+        else:
+            said = teacher.complete(
+                [
+                    request(f"{id}:{field}", "translate", TRANSLATE, {"text": text})
+                    for (id, field), text in texts.items()
+                ]
             )
-            for id, field, text in texts
-        ]
-        texts = [(id, field, said) for (id, field, _), said in zip(texts, teacher.complete(requests), strict=True)]
-    translated = {(id, field): _whole(said, "empty translation") for id, field, said in texts}
+        texts = dict(zip(texts, said, strict=True))
+    translated = {place: _whole(said, "empty translation") for place, said in texts.items()}
     rows = []
     for row in progress(sources):
         instruction, fault = translated[row["id"], "instruction"]
@@ -58,21 +66,14 @@ def translate_respond(
             }
         )
     asked = [row for row in rows if not row["fault"]]
-    answers = teacher.complete(
-        [
-            Request(
-                row["id"],
-                "respond",
-                language,
-                RESPOND.format(language=language["name"], **{key: row[key] for key in ("instruction", "input")}),
-                seed,
-                {"instruction": row["instruction"], "input": row["input"]},
-            )
-            for row in asked
-        ]
-    )
-    for row, answer in zip(asked, answers, strict=True):
+    requests = [
+        request(row["id"], "respond", RESPOND, {"instruction": row["instruction"], "input": row["input"]})
+        for row in asked
+    ]
+    for row, sent, answer in zip(asked, requests, teacher.complete(requests), strict=True):
         row["output"], row["fault"] = _whole(answer, "empty answer")
+        if sent.prompt.strip() in row["output"]:
+            row["fault"] = "repeats the prompt"
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
 
 

@@ -1,6 +1,7 @@
 """What several tests stand on: toy models and a toy tokenizer."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,46 @@ def toy_base(tmp_path_factory) -> Path:
     texts = ["The sun rises in the east.", "Jua huchomoza mashariki."] * 50
     build(definition, iter(texts), folder, threads=1, progress=iter)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chat_base(toy_base, tmp_path_factory) -> Path:
+    """The toy base with a chat template, which writes the BOS itself."""
+    folder = tmp_path_factory.mktemp("chat") / "base"
+    shutil.copytree(toy_base, folder)
+    (folder / "chat_template.jinja").write_text(
+        "{{ bos_token }}{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wide_base(toy_base, tmp_path_factory) -> Path:
+    """The toy base with room for the prompts of self-instruct."""
+    folder = tmp_path_factory.mktemp("wide") / "base"
+    shutil.copytree(toy_base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nllb(tmp_path_factory) -> Path:
+    """A toy NLLB: FLORES-200 codes, three sentences in Swahili and German."""
+    import seq2seq
+
+    return seq2seq.build(tmp_path_factory.mktemp("nllb"), seq2seq.nllb_tokenizer(), seq2seq.CODES, "{}")
+
+
+@pytest.fixture(scope="session")
+def m2m100(tmp_path_factory) -> Path:
+    """A toy M2M100: ISO 639-1 codes, the same three sentences."""
+    import seq2seq
+
+    tokenizer = seq2seq.m2m100_tokenizer(tmp_path_factory.mktemp("sentencepiece"))
+    names = {short: short for short in seq2seq.CODES}
+    return seq2seq.build(tmp_path_factory.mktemp("m2m100"), tokenizer, names, "__{}__")
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ ROWS = {
     "languages": ["eng_Latn"],
     "load": {"local": {"path": "rows.jsonl"}},
     "curate": {},
-    "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+    "mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
 }
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -183,7 +183,7 @@ def test_the_chain_runs_on_real_rows(tmp_path):
     shots = summary.filter(pl.col("language") != "all", pl.col("task") != "all")
     assert ((shots["shots"] + shots["shots_dropped"]) - 2).abs().max() < 1e-9
     assert shots["shots"].max() > 0 and shots["shots_dropped"].max() > 0
-    examples = pl.read_parquet(project.folder / "results/examples/multialpaca/jpn_Jpan.parquet")
+    examples = pl.read_parquet(project.folder / "results/examples/multialpaca-sample/jpn_Jpan.parquet")
     assert examples.height > 100
     page = (project.folder / "results/report.html").read_text()
     assert "xcopa" in page and "Faulty and repaired rows" in page
@@ -206,6 +206,35 @@ def test_a_dataset_that_holds_passages_of_belebele_is_refused(tmp_path):
     project.snakemake("results/cleared/little/eng_Latn.json", fails=True)
     log = (project.folder / "logs/guard/little/eng_Latn.log").read_text()
     assert "dataset little: 1 examples hold passages of belebele" in log
+
+
+def test_examples_of_a_test_set_are_dropped_and_one_task_more_in_the_study_drops_nothing_anew(tmp_path):
+    (tmp_path / "toy").mkdir()
+    project = Project.made_in(tmp_path / "toy")
+    premise = "All the children of the village went to school early because of the great feast."
+    song = "They sang a song about the morning sun."
+    item = {"row": 1, "sentence1": premise, "sentence2": "They slept.", "gold_label": "contradiction"}
+    for folder, row in {"xnli": item, "xcopa": {"idx": 1, "premise": song}}.items():
+        (project.folder / folder / "en").mkdir(parents=True)
+        (project.folder / folder / "en/test.jsonl").write_text(json.dumps(row))
+    examples = [{"instruction": "Say it.", "output": song}, {"instruction": "Tell it.", "output": premise}]
+    (project.folder / "rows.jsonl").write_text("\n".join(map(json.dumps, examples)))
+    project.write("config/datasets/little.yaml", ROWS | {"curate": {"decontaminate": {"tasks": ["xnli"], "words": 13}}})
+    study = {"task_source": "local", "data": ".", "languages": ["eng_Latn"]}
+    project.study(tasks=["xnli"], **study)
+    cleared = "results/cleared/little/eng_Latn.json"
+    project.snakemake(cleared, "results/mixtures/little.parquet")
+    dropped = pl.read_parquet(project.folder / "results/dropped/little/eng_Latn.parquet")
+    assert dropped.select("id", "reason").rows() == [("1", "in a test set: xnli")]
+    assert json.loads((project.folder / cleared).read_text())["xnli"]["overlapping"] == 0
+    card = json.loads((project.folder / "results/cards/mix/little.json").read_text())
+    assert (card["stage"], card["dataset"], card["rows"]) == ("mix", "little", 1)
+    assert card["languages"]["eng_Latn"]["words"] == 2 + 8
+    project.study(tasks=["xnli", "xcopa"], **study)
+    assert project.jobs(cleared, "results/mixtures/little.parquet") == {"guard": 1}
+    project.snakemake(cleared)
+    counted = json.loads((project.folder / cleared).read_text())
+    assert counted["xcopa"] == {"items": 1, "examples": 1, "overlapping": 1, "first": ["0"]}
 
 
 def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):

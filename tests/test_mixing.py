@@ -1,7 +1,7 @@
 import polars as pl
 
 from maple.examples import EXAMPLE_SCHEMA
-from maple.mixing import hold_out, mix, shares
+from maple.mixing import card, hold_out, mix, shares
 
 
 def rows(language, count, name="{language}-{n:03}", **common):
@@ -67,3 +67,23 @@ def test_what_is_held_out_does_not_depend_on_the_order_of_the_parts():
     parts = [rows("a", 40), rows("b", 40)]
     first, second = (mix(order, 20, 0.0, seed=1, held_out=3)[1] for order in (parts, parts[::-1]))
     assert first.equals(second)
+
+
+def test_a_card_counts_each_language_s_rows_and_what_the_learnt_ones_hold():
+    said = {"instruction": "Sema ndiyo.", "input": "", "output": "ndiyo"}
+    swahili, thai = rows("swh", 20, **said), rows("tha", 4, **said | {"output": "ใช่"})
+    mixture, held = mix([swahili, thai], rows=8, alpha=0.0, seed=1, held_out=2)
+    assert card([swahili, thai], mixture, held) == {
+        "rows": 8,
+        "languages": {
+            "swh": {"available": 20, "learnt": 4, "held_out": 2, "words": 12, "characters": 64, "bytes": 64},
+            # ใช่ is two tokens (a letter, a letter with its mark), three characters, nine bytes.
+            "tha": {"available": 4, "learnt": 4, "held_out": 0, "words": 16, "characters": 56, "bytes": 80},
+        },
+    }
+
+
+def test_a_language_that_gives_nothing_stands_in_the_card():
+    one, other = rows("a", 3), rows("b", 3)
+    counted = card([one, other], one, one.clear())["languages"]
+    assert counted["b"] == {"available": 3, "learnt": 0, "held_out": 0, "words": 0, "characters": 0, "bytes": 0}

@@ -11,18 +11,19 @@ from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
 
 from maple.curation import curate
-from maple.definitions import DefinitionError, check
+from maple.definitions import DefinitionError, check, read_yaml
 from maple.files import read_json
 from maple.journal import Journal
-from maple.openai_teacher import OpenAITeacher, ledger
+from maple.openai_teacher import OpenAITeacher
 from maple.self_instruct import self_instruct
 from maple.study import _recipe, _service
-from maple.teachers import Request, TeacherError, Unfinished
+from maple.teachers import Request, TeacherError, Unfinished, ledger
 from maple.translate_respond import translate_respond
 
 SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
 SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
 LIMITS = {"script_share": 0.5, "instruction_words": [1, 150], "instruction_input_rouge_l": 0.5}
+PROMPT = {"language": "eng_Latn", "text": read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"]}
 SECRET = "sk-very-secret"
 
 
@@ -43,7 +44,7 @@ def requests(count, purpose="propose"):
 def made(asked, rounds=2):
     shown = {"seed": 2, "pool": 1}
     recipe = {"rounds": rounds, "first_round_requests": 8, "requests_per_round": 24, "demonstrations": shown}
-    return self_instruct({**recipe, "curate": LIMITS}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+    return self_instruct({**recipe, "curate": LIMITS, "prompt": PROMPT}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
 
 
 def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_once(tmp_path):
@@ -197,10 +198,11 @@ language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "
 url, folder = sys.argv[1:]
 recipe = {
     "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": folder + "/seeds.jsonl", "limits": {},
+    "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
     "openai": {"base_url": url, "model": "m"},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
 }
-service = {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}
+service = {"teacher": {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}}
 journal = Journal(folder + "/journal.jsonl")
 rows = synthesize(recipe, language=language, phrases={}, english=None, progress=iter, service=service, journal=journal)
 write_parquet(rows, folder + "/rows.parquet")
@@ -253,7 +255,7 @@ DATASET = {
     "seed_tasks": "embedded",
     "self_instruct": {"rounds": 1, "first_round_requests": 2},
     "curate": LIMITS,
-    "mix": {"rows": 10, "alpha": 0.0, "seed": 1},
+    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
 }
 SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
 
@@ -281,8 +283,8 @@ def test_the_teacher_needs_its_block():
 
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
     definition = {**DATASET, "openai": {**BLOCK, "temperature": 0.7, "max_usd": 3, "timeout": 9}}
-    assert _recipe(definition)["openai"] == {**BLOCK, "temperature": 0.7}
-    assert _service("d", definition) == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
+    assert _recipe(definition, {})["openai"] == {**BLOCK, "temperature": 0.7}
+    assert _service("d", definition)["teacher"] == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
 
 
 @pytest.mark.heavy

@@ -9,12 +9,13 @@ import regex
 from project import ROOT
 
 from maple.benchmarks import places, read_task
-from maple.contamination import ContaminationError, passages_in, refuse_passages
+from maple.contamination import FEWEST, OVERLAP, ContaminationError, found_in, guard, overlaps
 from maple.definitions import read_definitions, read_languages
 from maple.examples import EXAMPLE_SCHEMA
+from maple.load import load
 from maple.scoring import score_items
 from maple.segmentation import tokens
-from maple.sources import read_rows, resolve
+from maple.sources import resolve
 from maple.tasks import render, task_words
 from maple.words import sentences, words
 
@@ -183,9 +184,11 @@ def test_xcopa_is_mended_where_it_is_wrong_and_nowhere_else(code):
     assert (prompts_of("xcopa", code)["repaired"].sum() > 0) == (code in wrong)
 
 
-def belebele(code):
-    source = resolve({"local": TASKS["belebele"]["sources"]["local"]}, LANGUAGES[code], str(SHARED), "test")
-    return {"belebele": {"sources": [source], "field": TASKS["belebele"]["passage"]}}
+def compared_with(task, codes):
+    definition = TASKS[task]
+    places = [LANGUAGES[code] for code in codes if code in there(task)]
+    sources = [resolve({"local": definition["sources"]["local"]}, row, str(SHARED), "test") for row in places]
+    return {task: {"sources": sources, "fields": definition["fields"], "passage": definition.get("passage")}}
 
 
 def examples(outputs, code):
@@ -197,36 +200,70 @@ def examples(outputs, code):
     return pl.DataFrame(rows, schema=EXAMPLE_SCHEMA)
 
 
-def sentence_pairs(code):
-    """The first two sentences of each passage; of Thai, which marks no end of a sentence, the first half."""
+def clauses(code):
+    """The first sentence of each passage; of Thai, which marks no end of a sentence, the first quarter."""
     for passage in sorted({row["flores_passage"] for row in rows_of("belebele", code)["test"]}):
-        clauses = passage.split(" ")
-        yield " ".join(clauses[: len(clauses) // 2 + 1] if code == "tha_Thai" else sentences(passage)[:2])
+        spaced = passage.split(" ")
+        yield " ".join(spaced[: len(spaced) // 4 + 1]) if code == "tha_Thai" else sentences(passage)[0]
 
 
-@pytest.mark.parametrize("code", ["eng_Latn", "tha_Thai", "zho_Hans", "tam_Taml"])
-def test_two_sentences_of_a_passage_are_refused(code):
+def long_enough(text, code, words=OVERLAP):
+    return len(tokens(text)) >= words * (2 if LANGUAGES[code]["script"] in ("Thai", "Laoo", "Hans", "Hant") else 1)
+
+
+each_script = pytest.mark.parametrize("code", ["eng_Latn", "tha_Thai", "zho_Hans", "tam_Taml"])
+
+
+@each_script
+def test_a_sentence_of_a_passage_is_refused(code):
     harmless = [LANGUAGES[code][name] for name in ("xnli_instruction", "xcopa_instruction", "qa_instruction")]
-    refuse_passages(examples(harmless, code), belebele(code), "d")
-    held = f"{harmless[0]} {next(sentence_pairs(code))} {harmless[1]}"
+    compared = guard(examples(harmless, code), compared_with("belebele", [code]), "d")
+    assert compared == {"belebele": {"items": 200, "examples": 3, "overlapping": 0, "first": []}}
+    sentence = next(said for said in clauses(code) if long_enough(said, code))
+    held = f"{harmless[0]} {sentence} {harmless[1]}"
     with pytest.raises(ContaminationError, match="1 examples hold passages of belebele, the first are row 3"):
-        refuse_passages(examples([*harmless, held], code), belebele(code), "d")
+        guard(examples([*harmless, held], code), compared_with("belebele", [code]), "d")
 
 
-@pytest.mark.parametrize("code", ["eng_Latn", "tha_Thai", "zho_Hans", "tam_Taml"])
-def test_two_sentences_of_any_passage_are_found(code):
-    # 20 words, or 40 characters in scripts without spaces: so many surely hold a stretch that is looked for.
-    enough = 40 if LANGUAGES[code]["script"] in ("Thai", "Hans") else 20
-    pairs = [pair for pair in sentence_pairs(code) if len(tokens(pair)) >= enough]
-    assert len(pairs) > 30
+@each_script
+def test_a_sentence_of_any_passage_is_found(code):
+    said = [text for text in clauses(code) if long_enough(text, code)]
+    assert len(said) > 30
     passages = {row["flores_passage"] for row in rows_of("belebele", code)["test"]}
-    made = examples(pairs, code)
-    assert passages_in(made, passages) == made["id"].to_list()
+    assert overlaps(examples(said, code), {"belebele": passages}, OVERLAP)["row"].to_list() == list(range(len(said)))
 
 
-def test_real_instructions_hold_no_passage():
-    rows = read_rows({"local": {"path": str(SHARED / "instruct/alpaca/en.jsonl")}})[:500]
-    texts = [pl.Series(name, [row[name] for row in rows]) for name in ("instruction", "input", "output")]
-    made = examples(["" for row in rows], "eng_Latn").with_columns(*texts)
-    assert made.height == 500 and made["input"].str.len_chars().sum() > 0
-    refuse_passages(made, belebele("eng_Latn"), "alpaca")
+@pytest.mark.parametrize("task", TASKS)
+def test_every_text_of_enough_words_is_found_in_its_task(task):
+    looked_for = 0
+    for code in there(task):
+        rows = rows_of(task, code)["test"]
+        texts = [row[field] for row in rows for field in TASKS[task]["fields"] if isinstance(row[field], str)]
+        enough = [text for text in texts if long_enough(text, code, FEWEST)]
+        assert found_in(examples(enough, code), compared_with(task, [code]), OVERLAP) == [task] * len(enough)
+        looked_for += len(enough)
+    assert looked_for > 100
+
+
+def instructions(name, code):
+    renamed = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
+    return load({"local": {"path": str(SHARED / f"instruct/{name}.jsonl"), **renamed}}, LANGUAGES[code])
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("alpaca/en", "eng_Latn"),
+        ("dolly/en", "eng_Latn"),
+        ("multialpaca/es", "spa_Latn"),
+        ("multialpaca/pt", "por_Latn"),
+        ("multialpaca/ja", "jpn_Jpan"),
+    ],
+)
+def test_real_instructions_hold_no_passage_and_next_to_no_test_row(name, code):
+    tests = {task: test for each in TASKS for task, test in compared_with(each, {code, "eng_Latn"}).items()}
+    made = instructions(name, code)
+    compared = guard(made, tests, name)
+    print(name, {task: (counted["overlapping"], counted["first"]) for task, counted in compared.items()})
+    assert compared["belebele"]["items"] == 200 and made.height >= 1000
+    assert sum(counted["overlapping"] for counted in compared.values()) < 0.001 * made.height

@@ -42,17 +42,40 @@ TASKS = {
     },
     "xquad": {"metrics": ["f1"], "headline": "f1", "chance": None, "languages": ["eng_Latn", "arb_Arab"]},
 }
-CURATION = pl.DataFrame(
-    [("little", "eng_Latn", "kept", 1234), ("little", "eng_Latn", "too long", 5), ("little", "arb_Arab", "kept", 7)],
-    schema=["dataset", "language", "reason", "rows"],
-    orient="row",
-)
 QUALITY = pl.DataFrame(
     [("xnli", "arb_Arab", 5, 2, 1, ["no label"]), ("xnli", "eng_Latn", 4, 0, 0, [])],
     schema=["task", "language", "rows", "repaired", "faulty", "reasons"],
     orient="row",
 )
 EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
+# What runs if it stands as markup anywhere: the title of the page would say so.
+RUNS = "</script><script>document.title='ran'</script><img src=x onerror=document.title='ran'>"
+
+
+def a_set(dataset="little", code="eng_Latn", name="English", lang="en-Latn", reason="refusal", **texts):
+    """1,240 rows of a dataset in one language, of which one was cut off and five dropped for a reason."""
+    row = {
+        "reason": "",
+        "id": f"{code}-0",
+        "instruction": "Name it.",
+        "input": "",
+        "output": "A stone.",
+        "completion": "",
+    }
+    row |= texts
+    length = {"rows": 1234, "five": [1, 2, 3, 4, 50]}
+    return {
+        "dataset": dataset, "code": code, "name": name, "lang": lang, "recipe": "self_instruct", "teacher": "parrot",
+        "made": 1240, "kept": 1234, "faults": {"cut off": 1}, "dropped": {reason: 5}, "overlapping": {},
+        "lengths": {"instruction": length, "input": {"rows": 0, "five": None}, "output": length},
+        "mixture": {"learnt": 1000, "words": 9000, "held_out": 100},
+        "cost": {"answers": 70, "failures": 0, "prompt_tokens": 12345, "completion_tokens": 67890, "usd": 1.5},
+        "kept_rows": [row], "dropped_rows": [{**row, "id": f"{code}-1", "reason": reason}],
+    }  # fmt: skip
+
+
+ARABIC = {"code": "arb_Arab", "name": "العربية", "lang": "ar-Arab", "output": "حجر 1."}
+SETS = [a_set(), a_set(**ARABIC)]
 
 
 def scores(runs):
@@ -80,9 +103,9 @@ def cards(runs):
     return found
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, curation=CURATION, note="A toy.", quality=QUALITY):
+def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY):
     summary = summarize(scores(runs), runs, TASKS)
-    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, curation, quality, note)
+    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, sets, quality, note)
 
 
 class Page(HTMLParser):
@@ -145,16 +168,17 @@ def test_text_from_models_and_data_stays_text():
     model = {"model": EVIL, "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None}
     tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "rank": 2, "bits": 4}
     languages = [{**LANGUAGES[0], "name": EVIL}, *LANGUAGES[1:]]
-    curation = CURATION.with_columns(reason=pl.lit(EVIL), dataset=pl.lit(EVIL))
+    sets = [a_set(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL) | {"teacher": EVIL}]
     given = [card | {"engine": EVIL, "versions": {"torch": EVIL}} for card in cards([model, tuned])]
-    page = page_of([model, tuned], languages, given, curation, note=EVIL)
+    page = page_of([model, tuned], languages, given, sets, note=EVIL)
     parsed = Page(page)
     assert parsed.open == []
     assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
     assert "</script><b>" not in page
     assert parsed.text().count("<b>evil</b>") > 10
-    (charts,) = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
-    assert EVIL in json.dumps(json.loads(charts), ensure_ascii=False)
+    blocks = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
+    assert len(blocks) == 2
+    assert all(EVIL in json.dumps(json.loads(block), ensure_ascii=False) for block in blocks)
 
 
 def test_a_name_written_from_right_to_left_is_isolated(page):
@@ -192,14 +216,30 @@ def test_quirks_say_what_cannot_be_said(page):
     assert cells == ["0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "0.0", "0.0", "10.0", "2.0", "1.5"]
 
 
-def test_kept_and_dropped_rows_stand_beside_each_other(page):
-    assert re.search(r"<bdi>English</bdi></th><td>1,234</td><td>5</td>", page)
+def test_the_rows_of_a_dataset_are_counted_from_made_to_learnt_and_paid(page):
+    table = page[page.index("Rows of little") :]
+    heads, body = table.split("<tbody>")[:2]
+    columns = re.findall(r'<th scope="col"[^>]*><bdi>([^<]*)</bdi>', heads)
+    lines = [re.findall(r"<td>([^<]*)</td>", line) for line in body.split("</tbody>")[0].split("</tr>")]
+    assert dict(zip(columns, lines[1], strict=True)) == {
+        "made": "1,240", "kept": "1,234", "cut off": "1", "refusal": "5", "learnt": "1,000", "words learnt": "9,000",
+        "held out": "100", "answered": "70", "failed": "–", "tokens in": "12,345", "tokens out": "67,890",
+        "USD": "1.50",
+    }  # fmt: skip
+    assert dict(zip(columns, lines[0], strict=True))["USD"] == "3.00"
+    assert re.search(r"</b>: 2,468 rows kept of 2,480 .*parrot.* 3.00 USD", page)
+
+
+def test_lengths_are_told_in_numbers_and_drawn(page):
+    table = page[page.index("Lengths in little") :]
+    cells = re.findall(r"<td.*?</td>", table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))])
+    assert re.search(r"--e:100\"></i>3 <small>2–4, 1–50</small>", cells[0]) and "–</td>" in cells[1]
 
 
 def test_the_page_stands_without_cards_data_and_finetuned_runs():
-    page = page_of([BASE], given=[], curation=CURATION.clear())
+    page = page_of([BASE], given=[], sets=[])
     parsed = Page(page)
-    assert parsed.open == [] and "vegaEmbed" not in page
+    assert parsed.open == [] and "vegaEmbed" not in page and "reader" not in page
     ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
     assert {"glance", "coverage"} <= ids and not {"cards", "data", "losses"} & ids
 
@@ -207,23 +247,60 @@ def test_the_page_stands_without_cards_data_and_finetuned_runs():
 def test_the_page_stands_without_a_cell_that_all_runs_have():
     runs = GRID[:2]
     frame = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
-    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], CURATION, QUALITY, "A toy.")
+    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], SETS, QUALITY, "A toy.")
     assert "the runs cannot be compared" in page and Page(page).open == []
 
 
-def test_a_browser_without_network_draws_every_chart(page, tmp_path):
+@pytest.fixture
+def drawn(tmp_path):
+    """What a browser without network makes of a page: its document after scripts ran."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
-        pytest.skip("no Chromium or Chrome is installed, so that the charts were not drawn")
-    (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom",
-        (tmp_path / "report.html").as_uri(),
-    ]  # fmt: skip
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        pytest.skip("no Chromium or Chrome is installed, so that the page was not drawn")
+
+    def document(page):
+        (tmp_path / "report.html").write_text(page, encoding="utf-8")
+        command = [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom",
+            (tmp_path / "report.html").as_uri(),
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    return document
+
+
+def test_a_browser_without_network_draws_every_chart(page, drawn):
+    dom = drawn(page)
     assert "could not be drawn" not in dom.split('<script type="application/json"')[0]
     for name in ("rank", "bits", "languages", "shares", "losses"):
-        drawn = re.search(rf'id="chart-{name}".*?</figure>', dom, flags=re.S).group(0)
-        assert "<svg" in drawn and 'class="mark-' in drawn, name
+        figure = re.search(rf'id="chart-{name}".*?</figure>', dom, flags=re.S).group(0)
+        assert "<svg" in figure and 'class="mark-' in figure, name
+
+
+def reader(dom):
+    return dom[dom.index('<div id="reader"') : dom.index("</section>", dom.index('<div id="reader"'))]
+
+
+def test_a_browser_shows_rows_of_the_chosen_dataset_and_language(drawn):
+    sets = [a_set(output="One."), a_set("second", output="Two."), a_set("second", **ARABIC)]
+    choose = """<script>for (const [name, value] of [["dataset", "second"], ["language", "arb_Arab"]]) {
+      const list = document.getElementById(`reader-${name}`);
+      list.value = value;
+      list.dispatchEvent(new Event("change"));
+    }</script>"""
+    page = page_of(sets=sets)
+    first = reader(drawn(page))
+    assert "hidden" not in first.split(">")[0] and "Kept: 1 of 1,234" in first and "Dropped: 1 of 6" in first
+    assert '<dd dir="auto" lang="en-Latn">One.</dd>' in first and "<b>refusal</b>" in first
+    then = reader(drawn(choose.join(page.rsplit("</body>", 1))))
+    assert '<dd dir="auto" lang="ar-Arab">حجر 1.</dd>' in then and "One." not in then and "Two." not in then
+
+
+def test_rows_that_hold_markup_run_nothing_in_a_browser(drawn):
+    assert "<title>ran" in drawn(f"<title>MAPLE</title><script>{RUNS}")
+    evil = a_set(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
+    dom = drawn(page_of(sets=[evil]))
+    assert "<title>MAPLE" in dom and "<title>ran" not in dom
+    assert "<img" not in reader(dom) and reader(dom).count("&lt;img") > 2 * 4

@@ -17,6 +17,14 @@ def test_rows_come_with_our_names(tmp_path):
     assert read_rows(source, ["premise"]) == [{"premise": "Jua limetoka."}]
 
 
+def test_a_value_within_a_row_is_reached(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"instances": [{"output": "Habari."}]}\n{"instances": []}\n')
+    source = {"local": {"path": str(tmp_path / "a.jsonl"), "columns": {"output": "instances.0.output"}}}
+    assert read_rows(source)[0]["output"] == "Habari."
+    with pytest.raises(SourceError, match="row 2 has no column output; it has instances"):
+        read_rows(source, ["output"])
+
+
 def test_parquet_reads_like_json_lines(tmp_path):
     pl.DataFrame({"text": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
     assert read_rows({"local": {"path": str(tmp_path / "a.parquet")}}, ["text"]) == [{"text": "a"}, {"text": "b"}]

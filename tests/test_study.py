@@ -1,9 +1,13 @@
+import shutil
+
 import pytest
+import yaml
 from project import ROOT
 
 from maple.benchmarks import task_rows
 from maple.curation import curate, limits_in
 from maple.definitions import DefinitionError, read_yaml
+from maple.self_instruct import prompt_in
 from maple.sources import SourceError
 from maple.study import read_study
 from maple.synthesis import synthesize
@@ -43,7 +47,8 @@ def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
     assert len(paper.task_languages["belebele"]) >= 40 and len(paper.task_languages["mlqa"]) == 7
     assert paper.asked["xnli"] == {"shots": 8, "answers": ["generate"]}
     assert paper.renderings["xlsum"]["max_new_tokens"] == 400
-    assert set(paper.guards) == {"belebele"}
+    assert set(paper.tested) == set(CONFIG["tasks"])
+    assert len(paper.dataset_languages["multialpaca"]) == 11 and len(paper.dataset_languages["bactrian-x"]) == 32
     assert paper.cells["lora-r64-8bit"]["adapter"]["r"] == 64
 
 
@@ -59,13 +64,55 @@ def test_a_grid_that_no_task_offers_is_refused():
         study(languages=["yor_Latn"], tasks=["xnli"], task_source="hub")
 
 
-def test_embedded_passages_guard_no_dataset():
-    assert study().guards == {}
+def test_rows_made_here_are_looked_for_in_no_dataset():
+    grid = [CONFIG["grid"][0] | {"datasets": ["generated", "multialpaca"]}]
+    embedded = study(grid=grid)
+    assert embedded.tested == {} and [named["tasks"] for named in embedded.decontaminated.values()] == [[], []]
+
+
+def test_the_tasks_that_a_dataset_is_decontaminated_of_are_its_own_and_no_limit_of_its_recipe():
+    paper = overlay("paper.yaml", data="rows", tasks=["xnli"], languages=["eng_Latn"])
+    assert paper.decontaminated["multialpaca"]["tasks"] == ["xquad", "mlqa", "xnli", "xcopa", "xlsum", "belebele"]
+    assert "decontaminate" not in paper.limits["multialpaca"]
+    assert set(paper.tested) == set(CONFIG["tasks"])
+    assert paper.tested["xquad"]["fields"] == ["id", "context", "question", "answers"]
+    assert "tha_Thai" in paper.tested["xquad"]["languages"] and paper.task_languages == {"xnli": ["eng_Latn"]}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "removed", "says"),
+    [
+        (["xnil"], None, "curate.decontaminate.tasks names 'xnil', which config/tasks/ lacks"),
+        (["xcopa"], "hub", r"config/tasks/xcopa\.yaml: has no source 'hub'"),
+    ],
+)
+def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, removed, says):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/datasets/multialpaca.yaml"
+    dataset = read_yaml(path)
+    dataset["curate"]["decontaminate"]["tasks"] = tasks
+    path.write_text(yaml.safe_dump(dataset))
+    path = tmp_path / "config/tasks/xcopa.yaml"
+    task = read_yaml(path)
+    task["sources"].pop(removed, None)
+    path.write_text(yaml.safe_dump(task))
+    grid = [CONFIG["grid"][0] | {"datasets": ["multialpaca"]}]
+    config = CONFIG | {"grid": grid, "task_source": "hub", "tasks": ["xnli"], "answers": {}}
+    with pytest.raises(DefinitionError, match=says):
+        read_study(config, tmp_path / "config", ROOT / "workflow/schemas")
 
 
 def test_a_dataset_that_is_translated_is_made_too():
     grid = [CONFIG["grid"][0] | {"datasets": ["translated"]}]
     assert set(study(grid=grid).recipes) == {"generated", "translated"}
+
+
+def test_a_dataset_of_seed_tasks_is_made_too():
+    grid = [CONFIG["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
+    made = study(grid=grid, languages=["deu_Latn", "yor_Latn"], data="rows").dataset_languages
+    own = {"self-instruct", "translate-respond", "seeds-translated"}
+    assert made == {name: ["deu_Latn", "yor_Latn"] if name in own else ["eng_Latn"] for name in made}
+    assert set(made) == own | {"seeds", "bactrian-x"}
 
 
 def test_what_a_method_changes_of_training_is_in_its_cells():
@@ -77,7 +124,7 @@ def test_a_language_of_the_grid_alone_decides_what_tasks_offer():
     assert study(languages=["swh_Latn"]).task_languages == {name: ["swh_Latn"] for name in CONFIG["tasks"]}
     real = overlay("real.yaml", data="rows")
     assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
-    assert real.dataset_languages == {"multialpaca": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
+    assert real.dataset_languages == {"multialpaca-sample": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
 
 
 def test_local_rows_need_a_folder():
@@ -90,8 +137,9 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
         asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
-        limits = limits_in(default.limits["generated"], code, default.refusals)
-        generated = synthesize({**default.recipes["generated"], "limits": limits}, english=None, **asked)
+        limits = limits_in(default.limits["generated"], code, default.refusals, default.unservable)
+        spelt = {"limits": limits, "prompt": prompt_in(default.prompts["generated"], code)}
+        generated = synthesize({**default.recipes["generated"], **spelt}, english=None, **asked)
         kept, _ = curate(generated, default.identities[code], limits)
         assert kept.height >= 200
         if code == "eng_Latn":

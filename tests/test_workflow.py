@@ -6,6 +6,8 @@ import pytest
 import yaml
 from project import ROOT, TOY_STUDY, Project
 
+from maple.definitions import read_languages
+
 pytestmark = pytest.mark.heavy
 AFTER_SCORE = {"summarize": 1, "report": 1}
 
@@ -71,7 +73,11 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
+        ("maple/openai_teacher.py", {}),
+        ("maple/local_teacher.py", {}),
+        ("maple/translators.py", {}),
         ("maple/report.py", {"report": 1}),
+        ("maple/viewer.py", {"report": 1}),
     ],
 )
 def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):
@@ -135,13 +141,43 @@ def test_a_dataset_is_one_file(project):
         "recipe": "load",
         "load": {"local": {"path": "rows.jsonl"}},
         "curate": {},
-        "mix": {"rows": None, "alpha": 1.0, "seed": 1},
+        "mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
         "languages": ["eng_Latn"],
     }
     project.write("config/datasets/mine.yaml", dataset)
     project.study(grid=[TOY_STUDY["grid"][0] | {"datasets": ["little", "mine"]}])
     expected = {"synthesize": 1, "curate": 1, "mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
     assert project.jobs() == expected
+
+
+def test_a_prompt_of_the_teacher_costs_the_languages_that_are_asked_in_it(project):
+    rows = {"synthesize": 1, "curate": 1, "mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+    project.replace("config/self_instruct.yaml", "Setze die Liste unten fort", "Führe die Liste unten fort")
+    assert project.jobs() == {}
+    project.replace("config/self_instruct.yaml", "Endeleza orodha", "Endelea na orodha")
+    assert project.jobs() == rows
+    assert project.jobs("results/synthesized/little/eng_Latn.parquet") == {}
+
+
+def test_asking_in_english_costs_the_languages_that_were_asked_in_their_own(project):
+    dataset = yaml.safe_load((project.folder / "config/datasets/little.yaml").read_text())
+    project.write("config/datasets/little.yaml", dataset | {"prompt_language": "english"})
+    assert project.jobs()["synthesize"] == 1
+    assert project.jobs("results/synthesized/little/eng_Latn.parquet") == {}
+
+
+def test_the_datasets_that_ask_a_teacher_plan_with_all_that_they_are_made_from(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    for name in ("self_instruct_seed/seed_tasks", "bactrian-x/en"):
+        (tmp_path / "instruct" / name).parent.mkdir(parents=True)
+        (tmp_path / "instruct" / f"{name}.jsonl").touch()
+    grid = [TOY_STUDY["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
+    project.study(grid=grid, data=str(tmp_path), languages=["deu_Latn", "swh_Latn", "yor_Latn"])
+    jobs = project.jobs()
+    # Three languages each of both and of the seeds; the English seeds and the English instructions once.
+    assert jobs["synthesize"] == jobs["curate"] == 3 * 3 + 2
+    assert jobs["mix"] == jobs["finetune"] == 2
 
 
 def test_a_method_is_one_file(project):
@@ -232,3 +268,34 @@ def test_the_embedded_default_plans(tmp_path):
     assert jobs["finetune"] == jobs["merge"] == 10
     assert jobs["generate"] == 12
     assert jobs["score"] == 12 * 10
+
+
+def stand_ins(project, *names):
+    """Empty instruction files, for their languages as published."""
+    for name in names:
+        folder = project.folder / "rows/instruct" / name
+        folder.mkdir(parents=True)
+        published = yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text())["languages"]
+        for code in published:
+            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code]['iso639_1']}.jsonl").touch()
+
+
+def test_the_paper_plans(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
+    stand_ins(project, "multialpaca", "bactrian-x")
+    jobs = project.jobs("--config", "data=rows")
+    assert jobs["finetune"] == jobs["merge"] == 60
+    assert jobs["generate"] == 62
+    assert jobs["synthesize"] == jobs["curate"] == jobs["guard"] == 11 + 32
+
+
+def test_a_language_without_its_file_is_named_with_the_file(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
+    stand_ins(project, "multialpaca", "bactrian-x")
+    (project.folder / "rows/instruct/multialpaca/ko.jsonl").unlink()
+    said = project.snakemake("-n", "--config", "data=rows", fails=True)
+    assert "dataset=multialpaca, language=kor_Hang" in said and "rows/instruct/multialpaca/ko.jsonl" in said

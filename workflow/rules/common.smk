@@ -9,9 +9,11 @@ from maple.curation import limits_in
 from maple.definitions import BASELINE, DefinitionError, run_path
 from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
+from maple.self_instruct import prompt_in
 from maple.sources import resolve
 from maple.study import read_study
 from maple.tasks import task_words
+from maple.teachers import modules
 
 ROOT = Path(workflow.basedir)
 RUN = run_path({key: f"{{{key}}}" for key in ("model", "dataset", "method", "seed")})
@@ -54,17 +56,20 @@ def local_file(source):
 
 def limits_of(wildcards):
     """The limits of a dataset's curation, spelt out for the language."""
-    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals)
+    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals, STUDY.unservable)
 
 
 def recipe_of(wildcards):
-    """A dataset's recipe, its limits and the paths of its rows spelt out for the language."""
+    """A dataset's recipe, its limits, its prompt and the paths of its rows spelt out for the language."""
     recipe = STUDY.recipes[wildcards.dataset]
     if recipe["recipe"] == "self_instruct":  # its pool of demonstrations is curated between rounds
-        return {**recipe, "limits": limits_of(wildcards)}
+        prompt = prompt_in(STUDY.prompts[wildcards.dataset], wildcards.language)
+        return {**recipe, "limits": limits_of(wildcards), "prompt": prompt}
     if recipe["recipe"] != "load":
         return recipe
-    return {**recipe, "load": resolve(recipe["load"], STUDY.identities[wildcards.language], config["data"])}
+    source = {kind: place for kind, place in recipe["load"].items() if kind in ("local", "hub")}
+    found = resolve(source, STUDY.identities[wildcards.language], config["data"])
+    return {**recipe, "load": {**recipe["load"], **found}}
 
 
 def loaded_rows(wildcards):
@@ -78,6 +83,12 @@ def english_examples(wildcards):
     return f"results/examples/{source}/{PIVOT}.parquet" if source else []
 
 
+def seed_examples(wildcards):
+    """The curated examples of another dataset that are the seed tasks of the recipe `self_instruct`."""
+    seeds = STUDY.recipes[wildcards.dataset].get("seed_tasks")
+    return f"results/examples/{seeds['dataset']}/{wildcards.language}.parquet" if isinstance(seeds, dict) else []
+
+
 def teacher_phrases(wildcards):
     """The words of the embedded teacher or seed tasks, in the language to write and in the one translated from."""
     recipe = STUDY.recipes[wildcards.dataset]
@@ -86,8 +97,24 @@ def teacher_phrases(wildcards):
     return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
 
 
+def models_of_dataset(wildcards):
+    """The folders of the models that make a dataset: teacher and translator, where they are models on this machine."""
+    return {role: f"results/base/{model}" for role, model in STUDY.dataset_models[wildcards.dataset].items()}
+
+
+def gpus_of_dataset(wildcards):
+    """The GPUs that a dataset's synthesis computes on: one where a model on this machine makes it."""
+    return int(bool(STUDY.dataset_models[wildcards.dataset]))
+
+
+def makers_code(wildcards):
+    """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
+    files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.recipes[wildcards.dataset])]
+    return [fingerprint_of(ROOT / file, ROOT) for file in files]
+
+
 def teacher_service(wildcards, resources):
-    """How a dataset's teacher is asked over the network. It decides no answer, so that a change must buy none anew.
+    """How a dataset's teacher and translator are asked. It decides no answer, so that a change must make none anew.
 
     Snakemake takes what is made of `resources` for no reason to run a job again.
     """
@@ -141,32 +168,57 @@ def metrics_in_language(wildcards):
     }
 
 
-def guarded_passages(wildcards):
-    """Where the passages lie that examples in a language may not hold: {task: {"sources", "field"}}.
+def test_rows(tasks, code, languages):
+    """Where the test rows of tasks lie that examples in a language may hold: {task: {"sources", "fields"}}.
 
-    They are looked for in the language itself and in English, which stands in examples to translate.
+    They are looked for in the language itself and in English, which stands in examples to translate, where `languages`
+    lists them for the task.
     """
-    codes = dict.fromkeys((wildcards.language, PIVOT))
     return {
         task: {
-            "field": guard["field"],
+            "fields": STUDY.tested[task]["fields"],
             "sources": [
-                resolve(guard["source"], STUDY.identities[code], config["data"], "test")
-                for code in codes
-                if code in STUDY.task_languages[task]
+                resolve(STUDY.tested[task]["source"], STUDY.identities[each], config["data"], "test")
+                for each in dict.fromkeys((code, PIVOT))
+                if each in languages[task]
             ],
         }
-        for task, guard in STUDY.guards.items()
+        for task in tasks
     }
 
 
+def test_files(tests):
+    """The files of test rows, those that lie on disk."""
+    return [path for test in tests.values() for source in test["sources"] if (path := local_file(source))]
+
+
+def decontamination(wildcards):
+    """The test rows that a dataset's examples may not overlap with, and by how many words: {"tests", "words"}.
+
+    The dataset names the tasks, and has the same examples whatever the grid's tasks and languages are.
+    """
+    named = STUDY.decontaminated[wildcards.dataset]
+    languages = {task: test["languages"] for task, test in STUDY.tested.items()}
+    return {"tests": test_rows(named["tasks"], wildcards.language, languages), "words": named["words"]}
+
+
+def decontamination_files(wildcards):
+    """The files of the test rows that a dataset's examples may not overlap with."""
+    return test_files(decontamination(wildcards)["tests"])
+
+
+def guarded(wildcards):
+    """The test rows of the grid's tasks, and the field of a passage that no dataset may hold."""
+    tests = test_rows([task for task in STUDY.tasks if task in STUDY.tested], wildcards.language, STUDY.task_languages)
+    return {task: {**test, "passage": STUDY.tasks[task].get("passage")} for task, test in tests.items()}
+
+
 def guarded_files(wildcards):
-    """The files of the passages that no dataset may hold, where they lie on disk."""
-    sources = [source for guard in guarded_passages(wildcards).values() for source in guard["sources"]]
-    return [path for source in sources if (path := local_file(source))]
+    """The files of the test rows of the grid's tasks."""
+    return test_files(guarded(wildcards))
 
 
 def clearances(wildcards):
-    """What says that a run's dataset holds no passage that the run will be tested on."""
-    codes = STUDY.dataset_languages.get(wildcards.dataset, []) if STUDY.guards else []
+    """What says that a run's dataset holds no passage, and how many rows, that the run will be tested on."""
+    codes = STUDY.dataset_languages.get(wildcards.dataset, []) if STUDY.tested else []
     return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes]

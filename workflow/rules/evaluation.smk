@@ -25,10 +25,10 @@ rule render_prompts:
 
 
 rule guard:
-    """Refuse a dataset that holds, in one language, passages it will be tested on."""
+    """Refuse a dataset that holds, in one language, passages it may not; count what overlaps with its test rows."""
     input:
         examples="results/examples/{dataset}/{language}.parquet",
-        passages=guarded_files,
+        tests=guarded_files,
     output:
         cleared="results/cleared/{dataset}/{language}.json",
     log:
@@ -38,7 +38,7 @@ rule guard:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        guards=guarded_passages,
+        tests=guarded,
         code=fingerprint("guard.py"),
     script:
         "../scripts/guard.py"

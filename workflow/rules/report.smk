@@ -1,4 +1,5 @@
 ADAPTED = [run for run in STUDY.runs if run["rank"] is not None]
+MIXED = sorted({run["dataset"] for run in ADAPTED})
 DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_languages.items() for code in codes]
 
 
@@ -35,6 +36,14 @@ rule report:
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),
         dropped=expand("results/dropped/{set}.parquet", set=DATASET_LANGUAGES),
+        syntheses=expand("results/cards/synthesize/{set}.json", set=DATASET_LANGUAGES),
+        mixtures=expand("results/cards/mix/{dataset}.json", dataset=MIXED),
+        cleared=[
+            f"results/cleared/{dataset}/{code}.json"
+            for dataset in MIXED
+            for code in STUDY.dataset_languages[dataset]
+            if STUDY.tested
+        ],
     output:
         report="results/report.html",
     log:
@@ -45,6 +54,7 @@ rule report:
         runs=STUDY.runs,
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
+        identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
         note=config["note"],
         code=fingerprint("report.py"),
     script:

@@ -1,7 +1,9 @@
 rule synthesize:
     """Make a dataset's instruction examples in one language, by its recipe."""
     input:
+        unpack(models_of_dataset),
         english=english_examples,
+        seeds=seed_examples,
         rows=loaded_rows,
     output:
         rows="results/synthesized/{dataset}/{language}.parquet",
@@ -10,6 +12,8 @@ rule synthesize:
         "logs/synthesize/{dataset}/{language}.log",
     conda:
         "../../envs/synthesis.yaml"
+    resources:
+        gpu=gpus_of_dataset,
     params:
         recipe=recipe_of,
         language=lookup("{language}", within=STUDY.identities),
@@ -17,6 +21,7 @@ rule synthesize:
         service=teacher_service,
         journal="results/synthesized/{dataset}/{language}.journal.jsonl",
         code=fingerprint("synthesize.py"),
+        makers=makers_code,
     script:
         "../scripts/synthesize.py"
 
@@ -25,6 +30,7 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
+        tests=decontamination_files,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -35,6 +41,7 @@ rule curate:
     params:
         language=lookup("{language}", within=STUDY.identities),
         limits=limits_of,
+        decontamination=decontamination,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"
@@ -47,6 +54,7 @@ rule mix:
     output:
         mixture="results/mixtures/{dataset}.parquet",
         held_out="results/held_out/{dataset}.parquet",
+        card="results/cards/mix/{dataset}.json",
     log:
         "logs/mix/{dataset}.log",
     conda:

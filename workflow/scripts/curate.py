@@ -2,15 +2,18 @@
 
 import polars as pl
 
+from maple.contamination import found_in
 from maple.curation import curate
 from maple.files import write_parquet
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
+rows = pl.read_parquet(snakemake.input.rows)
 kept, dropped = curate(
-    pl.read_parquet(snakemake.input.rows),
+    rows,
     language=snakemake.params.language,
     limits=snakemake.params.limits,
+    found_in=found_in(rows, **snakemake.params.decontamination),
 )
 print(dropped.group_by("reason").len(), f"kept {kept.height} of {kept.height + dropped.height}", sep="\n")
 write_parquet(dropped, snakemake.output.dropped)

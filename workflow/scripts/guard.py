@@ -1,15 +1,16 @@
-"""Refuse a dataset that holds, in one language, passages it will be tested on."""
+"""Refuse a dataset that holds, in one language, passages it may not; count what overlaps with its test rows."""
 
 import polars as pl
 
-from maple.contamination import refuse_passages
+from maple.contamination import guard
 from maple.files import write_json
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
-checked = refuse_passages(
+compared = guard(
     pl.read_parquet(snakemake.input.examples),
-    guards=snakemake.params.guards,
+    tests=snakemake.params.tests,
     dataset=snakemake.wildcards.dataset,
 )
-write_json(checked, snakemake.output.cleared)
+print(*compared.items(), sep="\n")
+write_json(compared, snakemake.output.cleared)

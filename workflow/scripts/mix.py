@@ -2,12 +2,15 @@
 
 import polars as pl
 
-from maple.files import write_parquet
+from maple.files import write_json, write_parquet
 from maple.logs import log_to
-from maple.mixing import mix
+from maple.mixing import card, mix
 
 log_to(snakemake.log[0])
-mixture, held_out = mix([pl.read_parquet(path) for path in snakemake.input.examples], **snakemake.params.mix)
-print(mixture.group_by("language").len().sort("language"))
+examples = [pl.read_parquet(path) for path in snakemake.input.examples]
+mixture, held_out = mix(examples, **snakemake.params.mix)
+counted = card(examples, mixture, held_out)
+print(*counted["languages"].items(), sep="\n")
 write_parquet(held_out, snakemake.output.held_out)
+write_json({"stage": snakemake.rule, "dataset": snakemake.wildcards.dataset, **counted}, snakemake.output.card)
 write_parquet(mixture, snakemake.output.mixture)

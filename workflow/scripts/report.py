@@ -3,11 +3,11 @@
 import polars as pl
 
 from maple.cards import read_cards
-from maple.curation import counts
 from maple.files import write_text
 from maple.logs import log_to
 from maple.report import report
 from maple.tasks import quality
+from maple.viewer import read_sets
 
 log_to(snakemake.log[0])
 page = report(
@@ -16,7 +16,14 @@ page = report(
     tasks=snakemake.params.tasks,
     runs=snakemake.params.runs,
     cards=read_cards(snakemake.input.cards),
-    curation=counts(snakemake.input.examples, snakemake.input.dropped),
+    sets=read_sets(
+        snakemake.input.examples,
+        snakemake.input.dropped,
+        cards=snakemake.input.syntheses,
+        mixtures=snakemake.input.mixtures,
+        cleared=snakemake.input.cleared,
+        languages=snakemake.params.identities,
+    ),
     quality=quality(snakemake.input.prompts),
     note=snakemake.params.note,
 )

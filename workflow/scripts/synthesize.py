@@ -14,9 +14,13 @@ rows = synthesize(
     language=snakemake.params.language,
     phrases=snakemake.params.phrases,
     english=snakemake.input.get("english"),
+    seeds=snakemake.input.get("seeds"),
     progress=tqdm,
     service=snakemake.params.service,
     journal=journal,
+    teacher_model=snakemake.input.get("teacher"),
+    translator_model=snakemake.input.get("translator"),
+    threads=snakemake.threads,
 )
 write_parquet(rows, snakemake.output.rows)
 write_json({"stage": snakemake.rule, **card(rows, journal)}, snakemake.output.card)
