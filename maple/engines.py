@@ -6,21 +6,39 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b, file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Completion(NamedTuple):
-    """What an engine made of one prompt: the new tokens (EOS left out) and why it stopped ("stop" or "length")."""
+    """What an engine made of one prompt.
+
+    tokens: the new ones, EOS left out; finish_reason: why it stopped, "stop" or "length"; log_probability: the model's
+    natural one of the tokens, EOS included where it was written.
+    """
 
     tokens: list[int]
     finish_reason: str
+    log_probability: float
 
 
 class Engine(Protocol):
-    """Completes prompts, greedily or by drawing, and says how likely a completion is."""
+    """Completes prompts, greedily or by drawing, and says how likely a completion is.
+
+    `facts` says what its arithmetic depends on, beside the settings; `cached_tokens` counts the prompt tokens that it
+    did not have to read again, None where it keeps no count.
+    """
+
+    facts: dict[str, str]
+    cached_tokens: int | None
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given."""
+        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given.
+
+        What a call answers does not depend on the calls before it.
+        """
 
     def sample(
         self,
@@ -64,6 +82,32 @@ class _Draws:
         return scores - variates.log()
 
 
+class _LogProbabilities:
+    """A logits processor that changes nothing and notes how likely the model found each token that was taken.
+
+    A step's choice is known at the next one, so only one step's logits are kept.
+    """
+
+    def __init__(self, width: int):
+        self._width, self._taken, self._last = width, [], None
+
+    def __call__(self, ids: "torch.Tensor", logits: "torch.Tensor") -> "torch.Tensor":
+        self._take(ids)
+        self._last = logits.float().log_softmax(-1)
+        return logits
+
+    def _take(self, ids: "torch.Tensor") -> None:
+        if ids.shape[1] > self._width:
+            self._taken.append(self._last.gather(-1, ids[:, -1:]))
+
+    def steps(self, ids: "torch.Tensor") -> "torch.Tensor":
+        """Return the natural log-probabilities of the new tokens of `ids`, what generate returned: [rows, new]."""
+        import torch
+
+        self._take(ids)
+        return torch.cat(self._taken, dim=1).double()
+
+
 class TransformersEngine:
     """transformers' own generate, batches sorted by length so that little is padded."""
 
@@ -82,6 +126,11 @@ class TransformersEngine:
         self.ends = {eos, *([] if own is None else own if isinstance(own, list) else [own])}
         # Its own temperature or penalties would count here, and do not in vLLM.
         self.model.generation_config = GenerationConfig()
+        self.facts = {
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "attention": self.model.config._attn_implementation,
+        }
+        self.cached_tokens = None
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of equal limit and like length share a batch."""
@@ -166,20 +215,24 @@ class TransformersEngine:
         from transformers import LogitsProcessorList
 
         ids, mask = self._padded(prompts)
+        noted = _LogProbabilities(ids.shape[1])
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=limit,
                 do_sample=False,
-                logits_processor=LogitsProcessorList(processors),
+                logits_processor=LogitsProcessorList([noted, *processors]),
                 eos_token_id=sorted(self.ends),
                 pad_token_id=self.pad,
-            )[:, ids.shape[1] :]
+            )
+        steps_of = noted.steps(output)
+        output = output[:, ids.shape[1] :]
         completions = []
-        for tokens in output.tolist():
+        for tokens, steps in zip(output.tolist(), steps_of, strict=True):
             end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
-            completions.append(Completion(tokens[:end], "length" if end is None else "stop"))
+            log_probability = float(steps[: None if end is None else end + 1].sum())
+            completions.append(Completion(tokens[:end], "length" if end is None else "stop", log_probability))
         return completions
 
 
@@ -200,6 +253,7 @@ class VllmEngine:
         prepare(threads, seed=0)
         from vllm import LLM
 
+        self.cached_tokens = 0
         self.llm = LLM(
             model=str(model),
             dtype=str(compute_dtype()).removeprefix("torch."),
@@ -209,17 +263,27 @@ class VllmEngine:
             enforce_eager=device() == "cpu",
             enable_prefix_caching=True,
             trust_remote_code=settings.get("trust_remote_code", False),
+            tensor_parallel_size=settings.get("tensor_parallel", 1),
             disable_log_stats=True,
         )
+        layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
+        backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
+        self.facts = {
+            "dtype": str(self.llm.llm_engine.model_config.dtype).removeprefix("torch."),
+            "attention": " ".join(sorted(backends)),
+        }
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Hand all prompts over together; vLLM batches them continuously."""
+        """Hand all prompts over together; vLLM batches them continuously, and reads what they share once."""
         from vllm import SamplingParams
 
+        self.llm.reset_prefix_cache()
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
-            [SamplingParams(temperature=0.0, max_tokens=limit) for limit in limits],
+            [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0) for limit in limits],
+            use_tqdm=False,
         )
+        self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
         return [self._completion(output) for output in outputs]
 
     def sample(
@@ -245,6 +309,7 @@ class VllmEngine:
                 seed=seed,
                 max_tokens=limit,
                 output_kind=RequestOutputKind.FINAL_ONLY,
+                logprobs=0,
             )
             engine.add_request(str(place), {"prompt_token_ids": ids}, params)
         while engine.has_unfinished_requests():
@@ -254,7 +319,8 @@ class VllmEngine:
     def _completion(self, output) -> Completion:
         best = output.outputs[0]
         stopped = best.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
-        return Completion(list(best.token_ids[:-1] if stopped else best.token_ids), "stop" if stopped else "length")
+        tokens = list(best.token_ids[:-1] if stopped else best.token_ids)
+        return Completion(tokens, "stop" if stopped else "length", best.cumulative_logprob)
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations by the log-probabilities that vLLM gives of prompt tokens."""
@@ -264,6 +330,7 @@ class VllmEngine:
         outputs = self.llm.generate(
             [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
             SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0),
+            use_tqdm=False,
         )
         return [
             sum(known[token].logprob for known, token in zip(output.prompt_logprobs[-len(more) :], more, strict=True))
@@ -318,7 +385,26 @@ def start(name: str, model: str | Path, settings: dict, *, eos: int, pad: int, t
     """Start an engine on the Hub-style folder `model`.
 
     `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
-    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB).
+    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model).
     """
     engine_version(name)
     return ENGINES[name][0](model, settings, eos, pad, threads)
+
+
+def start_on(gpus: int, name: str, model: str | Path, settings: dict, **options: int) -> Engine:
+    """Start as many copies of an engine as `gpus` devices hold, each on `tensor_parallel` of them.
+
+    One copy on one device is an engine in this process; more are processes of their own. Raises EngineError where the
+    devices do not come out even.
+    """
+    each = settings.get("tensor_parallel", 1)
+    if gpus % each:
+        raise EngineError(f"generate.tensor_parallel: {each} does not divide the {gpus} GPUs that the job was given")
+    if gpus == 1:
+        return start(name, model, settings, **options)
+    from maple.devices import visible_gpus
+    from maple.replicas import Replicas
+
+    visible = visible_gpus()[:gpus]
+    devices = [",".join(visible[at : at + each]) or None for at in range(0, gpus, each)]
+    return Replicas(name, model, settings, devices, **options)

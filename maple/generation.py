@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from maple.answers import TOO_LONG
-from maple.engines import choose, engine_version, start, weights_digest
+from maple.engines import choose, engine_version, start_on, weights_digest
 from maple.files import write_parquet
 from maple.journal import Journal
 from maple.prompts import Encoder
@@ -24,8 +24,12 @@ COMPLETION_SCHEMA = {
     "completion": pl.String,
     "token_ids": pl.List(pl.Int32),
     "finish_reason": pl.String,
+    "log_probability": pl.Float64,
     "log_likelihoods": pl.List(pl.Float64),
+    "flipped": pl.Boolean,
 }
+# A piece of work, in engine loads: what a kill costs. Larger ones would keep the engine busier at their ends.
+LOADS = 4
 
 
 def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:
@@ -95,6 +99,7 @@ def _completed(running: "Engine", requests: Sequence[Mapping], encoder: Encoder)
             "completion": encoder.text(result.tokens),
             "token_ids": result.tokens,
             "finish_reason": result.finish_reason,
+            "log_probability": result.log_probability,
             "log_likelihoods": [],
         }
         for request, result in zip(requests, results, strict=True)
@@ -110,9 +115,18 @@ def _ranked(running: "Engine", requests: Sequence[Mapping]) -> list[dict]:
             "completion": "",
             "token_ids": [],
             "finish_reason": "rank",
+            "log_probability": None,
             "log_likelihoods": [next(scores) for _ in request["choices"]],
         }
         for request in requests
+    ]
+
+
+def _flips(running: "Engine", requests: Sequence[Mapping], rows: Sequence[Mapping]) -> list[dict]:
+    """Complete prompts one at a time; return their rows with `flipped`, whether the answer is another one then."""
+    return [
+        {**row, "flipped": running.complete([request["tokens"]], [request["limit"]])[0].tokens != row["token_ids"]}
+        for request, row in zip(requests, rows, strict=True)
     ]
 
 
@@ -125,17 +139,20 @@ def complete(
     previous: pl.DataFrame,
     journal: Journal,
     start_engine: Callable[[Encoder], "Engine"],
-    progress: Callable[[Iterable], Iterable],
+    progress: Callable,
 ) -> tuple[pl.DataFrame, dict]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
     `prompts` has the columns of maple.tasks.PROMPT_SCHEMA; faulty rows are left out, and each way of answering is a row
     of its own (column `answer`: generate or rank). `engine` is the engine's name and version, part of every key;
-    `settings` has batch and max_length (tokens of prompt and completion); `start_engine` is called only when something
-    is missing. Returns the rows with key, completion, token_ids, finish_reason, log_likelihoods (natural, of the
-    choices that are ranked), prompt_tokens, item_tokens (without demonstrations), shots and shots_dropped, and counts
-    {"prompts", "distinct", "carried_over", "computed", "too_long"}. A prompt is never cut: one that does not fit has
-    finish_reason TOO_LONG and no completion.
+    `settings` has batch, max_length (tokens of prompt and completion) and flip_sample (completions to compute a second
+    time, alone); `start_engine` is called only when something is missing; `progress` is tqdm.
+
+    Returns the rows with key, completion, token_ids, finish_reason, log_probability (natural, of the completion),
+    log_likelihoods (natural, of the choices that are ranked), flipped (is the answer another one without neighbours in
+    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), shots and
+    shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long", "compared_alone",
+    "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no completion.
     """
     encoder = Encoder.of(model)
     asked = (
@@ -146,23 +163,39 @@ def complete(
     )
     requests = _requests(asked, encoder, weights_digest(model), engine, settings["max_length"])
     wanted = {request["key"]: request for request in requests if request["key"]}
-    known = {row["key"]: row for row in (*previous.to_dicts(), *journal.read()) if row["key"] in wanted}
+    carried = {row["key"]: row for row in previous.to_dicts() if row["key"] in wanted}
+    known = {**carried, **{row["key"]: row for row in journal.read() if row["key"] in wanted}}
+    # The order brings prompts together that begin alike, so that an engine reads what they share once.
     missing = sorted(
         (request for key, request in wanted.items() if key not in known),
         key=lambda request: (bool(request["choices"]), request["tokens"]),
     )
-    if missing:
-        running = start_engine(encoder)
-        # Batches of four engine loads: large enough for continuous batching, small enough to lose to a kill.
-        size = 4 * settings["batch"]
-        for at in progress(range(0, len(missing), size)):
-            batch = missing[at : at + size]
-            generated = [request for request in batch if not request["choices"]]
-            ranked = [request for request in batch if request["choices"]]
+    # Keys are digests, so the smallest are a sample; it is drawn of what this job computes, killed or not.
+    fresh = sorted(key for key, request in wanted.items() if key not in carried and not request["choices"])
+    sample = fresh[: settings["flip_sample"]]
+    alone = [key for key in sample if key not in known or known[key].get("flipped") is None]
+    running = start_engine(encoder) if missing or alone else None
+    # The same pieces whether or not the job was killed in between: a piece in flight is computed again as it was.
+    size = LOADS * settings["batch"]
+    with progress(total=len(missing) + len(alone), unit=" prompts") as bar:
+        started, tokens = time.perf_counter(), 0
+        for at in range(0, len(missing), size):
+            piece = missing[at : at + size]
+            generated = [request for request in piece if not request["choices"]]
+            ranked = [request for request in piece if request["choices"]]
             rows = _completed(running, generated, encoder) if generated else []
             rows += _ranked(running, ranked) if ranked else []
             journal.append(rows)
             known.update((row["key"], row) for row in rows)
+            tokens += sum(len(row["token_ids"]) for row in rows)
+            bar.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
+            bar.update(len(piece))
+        for at in range(0, len(alone), settings["batch"]):
+            keys = alone[at : at + settings["batch"]]
+            rows = _flips(running, [wanted[key] for key in keys], [known[key] for key in keys])
+            journal.append(rows)
+            known.update((row["key"], row) for row in rows)
+            bar.update(len(keys))
     completions = pl.DataFrame([known[key] for key in wanted], schema=COMPLETION_SCHEMA)
     columns = {"key": pl.String, **dict.fromkeys(("prompt_tokens", "item_tokens", "shots", "shots_dropped"), pl.Int32)}
     keyed = asked.drop("demonstrations", "answers").hstack(
@@ -179,6 +212,8 @@ def complete(
         "carried_over": len(wanted) - len(missing),
         "computed": len(missing),
         "too_long": sum(request["key"] is None for request in requests),
+        "compared_alone": completions["flipped"].count(),
+        "flipped": completions["flipped"].sum(),
     }
     return completed, counts
 
@@ -192,22 +227,29 @@ def generate(
     settings: dict,
     model: dict,
     threads: int,
-    progress: Callable[[Iterable], Iterable],
+    gpus: int,
+    progress: Callable,
 ) -> dict:
     """Complete one run's prompts and write one file a language; return the run card.
 
     What `outputs` {language: file} and the journal hold already is carried over; the files are replaced, one after the
-    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition.
+    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition,
+    `gpus` how many devices share the work (as many processes, where there are none). The card says what the engine's
+    arithmetic depended on, how many prompt tokens it found in its prefix cache, and how many of a sample of answers
+    were others when computed alone.
     """
     start_time = time.perf_counter()
     name = choose(settings["engine"])
-    card = {"engine": engine_version(name), "settings": settings}
+    card = {"engine": engine_version(name), "settings": settings, "started": False}
     notes = Journal(journal)
+    engines = []
 
     def start_engine(encoder: Encoder) -> "Engine":
-        card["started"] = True
         merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
-        return start(name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads)
+        before = time.perf_counter()
+        engines.append(start_on(gpus, name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads))
+        card.update(started=True, start_seconds=round(time.perf_counter() - before, 2))
+        return engines[0]
 
     completed, counts = complete(
         prompts,
@@ -228,5 +270,7 @@ def generate(
             f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
         )
     notes.remove()
+    for engine in engines:
+        card |= {**engine.facts, "cached_prompt_tokens": engine.cached_tokens}
     seconds = time.perf_counter() - start_time
-    return {"started": False, **card, **counts, "seconds": round(seconds, 2)}
+    return {**card, **counts, "seconds": round(seconds, 2)}

@@ -128,14 +128,14 @@ class LocalTeacher:
                     {
                         "key": piece[place],
                         "text": self.tokenizer.decode(
-                            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+                            said.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
                         ),
-                        "finish_reason": reason,
+                        "finish_reason": said.finish_reason,
                         "prompt_tokens": len(prompts[piece[place]].tokens),
-                        "completion_tokens": len(tokens),
+                        "completion_tokens": len(said.tokens),
                         "usd": 0.0,
                     }
-                    for place, (tokens, reason) in completions
+                    for place, said in completions
                 ]
 
     def _started(self) -> Engine:

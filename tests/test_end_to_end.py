@@ -5,13 +5,19 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 
 import polars as pl
 import pytest
 import yaml
 from project import ROOT, Project
+from tqdm import tqdm
+
+from maple.engines import choose
+from maple.generation import generate
 
 pytestmark = pytest.mark.heavy
+CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 RUN = "toy/little/lora-r2-16bit/seed1"
 ROWS = {
     "recipe": "load",
@@ -101,6 +107,39 @@ def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
     project.snakemake(target)
     assert len(resumed) == 2
     assert all(pl.read_parquet(path).equals(frame) for path, frame in resumed.items())
+
+
+def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    project = finished.copy_to(tmp_path / "project")
+    names = [
+        f"results/prompts/{task}/{code}.parquet" for task in ("xnli", "xquad") for code in ("eng_Latn", "swh_Latn")
+    ]
+    project.study(items=60)
+    project.snakemake(*names)
+    prompts = pl.concat(pl.read_parquet(project.folder / name) for name in names)
+    answers = {}
+    for engine in ("vllm", "transformers"):
+        outputs = {code: tmp_path / engine / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
+        generate(
+            prompts,
+            project.folder / "results/merged" / RUN,
+            outputs=outputs,
+            journal=tmp_path / engine / "journal.jsonl",
+            settings=CONFIG["generate"] | {"engine": engine},
+            model={},
+            threads=1,
+            gpus=1,
+            progress=partial(tqdm, disable=True),
+        )
+        answers[engine] = pl.concat(pl.read_parquet(path) for path in outputs.values())
+    keys = ["task", "language", "item", "answer", "prompt"]
+    both = answers["vllm"].join(answers["transformers"], on=keys, suffix="_by_transformers")
+    assert both.height == prompts.height == 240
+    differing = both.filter(pl.col("token_ids") != pl.col("token_ids_by_transformers"))
+    print(differing.select(*keys[:3], "completion", "completion_by_transformers"))
+    assert differing.height <= 0.01 * both.height
 
 
 def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):

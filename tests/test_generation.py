@@ -1,11 +1,19 @@
+import errno
 import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 
 import polars as pl
 import pytest
+from tqdm import tqdm
 
 from maple.engines import Completion, EngineError, choose, engine_version
 from maple.generation import (
     COMPLETION_SCHEMA,
+    LOADS,
     complete,
     completion_key,
     previous_completions,
@@ -14,8 +22,9 @@ from maple.generation import (
 from maple.journal import Journal
 from maple.tasks import PROMPT_SCHEMA
 
+ROOT = Path(__file__).resolve().parents[1]
 NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
-SETTINGS = {"engine": "toy", "batch": 1, "max_length": 60}
+SETTINGS = {"engine": "toy", "batch": 1, "max_length": 60, "flip_sample": 0}
 
 
 class Echo:
@@ -28,7 +37,7 @@ class Echo:
         self.asked += prompts
         if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
             raise RuntimeError("killed")
-        return [Completion([prompt[-1]], "stop") for prompt in prompts]
+        return [Completion([prompt[-1]], "stop", -1.0) for prompt in prompts]
 
     def log_likelihoods(self, prompts, continuations):
         """The earlier in the alphabet, the likelier."""
@@ -68,7 +77,7 @@ def run(model, frame, path, engine, previous=NOTHING, **settings):
         previous=previous,
         journal=Journal(path / "journal.jsonl"),
         start_engine=lambda encoder: engine,
-        progress=iter,
+        progress=partial(tqdm, disable=True),
     )
 
 
@@ -76,7 +85,15 @@ def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path
     completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
     assert completed["completion"].to_list() == ["c", "z", "b"]
     assert completed["prompt_tokens"].to_list() == [4, 4, 2]
-    assert counts == {"prompts": 3, "distinct": 3, "carried_over": 0, "computed": 3, "too_long": 0}
+    assert counts == {
+        "prompts": 3,
+        "distinct": 3,
+        "carried_over": 0,
+        "computed": 3,
+        "too_long": 0,
+        "compared_alone": 0,
+        "flipped": 0,
+    }
 
 
 def test_a_finished_run_is_replayed_without_an_engine(letters, tmp_path):
@@ -122,6 +139,75 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
     assert len(engine.asked) == 25 - survived
     undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
     assert completed.equals(undisturbed)
+
+
+class Sulky(Echo):
+    """Answers otherwise when there is one prompt alone."""
+
+    def complete(self, prompts, limits):
+        if len(prompts) > 1:
+            return super().complete(prompts, limits)
+        return [Completion([4], "stop", -1.0)]
+
+
+def test_answers_that_depend_on_their_neighbours_are_counted(letters, tmp_path):
+    frame = prompts("abc", "xyz", "bza", "cba")
+    completed, counts = run(letters, frame, tmp_path, Sulky(), flip_sample=4)
+    assert (counts["compared_alone"], counts["flipped"]) == (4, 2)
+    assert completed["flipped"].to_list() == [True, True, False, False]
+    _, counts = run(letters, frame, tmp_path / "other", Echo(), flip_sample=3)
+    assert (counts["compared_alone"], counts["flipped"]) == (3, 0)
+
+
+def test_a_kill_between_answers_and_their_second_computation_changes_nothing(letters, tmp_path):
+    frame = prompts("abc", "xyz", "bza", "cba")
+    undisturbed, _ = run(letters, frame, tmp_path / "whole", Sulky(), flip_sample=2)
+    lines = (tmp_path / "whole" / "journal.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "journal.jsonl").write_text("".join(lines[:4]))
+    engine = Sulky()
+    resumed, counts = run(letters, frame, tmp_path / "killed", engine, flip_sample=2)
+    assert resumed.equals(undisturbed)
+    assert counts["carried_over"] == 4
+
+
+@pytest.mark.heavy
+def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base, tmp_path):
+    texts = [f"{first} {second}" for first in ("The sun", "Jua", "east", "rises", "in") for second in "abcdefgh"]
+    prompts(*texts, max_new_tokens=16).write_parquet(tmp_path / "prompts.parquet")
+    program = Path(__file__).with_name("kills.py")
+    subprocess.run(
+        [sys.executable, program, toy_base, tmp_path / "prompts.parquet", tmp_path, "10"],
+        # A forked child does not have the threads of its parent, so the parent must start none.
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+    undisturbed, *killed = json.loads((tmp_path / "report.json").read_text())
+    assert undisturbed["card"]["computed"] == len(texts) and undisturbed["card"]["compared_alone"] == 3
+    assert {run["digest"] for run in killed} == {undisturbed["digest"]}
+    piece = 2 * LOADS
+    assert any(0 < run["survived"] < len(texts) for run in killed), "no kill came in the middle"
+    for run in killed:
+        assert run["survived"] % piece == 0, "a piece was written in part"
+        assert run["card"]["carried_over"] == run["survived"]
+
+
+def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, tmp_path, monkeypatch):
+    texts = [a + b for a in "abcd" for b in "xyz"]  # 12 prompts, 4 a piece
+    undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("maple.journal.os.fsync", full)
+        run(letters, prompts(*texts), tmp_path, Echo())
+    resumed, counts = run(letters, prompts(*texts), tmp_path, Echo())
+    assert resumed.equals(undisturbed) and counts["carried_over"] >= 4
 
 
 def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):

@@ -100,16 +100,22 @@ def started(engine, base):
     from maple.prompts import Encoder
 
     encoder = Encoder.of(base)
-    settings = {"batch": 2, "max_length": 128, "cpu_cache_gib": 1}
+    settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
     running = start(engine, base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
     texts = ["The sun", "Jua huchomoza", "The sun rises in the east. " * 3]
     return running, [encoder.prompt(text) for text in texts], encoder.pieces([" rises", " mashariki.", "!"])
 
 
+def assert_same(completions, others):
+    assert [completion[:2] for completion in completions] == [completion[:2] for completion in others]
+    log_probabilities = [completion.log_probability for completion in others]
+    assert [completion.log_probability for completion in completions] == pytest.approx(log_probabilities, abs=1e-3)
+
+
 def test_a_completion_does_not_depend_on_its_neighbours_in_the_batch(toy_base):
     running, prompts, continuations = started("transformers", toy_base)
     alone = [running.complete([prompt], [8])[0] for prompt in prompts]
-    assert running.complete(prompts, [8, 8, 8]) == alone
+    assert_same(running.complete(prompts, [8, 8, 8]), alone)
     likelihoods = [
         running.log_likelihoods([prompt], [more])[0] for prompt, more in zip(prompts, continuations, strict=True)
     ]
@@ -127,6 +133,33 @@ def test_the_likelihood_of_a_continuation_is_the_product_of_its_tokens(toy_base)
     assert running.log_likelihoods(prompts[:1], continuations[:1]) == pytest.approx([by_hand], abs=1e-4)
 
 
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_the_log_probability_of_a_completion_is_that_of_its_tokens_and_the_end(engine, toy_base):
+    from maple.engines import choose
+    from maple.prompts import Encoder
+
+    if engine == "vllm" and choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    running, prompts, _ = started(engine, toy_base)
+    for prompt, completion in zip(prompts, running.complete(prompts, [8, 8, 8]), strict=True):
+        whole = [*completion.tokens, *([Encoder.of(toy_base).eos] if completion.finish_reason == "stop" else [])]
+        assert running.log_likelihoods([prompt], [whole]) == pytest.approx([completion.log_probability], abs=1e-3)
+
+
+def test_vllm_reads_once_what_prompts_share(toy_base):
+    from maple.engines import choose
+
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    running, prompts, _ = started("vllm", toy_base)
+    block = 128  # tokens that vLLM's cache keeps together on a CPU
+    alike = [[*(prompts[2] * 8)[: block + 1], token] for token in range(40, 44)]
+    running.complete(alike, [1] * 4)
+    assert running.cached_tokens == 3 * block
+    running.complete(alike, [1] * 4)
+    assert running.cached_tokens == 2 * 3 * block, "a call must not depend on the calls before it"
+
+
 def test_all_continuations_of_one_token_are_certain_together(toy_base):
     running, prompts, _ = started("transformers", toy_base)
     size = running.model.config.vocab_size
@@ -141,7 +174,32 @@ def test_vllm_answers_like_transformers(toy_base):
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
     (ours, prompts, continuations), (vllm, _, _) = started("transformers", toy_base), started("vllm", toy_base)
     completed = vllm.complete(prompts, [3, 8, 8])
-    assert completed == ours.complete(prompts, [3, 8, 8])
+    assert_same(completed, ours.complete(prompts, [3, 8, 8]))
     assert all(len(completion.tokens) <= limit for completion, limit in zip(completed, [3, 8, 8], strict=True))
     likelihoods = ours.log_likelihoods(prompts, continuations)
     assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)
+
+
+def test_two_copies_of_an_engine_answer_like_one(toy_base):
+    from maple.engines import start_on
+    from maple.prompts import Encoder
+
+    encoder = Encoder.of(toy_base)
+    running, prompts, continuations = started("transformers", toy_base)
+    settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
+    copies = start_on(2, "transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    assert copies.facts == {**running.facts, "replicas": 2}
+    assert_same(copies.complete(prompts, [8, 8, 8]), running.complete(prompts, [8, 8, 8]))
+    assert_same(copies.complete(prompts[:1], [8]), running.complete(prompts[:1], [8]))
+    likelihoods = running.log_likelihoods(prompts, continuations)
+    assert copies.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-4)
+
+
+def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
+    from maple.engines import EngineError, start_on
+
+    settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
+    with pytest.raises(EngineError, match=r"a copy of the engine failed: .*"):
+        start_on(2, "transformers", tmp_path, settings, eos=2, pad=3, threads=1)
+    with pytest.raises(EngineError, match="tensor_parallel: 2 does not divide the 3 GPUs"):
+        start_on(3, "transformers", toy_base, settings | {"tensor_parallel": 2}, eos=2, pad=3, threads=1)

@@ -16,6 +16,7 @@ card = generate(
     settings=snakemake.params.settings,
     model=snakemake.params.model,
     threads=snakemake.threads,
+    gpus=snakemake.resources.get("gpu", 1),
     progress=tqdm,
 )
 write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)

@@ -1,0 +1,78 @@
+"""Runs one generate job again and again, each time killed at another moment, and writes what each left: report.json.
+
+A program of its own: it loads the libraries once and forks, which a process with threads of its own could not.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
+import polars as pl
+from tqdm import tqdm
+
+from maple.generation import generate
+from maple.journal import Journal
+from maple.quantization import load_base
+
+
+def job(base: Path, prompts: Path, folder: Path) -> dict:
+    """Run the job in `folder`; return its card."""
+    return generate(
+        pl.read_parquet(prompts),
+        base,
+        outputs={"eng_Latn": folder / "eng_Latn.parquet"},
+        journal=folder / "journal.jsonl",
+        settings={"engine": "transformers", "batch": 2, "max_length": 128, "flip_sample": 3},
+        model={},
+        threads=1,
+        gpus=1,
+        progress=partial(tqdm, disable=True),
+    )
+
+
+def forked(folder: Path, arguments: list, seconds: float | None = None) -> float:
+    """Run the job in a child, which is killed after some seconds; return how long it ran."""
+    before = time.perf_counter()
+    if (child := os.fork()) == 0:
+        folder.mkdir(exist_ok=True)
+        (folder / "card.json").write_text(json.dumps(job(*arguments, folder)))
+        os._exit(0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return time.perf_counter() - before
+
+
+def left(folder: Path) -> int:
+    """Return how many completions the journal in `folder` holds."""
+    return len({row["key"] for row in Journal(folder / "journal.jsonl").read()})
+
+
+if __name__ == "__main__":
+    base, prompts, place, kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    load_base(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
+    whole = forked(place / "undisturbed", [base, prompts])
+    moments = random.Random(1)
+    report = []
+    for number in range(kills + 1):
+        folder = place / (f"killed-{number}" if number else "undisturbed")
+        survived = 0
+        if number:
+            forked(folder, [base, prompts], moments.uniform(0, whole))
+            survived = left(folder)
+            forked(folder, [base, prompts])
+        report.append(
+            {
+                "survived": survived,
+                "digest": blake2b((folder / "eng_Latn.parquet").read_bytes()).hexdigest(),
+                "card": json.loads((folder / "card.json").read_text()),
+            }
+        )
+    (place / "report.json").write_text(json.dumps(report))
