@@ -29,9 +29,9 @@ COMPLETION_SCHEMA = {
 
 
 def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides a model's answers: config, tokenizer and safetensors weights of its folder."""
+    """Return a digest of what decides answers in the folder of a model or an adapter: config, tokenizer and weights."""
     digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json")
+    names = ("config.json", "tokenizer.json", "adapter_config.json")
     for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
@@ -130,6 +130,7 @@ def complete(
     prompts: pl.DataFrame,
     model: str | Path,
     *,
+    adapter: str | Path | None = None,
     engine: str,
     settings: dict,
     previous: pl.DataFrame,
@@ -140,12 +141,12 @@ def complete(
     """Complete the prompts of one run that are missing, and carry over the rest.
 
     `prompts` has the columns of maple.tasks.PROMPT_SCHEMA; faulty rows are left out, and each way of answering is a row
-    of its own (column `answer`: generate or rank). `engine` is the engine's name and version, part of every key;
-    `settings` has batch and max_length (tokens of prompt and completion); `start_engine` is called only when something
-    is missing. Returns the rows with key, completion, token_ids, finish_reason, log_likelihoods (natural, of the
-    choices that are ranked), prompt_tokens, item_tokens (without demonstrations), shots and shots_dropped, and counts
-    {"prompts", "distinct", "carried_over", "computed", "too_long"}. A prompt is never cut: one that does not fit has
-    finish_reason TOO_LONG and no completion.
+    of its own (column `answer`: generate or rank). `adapter` is the folder of what is attached to the model, if any;
+    `engine` is the engine's name and version, part of every key; `settings` has batch and max_length (tokens of
+    prompt and completion); `start_engine` is called only when something is missing. Returns the rows with key,
+    completion, token_ids, finish_reason, log_likelihoods (natural, of the choices that are ranked), prompt_tokens,
+    item_tokens (without demonstrations), shots and shots_dropped, and counts {"prompts", "distinct", "carried_over",
+    "computed", "too_long"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no completion.
     """
     encoder = Encoder.of(model)
     asked = (
@@ -154,7 +155,8 @@ def complete(
         .explode("answer")
         .drop("fault", "repaired")
     )
-    requests = _requests(asked, encoder, weights_digest(model), engine, settings["max_length"])
+    weights = "+".join(weights_digest(folder) for folder in (model, adapter) if folder)
+    requests = _requests(asked, encoder, weights, engine, settings["max_length"])
     wanted = {request["key"]: request for request in requests if request["key"]}
     known = {row["key"]: row for row in (*previous.to_dicts(), *journal.read()) if row["key"] in wanted}
     missing = sorted(
@@ -197,6 +199,7 @@ def generate(
     prompts: pl.DataFrame,
     weights: str | Path,
     *,
+    adapter: str | Path | None,
     outputs: Mapping[str, str | Path],
     journal: str | Path,
     settings: dict,
@@ -207,21 +210,23 @@ def generate(
     """Complete one run's prompts and write one file a language; return the run card.
 
     What `outputs` {language: file} and the journal hold already is carried over; the files are replaced, one after the
-    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition.
+    other, once every completion is there. `weights` is the folder of the model, `adapter` that of what is attached to
+    it, if anything; `settings` is the config's `generate:` block, `model` the base's definition.
     """
     start_time = time.perf_counter()
     name = choose(settings["engine"])
-    card = {"engine": engine_version(name), "settings": settings}
+    card = {"engine": engine_version(name), "settings": settings, **({"adapter": "attached"} if adapter else {})}
     notes = Journal(journal)
 
     def start_engine(encoder: Encoder) -> "Engine":
         card["started"] = True
         merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
-        return start(name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads)
+        return start(name, weights, merged, adapter=adapter, eos=encoder.eos, pad=encoder.pad, threads=threads)
 
     completed, counts = complete(
         prompts,
         weights,
+        adapter=adapter,
         engine=card["engine"],
         settings=settings,
         previous=previous_completions(outputs.values()),
