@@ -103,12 +103,15 @@ def changes(rows: Sequence[dict]) -> dict | None:
 
 
 def losses(rows: Sequence[dict]) -> dict | None:
-    """Draw loss over step, one panel a series; rows have series, run, rank, bits, step, loss."""
+    """Draw loss over step, one panel a series; rows have series, run, rank (None without one), bits, step, loss."""
     if not rows:
         return None
     ranks, bits = (sorted({row[key] for row in rows if row[key] is not None}) for key in ("rank", "bits"))
+    values = [{**row, "rank": row["rank"] or "none"} for row in rows]
+    if any(row["rank"] is None for row in rows):
+        ranks.append("none")
     chart = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(alt.Data(values=values))
         .mark_line(strokeWidth=1.5)
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False, tickCount=5)),

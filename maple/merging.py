@@ -20,7 +20,11 @@ def logits(model, batch):
     """Return the model's logits on `batch` in float32 on the CPU, [rows, length, vocabulary]."""
     import torch
 
-    with torch.inference_mode():
+    from maple.devices import compute_dtype
+
+    # As in training: some of PEFT's layers on quantized weights mix dtypes where nothing casts them.
+    casts = torch.autocast(model.device.type, torch.bfloat16, enabled=compute_dtype() == torch.bfloat16)
+    with torch.inference_mode(), casts:
         return model(input_ids=batch.to(model.device)).logits.float().cpu()
 
 

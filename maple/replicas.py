@@ -18,7 +18,7 @@ class Replicas:
     ends the others: an EngineError then says what it said.
     """
 
-    def __init__(self, name: str, model: str | Path, settings: dict, devices: Sequence[str | None], **options: int):
+    def __init__(self, name: str, model: str | Path, settings: dict, devices: Sequence[str | None], **options):
         self._copies = [self._copy(chosen, (name, model, settings, options)) for chosen in devices]
         self.facts = {**self._answers()[0], "replicas": len(devices)}
         self._cached = [0] * len(devices)

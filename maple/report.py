@@ -113,11 +113,14 @@ def _change_points(row: Mapping) -> dict:
 
 def _charts(views: Sequence[Mapping], languages: Sequence[Mapping], cards: Sequence[Mapping]) -> dict[str, dict]:
     tuned = [view for view in views if not view["is_base"] and view["overall"]["change"] is not None]
+    families = {view["family"] for view in tuned if view["rank"]}
     levels = [("All languages", lambda view: view["overall"])]
     levels += [(GROUPS[group], lambda view, group=group: view["groups"][group]) for group in ("high", "low")]
     curve = [
         {
-            **{name: view[name] for name in ("series", "rank", "bits", "seed")},
+            **{name: view[name] for name in ("rank", "bits", "seed")},
+            # Methods are not joined by a line: what a rank is differs between them.
+            "series": view["series"] if len(families) < 2 else f"{view['series']} · {view['family']}",
             "group": group,
             **_change_points(of(view)),
         }
@@ -280,9 +283,9 @@ def report(
     """Return the report as one HTML page that loads nothing.
 
     `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
-    "chance" and "languages" (codes) by name, `runs` are the grid's, `cards` the run cards that there are,
-    `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was wrong with the benchmarks'
-    rows, `note` says what this grid is.
+    "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for a method without one), `cards` the
+    run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was
+    wrong with the benchmarks' rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
     ordered = _ordered(languages)

@@ -7,6 +7,7 @@ from string import Formatter
 
 from maple.contamination import OVERLAP
 from maple.definitions import (
+    BASELINE,
     DefinitionError,
     check,
     expand_grid,
@@ -19,6 +20,7 @@ from maple.definitions import (
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
 from maple.local_teacher import DECIDES as LOCAL_DECIDES
+from maple.methods import KINDS, OWN, biases_asked, config_keys, lacks_biases, merges, unserved, untrainable
 from maple.openai_teacher import DECIDES as OPENAI_DECIDES
 from maple.translators import DECIDES as TRANSLATOR_DECIDES
 
@@ -50,11 +52,12 @@ class Study:
     ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
     use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
     cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
-    words, {"tasks", "words"}; cells: method cells; tasks: definitions; renderings, sources, measures: the parts of
-    them, for prompts, rows and scores; asked: how each task is asked, {"shots", "answers"}; tested: the texts of test
-    rows that are looked for in datasets, {"source", "fields", "languages"} of the tasks and of those in decontaminated,
-    none where rows are embedded; runs: the grid, bases first; dataset_languages: the codes a dataset is made in;
-    task_languages: the grid's codes that a task offers.
+    words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter attached, not
+    merged; settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
+    sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
+    "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
+    tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
+    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
     """
 
     languages: dict[str, dict]
@@ -73,6 +76,8 @@ class Study:
     decontaminated: dict[str, dict]
     mixes: dict[str, dict]
     cells: dict[str, dict]
+    attached: set[str]
+    settings: dict[str, dict]
     tasks: dict[str, dict]
     renderings: dict[str, dict]
     sources: dict[str, dict]
@@ -196,7 +201,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     """Read the definitions that `config` names from `folder` (config/) and check them against `schemas`.
 
     Raises DefinitionError, one line that names file and key, for: an unknown key anywhere, a name without a file or a
-    row, a task without the source the config wants, an unknown metric or engine.
+    row, a task without the source the config wants, an unknown metric or engine, a method that does not train on the
+    grid's bits or models, an engine that does not generate with its adapter attached.
     """
     check(config, schemas / "config.schema.yaml", "config")
     table = read_languages(folder / "languages.tsv")
@@ -207,8 +213,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     methods = read_definitions(folder / "methods", schemas / "method.schema.yaml")
     all_tasks = read_definitions(folder / "tasks", schemas / "task.schema.yaml")
     tasks = pick(config["tasks"], all_tasks, "tasks", "config/tasks/")
+    for name in dict.fromkeys(name for part in config["grid"] for name in part["methods"] if name in methods):
+        _check_method(name, methods[name])
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
-    in_grid = {run["dataset"] for run in runs if run["rank"] is not None}
+    adapted = [run for run in runs if run["method"] != BASELINE["method"]]
+    in_grid = {run["dataset"] for run in adapted}
     dataset_languages = _datasets_needed(datasets, in_grid, list(languages), table)
     chosen = {name: datasets[name] for name in dataset_languages}
 
@@ -231,6 +240,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
     _check_engine(config["generate"]["engine"])
     _check_training(methods, config["finetune"])
+    for run in adapted:
+        _check_run(run, cells[run["method"]], models[run["model"]])
+    attached = {
+        name for name, cell in cells.items() if config["generate"]["adapters"] == "attached" or not merges(cell)
+    }
+    settings = {name: value for name, value in config["generate"].items() if name != "adapters"}
 
     prompts = _by_language(folder / "self_instruct.yaml", schemas / "prompts.schema.yaml", table)
     for code, text in prompts.items():
@@ -280,6 +295,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         decontaminated=decontaminated,
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
+        attached=attached,
+        settings={
+            BASELINE["method"]: settings,
+            **{name: _settings(name, cell, name in attached, settings) for name, cell in cells.items()},
+        },
         tasks=tasks,
         renderings={
             name: {key: task[key] for key in RENDERING if key in task}
@@ -346,6 +366,50 @@ def _check_engine(name: str) -> None:
         raise DefinitionError(
             f"config: generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
         )
+
+
+def _check_method(name: str, definition: Mapping) -> None:
+    file, peft, adapter = f"config/methods/{name}.yaml", definition["peft"], set(definition["adapter"])
+    if peft not in KINDS:
+        raise DefinitionError(f"{file}: peft: {peft!r} has no line in maple/methods.py; it has {', '.join(KINDS)}")
+    kind, ranked, scaled = KINDS[peft], "rank" in definition["axes"], "alpha_over_rank" in definition
+    if ranked and not kind.rank:
+        raise DefinitionError(f"{file}: axes.rank: PEFT's {peft} has no rank; leave it out")
+    if scaled and not (ranked and kind.alpha):
+        raise DefinitionError(
+            f"{file}: alpha_over_rank: there is no axes.rank, or no alpha in PEFT's {peft}; leave it out"
+        )
+    if ranked and kind.alpha and not scaled and kind.alpha not in adapter:
+        raise DefinitionError(f"{file}: alpha_over_rank: write it, or adapter.{kind.alpha} for one alpha at every rank")
+    taken = OWN | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled else set())
+    if double := taken & adapter:
+        raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
+    known = config_keys(peft)
+    if known is not None and (unknown := adapter - known):
+        raise DefinitionError(
+            f"{file}: adapter: PEFT's {peft} has no key {', '.join(map(repr, sorted(unknown)))}; "
+            f"it has {', '.join(sorted(known - taken))}"
+        )
+
+
+def _check_run(run: Mapping, cell: Mapping, model: Mapping) -> None:
+    file = f"config/methods/{run['family']}.yaml"
+    if reason := untrainable(cell):
+        raise DefinitionError(f"{file}: {reason}; leave {cell['bits']} out of its bits, and of the grid's")
+    if (asked := biases_asked(cell["adapter"])) and "build" in model and lacks_biases(model["build"]["architecture"]):
+        raise DefinitionError(f"{file}: adapter.{asked}: model {run['model']} has no biases; leave it out")
+
+
+def _settings(name: str, cell: Mapping, attached: bool, settings: Mapping) -> dict:
+    """Return the generate block of a method: transformers where vLLM would have to attach what it does not."""
+    reason = unserved(cell) if attached and settings["engine"] != "transformers" else None
+    if reason is None:
+        return dict(settings)
+    if settings["engine"] == "vllm" and merges(cell):
+        raise DefinitionError(
+            f"config: generate.adapters: attached: {name}: {reason}; write merged, or engine: transformers"
+        )
+    return {**settings, "engine": "transformers", "engine_reason": reason}
 
 
 def _check_training(methods: Mapping[str, dict], known: Mapping) -> None:

@@ -13,6 +13,7 @@ from maple.definitions import (
 )
 
 LORA = {
+    "peft": "LORA",
     "axes": {"rank": [8, 16], "bits": [4, 16]},
     "alpha_over_rank": 2,
     "adapter": {"target_modules": "all-linear"},
@@ -23,6 +24,27 @@ def test_a_method_is_spelt_over_its_axes():
     cells = method_cells("lora", LORA)
     assert list(cells) == ["lora-r8-4bit", "lora-r8-16bit", "lora-r16-4bit", "lora-r16-16bit"]
     assert cells["lora-r16-4bit"]["adapter"] == {"target_modules": "all-linear", "r": 16, "lora_alpha": 32}
+
+
+def test_a_method_without_a_rank_is_named_by_its_bits_alone():
+    cells = method_cells("ia3", {"peft": "IA3", "axes": {"bits": [4, 16]}, "adapter": {}})
+    assert list(cells) == ["ia3-4bit", "ia3-16bit"]
+    assert cells["ia3-4bit"]["rank"] is None and cells["ia3-4bit"]["adapter"] == {}
+    with pytest.raises(DefinitionError, match=r"method ia3 has no axis \['rank'\]; its axes are \['bits'\]"):
+        method_cells("ia3", {"peft": "IA3", "axes": {"bits": [16]}, "adapter": {}}, {"rank": [8]})
+
+
+def test_a_rank_sets_the_keys_that_the_type_has_for_it():
+    adalora = {"peft": "ADALORA", "axes": {"rank": [8], "bits": [16]}, "alpha_over_rank": 2, "adapter": {}}
+    prompt = {"peft": "PROMPT_TUNING", "axes": {"rank": [20], "bits": [16]}, "adapter": {}}
+    assert method_cells("a", adalora)["a-r8-16bit"]["adapter"] == {"target_r": 8, "init_r": 12, "lora_alpha": 16}
+    assert method_cells("p", prompt)["p-r20-16bit"]["adapter"] == {"num_virtual_tokens": 20}
+
+
+def test_a_run_tells_the_file_its_method_comes_from():
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    runs, _ = expand_grid([part], {"m": {}}, {"d": {}}, {"lora": LORA})
+    assert [run["family"] for run in runs] == ["none", "lora"]
 
 
 def test_the_paper_s_grid_is_sixty_runs_and_two_bases():

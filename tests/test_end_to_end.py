@@ -237,6 +237,25 @@ def test_examples_of_a_test_set_are_dropped_and_one_task_more_in_the_study_drops
     assert counted["xcopa"] == {"items": 1, "examples": 1, "overlapping": 1, "first": ["0"]}
 
 
+def test_a_run_that_never_merges_is_completed_with_its_adapter_attached(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    grid = yaml.safe_load((project.folder / "study.yaml").read_text())["grid"]
+    methods = {**grid[0]["methods"], "ia3": {"bits": [4]}, "prompt-tuning": {"rank": [4], "bits": [16]}}
+    project.study(grid=[grid[0] | {"methods": methods}])
+    project.snakemake()
+    cards = project.folder / "results/cards/toy/little"
+    attached = json.loads((cards / "prompt-tuning-r4-16bit/seed1/generate.json").read_text())
+    assert attached["adapter"] == "attached" and attached["computed"] == attached["distinct"]
+    assert not (cards / "prompt-tuning-r4-16bit/seed1/merge.json").exists()
+    assert json.loads((cards / "ia3-4bit/seed1/merge.json").read_text())["bits"] == 4
+    summary = pl.read_parquet(project.folder / "results/summary.parquet")
+    assert dict(summary.select("method", "rank").unique().iter_rows()) == {
+        "none": None, "lora-r2-16bit": 2, "ia3-4bit": None, "prompt-tuning-r4-16bit": 4,
+    }  # fmt: skip
+    page = (project.folder / "results/report.html").read_text()
+    assert "ia3-4bit" in page and "prompt-tuning-r4-16bit" in page
+
+
 def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
     project = finished.copy_to(tmp_path / "project")
     good = {"premise": "It rains.", "hypothesis": "It is wet.", "label": "entailment"}

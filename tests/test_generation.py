@@ -301,6 +301,28 @@ def test_other_weights_are_another_model(letters, tmp_path):
     assert weights_digest(tmp_path / "a") == digests["a"]
 
 
+def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    keys = set()
+    for file, text in (("adapter_model.safetensors", "a"), ("adapter_config.json", "{}"), ("README.md", "x")):
+        (adapter / file).write_text(text)
+        completed, _ = complete(
+            prompts("abc"),
+            letters,
+            adapter=adapter,
+            engine="toy 1",
+            settings=SETTINGS,
+            previous=NOTHING,
+            journal=Journal(tmp_path / "journal.jsonl"),
+            start_engine=lambda encoder: Echo(),
+            progress=iter,
+        )
+        keys.add(completed["key"][0])
+    assert len(keys) == 2  # its README decides nothing
+    assert run(letters, prompts("abc"), tmp_path / "alone", Echo())[0]["key"][0] not in keys
+
+
 def test_the_journal_is_json_a_line(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append([{"key": "a", "completion": "ሰኞ\n"}])

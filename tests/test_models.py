@@ -28,7 +28,7 @@ TRAINING = {
 
 def cell(bits, **training):
     adapter = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear"}
-    return {"bits": bits, "adapter": adapter, "training": TRAINING | training}
+    return {"peft": "LORA", "bits": bits, "adapter": adapter, "training": TRAINING | training}
 
 
 def finetuned(base, folder, bits):
@@ -95,13 +95,13 @@ def test_examples_too_long_are_left_out_whole_and_counted(letters):
     assert (len(encoded), too_long) == (1, 1)
 
 
-def started(engine, base):
+def started(engine, base, adapter=None):
     from maple.engines import start
     from maple.prompts import Encoder
 
     encoder = Encoder.of(base)
     settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
-    running = start(engine, base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    running = start(engine, base, settings, adapter=adapter, eos=encoder.eos, pad=encoder.pad, threads=1)
     texts = ["The sun", "Jua huchomoza", "The sun rises in the east. " * 3]
     return running, [encoder.prompt(text) for text in texts], encoder.pieces([" rises", " mashariki.", "!"])
 
@@ -203,3 +203,22 @@ def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
         start_on(2, "transformers", tmp_path, settings, eos=2, pad=3, threads=1)
     with pytest.raises(EngineError, match="tensor_parallel: 2 does not divide the 3 GPUs"):
         start_on(3, "transformers", toy_base, settings | {"tensor_parallel": 2}, eos=2, pad=3, threads=1)
+
+
+@pytest.mark.parametrize("adapter", [{"r": 4}, {"r": 16, "use_rslora": True}, {"r": 16, "init_lora_weights": "olora"}])
+def test_vllm_answers_like_transformers_with_an_adapter_attached(toy_base, tmp_path, adapter):
+    from maple.engines import choose
+    from maple.finetuning import finetune
+
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    tuned = cell(16) | {"adapter": {"lora_alpha": 8, "target_modules": "all-linear"} | adapter}
+    finetune(toy_base, EXAMPLES, tmp_path, cell=tuned, model={}, seed=1, threads=1)
+    (ours, prompts, continuations), (vllm, _, _) = (
+        started(engine, toy_base, tmp_path) for engine in ("transformers", "vllm")
+    )
+    likelihoods = ours.log_likelihoods(prompts, continuations)
+    assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)
+    assert_same(vllm.complete(prompts, [3, 8, 8]), ours.complete(prompts, [3, 8, 8]))
+    untouched = started("transformers", toy_base)[0].log_likelihoods(prompts, continuations)
+    assert likelihoods != pytest.approx(untouched, abs=0.1)

@@ -11,7 +11,7 @@ from maple.report import report
 from maple.scoring import SCORE_SCHEMA
 from maple.summary import summarize
 
-BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None}
+BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
 GRID = [
     BASE,
     *(
@@ -20,6 +20,7 @@ GRID = [
             "dataset": "little",
             "method": f"lora-r{rank}-{bits}bit",
             "seed": 1,
+            "family": "lora",
             "rank": rank,
             "bits": bits,
         }
@@ -84,7 +85,7 @@ def scores(runs):
     rows = [
         (
             *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item), metric,
-            float(item < (2 if run["rank"] is None else 3)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
+            float(item < (2 if run["method"] == "none" else 3)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for run in runs for task, language, metric in cells for item in range(4)
     ]  # fmt: skip
@@ -96,7 +97,7 @@ def cards(runs):
     for run in runs:
         key = {name: run[name] for name in ("model", "dataset", "method", "seed")}
         found.append({"stage": "generate", "run": key, "engine": "transformers 5", "seconds": 3.5, "computed": 16})
-        if run["rank"]:
+        if run["method"] != "none":
             loss = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
             found.append({"stage": "finetune", "run": key, "loss": loss, "trainable_share": 0.01, "seconds": 2.0})
             found.append({"stage": "merge", "run": key, "largest_logit_difference": 0.01, "bound": 0.25})
@@ -165,8 +166,8 @@ def test_the_note_and_the_best_run_are_told_first(page):
 
 
 def test_text_from_models_and_data_stays_text():
-    model = {"model": EVIL, "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None}
-    tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "rank": 2, "bits": 4}
+    model = BASE | {"model": EVIL}
+    tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
     languages = [{**LANGUAGES[0], "name": EVIL}, *LANGUAGES[1:]]
     sets = [a_set(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL) | {"teacher": EVIL}]
     given = [card | {"engine": EVIL, "versions": {"torch": EVIL}} for card in cards([model, tuned])]
@@ -234,6 +235,25 @@ def test_lengths_are_told_in_numbers_and_drawn(page):
     table = page[page.index("Lengths in little") :]
     cells = re.findall(r"<td.*?</td>", table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))])
     assert re.search(r"--e:100\"></i>3 <small>2–4, 1–50</small>", cells[0]) and "–</td>" in cells[1]
+
+
+def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
+    plain = {**GRID[1], "method": "ia3-4bit", "family": "ia3", "rank": None}
+    page = page_of([*GRID, plain])
+    assert "ia3-4bit" in Page(page).text()
+    (drawn,) = [data for path, data in Page(page).texts if "script" in path and data.startswith("{")]
+    charts = json.loads(drawn)
+    assert "ia3" not in json.dumps(charts["rank"]) and "ia3" in json.dumps(charts["shares"])
+    assert charts["losses"]["spec"]["encoding"]["color"]["scale"]["domain"] == [2, 4, "none"]
+
+
+def test_methods_are_not_joined_by_a_line():
+    other = [{**run, "method": f"dora-r{run['rank']}-4bit", "family": "dora"} for run in GRID if run["bits"] == 4]
+    (drawn,) = [
+        data for path, data in Page(page_of([*GRID, *other])).texts if "script" in path and data.startswith("{")
+    ]
+    series = {row["series"] for row in json.loads(drawn)["rank"]["data"]["values"]}
+    assert series == {"toy · little · lora", "toy · little · dora"}
 
 
 def test_the_page_stands_without_cards_data_and_finetuned_runs():

@@ -70,6 +70,8 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
         ("maple/words.py", {"render_prompts": 4, "generate": 2, **scored()}),
+        ("maple/methods.py", {}),
+        ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
@@ -189,6 +191,17 @@ def test_a_method_is_one_file(project):
     assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
 
 
+def test_a_run_that_never_merges_costs_no_merge(project):
+    methods = {"lora": {"rank": [2], "bits": [16]}, "prefix-tuning": {"rank": [4], "bits": [16]}}
+    project.study(grid=[TOY_STUDY["grid"][0] | {"methods": methods}])
+    assert project.jobs() == {"finetune": 1, "generate": 1, **scored(runs=1)}
+
+
+def test_an_adapter_that_stays_attached_trains_nothing_anew(project):
+    project.study(generate=TOY_STUDY["generate"] | {"adapters": "attached"})
+    assert project.jobs() == {"generate": 1, **scored(runs=1)}
+
+
 def test_the_list_of_rules_reads_as_the_manual(finished):
     listed = finished.snakemake("--list")
     for rule in ("synthesize", "curate", "mix", "base", "finetune", "merge", "generate", "score", "report"):
@@ -204,6 +217,7 @@ BAD = [
         {"answers": {"xquad": ["rank"]}},
         r"answers.xquad: config/tasks/xquad.yaml has no choices to rank; write generate",
     ),
+    ({"generate": {"adapters": "folded"}}, r"generate.adapters: 'folded' is not one of ['merged', 'attached']"),
     ({"shots": {"xnil": 2}}, r"shots names 'xnil', which config/tasks/ lacks"),
     ({"prompt_language": "klingon"}, r"prompt_language: 'klingon' is not one of ['own', 'english']"),
     ({"tasks": ["xnil"]}, r"tasks names 'xnil', which config/tasks/ lacks"),

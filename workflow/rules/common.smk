@@ -157,8 +157,13 @@ def phrases_of_task(wildcards):
 
 def weights(wildcards):
     """What a run generates with: its merged model, or the base itself."""
-    untouched = wildcards.dataset == BASELINE["dataset"]
-    return f"results/base/{wildcards.model}" if untouched else f"results/merged/{run_path(wildcards)}"
+    base = wildcards.method == BASELINE["method"] or wildcards.method in STUDY.attached
+    return f"results/base/{wildcards.model}" if base else f"results/merged/{run_path(wildcards)}"
+
+
+def attached_adapter(wildcards):
+    """The adapter that a run generates with beside the base; none where there is none, or where it is merged."""
+    return f"results/adapters/{run_path(wildcards)}" if wildcards.method in STUDY.attached else []
 
 
 def metrics_in_language(wildcards):

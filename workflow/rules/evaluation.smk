@@ -48,6 +48,7 @@ rule generate:
     """Complete a run's prompts of all tasks and languages, those that are missing."""
     input:
         model=weights,
+        adapter=attached_adapter,
         prompts=PROMPTS,
         cleared=clearances,
     output:
@@ -62,7 +63,7 @@ rule generate:
     params:
         model=lookup("{model}", within=STUDY.models),
         languages=list(STUDY.languages),
-        settings=config["generate"],
+        settings=lookup("{method}", within=STUDY.settings),
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),

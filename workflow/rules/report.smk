@@ -1,4 +1,5 @@
-ADAPTED = [run for run in STUDY.runs if run["rank"] is not None]
+ADAPTED = [run for run in STUDY.runs if run["method"] != BASELINE["method"]]
+MERGED = [run for run in ADAPTED if run["method"] not in STUDY.attached]
 MIXED = sorted({run["dataset"] for run in ADAPTED})
 DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_languages.items() for code in codes]
 
@@ -30,7 +31,7 @@ rule report:
         summary="results/summary.parquet",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),
-            *for_runs("results/cards/{run}/merge.json", ADAPTED),
+            *for_runs("results/cards/{run}/merge.json", MERGED),
             *for_runs("results/cards/{run}/generate.json"),
         ],
         prompts=PROMPTS,

@@ -11,6 +11,7 @@ log_to(snakemake.log[0])
 card = generate(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
     snakemake.input.model,
+    adapter=snakemake.input.get("adapter"),
     outputs=dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True)),
     journal=snakemake.params.journal,
     settings=snakemake.params.settings,
