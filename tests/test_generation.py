@@ -316,7 +316,7 @@ def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, 
             previous=NOTHING,
             journal=Journal(tmp_path / "journal.jsonl"),
             start_engine=lambda encoder: Echo(),
-            progress=iter,
+            progress=partial(tqdm, disable=True),
         )
         keys.add(completed["key"][0])
     assert len(keys) == 2  # its README decides nothing
