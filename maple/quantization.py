@@ -1,5 +1,6 @@
 """Loading a base model in 4, 8 or 16 bits."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) ->
     """Load the Hub-style folder as a causal language model.
 
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
-    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU. Raises ValueError for other bits.
+    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU, in training as in evaluation. Raises
+    ValueError for other bits.
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -40,4 +42,15 @@ def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) ->
         **quantized,
     )
     model.config.use_cache = False
+    if bits == 4:
+        from bitsandbytes.nn import Linear4bit
+
+        # On CPUs with AVX512-BF16 bitsandbytes (0.50) repacks NF4 weights at the first evaluation, to compute in
+        # bfloat16. Thereafter logits are others than in training, no gradient passes the layer, and dequantized
+        # weights are wrong, all without an error.
+        for layer in model.modules():
+            if isinstance(layer, Linear4bit):
+                layer.support_avx512bf16_for_cpu = False
+    if bits == 8:  # else it warns in every layer and pass that LLM.int8 rounds in float16
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     return model

@@ -236,6 +236,16 @@ def _quirks(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict]:
     return {tuple(row[name] for name in by): row for row in means.iter_rows(named=True)}
 
 
+# The ways of a merge card (maple.merging), in the order of the table.
+WAYS = {
+    "dequantized": "folded into the dequantized base",
+    "original": "folded into the original weights",
+    "attached_dequantized": "beside the dequantized base",
+    "attached_original": "beside the original weights",
+    "untouched": "left out",
+}
+
+
 def _row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
     """Return the tasks and languages some of whose rows were repaired or faulty."""
     troubled = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
@@ -326,5 +336,7 @@ def report(
         cut=to_read["cut"],
         to_read=_embedded_json(to_read),
         run_cards=_run_cards(views, cards),
+        merge_ways=WAYS,
+        language_names={language["code"]: language["name"] for language in ordered},
         javascript=_javascript() if drawn else "",
     )

@@ -56,7 +56,8 @@ def test_the_run_cards_tell_what_was_done(finished):
     assert finetune["run"] == {"model": "toy", "dataset": "little", "method": "lora-r2-16bit", "seed": 1}
     assert len(finetune["loss"]) == 4 and finetune["seconds"] > 0 and finetune["versions"]["peft"]
     assert finetune["base"]["build"]["training"]["steps"] == 10
-    assert merge["largest_logit_difference"] <= merge["bound"]
+    assert set(merge["ways"]["original"]["languages"]) == {"eng_Latn", "swh_Latn"}
+    assert 0 <= merge["ways"]["original"]["kl"] < merge["bound"] < merge["ways"]["untouched"]["kl"]
     assert generate["computed"] == generate["distinct"]
 
 

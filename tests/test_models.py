@@ -49,17 +49,11 @@ def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
-def test_an_adapter_is_trained_on_every_precision_and_merges(toy_base, tmp_path, bits):
-    from maple.merging import merge
-
+def test_an_adapter_is_trained_on_every_precision(toy_base, tmp_path, bits):
     card = finetuned(toy_base, tmp_path / "adapter", bits)
     assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
     assert 0 < card["trainable_share"] < 1
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
-    (tmp_path / "merged").mkdir()
-    card = merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=bits, bound=0.5, model={}, threads=1)
-    assert card["largest_logit_difference"] < 0.5
-    assert (tmp_path / "merged" / "tokenizer.json").is_file()
 
 
 def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
@@ -68,15 +62,6 @@ def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
         finetuned(toy_base, tmp_path / name, 16)
         weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
     assert weights[0] == weights[1]
-
-
-def test_a_merge_that_is_not_the_trained_model_fails(toy_base, tmp_path):
-    from maple.merging import MergeError, merge
-
-    finetuned(toy_base, tmp_path / "adapter", 16)
-    (tmp_path / "merged").mkdir()
-    with pytest.raises(MergeError, match=r"merge\.bound allows 1e-09"):
-        merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=16, bound=1e-9, model={}, threads=1)
 
 
 def test_a_dataset_of_which_nothing_fits_is_refused(toy_base, tmp_path):

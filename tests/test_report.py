@@ -100,7 +100,10 @@ def cards(runs):
         if run["method"] != "none":
             loss = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
             found.append({"stage": "finetune", "run": key, "loss": loss, "trainable_share": 0.01, "seconds": 2.0})
-            found.append({"stage": "merge", "run": key, "largest_logit_difference": 0.01, "bound": 0.25})
+            way = {"kl": 1e-5, "worst_kl": 2e-5, "worst_language": "arb_Arab", "agreement": 0.995}
+            way |= {"bits_per_byte_change": -0.002, "largest_logit_difference": 0.06}
+            ways = {"untouched": way | {"kl": 3.0}, "original": way}
+            found.append({"stage": "merge", "run": key, "into": "original", "bound": 1e-3, "tokens": 436, "ways": ways})
     return found
 
 
@@ -254,6 +257,18 @@ def test_methods_are_not_joined_by_a_line():
     ]
     series = {row["series"] for row in json.loads(drawn)["rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
+
+
+def test_each_run_tells_how_far_every_way_to_merge_is_from_what_was_trained(page):
+    assert "merged within 2e-05 of 0.001 nats a token" in page
+    table = page[page.index("Ways to merge") :]
+    body = re.sub(r"<[^>]+>", " ", table[table.index("<tbody>") : table.index("</tbody>")])
+    lines = [line.split() for line in body.splitlines() if line.strip()]
+    assert [line[-6:] for line in lines] == [
+        ["1e-05", "2e-05", "العربية", "99.5", "-0.002", "0.06"],
+        ["3", "2e-05", "العربية", "99.5", "-0.002", "0.06"],
+    ]
+    assert table.index("<b>folded into the original weights</b>") < table.index("left out")
 
 
 def test_the_page_stands_without_cards_data_and_finetuned_runs():

@@ -36,10 +36,11 @@ rule finetune:
 
 
 rule merge:
-    """Fold an adapter into its base's 16-bit weights, and check that the logits stay."""
+    """Fold an adapter into 16-bit weights, and check on held-out text that it still is the model that was trained."""
     input:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",
+        held_out="results/held_out/{dataset}.parquet",
     output:
         merged=directory(f"results/merged/{RUN}"),
         card=f"results/cards/{RUN}/merge.json",
@@ -50,7 +51,8 @@ rule merge:
     params:
         model=lookup("{model}", within=STUDY.models),
         bits=lookup("{method}/bits", within=STUDY.cells),
-        bound=config["merge"]["bound"],
+        max_length=lookup("{method}/training/max_length", within=STUDY.cells),
+        settings=config["merge"],
         run=run_of,
         code=fingerprint("merge.py"),
     script:

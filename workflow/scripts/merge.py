@@ -1,4 +1,6 @@
-"""Fold an adapter into its base's 16-bit weights."""
+"""Fold an adapter into 16-bit weights, and check that it still is the model that was trained."""
+
+import polars as pl
 
 from maple.files import folder_written_aside, write_json
 from maple.logs import log_to
@@ -9,9 +11,11 @@ with folder_written_aside(snakemake.output.merged) as folder:
     card = merge(
         snakemake.input.base,
         snakemake.input.adapter,
+        pl.read_parquet(snakemake.input.held_out),
         folder,
         bits=snakemake.params.bits,
-        bound=snakemake.params.bound,
+        max_length=snakemake.params.max_length,
+        settings=snakemake.params.settings,
         model=snakemake.params.model,
         threads=snakemake.threads,
     )
