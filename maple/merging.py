@@ -67,10 +67,10 @@ def answers(model: "PreTrainedModel", rows: Sequence[Row]) -> Iterator[tuple["to
     """
     import torch
 
-    from maple.devices import compute_dtype
+    from maple.devices import compute_dtype, device
 
     # As in training: some of PEFT's layers on quantized weights mix dtypes where nothing casts them.
-    casts = torch.autocast(model.device.type, torch.bfloat16, enabled=compute_dtype() == torch.bfloat16)
+    casts = torch.autocast(device(), torch.bfloat16, enabled=compute_dtype() == torch.bfloat16)
     for row in rows:
         ids = torch.tensor([row.ids], device=model.device)
         with torch.inference_mode(), casts:

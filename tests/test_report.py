@@ -137,6 +137,11 @@ class Page(HTMLParser):
         return " ".join(data for path, data in self.texts if "script" not in path and "style" not in path)
 
 
+def drawn_on(page):
+    """The data of a page's charts, by name."""
+    return json.loads([data for path, data in Page(page).texts if "script" in path and data.startswith("{")][-1])
+
+
 @pytest.fixture(scope="module")
 def page():
     return page_of()
@@ -244,18 +249,14 @@ def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
     plain = {**GRID[1], "method": "ia3-4bit", "family": "ia3", "rank": None}
     page = page_of([*GRID, plain])
     assert "ia3-4bit" in Page(page).text()
-    (drawn,) = [data for path, data in Page(page).texts if "script" in path and data.startswith("{")]
-    charts = json.loads(drawn)
+    charts = drawn_on(page)
     assert "ia3" not in json.dumps(charts["rank"]) and "ia3" in json.dumps(charts["shares"])
     assert charts["losses"]["spec"]["encoding"]["color"]["scale"]["domain"] == [2, 4, "none"]
 
 
 def test_methods_are_not_joined_by_a_line():
     other = [{**run, "method": f"dora-r{run['rank']}-4bit", "family": "dora"} for run in GRID if run["bits"] == 4]
-    (drawn,) = [
-        data for path, data in Page(page_of([*GRID, *other])).texts if "script" in path and data.startswith("{")
-    ]
-    series = {row["series"] for row in json.loads(drawn)["rank"]["data"]["values"]}
+    series = {row["series"] for row in drawn_on(page_of([*GRID, *other]))["rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
 
 
