@@ -5,12 +5,13 @@ DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_lan
 
 
 rule summarize:
-    """Summarize all scores, with intervals and the changes against the bases."""
+    """Summarize all scores, with intervals and the changes against the bases; answer the study's questions."""
     input:
         scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
     output:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
+        questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
         "logs/summarize.log",

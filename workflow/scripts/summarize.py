@@ -1,9 +1,10 @@
-"""Summarize all scores, with intervals and the changes against the bases."""
+"""Summarize all scores, with intervals and the changes against the bases, and answer the study's questions."""
 
 import polars as pl
 
-from maple.files import write_parquet, write_text
+from maple.files import write_json, write_parquet, write_text
 from maple.logs import log_to
+from maple.questions import questions
 from maple.summary import item_scores, language_groups, summarize, summarize_groups, terminal_table
 
 log_to(snakemake.log[0])
@@ -16,5 +17,6 @@ groups = summarize_groups(
     settings["confidence"],
 )
 write_parquet(groups, snakemake.output.groups)
+write_json(questions(scores, languages, settings), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_parquet(summary, snakemake.output.summary)
