@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maple import charts
-from maple.summary import ENGLISH, RUN, leaderboard, points, pooled, resource_group
+from maple.summary import ENGLISH, RUN, leaderboard, points, resource_group
 from maple.viewer import readable, tables
 
 GROUPS = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
@@ -34,10 +34,10 @@ def _key(row: Mapping) -> tuple:
     return tuple(row[name] for name in ("model", "dataset", "method", "seed"))
 
 
-def _ordered(languages: Sequence[Mapping]) -> list[dict]:
+def _ordered(languages: Sequence[Mapping], low_classes: Sequence[int]) -> list[dict]:
     """Return the languages with their group, most resourced first."""
     rank = {"high": 0, "low": 1, None: 2}
-    rows = [{**language, "group": resource_group(language)} for language in languages]
+    rows = [{**language, "group": resource_group(language, low_classes)} for language in languages]
     return sorted(
         rows, key=lambda row: (rank[row["group"]], -int(row["joshi_class"]) if row["group"] else 0, row["name"])
     )
@@ -55,14 +55,13 @@ def _counts(rows: Sequence[Mapping]) -> dict[str, int]:
     return {verdict: verdicts.count(verdict) for verdict in ("above", "below", "inside")}
 
 
-def _views(summary: pl.DataFrame, languages: Sequence[Mapping], runs: Sequence[Mapping]) -> list[dict]:
+def _views(
+    summary: pl.DataFrame, groups: pl.DataFrame, languages: Sequence[Mapping], runs: Sequence[Mapping]
+) -> list[dict]:
     """Return every run as tables show it, bases first: names, overall row, rows of languages and of groups."""
     by_language, by_group = (
-        {(*_key(row), row["group"]): row for row in pooled(summary, groups).iter_rows(named=True)}
-        for groups in (
-            {language["code"]: language["code"] for language in languages},
-            {language["code"]: language["group"] for language in languages if language["group"]},
-        )
+        {(*_key(row), row["group"]): row for row in groups.filter(kind=kind).iter_rows(named=True)}
+        for kind in ("language", "resource")
     )
     overall = {_key(row): row for row in leaderboard(summary).iter_rows(named=True)}
     order = [run for run in runs if _key(run) in overall]
@@ -282,7 +281,9 @@ def _plain(value: object) -> str:
 
 def report(
     summary: pl.DataFrame,
+    groups: pl.DataFrame,
     languages: Sequence[Mapping],
+    low_classes: Sequence[int],
     tasks: Mapping[str, Mapping],
     runs: Sequence[Mapping],
     cards: Sequence[Mapping],
@@ -292,17 +293,18 @@ def report(
 ) -> str:
     """Return the report as one HTML page that loads nothing.
 
-    `summary` is maple.summary.summarize's, `languages` are rows of the language table, `tasks` give "headline",
-    "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for a method without one), `cards` the
-    run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was
-    wrong with the benchmarks' rows, `note` says what this grid is.
+    `summary` is maple.summary.summarize's, `groups` its summarize_groups', `languages` are rows of the language table,
+    `low_classes` the Joshi classes called low-resource, `tasks` give "headline", "chance" and "languages" (codes) by
+    name, `runs` are the grid's (rank is None for a method without one), `cards` the run cards that there are, `sets`
+    are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was wrong with the benchmarks' rows,
+    `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
-    ordered = _ordered(languages)
+    ordered = _ordered(languages, low_classes)
     place = {language["code"]: place for place, language in enumerate(ordered)}
     sets = sorted(sets, key=lambda one: (one["dataset"], place.get(one["code"], len(place)), one["name"]))
     to_read = readable(sets)
-    views = _views(summary, ordered, runs)
+    views = _views(summary, groups, ordered, runs)
     shown = [row for view in views for row in (view["overall"], *view["languages"].values()) if row]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -320,6 +322,7 @@ def report(
         languages=ordered,
         groups=[group for group in grouped if group[1]],
         english=ENGLISH,
+        low_classes=sorted(low_classes),
         views=views,
         glance=_glance(views),
         shade=_shade(row["mean"] for row in shown),

@@ -9,7 +9,7 @@ import pytest
 
 from maple.report import report
 from maple.scoring import SCORE_SCHEMA
-from maple.summary import summarize
+from maple.summary import item_scores, language_groups, summarize, summarize_groups
 
 BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
 GRID = [
@@ -29,10 +29,10 @@ GRID = [
     ),
 ]
 LANGUAGES = [
-    {"code": "eng_Latn", "name": "English", "joshi_class": "5"},
-    {"code": "arb_Arab", "name": "العربية", "joshi_class": "5"},
-    {"code": "swh_Latn", "name": "Swahili", "joshi_class": "2"},
-    {"code": "xxx_Latn", "name": "Unlisted", "joshi_class": "unknown"},
+    {"code": "eng_Latn", "name": "English", "script": "Latn", "family": "Indo-European", "joshi_class": "5"},
+    {"code": "arb_Arab", "name": "العربية", "script": "Arab", "family": "Afro-Asiatic", "joshi_class": "5"},
+    {"code": "swh_Latn", "name": "Swahili", "script": "Latn", "family": "Atlantic-Congo", "joshi_class": "2"},
+    {"code": "xxx_Latn", "name": "Unlisted", "script": "Latn", "family": "unknown", "joshi_class": "unknown"},
 ]
 TASKS = {
     "xnli": {
@@ -107,9 +107,14 @@ def cards(runs):
     return found
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY):
-    summary = summarize(scores(runs), runs, TASKS)
-    return report(summary, languages, TASKS, runs, cards(runs) if given is None else given, sets, quality, note)
+LOW = [0, 1, 2]
+
+
+def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY, scored=None):
+    found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
+    summary, groups = summarize(found), summarize_groups(found, language_groups(languages, LOW, {}))
+    given = cards(runs) if given is None else given
+    return report(summary, groups, languages, LOW, TASKS, runs, given, sets, quality, note)
 
 
 class Page(HTMLParser):
@@ -282,8 +287,8 @@ def test_the_page_stands_without_cards_data_and_finetuned_runs():
 
 def test_the_page_stands_without_a_cell_that_all_runs_have():
     runs = GRID[:2]
-    frame = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
-    page = report(summarize(frame, runs, TASKS), LANGUAGES, TASKS, runs, [], SETS, QUALITY, "A toy.")
+    scored = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
+    page = page_of(runs, given=[], scored=scored)
     assert "the runs cannot be compared" in page and Page(page).open == []
 
 

@@ -5,11 +5,13 @@ DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_lan
 
 
 rule summarize:
-    """Summarize all scores: one row a run, task, language and metric, with intervals and the change against the base."""
+    """Summarize all scores, with intervals and the changes against the bases; answer the study's questions."""
     input:
         scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
     output:
         summary="results/summary.parquet",
+        groups="results/groups.parquet",
+        questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
         "logs/summarize.log",
@@ -19,7 +21,8 @@ rule summarize:
         runs=STUDY.runs,
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
-        confidence=config["report"]["confidence"],
+        finetuned_in=STUDY.dataset_languages,
+        settings=config["report"],
         code=fingerprint("summarize.py"),
     script:
         "../scripts/summarize.py"
@@ -29,6 +32,7 @@ rule report:
     """Write the report, one self-contained page."""
     input:
         summary="results/summary.parquet",
+        groups="results/groups.parquet",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),
             *for_runs("results/cards/{run}/merge.json", MERGED),
@@ -56,6 +60,7 @@ rule report:
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
         identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
+        low_classes=config["report"]["low_resource_classes"],
         note=config["note"],
         code=fingerprint("report.py"),
     script:

@@ -12,7 +12,9 @@ from maple.viewer import read_sets
 log_to(snakemake.log[0])
 page = report(
     pl.read_parquet(snakemake.input.summary),
+    groups=pl.read_parquet(snakemake.input.groups),
     languages=snakemake.params.languages,
+    low_classes=snakemake.params.low_classes,
     tasks=snakemake.params.tasks,
     runs=snakemake.params.runs,
     cards=read_cards(snakemake.input.cards),

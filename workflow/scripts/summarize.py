@@ -1,17 +1,22 @@
-"""Summarize all scores, with intervals and the change against the base."""
+"""Summarize all scores, with intervals and the changes against the bases, and answer the study's questions."""
 
 import polars as pl
 
-from maple.files import write_parquet, write_text
+from maple.files import write_json, write_parquet, write_text
 from maple.logs import log_to
-from maple.summary import summarize, terminal_table
+from maple.questions import questions
+from maple.summary import item_scores, language_groups, summarize, summarize_groups, terminal_table
 
 log_to(snakemake.log[0])
-summary = summarize(
-    pl.scan_parquet(snakemake.input.scores),
-    runs=snakemake.params.runs,
-    tasks=snakemake.params.tasks,
-    confidence=snakemake.params.confidence,
+languages, settings = snakemake.params.languages, snakemake.params.settings
+scores = item_scores(pl.scan_parquet(snakemake.input.scores), runs=snakemake.params.runs, tasks=snakemake.params.tasks)
+summary = summarize(scores, settings["confidence"])
+groups = summarize_groups(
+    scores,
+    language_groups(languages, settings["low_resource_classes"], snakemake.params.finetuned_in),
+    settings["confidence"],
 )
-write_text(terminal_table(summary, languages=snakemake.params.languages), snakemake.output.leaderboard)
+write_parquet(groups, snakemake.output.groups)
+write_json(questions(scores, languages, settings), snakemake.output.questions)
+write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_parquet(summary, snakemake.output.summary)

@@ -1,0 +1,130 @@
+"""How long, and in how much memory, do the statistics of the paper's grid take?
+
+    python benchmarks/statistics.py [--runs N] [--threads 2] [--folder FOLDER]
+
+Item scores are drawn for the runs, tasks, metrics and languages of config/paper.yaml and written as rule `score` writes
+them, one file a run and language; the steps of rule `summarize` are then timed on them, in a process of its own. FOLDER
+keeps the scores, and is taken as it is where it holds some.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # was this file's folder, where its name hides the standard library's statistics
+# Test rows a language: the published sizes, MLQA's mean, and for XL-Sum the 1,000 at which MEGAVERSE stops.
+ITEMS = {"xnli": 5010, "xcopa": 500, "belebele": 900, "xquad": 1190, "mlqa": 5300, "xlsum": 1000}
+GRADED = {"f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"}
+
+
+def study():
+    """Return the paper's config and study."""
+    from snakemake.utils import update_config
+
+    from maple.definitions import read_yaml
+    from maple.study import read_study
+
+    config = read_yaml(ROOT / "config/config.yaml")
+    update_config(config, read_yaml(ROOT / "config/paper.yaml"))
+    return config, read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+
+
+def draw(folder: Path, runs: int | None) -> None:
+    """Write the item scores of the first runs: an item is as hard for every run and in every language."""
+    import numpy as np
+    import polars as pl
+
+    from maple.definitions import run_path
+    from maple.files import write_parquet
+    from maple.scoring import SCORE_SCHEMA
+
+    _, grid = study()
+    rng = np.random.default_rng(1)
+    hardness = {task: rng.normal(size=ITEMS[task]) for task in grid.measures}
+    for run in grid.runs[:runs]:
+        same = {name: pl.lit(run[name]) for name in ("model", "dataset", "method", "seed")}
+        same |= {"finish_reason": pl.lit("stop"), "shots": pl.lit(0), "shots_dropped": pl.lit(0)}
+        for code in grid.languages:
+            frames = []
+            for task, measure in grid.measures.items():
+                if code not in measure["languages"]:
+                    continue
+                items = ITEMS[task]
+                # The articles of XL-Sum are other ones in every language.
+                names = [f"{code if task == 'xlsum' else task}-{number:012}" for number in range(items)]
+                ease = 0.05 * (run["rank"] or 0) ** 0.5 - 0.5 - hardness[task] + rng.normal(size=items)
+                for metric in measure["metrics"]:
+                    share = 1 / (1 + np.exp(-ease - 0.3 * rng.normal(size=items)))
+                    graded = np.clip(1.4 * share - 0.2, 0, 1) if metric in GRADED else np.round(share)
+                    columns = {
+                        "item": names,
+                        "value": graded,
+                        "parsed": rng.random(items) > 0.02,
+                        "prediction": rng.choice(["True", "False", "an answer of some words"], items),
+                        "wrong_language": rng.random(items) > 0.98,
+                        "prompt_tokens": rng.integers(100, 900, items),
+                        "completion_tokens": rng.integers(1, 40, items),
+                        "tokens_per_word": rng.uniform(1, 9, items),
+                    }
+                    frames.append(pl.DataFrame(columns).with_columns(task=pl.lit(task), metric=pl.lit(metric)))
+            if frames:
+                told = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
+                write_parquet(told.select(*SCORE_SCHEMA).cast(SCORE_SCHEMA), folder / run_path(run) / f"{code}.parquet")
+
+
+def measure(folder: Path, runs: int | None) -> None:
+    """Print the seconds of each step, and the peak memory."""
+    import numpy as np
+    import polars as pl
+
+    from maple.questions import questions
+    from maple.summary import item_scores, language_groups, summarize, summarize_groups
+
+    config, grid = study()
+    settings, languages = config["report"], list(grid.languages.values())
+    groups = language_groups(languages, settings["low_resource_classes"], grid.dataset_languages)
+    files = sorted(folder.rglob("*.parquet"))
+    started = time.perf_counter()
+    scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], grid.measures)
+    read = time.perf_counter()
+    steps = {
+        "summary": lambda: summarize(scores),
+        "groups": lambda: summarize_groups(scores, groups),
+        "questions": lambda: questions(scores, languages, settings),
+    }
+    print(f"{np.count_nonzero(~np.isnan(scores.values)):,} item scores, {len(scores.runs)} runs, {len(files):,} files")
+    print(f"{'reading':12}{read - started:7.1f} s")
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        print(f"{name:12}{time.perf_counter() - start:7.1f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{'all':12}{time.perf_counter() - started:7.1f} s, {peak:.2f} GiB at most")
+
+
+def main() -> None:
+    """Draw the scores, unless they are there, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, help="the first runs alone")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    os.environ |= {"POLARS_MAX_THREADS": str(asked.threads), "OMP_NUM_THREADS": str(asked.threads)}
+    apart = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as passing:
+        folder = asked.folder or Path(passing)
+        for step in (draw, measure):
+            if step is measure or not any(folder.rglob("*.parquet")):
+                process = apart.Process(target=step, args=(folder, asked.runs))
+                process.start()
+                process.join()
+
+
+if __name__ == "__main__":
+    main()
