@@ -38,13 +38,13 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
     return blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def previous_completions(outputs: Iterable[str | Path]) -> pl.DataFrame:
-    """Return the completions of a job's outputs so far (columns of COMPLETION_SCHEMA), those that can be read."""
-    frames = [pl.DataFrame(schema=COMPLETION_SCHEMA)]
+def previous_completions(outputs: Iterable[str | Path], schema: Mapping = COMPLETION_SCHEMA) -> pl.DataFrame:
+    """Return the completions of a job's outputs so far (columns of `schema`), those that can be read."""
+    frames = [pl.DataFrame(schema=schema)]
     for path in map(Path, outputs):
         if path.is_file():
             try:
-                frames.append(pl.read_parquet(path, columns=list(COMPLETION_SCHEMA)).cast(COMPLETION_SCHEMA))
+                frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
             except (pl.exceptions.PolarsError, OSError):
                 continue
     return pl.concat(frames)
@@ -152,9 +152,10 @@ def complete(
 
     Returns the rows with key, completion, token_ids, finish_reason, log_probability (natural, of the completion),
     log_likelihoods (natural, of the choices that are ranked), flipped (is the answer another one without neighbours in
-    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), shots and
-    shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long", "compared_alone",
-    "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no completion.
+    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), completion_tokens,
+    shots and shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long",
+    "compared_alone", "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no
+    completion.
     """
     encoder = Encoder.of(model)
     asked = (
@@ -208,6 +209,7 @@ def complete(
         pl.col("completion").fill_null(""),
         pl.col("finish_reason").fill_null(TOO_LONG),
         pl.col("token_ids", "log_likelihoods").fill_null([]),
+        completion_tokens=pl.col("token_ids").list.len().fill_null(0).cast(pl.Int32),
     )
     counts = {
         "prompts": len(requests),
@@ -230,6 +232,7 @@ def generate(
     journal: str | Path,
     settings: dict,
     model: dict,
+    service: dict | None = None,
     threads: int,
     gpus: int,
     progress: Callable,
@@ -239,10 +242,17 @@ def generate(
     What `outputs` {language: file} and the journal hold already is carried over; the files are replaced, one after the
     other, once every completion is there. `weights` is the folder of the model, `adapter` that of what is attached to
     it, if anything; `settings` is the config's `generate:` block, `model` the base's definition, `gpus` how many
-    devices share the work (as many processes, where there are none). The card says what the engine's arithmetic
+    devices share the work (as many processes, where there are none). A model behind an endpoint has no weights, and is
+    asked as `service` says (maple.remote). The card says what the engine's arithmetic
     depended on, how many prompt tokens it found in its prefix cache, and how many of a sample of answers were others
     when computed alone.
     """
+    if "openai" in model:
+        from maple.remote import generate as generate_remotely
+
+        return generate_remotely(
+            prompts, {**model["openai"], **service}, outputs=outputs, journal=Journal(journal), progress=progress
+        )
     start_time = time.perf_counter()
     name = choose(settings["engine"])
     card = {"engine": engine_version(name), "settings": settings, "started": False}

@@ -16,6 +16,7 @@ card = generate(
     journal=snakemake.params.journal,
     settings=snakemake.params.settings,
     model=snakemake.params.model,
+    service=snakemake.params.service,
     threads=snakemake.threads,
     gpus=snakemake.resources.get("gpu", 1),
     progress=tqdm,
