@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import polars as pl
 from maple.answers import TOO_LONG
 from maple.engines import choose, engine_version, start
 from maple.files import write_parquet
+from maple.fingerprint import weights_digest
 from maple.journal import Journal
 from maple.prompts import Encoder
 
@@ -26,16 +27,6 @@ COMPLETION_SCHEMA = {
     "finish_reason": pl.String,
     "log_likelihoods": pl.List(pl.Float64),
 }
-
-
-def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides a model's answers: config, tokenizer and safetensors weights of its folder."""
-    digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json")
-    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
-        with open(path, "rb") as file:
-            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
 
 
 def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -50,6 +51,8 @@ def test_the_run_cards_tell_what_was_done(finished):
     assert finetune["run"] == {"model": "toy", "dataset": "little", "method": "lora-r2-16bit", "seed": 1}
     assert len(finetune["loss"]) == 4 and finetune["seconds"] > 0 and finetune["versions"]["peft"]
     assert finetune["base"]["build"]["training"]["steps"] == 10
+    assert set(finetune["tokens"]["language"]) == {"eng_Latn", "swh_Latn"}
+    assert [measure["step"] for measure in finetune["held_out"]] == [0, 4]
     assert merge["largest_logit_difference"] <= merge["bound"]
     assert generate["computed"] == generate["distinct"]
 
@@ -57,6 +60,7 @@ def test_the_run_cards_tell_what_was_done(finished):
 def test_nothing_half_written_is_left(finished):
     assert not list(finished.folder.rglob("*.part"))
     assert not list(finished.folder.rglob("journal.jsonl"))
+    assert not [path for path in (finished.folder / "results/checkpoints").rglob("*") if path.is_file()]
 
 
 def test_a_changed_word_costs_that_language_s_completions_of_that_task_alone(finished, tmp_path):
@@ -101,6 +105,32 @@ def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
     project.snakemake(target)
     assert len(resumed) == 2
     assert all(pl.read_parquet(path).equals(frame) for path, frame in resumed.items())
+
+
+def test_a_killed_finetuning_goes_on_and_ends_in_the_same_adapter(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.study(finetune={"steps": 30}, checkpoint_steps=5)
+    adapter = project.folder / "results/adapters" / RUN
+    target = str(adapter.relative_to(project.folder))
+    project.snakemake(target)
+    undisturbed = (adapter / "adapter_model.safetensors").read_bytes()
+    shutil.rmtree(adapter)
+    process = subprocess.Popen(
+        project.command(target), cwd=project.folder, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    checkpoints = project.folder / "results/checkpoints" / RUN
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/5")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not adapter.exists()
+    subprocess.run(project.command("--unlock"), cwd=project.folder, check=True, capture_output=True)
+    project.snakemake(target)
+    card = json.loads((project.folder / f"results/cards/{RUN}/finetune.json").read_text())
+    assert 5 <= card["resumed_from"] < 30
+    assert (adapter / "adapter_model.safetensors").read_bytes() == undisturbed
+    assert not checkpoints.exists()
 
 
 def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):

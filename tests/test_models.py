@@ -2,40 +2,10 @@
 
 import math
 
-import polars as pl
 import pytest
+from training import cell, finetuned
 
 pytestmark = pytest.mark.heavy
-
-EXAMPLES = pl.DataFrame(
-    {
-        "instruction": ["Which day is it?", "Leo ni siku gani?"] * 8,
-        "input": ["", "Jumatatu"] * 8,
-        "output": ["Monday", "Jumatatu"] * 8,
-    }
-)
-TRAINING = {
-    "steps": 6,
-    "batch": 4,
-    "micro_batch": 4,
-    "learning_rate": 1e-2,
-    "warmup": 0.1,
-    "max_length": 128,
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-}
-
-
-def cell(bits, **training):
-    adapter = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear"}
-    return {"bits": bits, "adapter": adapter, "training": TRAINING | training}
-
-
-def finetuned(base, folder, bits):
-    from maple.finetuning import finetune
-
-    folder.mkdir()
-    return finetune(base, EXAMPLES, folder, cell=cell(bits), model={}, seed=1, threads=1)
 
 
 def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
@@ -49,50 +19,24 @@ def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
-def test_an_adapter_is_trained_on_every_precision_and_merges(toy_base, tmp_path, bits):
+def test_an_adapter_of_every_precision_merges(toy_base, tmp_path, bits):
     from maple.merging import merge
 
-    card = finetuned(toy_base, tmp_path / "adapter", bits)
-    assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
+    card = finetuned(toy_base, tmp_path, cell(bits))
     assert 0 < card["trainable_share"] < 1
-    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
     (tmp_path / "merged").mkdir()
     card = merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=bits, bound=0.5, model={}, threads=1)
     assert card["largest_logit_difference"] < 0.5
     assert (tmp_path / "merged" / "tokenizer.json").is_file()
 
 
-def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
-    weights = []
-    for name in ("first", "second"):
-        finetuned(toy_base, tmp_path / name, 16)
-        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
-    assert weights[0] == weights[1]
-
-
 def test_a_merge_that_is_not_the_trained_model_fails(toy_base, tmp_path):
     from maple.merging import MergeError, merge
 
-    finetuned(toy_base, tmp_path / "adapter", 16)
+    finetuned(toy_base, tmp_path, cell())
     (tmp_path / "merged").mkdir()
     with pytest.raises(MergeError, match=r"merge\.bound allows 1e-09"):
         merge(toy_base, tmp_path / "adapter", tmp_path / "merged", bits=16, bound=1e-9, model={}, threads=1)
-
-
-def test_a_dataset_of_which_nothing_fits_is_refused(toy_base, tmp_path):
-    from maple.finetuning import FinetuningError, finetune
-
-    with pytest.raises(FinetuningError, match="max_length=3 tokens"):
-        finetune(toy_base, EXAMPLES, tmp_path, cell=cell(16, max_length=3), model={}, seed=1, threads=1)
-
-
-def test_examples_too_long_are_left_out_whole_and_counted(letters):
-    from maple.finetuning import encode
-    from maple.prompts import Encoder
-
-    examples = pl.DataFrame({"instruction": ["a", "a" * 90], "input": ["", ""], "output": ["b", "b"]})
-    encoded, too_long = encode(examples, Encoder.of(letters), max_length=64)
-    assert (len(encoded), too_long) == (1, 1)
 
 
 def started(engine, base):
