@@ -50,7 +50,9 @@ def measure(results: Path, model: str, cell: dict, settings: dict) -> dict[str, 
         adapter, merged = Path(folder) / "adapter", Path(folder) / "merged"
         adapter.mkdir()
         merged.mkdir()
-        finetune(base, mixture, adapter, cell=cell, model={}, seed=1, threads=1)
+        checkpoints = {"folder": f"{folder}/checkpoints", "steps": cell["training"]["steps"]}
+        told = {"model": {}, "seed": 1, "threads": 1, "checkpoints": checkpoints, "code": ""}
+        finetune(base, mixture, held_out, adapter, cell=cell, **told)
         how = {"bits": cell["bits"], "max_length": max_length, "settings": settings, "model": {}, "threads": 1}
         return merge(base, adapter, held_out, merged, **how)["ways"]
 

@@ -16,7 +16,7 @@ class AdapterError(ValueError):
     """An adapter that does not fit its base; the message names the key of the method's file."""
 
 
-def checkpoints(cell: dict) -> bool:
+def recomputes(cell: dict) -> bool:
     """Say whether activations are computed again in the backward pass, to save a GPU's memory.
 
     Not with prefix tuning: its prefix stands in the key-value cache, which checkpointing does without.
@@ -39,7 +39,7 @@ def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
     if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
         raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
     if cell["bits"] < 16:
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=checkpoints(cell))
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=recomputes(cell))
     config = {"peft_type": cell["peft"], "task_type": "CAUSAL_LM", **cell["adapter"]}
     if cell["peft"] == "ADALORA":
         # A tenth of the steps at the first budget, half of them at the last (our choice, near the paper's for MNLI).

@@ -3,7 +3,6 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b, file_digest
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
@@ -411,16 +410,6 @@ def engine_version(name: str) -> str:
         except PackageNotFoundError:
             continue
     raise EngineError(f"{name} is not installed here; install it, or name another engine")
-
-
-def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides answers in the folder of a model or an adapter: config, tokenizer and weights."""
-    digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json", "adapter_config.json")
-    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
-        with open(path, "rb") as file:
-            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
 
 
 def start(

@@ -1,58 +1,64 @@
 """Finetuning: an adapter on a base in 4, 8 or 16 bits, by TRL's SFTTrainer and PEFT."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from maple.cards import timed
+from maple.adapters import attach, callbacks, in_float32, recomputes, save
+from maple.batches import Encoded, attend_by_example, draw, encode, negative_log_likelihoods, passes, tensors
+from maple.cards import timed, versions
+from maple.checkpoints import UNFINISHED, clear_for, newest, seal, training_digest
+from maple.fingerprint import weights_digest
+from maple.held_out import bits_per_byte, encode_held_out
 from maple.prompts import Encoder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PretrainedConfig
+    from trl import SFTTrainer
 
 
 class FinetuningError(ValueError):
     """A run that cannot be trained; the message names the cause and what to change."""
 
 
-def encode(examples: pl.DataFrame, encoder: Encoder, max_length: int) -> tuple[list[dict], int]:
-    """Encode examples (columns instruction, input, output) to {"input_ids", "labels"}; count those too long to keep.
-
-    An example longer than `max_length` tokens is left out whole: a cut one would teach not to end.
-    """
-    encoded, too_long = [], 0
-    for instruction, input, output in examples.select("instruction", "input", "output").iter_rows():
-        input_ids, labels = encoder.example(instruction, input, output)
-        if len(input_ids) > max_length:
-            too_long += 1
-        else:
-            encoded.append({"input_ids": input_ids, "labels": labels})
-    return encoded, too_long
-
-
 def finetune(
     base: str | Path,
     examples: pl.DataFrame,
+    held_out: pl.DataFrame,
     adapter: Path,
     *,
     cell: dict,
     model: dict,
     seed: int,
     threads: int,
+    checkpoints: dict,
+    code: str,
 ) -> dict:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
-    `cell` has peft (PEFT's type), bits, adapter (what its config class is called with) and training: steps, batch
-    (examples a step), micro_batch (examples a pass), learning_rate, warmup (share of the steps), max_length (tokens),
-    weight_decay, max_grad_norm; `model` is the base's definition. The loss is on the completion only, as in
-    Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. The card holds the loss curve in nats a token.
-    Raises FinetuningError for an empty dataset or a loss that is not finite.
-    """
-    import torch
-    from datasets import Dataset
-    from transformers import AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
+    `examples` are learnt, `held_out` are not (columns of EXAMPLE_SCHEMA). `cell` has peft (PEFT's type), bits, adapter
+    (what its config class is called with) and training: steps, batch_tokens (tokens a step), micro_batch_tokens (tokens
+    a pass, padding too), packing, max_length (tokens), learning_rate, warmup (share of the steps), weight_decay,
+    max_grad_norm, held_out_rows (a language) and held_out_steps (between measures). `model` is the base's definition,
+    `code` a digest of the code. The loss is on the completion only, as in Bactrian-X's recipe (arXiv 2305.15011); the
+    schedule is cosine. What a step learns from, the examples, their lengths in tokens, batch_tokens and the seed decide
+    alone.
 
-    from maple.adapters import attach, callbacks, checkpoints, in_float32, save
-    from maple.devices import compute_dtype, device, prepare
+    `checkpoints` has folder and steps (between two). A call that was killed goes on from the last checkpoint when it is
+    made again, and ends with the same adapter, on a CPU bit for bit; the caller removes the folder once the adapter is
+    in its place. The card holds the tokens seen, the loss in nats a token, and bits per byte of the held-out examples.
+    Raises FinetuningError for data, settings or a disk with which it cannot go on.
+    """
+    from transformers import AutoTokenizer
+
+    from maple.devices import device, prepare
     from maple.quantization import load_base
 
     bits, training = cell["bits"], cell["training"]
@@ -61,65 +67,279 @@ def finetune(
     with timed({}) as card:
         encoder = Encoder.of(base)
         encoded, too_long = encode(examples, encoder, training["max_length"])
-        if not encoded:
+        steps = drawn_steps(encoded, examples.height, training, seed)
+        digest = training_digest(
+            base=weights_digest(base),
+            data=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in (examples, held_out)],
+            cell=cell,
+            seed=seed,
+            threads=threads,
+            device=device(),
+            versions=versions(),
+            code=code,
+        )
+        network = load_base(base, bits, trust_remote_code)
+        if training["packing"]:
+            check_window(network.config, training["max_length"])
+            attend_by_example(network)
+        network = attach(network, cell, adapter)
+        check_ranks(network)
+        if training["packing"] and network.active_peft_config.is_prompt_learning:
             raise FinetuningError(
-                f"no example of {examples.height} fits finetune.max_length={training['max_length']} tokens; "
-                "raise it, or look at what curate dropped"
+                "the method's virtual tokens stand before a row, not before each example in it; write packing: false "
+                "under training of the method"
             )
-        network = attach(load_base(base, bits, trust_remote_code), cell, adapter)
+        if training["packing"]:
+            check_packing(network, encoded, encoder.pad)
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
-        arguments = SFTConfig(
-            output_dir=str(adapter / "trainer"),
-            max_steps=training["steps"],
-            per_device_train_batch_size=training["micro_batch"],
-            gradient_accumulation_steps=math.ceil(training["batch"] / training["micro_batch"]),
-            learning_rate=training["learning_rate"],
-            lr_scheduler_type="cosine",
-            warmup_steps=math.ceil(training["warmup"] * training["steps"]),
-            weight_decay=training["weight_decay"],
-            max_grad_norm=training["max_grad_norm"],
-            max_length=None,
-            bf16=compute_dtype() == torch.bfloat16,
-            gradient_checkpointing=checkpoints(cell),
-            use_cpu=device() == "cpu",
-            logging_steps=max(1, training["steps"] // 50),
-            save_strategy="no",
-            report_to="none",
+        unseen = encode_held_out(held_out, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
+        trainer = trainer_of(
+            network,
+            steps,
+            unseen,
+            tokenizer,
+            cell=cell,
             seed=seed,
-            data_seed=seed,
-            dataloader_num_workers=0,
-        )
-        trainer = SFTTrainer(
-            model=network,
-            args=arguments,
-            train_dataset=Dataset.from_list(encoded),
-            processing_class=tokenizer,
-            callbacks=callbacks(network),
+            folder=clear_for(digest, checkpoints["folder"]),
+            save_steps=checkpoints["steps"],
         )
         in_float32(network)
-        trained, total = network.get_nb_trainable_parameters()
-        trainer.train()
-        curve = [
-            {"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry
-        ]
-        if not all(math.isfinite(point["loss"]) for point in curve):
-            raise FinetuningError("the loss is not finite; lower finetune.learning_rate")
+        last = newest(Path(trainer.args.output_dir).parent)
+        trainer.train(resume_from_checkpoint=last and str(last))
         save(network, adapter)
-        tokens = sum(len(example["input_ids"]) for example in encoded)
+        trained, total = network.get_nb_trainable_parameters()
+        seen = [example for chosen in steps for example in chosen]
+        history = trainer.state.log_history
         card |= {
             "base": model,
             "bits": bits,
-            "peft": cell["peft"],
             "adapter": cell["adapter"],
             "training": training,
             "examples": len(encoded),
             "too_long": too_long,
-            "epochs": round(training["steps"] * training["batch"] / len(encoded), 2),
-            "mean_tokens": round(tokens / len(encoded), 1),
+            "epochs": round(len(seen) / len(encoded), 2),
+            "mean_tokens": round(sum(map(len, encoded)) / len(encoded), 1),
+            "tokens": tokens_of(seen),
             "trainable_parameters": trained,
             "all_parameters": total,
             "trainable_share": trained / total,
-            "loss": curve,
+            "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
+            "held_out_examples": len(unseen),
+            "held_out": [entry for entry in history if "bits_per_byte" in entry],
+            "resumed_from": int(last.name) if last else None,
+            "attention": network.config._attn_implementation,
+            "optimizer": trainer.args.optim,
+            "bfloat16": trainer.args.bf16,
+            "gradient_checkpointing": trainer.args.gradient_checkpointing,
+            "liger": trainer.args.use_liger_kernel,
         }
     return card
+
+
+def drawn_steps(encoded: Sequence[Encoded], count: int, training: dict, seed: int) -> list[list[Encoded]]:
+    """Return the examples that each step learns from; `encoded` are those that fit, of `count` in all."""
+    if not count:
+        raise FinetuningError("there are no examples to learn; look at what curate dropped (results/dropped/)")
+    if not encoded:
+        raise FinetuningError(
+            f"no example of {count} fits finetune.max_length={training['max_length']} tokens; "
+            "raise it, or look at what curate dropped"
+        )
+    drawn = draw(
+        [len(example) for example in encoded], steps=training["steps"], tokens=training["batch_tokens"], seed=seed
+    )
+    steps = [[encoded[number] for number in numbers] for numbers in drawn]
+    for number, chosen in enumerate(steps, start=1):
+        if not any(example.completion_tokens for example in chosen):
+            raise FinetuningError(
+                f"step {number}: all labels of its {len(chosen)} examples are masked; nothing would be learnt"
+            )
+    return steps
+
+
+def check_ranks(network: "PeftModel") -> None:
+    """Refuse a LoRA whose rank is above the smaller side of a layer: the rest of it could not matter."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, layer in network.named_modules():
+        if isinstance(layer, LoraLayer):
+            side = min(layer.in_features, layer.out_features)
+            if (rank := max(layer.r.values())) > side:
+                raise FinetuningError(
+                    f"{name}: rank {rank} is above its smaller side, {side}; "
+                    f"leave {rank} out of the ranks of the grid, or the layer out of the method's target_modules"
+                )
+
+
+def check_window(config: "PretrainedConfig", max_length: int) -> None:
+    """Refuse to pack where attention ends before an example does: it is computed without masks."""
+    if max_length > (window := getattr(config, "sliding_window", None) or max_length):
+        raise FinetuningError(
+            f"finetune.max_length={max_length} is above the model's attention window, {window}; "
+            "lower it, or write packing: false"
+        )
+
+
+def check_packing(network: "PeftModel", encoded: Sequence[Encoded], pad: int) -> None:
+    """Refuse to pack where an example sees the one before it, as with models and methods that take no positions.
+
+    An example that stands packed after itself must have the loss that it has alone, not the one after a text that it
+    does see. The bound between the two, a tenth, is our choice: 16-bit arithmetic and LLM.int8 move a loss as well.
+    """
+    from maple.quantization import evaluating
+
+    example = min(encoded, key=len)
+    twice = replace(
+        example,
+        input_ids=np.concatenate([example.input_ids, example.input_ids]),
+        labels=np.concatenate([example.labels, example.labels]),
+    )
+
+    def loss(*row: Encoded) -> float:
+        with evaluating(network):
+            found, _ = negative_log_likelihoods(network, tensors(row, pad, packing=True))
+        return found[-example.completion_tokens :].mean().item()
+
+    alone, packed, seen = loss(example), loss(example, example), loss(twice)
+    if not abs(packed - alone) <= abs(seen - alone) / 10:
+        raise FinetuningError(
+            f"in a packed row an example sees the one before it: its loss is {packed:.3f} nats a token, alone "
+            f"{alone:.3f}; write packing: false under finetune, or under training of the method"
+        )
+
+
+def tokens_of(seen: Sequence[Encoded]) -> dict:
+    """Count the tokens of what was learnt from: all and completion, in all and by language."""
+
+    def counted(examples: list[Encoded]) -> dict:
+        return {"all": sum(map(len, examples)), "completion": sum(example.completion_tokens for example in examples)}
+
+    languages = sorted({example.language for example in seen})
+    by_language = {code: counted([example for example in seen if example.language == code]) for code in languages}
+    return {**counted(list(seen)), "language": by_language}
+
+
+def loss_curve(losses: Sequence[float], points: int = 50) -> list[dict]:
+    """Return a curve of about `points` points, {"step", "loss"}: the mean over the steps since the point before."""
+    width = max(1, len(losses) // points)
+    windows = {start: losses[start : start + width] for start in range(0, len(losses), width)}
+    return [{"step": start + len(window), "loss": sum(window) / len(window)} for start, window in windows.items()]
+
+
+def trainer_of(
+    network: "PeftModel",
+    steps: Sequence[Sequence[Encoded]],
+    unseen: Sequence[Encoded],
+    tokenizer,
+    *,
+    cell: dict,
+    seed: int,
+    folder: Path,
+    save_steps: int,
+) -> "SFTTrainer":
+    """Return the trainer of an adapter: `steps` are the examples of each, `unseen` those that are only measured.
+
+    A batch of the trainer is a whole step, cut into as many passes as fit the memory. Checkpoints are put into `folder`
+    whole or not at all.
+    """
+    import torch
+    from datasets import Dataset
+    from safetensors import SafetensorError
+    from transformers import TrainerCallback
+    from transformers.utils import is_liger_kernel_available
+    from trl import SFTConfig, SFTTrainer
+
+    from maple.devices import compute_dtype, device
+
+    training = cell["training"]
+    packing, pass_tokens, pad = training["packing"], training["micro_batch_tokens"], tokenizer.pad_token_id
+
+    def collate(batch: list[dict]) -> dict:
+        (chosen,) = (steps[row["step"]] for row in batch)
+        return {
+            "passes": [
+                tensors(examples, pad, packing=packing)
+                for examples in passes(chosen, tokens=pass_tokens, packing=packing)
+            ],
+            "completion_tokens": sum(example.completion_tokens for example in chosen),
+        }
+
+    class StepTrainer(SFTTrainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            loss = torch.zeros((), device=self.args.device)
+            for one_pass in inputs["passes"]:
+                loss += super().training_step(model, one_pass, inputs["completion_tokens"])
+            if not torch.isfinite(loss):
+                raise FinetuningError(
+                    f"step {self.state.global_step + 1}: the loss is {loss.item()}; lower finetune.learning_rate, or "
+                    "learning_rate under training of the method"
+                )
+            return loss
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            # SFTTrainer's own asks the output layer at every token, and computes entropies that nobody reads.
+            return negative_log_likelihoods(model, inputs)[0].sum() / num_items_in_batch
+
+        def create_model_card(self, *args, **kwargs):
+            """Write none: a checkpoint is not a model to publish."""
+
+        def _save_checkpoint(self, model, trial):
+            step = self.state.global_step
+            if not all(torch.isfinite(each).all() for each in model.parameters() if each.requires_grad):
+                raise FinetuningError(f"step {step}: the adapter is not finite; lower finetune.learning_rate")
+            try:
+                super()._save_checkpoint(model, trial)
+                seal(Path(self.args.output_dir) / f"checkpoint-{step}", folder, step)
+            except (OSError, RuntimeError, SafetensorError) as error:
+                raise FinetuningError(
+                    f"step {step}: the checkpoint cannot be written to {folder} ({error}); "
+                    "make room there and run again, it goes on from the one before"
+                ) from error
+
+    class HeldOut(TrainerCallback):
+        def measure(self, state):
+            found = bits_per_byte(network, unseen, pad=pad, batch_tokens=pass_tokens)
+            state.log_history.append({"step": state.global_step, "bits_per_byte": found})
+
+        def on_train_begin(self, args, state, control, **kwargs):
+            if state.global_step == 0:
+                self.measure(state)
+
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step % training["held_out_steps"] == 0 or state.global_step == state.max_steps:
+                self.measure(state)
+
+    arguments = SFTConfig(
+        output_dir=str(folder / UNFINISHED),
+        max_steps=len(steps),
+        per_device_train_batch_size=1,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        learning_rate=training["learning_rate"],
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(training["warmup"] * training["steps"]),
+        weight_decay=training["weight_decay"],
+        max_grad_norm=training["max_grad_norm"],
+        bf16=compute_dtype() == torch.bfloat16,
+        gradient_checkpointing=recomputes(cell),
+        use_liger_kernel=device() == "cuda" and is_liger_kernel_available(),
+        use_cpu=device() == "cpu",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=save_steps,
+        report_to="none",
+        seed=seed,
+        data_seed=seed,
+        dataloader_num_workers=0,
+    )
+    return StepTrainer(
+        model=network,
+        args=arguments,
+        train_dataset=Dataset.from_dict({"step": range(len(steps))}),
+        data_collator=collate,
+        processing_class=tokenizer,
+        callbacks=[*callbacks(network), *([HeldOut()] if unseen else [])],
+    )

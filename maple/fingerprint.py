@@ -1,8 +1,8 @@
-"""What a rule's result depends on in code: a digest of its script and of all project modules behind it."""
+"""What a result depends on: a digest of a script and of all project modules behind it, and one of a model."""
 
 import ast
 from functools import cache
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 PACKAGE = "maple"
@@ -73,3 +73,13 @@ def fingerprint(script: str | Path, root: str | Path) -> str:
         parts.append(f"{path.relative_to(root)} {_digest_and_imports(path)[0]}")
         parts += [blake2b(page.read_bytes()).hexdigest() for page in sorted(path.parent.glob(f"{path.stem}.*.jinja"))]
     return blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def weights_digest(model: str | Path) -> str:
+    """Return a digest of what decides answers in the folder of a model or an adapter: config, tokenizer and weights."""
+    digest = blake2b(digest_size=16)
+    names = ("config.json", "tokenizer.json", "adapter_config.json")
+    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
+        with open(path, "rb") as file:
+            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
+    return digest.hexdigest()

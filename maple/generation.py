@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from maple.answers import TOO_LONG
-from maple.engines import choose, engine_version, start_on, weights_digest
+from maple.engines import choose, engine_version, start_on
 from maple.files import write_parquet
+from maple.fingerprint import weights_digest
 from maple.journal import Journal
 from maple.prompts import Encoder
 

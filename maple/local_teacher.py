@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from maple.engines import Engine, engine_version, start, weights_digest
+from maple.engines import Engine, engine_version, start
+from maple.fingerprint import weights_digest
 from maple.journal import Journal, batches_to_do, key_of
 from maple.teachers import SAMPLING, Request, TeacherError, Unfinished, answer_of, ledger
 

@@ -444,9 +444,20 @@ def _settings(name: str, cell: Mapping, attached: bool, settings: Mapping) -> di
 
 
 def _check_training(methods: Mapping[str, dict], known: Mapping) -> None:
+    _check_lengths("config: finetune", known)
     for name, definition in methods.items():
         if unknown := set(definition.get("training", {})) - set(known):
             raise DefinitionError(
                 f"config/methods/{name}.yaml: training: unknown key {sorted(unknown)}; "
                 f"known keys are those of the config's finetune: {', '.join(known)}"
+            )
+        _check_lengths(f"config/methods/{name}.yaml: training", {**known, **definition.get("training", {})})
+
+
+def _check_lengths(where: str, training: Mapping) -> None:
+    for key in ("batch_tokens", "micro_batch_tokens"):
+        if training[key] < training["max_length"]:
+            raise DefinitionError(
+                f"{where}: {key}: {training[key]} holds no example of max_length: {training['max_length']} tokens; "
+                "raise it, or lower max_length"
             )

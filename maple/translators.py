@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import regex
 
-from maple.engines import weights_digest
 from maple.examples import PIVOT
+from maple.fingerprint import weights_digest
 from maple.journal import Journal, batches_to_do, key_of
 from maple.teachers import TeacherError, Unfinished
 

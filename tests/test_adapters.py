@@ -4,6 +4,7 @@ import json
 
 import polars as pl
 import pytest
+import training
 from project import ROOT
 from tqdm import tqdm
 
@@ -18,22 +19,14 @@ CONFIG = read_yaml(ROOT / "config/config.yaml")
 SHIPPED = {path.stem: read_yaml(path) for path in sorted((ROOT / "config/methods").glob("*.yaml"))}
 EXAMPLES = pl.DataFrame(
     {
+        "language": ["eng_Latn", "swh_Latn"] * 8,
         "instruction": ["Which day is it?", "Leo ni siku gani?"] * 8,
         "input": ["", "Jumatatu"] * 8,
         "output": ["Monday", "Jumatatu"] * 8,
     }
 )
-# All examples in each step, so that losses compare; a rate for a model of a few hundred thousand parameters.
-TRAINING = {
-    "steps": 6,
-    "batch": 16,
-    "micro_batch": 16,
-    "learning_rate": 1e-2,
-    "warmup": 0.1,
-    "max_length": 128,
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-}
+# About all examples in each step, so that losses compare; a rate for a model of a few hundred thousand parameters.
+TRAINING = training.TRAINING | {"batch_tokens": 1000, "micro_batch_tokens": 1000}
 # Types that no shipped method uses, each with what its config needs.
 LINEAR = {"target_modules": "all-linear"}
 OTHERS = {
@@ -67,14 +60,23 @@ FAILURES = (RuntimeError, TypeError, ValueError, AttributeError)
 
 
 def cell(peft, bits, adapter):
-    return {"peft": peft, "rank": None, "bits": bits, "adapter": adapter, "training": TRAINING}
+    how = TRAINING | {"packing": KINDS[peft].merges}
+    return {"peft": peft, "rank": None, "bits": bits, "adapter": adapter, "training": how}
 
 
 def tuned(base, folder, cell):
     from maple.finetuning import finetune
 
     folder.mkdir(parents=True)
-    return finetune(base, EXAMPLES, folder, cell=cell, model={}, seed=1, threads=1)
+    told = {"model": {}, "seed": 1, "threads": 1, "code": "toy"}
+    checkpoints = {"folder": f"{folder}-checkpoints", "steps": 100}
+    return finetune(base, EXAMPLES, EXAMPLES, folder, cell=cell, checkpoints=checkpoints, **told)
+
+
+def has_learnt(card):
+    """Whether every language is likelier at the end than before: of the very examples that were learnt."""
+    before, *_, after = (measure["bits_per_byte"] for measure in card["held_out"])
+    return all(after[code] < before[code] for code in before)
 
 
 def folded(base, adapter, folder, bits):
@@ -82,9 +84,8 @@ def folded(base, adapter, folder, bits):
     from maple.merging import merge
 
     folder.mkdir()
-    held_out = EXAMPLES.with_columns(language=pl.lit("eng_Latn"))
     settings = {"max_length": 128, "settings": CONFIG["merge"], "model": {}, "threads": 1}
-    return merge(base, adapter, held_out, folder, bits=bits, **settings)
+    return merge(base, adapter, EXAMPLES, folder, bits=bits, **settings)
 
 
 def logits_of(model):
@@ -146,7 +147,7 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
         folder = tmp_path / label
         one["training"] = TRAINING | one["training"]
         card = tuned(toy_base, folder / "adapter", one)
-        assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
+        assert has_learnt(card)
         saved = {path.name for path in (folder / "adapter").iterdir() if path.is_file()}
         assert saved == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
         network = attached(toy_base, folder / "adapter")
@@ -168,7 +169,7 @@ def test_every_other_type_trains_and_folds_where_the_table_says_so(toy_base, tmp
         one, folder = cell(peft, bits, OTHERS[peft]), tmp_path / str(bits)
         if untrainable(one) is None:
             card = tuned(toy_base, folder / "adapter", one)
-            assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
+            assert has_learnt(card)
             if merges(one):
                 folded(toy_base, folder / "adapter", folder / "merged", bits)
         elif (peft, bits) == ("HRA", 8):
@@ -298,7 +299,7 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
 
     adapter = {"r": 4, "lora_alpha": 8, **LINEAR} if peft == "LORA" else {"num_virtual_tokens": 8}
     one = cell(peft, 16, OTHERS.get(peft, adapter))
-    tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3}})
+    tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3, "packing": False}})
     encoder = Encoder.of(toy_base)
     settings = {"batch": 4, "max_length": 128}
     running = start(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -59,12 +60,15 @@ def test_the_run_cards_tell_what_was_done(finished):
     assert set(merge["ways"]["original"]["languages"]) == {"eng_Latn", "swh_Latn"}
     original, untouched = merge["ways"]["original"]["kl"], merge["ways"]["untouched"]["kl"]
     assert 0 <= original < merge["bound"] and original < untouched / 1000
+    assert set(finetune["tokens"]["language"]) == {"eng_Latn", "swh_Latn"}
+    assert [measure["step"] for measure in finetune["held_out"]] == [0, 4]
     assert generate["computed"] == generate["distinct"]
 
 
 def test_nothing_half_written_is_left(finished):
     assert not list(finished.folder.rglob("*.part"))
     assert not list(finished.folder.rglob("journal.jsonl"))
+    assert not [path for path in (finished.folder / "results/checkpoints").rglob("*") if path.is_file()]
 
 
 def test_a_changed_word_costs_that_language_s_completions_of_that_task_alone(finished, tmp_path):
@@ -142,6 +146,32 @@ def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
     differing = both.filter(pl.col("token_ids") != pl.col("token_ids_by_transformers"))
     print(differing.select(*keys[:3], "completion", "completion_by_transformers"))
     assert differing.height <= 0.01 * both.height
+
+
+def test_a_killed_finetuning_goes_on_and_ends_in_the_same_adapter(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.study(finetune={"steps": 30}, checkpoint_steps=5)
+    adapter = project.folder / "results/adapters" / RUN
+    target = str(adapter.relative_to(project.folder))
+    project.snakemake(target)
+    undisturbed = (adapter / "adapter_model.safetensors").read_bytes()
+    shutil.rmtree(adapter)
+    process = subprocess.Popen(
+        project.command(target), cwd=project.folder, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    checkpoints = project.folder / "results/checkpoints" / RUN
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/5")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not adapter.exists()
+    subprocess.run(project.command("--unlock"), cwd=project.folder, check=True, capture_output=True)
+    project.snakemake(target)
+    card = json.loads((project.folder / f"results/cards/{RUN}/finetune.json").read_text())
+    assert 5 <= card["resumed_from"] < 30
+    assert (adapter / "adapter_model.safetensors").read_bytes() == undisturbed
+    assert not checkpoints.exists()
 
 
 def test_two_runs_of_the_study_give_the_same_scores(finished, tmp_path):

@@ -2,40 +2,10 @@
 
 import math
 
-import polars as pl
 import pytest
+from training import cell, finetuned
 
 pytestmark = pytest.mark.heavy
-
-EXAMPLES = pl.DataFrame(
-    {
-        "instruction": ["Which day is it?", "Leo ni siku gani?"] * 8,
-        "input": ["", "Jumatatu"] * 8,
-        "output": ["Monday", "Jumatatu"] * 8,
-    }
-)
-TRAINING = {
-    "steps": 6,
-    "batch": 4,
-    "micro_batch": 4,
-    "learning_rate": 1e-2,
-    "warmup": 0.1,
-    "max_length": 128,
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-}
-
-
-def cell(bits, **training):
-    adapter = {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "target_modules": "all-linear"}
-    return {"peft": "LORA", "bits": bits, "adapter": adapter, "training": TRAINING | training}
-
-
-def finetuned(base, folder, bits):
-    from maple.finetuning import finetune
-
-    folder.mkdir()
-    return finetune(base, EXAMPLES, folder, cell=cell(bits), model={}, seed=1, threads=1)
 
 
 def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
@@ -46,38 +16,6 @@ def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
     assert tokenizer.decode(tokenizer("Jua, ሰኞ, 星期一")["input_ids"]) == "Jua, ሰኞ, 星期一"
     assert len(tokenizer) == model.config.vocab_size
     assert {path.suffix for path in toy_base.iterdir()} == {".json", ".safetensors"}
-
-
-@pytest.mark.parametrize("bits", [4, 8, 16])
-def test_an_adapter_is_trained_on_every_precision(toy_base, tmp_path, bits):
-    card = finetuned(toy_base, tmp_path / "adapter", bits)
-    assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
-    assert 0 < card["trainable_share"] < 1
-    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
-
-
-def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
-    weights = []
-    for name in ("first", "second"):
-        finetuned(toy_base, tmp_path / name, 16)
-        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
-    assert weights[0] == weights[1]
-
-
-def test_a_dataset_of_which_nothing_fits_is_refused(toy_base, tmp_path):
-    from maple.finetuning import FinetuningError, finetune
-
-    with pytest.raises(FinetuningError, match="max_length=3 tokens"):
-        finetune(toy_base, EXAMPLES, tmp_path, cell=cell(16, max_length=3), model={}, seed=1, threads=1)
-
-
-def test_examples_too_long_are_left_out_whole_and_counted(letters):
-    from maple.finetuning import encode
-    from maple.prompts import Encoder
-
-    examples = pl.DataFrame({"instruction": ["a", "a" * 90], "input": ["", ""], "output": ["b", "b"]})
-    encoded, too_long = encode(examples, Encoder.of(letters), max_length=64)
-    assert (len(encoded), too_long) == (1, 1)
 
 
 def started(engine, base, adapter=None):
@@ -193,14 +131,13 @@ def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
 @pytest.mark.parametrize("adapter", [{"r": 4}, {"r": 16, "use_rslora": True}, {"r": 16, "init_lora_weights": "olora"}])
 def test_vllm_answers_like_transformers_with_an_adapter_attached(toy_base, tmp_path, adapter):
     from maple.engines import choose
-    from maple.finetuning import finetune
 
     if choose("auto") != "vllm":
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
-    tuned = cell(16) | {"adapter": {"lora_alpha": 8, "target_modules": "all-linear"} | adapter}
-    finetune(toy_base, EXAMPLES, tmp_path, cell=tuned, model={}, seed=1, threads=1)
+    tuned = cell(16, learning_rate=1e-1) | {"adapter": {"lora_alpha": 8, "target_modules": "all-linear"} | adapter}
+    finetuned(toy_base, tmp_path, tuned)
     (ours, prompts, continuations), (vllm, _, _) = (
-        started(engine, toy_base, tmp_path) for engine in ("transformers", "vllm")
+        started(engine, toy_base, tmp_path / "adapter") for engine in ("transformers", "vllm")
     )
     likelihoods = ours.log_likelihoods(prompts, continuations)
     assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)

@@ -64,6 +64,11 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
 
 
+def test_checkpoints_at_other_steps_train_nothing_anew(project):
+    project.study(checkpoint_steps=1)
+    assert project.jobs() == {}
+
+
 @pytest.mark.parametrize(
     ("module", "reruns"),
     [
@@ -73,6 +78,8 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/methods.py", AFTER_SCORE),
         ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/batches.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/checkpoints.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/engines.py", {"generate": 2, **scored()}),
         ("maple/openai_teacher.py", {}),
@@ -221,6 +228,10 @@ BAD = [
     ({"shots": {"xnil": 2}}, r"shots names 'xnil', which config/tasks/ lacks"),
     ({"prompt_language": "klingon"}, r"prompt_language: 'klingon' is not one of ['own', 'english']"),
     ({"tasks": ["xnil"]}, r"tasks names 'xnil', which config/tasks/ lacks"),
+    (
+        {"finetune": {"batch_tokens": 99, "max_length": 100}},
+        r"config: finetune: batch_tokens: 99 holds no example of max_length: 100 tokens; raise it, or lower max_length",
+    ),
     ({"items": None}, r"items: embedded tasks have no end; write a number"),
 ]
 

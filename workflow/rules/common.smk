@@ -155,6 +155,14 @@ def phrases_of_task(wildcards):
     return STUDY.phrases.get(wildcards.language) if config["task_source"] == "embedded" else None
 
 
+def checkpoints_of(wildcards, resources):
+    """Where a run's checkpoints lie while it trains, and the steps between two. They decide nothing of what is learnt.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return {"folder": f"results/checkpoints/{run_path(wildcards)}", "steps": config["checkpoint_steps"]}
+
+
 def weights(wildcards):
     """What a run generates with: its merged model, or the base itself; nothing of a model behind an endpoint."""
     if wildcards.model in STUDY.endpoints:

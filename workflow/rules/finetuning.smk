@@ -19,6 +19,7 @@ rule finetune:
     input:
         base="results/base/{model}",
         mixture="results/mixtures/{dataset}.parquet",
+        held_out="results/held_out/{dataset}.parquet",
     output:
         adapter=directory(f"results/adapters/{RUN}"),
         card=f"results/cards/{RUN}/finetune.json",
@@ -30,6 +31,7 @@ rule finetune:
         model=lookup("{model}", within=STUDY.models),
         cell=lookup("{method}", within=STUDY.cells),
         run=run_of,
+        checkpoints=checkpoints_of,
         code=fingerprint("finetune.py"),
     script:
         "../scripts/finetune.py"

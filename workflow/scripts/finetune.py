@@ -1,5 +1,7 @@
 """Finetune an adapter."""
 
+import shutil
+
 import polars as pl
 
 from maple.files import folder_written_aside, write_json
@@ -11,10 +13,14 @@ with folder_written_aside(snakemake.output.adapter) as folder:
     card = finetune(
         snakemake.input.base,
         pl.read_parquet(snakemake.input.mixture),
+        pl.read_parquet(snakemake.input.held_out),
         folder,
         cell=snakemake.params.cell,
         model=snakemake.params.model,
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
+        checkpoints=snakemake.params.checkpoints,
+        code=snakemake.params.code,
     )
 write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
+shutil.rmtree(snakemake.params.checkpoints["folder"])
