@@ -1,10 +1,12 @@
 """Every shipped method and every line of maple/methods.py, trained for real on a tiny model."""
 
 import json
+from functools import partial
 
 import polars as pl
 import pytest
 from project import ROOT
+from tqdm import tqdm
 
 from maple.definitions import method_cells, read_yaml
 from maple.methods import KINDS, merges, untrainable
@@ -101,7 +103,7 @@ def difference(left, right):
 
 def scored(base, adapter, folder):
     """Complete two prompts and score them."""
-    from maple.generation import generate
+    from maple.generation import Run, generate
     from maple.scoring import score_items
 
     rows = [
@@ -113,16 +115,15 @@ def scored(base, adapter, folder):
         for text in ("Which day is it?", "A day")
     ]  # fmt: skip
     outputs = {"eng_Latn": folder / "completions.parquet"}
-    card = generate(
+    (card,) = generate(
         pl.DataFrame(rows, schema=PROMPT_SCHEMA),
         base,
-        adapter=adapter,
-        outputs=outputs,
-        journal=folder / "journal.jsonl",
-        settings={"engine": "transformers", "batch": 4, "max_length": 128},
+        [Run(outputs, folder / "journal.jsonl", adapter)],
+        settings={"engine": "transformers", "batch": 4, "max_length": 128, "flip_sample": 0},
         model={},
         threads=1,
-        progress=iter,
+        gpus=1,
+        progress=partial(tqdm, disable=True),
     )
     run = {"model": "toy", "dataset": "toy", "method": "toy", "seed": 1}
     language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
@@ -286,9 +287,8 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
     tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3}})
     encoder = Encoder.of(toy_base)
     settings = {"batch": 4, "max_length": 128}
-    running = start(
-        "transformers", toy_base, settings, adapter=tmp_path / "adapter", eos=encoder.eos, pad=encoder.pad, threads=1
-    )
+    running = start("transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    running.use(tmp_path / "adapter")
     prompts = [encoder.prompt(text) for text in ("The sun", "Jua huchomoza", "The sun rises in the east. " * 3)]
     more = encoder.pieces([" rises", " mashariki.", "!"])
     assert running.complete(prompts, [8] * 3) == [running.complete([prompt], [8])[0] for prompt in prompts]
