@@ -53,7 +53,7 @@ def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
                 f"adapter.boft_n_butterfly_factor: PEFT takes {factors} here, without asking, for it cannot compile "
                 "its CUDA extension; install the CUDA toolkit and ninja, or write 1"
             )
-    if str(cell["adapter"].get("init_lora_weights")).startswith(MOVING):
+    if str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING):
         network.save_pretrained(folder / "initial")
     return network
 
@@ -78,6 +78,9 @@ def save(network: "PeftModel", folder: Path) -> None:
     """
     import shutil
 
+    config = network.active_peft_config
+    if isinstance(getattr(config, "target_modules", None), set):
+        config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
     initial = folder / "initial"
     if not initial.is_dir():
         network.save_pretrained(folder, safe_serialization=True)

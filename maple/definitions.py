@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
+from referencing import Registry, Resource
 
 from maple.methods import KINDS
 
@@ -30,9 +31,12 @@ def read_yaml(path: str | Path) -> dict:
 
 
 def check(content: Mapping, schema: str | Path, source: str | Path) -> None:
-    """Check `content` of the file `source` against a JSON schema; raise a DefinitionError of one line."""
-    schema_content = read_yaml(schema)
-    error = best_match(Draft202012Validator(schema_content).iter_errors(content))
+    """Check `content` of the file `source` against a JSON schema; raise a DefinitionError of one line.
+
+    A schema refers to others by their file's name.
+    """
+    beside = Registry(retrieve=lambda name: Resource.from_contents(read_yaml(Path(schema).with_name(name))))
+    error = best_match(Draft202012Validator(read_yaml(schema), registry=beside).iter_errors(content))
     if error is None:
         return
     where = ".".join(str(part) for part in error.absolute_path) or "top level"

@@ -39,13 +39,13 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
     return blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def previous_completions(outputs: Iterable[str | Path]) -> pl.DataFrame:
-    """Return the completions of a job's outputs so far (columns of COMPLETION_SCHEMA), those that can be read."""
-    frames = [pl.DataFrame(schema=COMPLETION_SCHEMA)]
+def previous_completions(outputs: Iterable[str | Path], schema: Mapping = COMPLETION_SCHEMA) -> pl.DataFrame:
+    """Return the completions of a job's outputs so far (columns of `schema`), those that can be read."""
+    frames = [pl.DataFrame(schema=schema)]
     for path in map(Path, outputs):
         if path.is_file():
             try:
-                frames.append(pl.read_parquet(path, columns=list(COMPLETION_SCHEMA)).cast(COMPLETION_SCHEMA))
+                frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
             except (pl.exceptions.PolarsError, OSError):
                 continue
     return pl.concat(frames)
@@ -153,9 +153,10 @@ def complete(
 
     Returns the rows with key, completion, token_ids, finish_reason, log_probability (natural, of the completion),
     log_likelihoods (natural, of the choices that are ranked), flipped (is the answer another one without neighbours in
-    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), shots and
-    shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long", "compared_alone",
-    "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no completion.
+    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), completion_tokens,
+    shots and shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long",
+    "compared_alone", "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no
+    completion.
     """
     encoder = Encoder.of(model)
     asked = (
@@ -208,6 +209,7 @@ def complete(
         pl.col("completion").fill_null(""),
         pl.col("finish_reason").fill_null(TOO_LONG),
         pl.col("token_ids", "log_likelihoods").fill_null([]),
+        completion_tokens=pl.col("token_ids").list.len().fill_null(0).cast(pl.Int32),
     )
     counts = {
         "prompts": len(requests),
@@ -240,6 +242,7 @@ def generate(
     *,
     settings: dict,
     model: dict,
+    service: dict | None = None,
     threads: int,
     gpus: int,
     progress: Callable,
@@ -250,9 +253,23 @@ def generate(
     its completions are there; the journals are kept until all runs are done, for a job that fails loses its outputs.
     `weights` is the folder of the model, `settings` is the config's `generate:` block, `model` the base's definition,
     `gpus` how many devices share the work (as many processes, where there are none). At most one engine is started, and
-    serves run after run. A card says what the engine's arithmetic depended on, how many prompt tokens it found in its
-    prefix cache, and how many of a sample of answers were others when computed alone.
+    serves run after run. A model behind an endpoint has no weights, and is asked as `service` says (maple.remote). A
+    card says what the engine's arithmetic depended on, how many prompt tokens it found in its prefix cache, and how
+    many of a sample of answers were others when computed alone.
     """
+    if "openai" in model:
+        from maple.remote import generate as generate_remotely
+
+        return [
+            generate_remotely(
+                prompts,
+                {**model["openai"], **service},
+                outputs=run.outputs,
+                journal=Journal(run.journal),
+                progress=progress,
+            )
+            for run in runs
+        ]
     name = choose(settings["engine"])
     version = engine_version(name)
     adapters = [run.adapter for run in runs if run.adapter]

@@ -201,6 +201,8 @@ def merge(
                 ways["untouched"] = compare(trained, network, rows)
             else:
                 network = network.dequantize()
+                # transformers leaves these as they were, and PEFT's IA3 folds into no model that says so.
+                network.is_loaded_in_4bit = network.is_loaded_in_8bit = False
             network = attached(network)
             if bits < 16:
                 ways[f"attached_{weights}"] = compare(trained, network, rows)

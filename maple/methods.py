@@ -63,7 +63,9 @@ KINDS = {
 
 # What a key of LoRA's config takes from it: {(key, how its value begins): ({bits}, why)}. Measured in the same way.
 WHOLE, QUANTIZED = {16, 8, 4}, {8, 4}
-UNSEEN = "PEFT leaves it out on quantized weights, without a word"
+UNFINISHED = (
+    "PEFT leaves its regularization to the training loop, and on quantized weights all of it out, without a word"
+)
 CALIBRATED = "it needs a pass over the data before training, which finetune does not make"
 LORA_LIMITS = {
     ("use_dora", "true"): ({8}, "PEFT's DoRA reads no 8-bit weights and fails in the first step"),
@@ -74,8 +76,8 @@ LORA_LIMITS = {
     ("init_lora_weights", "corda"): (WHOLE, CALIBRATED),
     ("init_lora_weights", "eva"): (WHOLE, CALIBRATED),
     ("init_lora_weights", "lora_ga"): (WHOLE, CALIBRATED),
-    ("kasa_config", ""): (QUANTIZED, UNSEEN),
-    ("monteclora_config", ""): (QUANTIZED, UNSEEN),
+    ("kasa_config", ""): (WHOLE, UNFINISHED),
+    ("monteclora_config", ""): (WHOLE, UNFINISHED),
     ("velora_config", ""): (QUANTIZED, "PEFT has it for float weights alone"),
     ("alora_invocation_tokens", ""): (WHOLE, "it acts after its invocation tokens alone, and no prompt has them"),
     ("layer_replication", ""): (WHOLE, "its layers share weights, so that it does not fold"),

@@ -177,6 +177,7 @@ def score_items(
     for row in generations.iter_rows(named=True):
         if row["task"] not in tasks:
             raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
+        item_tokens = row["item_tokens"]  # null where only an endpoint could count them
         generated = row["answer"] == "generate"
         foreign = _foreign(row, parse_answer(row["completion"]), language) if generated else (None, None)
         for metric, value, parsed, prediction in _answers(row, tasks[row["task"]]):
@@ -191,8 +192,8 @@ def score_items(
                     "prediction": prediction,
                     "wrong_language": foreign[0],
                     "wrong_script": foreign[1],
-                    "completion_tokens": len(row["token_ids"]),
-                    "tokens_per_word": row["item_tokens"] / max(row["words"], 1),
+                    "completion_tokens": row["completion_tokens"],
+                    "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
                 }
             )
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

@@ -1,6 +1,6 @@
 """A study: what a config asks for, with every name looked up and every contradiction found before any job starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -21,7 +21,7 @@ from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
 from maple.local_teacher import DECIDES as LOCAL_DECIDES
 from maple.methods import KINDS, OWN, biases_asked, config_keys, lacks_biases, merges, unserved, untrainable
-from maple.openai_teacher import DECIDES as OPENAI_DECIDES
+from maple.openai_endpoint import DECIDES as OPENAI_DECIDES
 from maple.translators import DECIDES as TRANSLATOR_DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
@@ -58,7 +58,8 @@ class Study:
     sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
     "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
     tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers.
+    the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints: how models behind
+    one are asked.
     """
 
     languages: dict[str, dict]
@@ -90,6 +91,7 @@ class Study:
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
+    endpoints: dict[str, dict]
 
 
 def _blocks(definition: dict) -> dict[str, str]:
@@ -109,6 +111,11 @@ def _dataset_models(name: str, definition: dict, models: Mapping[str, dict]) -> 
                     f"config/datasets/{name}.yaml: {block}.model names {model!r}, which config/models/ lacks; "
                     f"it has {', '.join(models)}"
                 )
+            if "openai" in models[model]:
+                raise DefinitionError(
+                    f"config/datasets/{name}.yaml: {block}.model names {model!r}, which is behind an endpoint; write "
+                    "`teacher: openai` with a block of its own"
+                )
             made_by[role] = model
     return made_by
 
@@ -127,10 +134,11 @@ def _recipe(definition: dict, models: Mapping[str, dict]) -> dict:
 def _service(name: str, definition: dict) -> dict:
     """Return how a dataset's teacher and translator are asked, and the file that says so; it decides no answer."""
     file = f"config/datasets/{name}.yaml"
-    return {
-        role: {**{key: value for key, value in definition[block].items() if key not in DECIDES[block]}, "file": file}
-        for role, block in _blocks(definition).items()
-    }
+    return {role: _how(definition[block], DECIDES[block], file) for role, block in _blocks(definition).items()}
+
+
+def _how(block: Mapping, decides: Sequence[str], file: str) -> dict:
+    return {**{key: value for key, value in block.items() if key not in decides}, "file": file}
 
 
 def _made_from(definition: Mapping) -> dict[str, str]:
@@ -243,6 +251,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
     _check_engine(config["generate"]["engine"])
     _check_training(methods, config["finetune"])
+    for name in {run["model"]: None for run in runs if "openai" in models[run["model"]]}:
+        _check_endpoint(name, [run for run in adapted if run["model"] == name], config["answers"], tasks)
     for run in adapted:
         _check_run(run, cells[run["method"]], models[run["model"]])
     attached = {
@@ -262,6 +272,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
     named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
     chosen_models = {name: models[name] for name in dict.fromkeys(named)}
+    remote = {name: model["openai"] for name, model in chosen_models.items() if "openai" in model}
+    decisive = {
+        name: {"openai": {key: value for key, value in block.items() if key in OPENAI_DECIDES}}
+        for name, block in remote.items()
+    }
     speech = {code: phrases[code] for code in languages if code in phrases}
     sources, offered = {}, {}
     for name, task in {**tasks, **compared}.items():
@@ -282,7 +297,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         english=table[PIVOT],
         identities=identities,
         phrases=phrases,
-        models=chosen_models,
+        models={**chosen_models, **decisive},
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
         dataset_models=made_by,
@@ -324,6 +339,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         runs=runs,
         dataset_languages=dataset_languages,
         task_languages=task_languages,
+        endpoints={name: _how(block, OPENAI_DECIDES, f"config/models/{name}.yaml") for name, block in remote.items()},
     )
 
 
@@ -398,6 +414,21 @@ def _check_method(name: str, definition: Mapping) -> None:
             f"{file}: adapter: PEFT's {peft} has no key {', '.join(map(repr, sorted(unknown)))}; "
             f"it has {', '.join(sorted(known - taken))}"
         )
+
+
+def _check_endpoint(name: str, adapted: Sequence[Mapping], answers: Mapping, tasks: Mapping) -> None:
+    if adapted:
+        raise DefinitionError(
+            f"config: grid: {name} is behind an endpoint (config/models/{name}.yaml) and cannot be finetuned here; "
+            f"give it a part of its own: {{models: [{name}], datasets: [], methods: {{}}, seeds: []}}"
+        )
+    for task in tasks:
+        if answers.get(task) == ["rank"]:
+            raise DefinitionError(
+                f"config: answers.{task}: {name} is behind an endpoint, which tells no likelihood of a choice that is "
+                f"given to it, and no run could be compared with it; write [generate, rank], or leave {name} out of "
+                "the grid"
+            )
 
 
 def _check_run(run: Mapping, cell: Mapping, model: Mapping) -> None:

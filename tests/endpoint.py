@@ -74,7 +74,7 @@ class Endpoint:
             def answer(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 prompt = asked["messages"][0]["content"]
-                request = (prompt, asked["seed"])
+                request = (prompt, asked.get("seed"))
                 with endpoint.lock:
                     endpoint.seen[request] += 1
                     first = endpoint.seen[request] == 1

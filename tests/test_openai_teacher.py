@@ -14,10 +14,11 @@ from maple.curation import curate
 from maple.definitions import DefinitionError, check, read_yaml
 from maple.files import read_json
 from maple.journal import Journal
+from maple.openai_endpoint import EndpointError
 from maple.openai_teacher import OpenAITeacher
 from maple.self_instruct import self_instruct
 from maple.study import _recipe, _service
-from maple.teachers import Request, TeacherError, Unfinished, ledger
+from maple.teachers import Request, Unfinished, ledger
 from maple.translate_respond import translate_respond
 
 SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
@@ -66,7 +67,7 @@ def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
 
 
 def test_a_request_that_times_out_is_asked_again_and_then_has_no_answer(tmp_path):
-    with Endpoint(delay=0.5) as endpoint, pytest.raises(TeacherError, match="APITimeoutError"):
+    with Endpoint(delay=0.5) as endpoint, pytest.raises(EndpointError, match="APITimeoutError"):
         teacher(endpoint.url, tmp_path, timeout=0.1, retries=1).complete(requests(1))
     assert sum(endpoint.seen.values()) == 2
 
@@ -86,7 +87,7 @@ def test_a_request_that_fails_for_good_has_no_answer_and_is_not_asked_again(tmp_
 def test_when_nothing_is_answered_the_job_stops_and_says_what_to_check(tmp_path, status, tries):
     with Endpoint(status=status) as endpoint:
         with pytest.raises(
-            TeacherError, match=rf"config/datasets/d\.yaml: openai: .*HTTP {status}.*TEACHER_KEY"
+            EndpointError, match=rf"config/datasets/d\.yaml: openai: .*HTTP {status}.*TEACHER_KEY"
         ) as told:
             teacher(endpoint.url, tmp_path).complete(requests(40))
         assert sum(endpoint.seen.values()) <= tries + 4
@@ -96,14 +97,14 @@ def test_when_nothing_is_answered_the_job_stops_and_says_what_to_check(tmp_path,
 def test_a_wrong_address_stops_the_job_too(tmp_path):
     with Endpoint() as endpoint:
         url = endpoint.url
-    with pytest.raises(TeacherError, match="answers nothing: 2 request"):
+    with pytest.raises(EndpointError, match="answers nothing: 2 request"):
         teacher(url, tmp_path, retries=0).complete(requests(2))
 
 
 def test_a_missing_key_is_named_by_its_variable(tmp_path, monkeypatch):
     monkeypatch.delenv("TEACHER_KEY")
     with pytest.raises(
-        TeacherError, match=r"d\.yaml: openai\.key_variable: the environment variable TEACHER_KEY holds"
+        EndpointError, match=r"d\.yaml: openai\.key_variable: the environment variable TEACHER_KEY holds"
     ):
         teacher("http://127.0.0.1:9/v1", tmp_path).complete(requests(1))
 
@@ -125,7 +126,7 @@ def test_a_cap_stops_after_the_requests_in_flight_and_a_higher_one_goes_on(tmp_p
     prices = {"usd_per_million": {"input": 1000.0, "output": 10000.0}}  # 20 cents an answer
     with Endpoint() as endpoint:
         with pytest.raises(
-            TeacherError, match=r"d\.yaml: openai\.max_usd: .* USD are spent, the cap is 1\.0; raise it"
+            EndpointError, match=r"d\.yaml: openai\.max_usd: .* USD are spent, the cap is 1\.0; raise it"
         ):
             teacher(endpoint.url, tmp_path, max_usd=1.0, **prices).complete(requests(40))
         answered = sum(endpoint.answered.values())
@@ -137,9 +138,9 @@ def test_a_cap_stops_after_the_requests_in_flight_and_a_higher_one_goes_on(tmp_p
 
 
 def test_a_cap_of_tokens_is_kept_too_and_needs_a_server_that_counts(tmp_path):
-    with Endpoint() as endpoint, pytest.raises(TeacherError, match=r"openai\.max_tokens_total: .* the cap is 300"):
+    with Endpoint() as endpoint, pytest.raises(EndpointError, match=r"openai\.max_tokens_total: .* the cap is 300"):
         teacher(endpoint.url, tmp_path, max_tokens_total=300).complete(requests(40))
-    with Endpoint(usage=False) as endpoint, pytest.raises(TeacherError, match="no cap can be kept"):
+    with Endpoint(usage=False) as endpoint, pytest.raises(EndpointError, match="no cap can be kept"):
         teacher(endpoint.url, tmp_path / "other", max_tokens_total=300).complete(requests(40))
 
 

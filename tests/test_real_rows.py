@@ -106,7 +106,7 @@ def test_two_rows_of_dev_demonstrate(task, code):
 def answered(task, code, metrics, answers):
     """The scores of completions, one for each (number of the prompt, completion)."""
     prompts = prompts_of(task, code).to_dicts()
-    told = {"answer": "generate", "finish_reason": "stop", "token_ids": [1], "log_likelihoods": []}
+    told = {"answer": "generate", "finish_reason": "stop", "completion_tokens": 1, "log_likelihoods": []}
     counted = {"prompt_tokens": 9, "item_tokens": 9, "shots": 2, "shots_dropped": 0}
     rows = [{**prompts[number], "completion": said, **told, **counted} for number, said in answers]
     return score_items(pl.DataFrame(rows), {task: metrics}, RUN, LANGUAGES[code])

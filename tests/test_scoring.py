@@ -108,7 +108,7 @@ def generations(*rows):
         "item_tokens": 6,
         "shots": 0,
         "shots_dropped": 0,
-        "token_ids": [1, 2],
+        "completion_tokens": 2,
         "log_likelihoods": [],
         "labels": [],
         "verbalizers": [],
@@ -159,7 +159,7 @@ def test_an_apostrophe_is_one_letter_however_it_is_typed():
 
 def ranked(log_likelihoods, verbalizers):
     labels = LABELS[: len(verbalizers)]
-    row = {"task": "xnli", "item": "1", "completion": "", "finish_reason": "rank", "answer": "rank", "token_ids": []}
+    row = {"task": "xnli", "item": "1", "completion": "", "finish_reason": "rank", "answer": "rank"}
     forms = {"labels": labels, "verbalizers": verbalizers, "targets": ["entailment"]}
     return generations(row | forms | {"log_likelihoods": log_likelihoods})
 

@@ -70,7 +70,7 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
         ("maple/words.py", {"render_prompts": 4, "generate": 2, **scored()}),
-        ("maple/methods.py", {}),
+        ("maple/methods.py", AFTER_SCORE),
         ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),

@@ -156,9 +156,16 @@ def phrases_of_task(wildcards):
 
 
 def weights(wildcards):
-    """What a run generates with: its merged model, or the base itself."""
+    """What a run generates with: its merged model, or the base itself; nothing of a model behind an endpoint."""
+    if wildcards.model in STUDY.endpoints:
+        return []
     base = wildcards.method == BASELINE["method"] or wildcards.method in STUDY.attached
     return f"results/base/{wildcards.model}" if base else f"results/merged/{run_path(wildcards)}"
+
+
+def model_service(wildcards, resources):
+    """How a model behind an endpoint is asked; as with `teacher_service`, a change makes nothing anew."""
+    return STUDY.endpoints.get(wildcards.model)
 
 
 def attached_adapter(wildcards):

@@ -73,6 +73,7 @@ rule generate:
     params:
         model=lookup("{model}", within=STUDY.models),
         languages=list(STUDY.languages),
+        service=model_service,
         settings=lookup("{method}", within=STUDY.settings),
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",

@@ -15,6 +15,7 @@ outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, str
     [Run(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
     settings=snakemake.params.settings,
     model=snakemake.params.model,
+    service=snakemake.params.service,
     threads=snakemake.threads,
     gpus=snakemake.resources.get("gpu", 1),
     progress=tqdm,
