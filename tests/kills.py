@@ -16,24 +16,24 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from maple.generation import generate
+from maple.generation import Run, generate
 from maple.journal import Journal
 from maple.quantization import load_base
 
 
 def job(base: Path, prompts: Path, folder: Path) -> dict:
     """Run the job in `folder`; return its card."""
-    return generate(
+    (card,) = generate(
         pl.read_parquet(prompts),
         base,
-        outputs={"eng_Latn": folder / "eng_Latn.parquet"},
-        journal=folder / "journal.jsonl",
+        [Run({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")],
         settings={"engine": "transformers", "batch": 2, "max_length": 128, "flip_sample": 3},
         model={},
         threads=1,
         gpus=1,
         progress=partial(tqdm, disable=True),
     )
+    return card
 
 
 def forked(folder: Path, arguments: list, seconds: float | None = None) -> float:

@@ -110,7 +110,7 @@ def difference(left, right):
 
 def scored(base, adapter, folder):
     """Complete two prompts and score them."""
-    from maple.generation import generate
+    from maple.generation import Run, generate
     from maple.scoring import score_items
 
     rows = [
@@ -122,12 +122,10 @@ def scored(base, adapter, folder):
         for text in ("Which day is it?", "A day")
     ]  # fmt: skip
     outputs = {"eng_Latn": folder / "completions.parquet"}
-    card = generate(
+    (card,) = generate(
         pl.DataFrame(rows, schema=PROMPT_SCHEMA),
         base,
-        adapter=adapter,
-        outputs=outputs,
-        journal=folder / "journal.jsonl",
+        [Run(outputs, folder / "journal.jsonl", adapter)],
         settings=CONFIG["generate"] | {"engine": "transformers", "max_length": 128},
         model={},
         threads=1,
@@ -302,9 +300,8 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
     tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3, "packing": False}})
     encoder = Encoder.of(toy_base)
     settings = {"batch": 4, "max_length": 128}
-    running = start(
-        "transformers", toy_base, settings, adapter=tmp_path / "adapter", eos=encoder.eos, pad=encoder.pad, threads=1
-    )
+    running = start("transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    running.use(tmp_path / "adapter")
     prompts = [encoder.prompt(text) for text in ("The sun", "Jua huchomoza", "The sun rises in the east. " * 3)]
     more = encoder.pieces([" rises", " mashariki.", "!"])
     together = [completion.tokens for completion in running.complete(prompts, [8] * 3)]

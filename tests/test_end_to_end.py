@@ -15,7 +15,7 @@ from project import ROOT, Project
 from tqdm import tqdm
 
 from maple.engines import choose
-from maple.generation import generate
+from maple.generation import Run, generate
 
 pytestmark = pytest.mark.heavy
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -131,8 +131,7 @@ def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
         generate(
             prompts,
             project.folder / "results/merged" / RUN,
-            outputs=outputs,
-            journal=tmp_path / engine / "journal.jsonl",
+            [Run(outputs, tmp_path / engine / "journal.jsonl")],
             settings=CONFIG["generate"] | {"engine": engine},
             model={},
             threads=1,

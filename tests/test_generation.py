@@ -72,6 +72,7 @@ def run(model, frame, path, engine, previous=NOTHING, **settings):
     return complete(
         frame,
         model,
+        weights=weights_digest(model),
         engine="toy 1",
         settings=SETTINGS | settings,
         previous=previous,
@@ -310,7 +311,7 @@ def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, 
         completed, _ = complete(
             prompts("abc"),
             letters,
-            adapter=adapter,
+            weights="+".join(map(weights_digest, (letters, adapter))),
             engine="toy 1",
             settings=SETTINGS,
             previous=NOTHING,

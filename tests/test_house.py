@@ -28,14 +28,20 @@ def test_a_script_holds_no_logic(script):
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, logic)]
 
 
+def rules_with_text():
+    """The rules that have a script, by name; one that is made for every model has the model's name after its own."""
+    for text in re.split(r"^ *rule\b", "".join(path.read_text() for path in RULES), flags=re.M)[1:]:
+        if named := re.match(r' (\w+):|.*?name:\s+f"(\w+)_\{model\}"', text, re.S):
+            yield named[1] or named[2], text
+
+
 def test_every_script_is_one_rule_of_the_same_name():
-    rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in RULES), re.M)
+    rules = [name for name, _ in rules_with_text()]
     assert sorted(rules) == [path.stem for path in SCRIPTS]
 
 
 def test_every_rule_with_a_script_carries_its_fingerprint_log_and_environment():
-    for text in re.split(r"^rule ", "".join(path.read_text() for path in RULES), flags=re.M)[1:]:
-        name = text.split(":")[0]
+    for name, text in rules_with_text():
         assert f'code=fingerprint("{name}.py")' in text, name
         for directive in ("log:", "conda:", "script:", '"""'):
             assert directive in text, f"{name} lacks {directive}"

@@ -24,7 +24,10 @@ def started(engine, base, adapter=None):
 
     encoder = Encoder.of(base)
     settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
-    running = start(engine, base, settings, adapter=adapter, eos=encoder.eos, pad=encoder.pad, threads=1)
+    adapters = [adapter] if adapter else []
+    running = start(engine, base, settings, adapters=adapters, eos=encoder.eos, pad=encoder.pad, threads=1)
+    for one in adapters:
+        running.use(one)
     texts = ["The sun", "Jua huchomoza", "The sun rises in the east. " * 3]
     return running, [encoder.prompt(text) for text in texts], encoder.pieces([" rises", " mashariki.", "!"])
 

@@ -149,11 +149,12 @@ from functools import partial
 from pathlib import Path
 from tqdm import tqdm
 from maple.files import write_json
-from maple.generation import generate
+from maple.generation import Run, generate
 url, folder = sys.argv[1], Path(sys.argv[2])
-card = generate(
-    pl.read_parquet(folder.parent / "prompts.parquet"), [], outputs={"eng_Latn": folder / "eng_Latn.parquet"},
-    journal=folder / "journal.jsonl", settings={}, model={"openai": {"base_url": url, "model": "m"}},
+run = Run({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")
+(card,) = generate(
+    pl.read_parquet(folder.parent / "prompts.parquet"), [], [run], settings={},
+    model={"openai": {"base_url": url, "model": "m"}},
     service={"key_variable": "REMOTE_KEY", "concurrency": 4, "file": "remote.yaml"}, threads=1, gpus=1,
     progress=partial(tqdm, disable=True),
 )

@@ -1,3 +1,11 @@
+import re
+
+# The runs that one engine serves, by base.
+TOGETHER = {
+    model: runs
+    for model in STUDY.models
+    if (runs := [run for run in STUDY.runs if run["model"] == model and run["method"] in STUDY.together])
+}
 PROMPTS = [f"results/prompts/{task}/{code}.parquet" for task, codes in STUDY.task_languages.items() for code in codes]
 
 
@@ -58,6 +66,8 @@ rule generate:
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
+    wildcard_constraints:
+        method="|".join(re.escape(method) for method in STUDY.settings if method not in STUDY.together),
     conda:
         "../../envs/generation.yaml"
     params:
@@ -70,6 +80,66 @@ rule generate:
         code=fingerprint("generate.py"),
     script:
         "../scripts/generate.py"
+
+
+for model, runs in TOGETHER.items():
+
+    rule:
+        """Complete the prompts of all runs of a base that one engine serves, their adapters attached in turn."""
+        name:
+            f"generate_attached_{model}"
+        input:
+            model=f"results/base/{model}",
+            adapters=for_runs("results/adapters/{run}", runs),
+            prompts=PROMPTS,
+            cleared=list(dict.fromkeys(path for run in runs for path in clearances(run))),
+        output:
+            generations=update(
+                [f"results/generations/{run_path(run)}/{code}.parquet" for run in runs for code in STUDY.languages]
+            ),
+            cards=for_runs("results/cards/{run}/generate.json", runs),
+        log:
+            f"logs/generate_attached/{model}.log",
+        conda:
+            "../../envs/generation.yaml"
+        # Profiles know no name that is made here: what they say of generate_attached holds for each of these rules.
+        threads: workflow.resource_settings.overwrite_threads.get("generate_attached", 1)
+        resources:
+            **resources_of("generate_attached"),
+        params:
+            model=STUDY.models[model],
+            languages=list(STUDY.languages),
+            settings=STUDY.settings[BASELINE["method"]],
+            runs=[{key: run[key] for key in ("model", "dataset", "method", "seed")} for run in runs],
+            journals=for_runs("results/generations/{run}/journal.jsonl", runs),
+            code=fingerprint("generate_attached.py"),
+        script:
+            "../scripts/generate_attached.py"
+
+
+rule compare_attached:
+    """Complete a sample of a merged run's prompts with its adapter attached, and count the answers that differ."""
+    input:
+        base="results/base/{model}",
+        adapter=f"results/adapters/{RUN}",
+        prompts=PROMPTS,
+        generations=expand(
+            f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True
+        ),
+    output:
+        card=f"results/cards/{RUN}/compare_attached.json",
+    log:
+        f"logs/compare_attached/{RUN}.log",
+    conda:
+        "../../envs/generation.yaml"
+    params:
+        model=lookup("{model}", within=STUDY.models),
+        settings=lookup("{method}", within=STUDY.settings),
+        sample=config["generate"]["compare_attached"],
+        run=run_of,
+        code=fingerprint("compare_attached.py"),
+    script:
+        "../scripts/compare_attached.py"
 
 
 rule score:

@@ -1,5 +1,6 @@
 ADAPTED = [run for run in STUDY.runs if run["method"] != BASELINE["method"]]
 MERGED = [run for run in ADAPTED if run["method"] not in STUDY.attached]
+COMPARED = [run for run in ADAPTED if run["method"] in STUDY.comparable and config["generate"]["compare_attached"]]
 MIXED = sorted({run["dataset"] for run in ADAPTED})
 DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_languages.items() for code in codes]
 
@@ -37,6 +38,7 @@ rule report:
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),
             *for_runs("results/cards/{run}/merge.json", MERGED),
             *for_runs("results/cards/{run}/generate.json"),
+            *for_runs("results/cards/{run}/compare_attached.json", COMPARED),
         ],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),

@@ -4,16 +4,15 @@ import polars as pl
 from tqdm import tqdm
 
 from maple.files import write_json
-from maple.generation import generate
+from maple.generation import Run, generate
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
-card = generate(
+outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True))
+(card,) = generate(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
     snakemake.input.model,
-    adapter=snakemake.input.get("adapter"),
-    outputs=dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True)),
-    journal=snakemake.params.journal,
+    [Run(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
     settings=snakemake.params.settings,
     model=snakemake.params.model,
     service=snakemake.params.service,

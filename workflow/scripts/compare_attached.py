@@ -1,0 +1,23 @@
+"""Complete a sample of a merged run's prompts with its adapter attached, and count the answers that differ."""
+
+import polars as pl
+from tqdm import tqdm
+
+from maple.files import write_json
+from maple.generation import compare_attached
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+card = compare_attached(
+    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    snakemake.input.base,
+    snakemake.input.adapter,
+    pl.concat(pl.read_parquet(path) for path in snakemake.input.generations),
+    count=snakemake.params.sample,
+    settings=snakemake.params.settings,
+    model=snakemake.params.model,
+    threads=snakemake.threads,
+    gpus=snakemake.resources.get("gpu", 1),
+    progress=tqdm,
+)
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)

@@ -1,0 +1,23 @@
+"""Complete the prompts of all runs of a base that one engine serves, their adapters attached in turn."""
+
+import polars as pl
+from tqdm import tqdm
+
+from maple.cards import write_cards
+from maple.generation import Run, generate
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+languages, files = snakemake.params.languages, list(snakemake.output.generations)
+outputs = [dict(zip(languages, files[at:], strict=False)) for at in range(0, len(files), len(languages))]
+cards = generate(
+    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    snakemake.input.model,
+    list(map(Run, outputs, snakemake.params.journals, snakemake.input.adapters)),
+    settings=snakemake.params.settings,
+    model=snakemake.params.model,
+    threads=snakemake.threads,
+    gpus=snakemake.resources.get("gpu", 1),
+    progress=tqdm,
+)
+write_cards("generate", snakemake.params.runs, cards, snakemake.output.cards)
