@@ -1,11 +1,13 @@
 """Into which weights is an adapter folded so that it stays the model that was trained? Measured over bits and methods.
 
-    python benchmarks/merge_lab.py [--results FOLDER] [--models NAME ...] [--methods NAME ...] [--ranks N ...] [...]
+    python benchmarks/merge_lab.py [--results FOLDER] [--models NAME ...] [--methods NAME ...] [--ranks N ...]
+        [--bits N ...] [--arithmetic bfloat16]
 
 FOLDER (results/) is a finished study of config/config.yaml: its bases, a mixture to train on and what was held out of
 it. An adapter is trained a cell as the study does, and merged with a bound that nothing reaches, so that every way is
-measured. Methods are those of config/methods/; rsLoRA and DoRA are made of LoRA's where they have no file. A cell that
-cannot be trained or merged is told with the reason.
+measured. Methods are those of config/methods/ that merge, all of them by default. A cell that cannot be trained or
+merged is told with the reason. With bfloat16 models are merged and compared in the arithmetic of a GPU; training is in
+that of the machine.
 """
 
 import argparse
@@ -13,40 +15,45 @@ import logging
 import math
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASET = "generated"
-# Settings with which LoRA is another method. rsLoRA's alpha is one that makes its scale LoRA's 2 at rank 64.
-VARIANTS = {
-    "rslora": {"alpha_over_rank": 0.25, "adapter": {"use_rslora": True}},
-    "dora": {"adapter": {"use_dora": True}},
-}
+WAYS = ("dequantized", "original", "attached_dequantized", "attached_original", "untouched")
+FIGURES = ("kl", "worst_kl", "agreement", "bits_per_byte_change", "largest_logit_difference")
 
 
-def methods() -> dict[str, dict]:
-    """Return the definitions of methods: those with a file, and the variants of LoRA that have none."""
-    from maple.definitions import read_definitions
+def cells_of(names: list[str] | None, ranks: list[int], bits: list[int]) -> dict[str, dict]:
+    """Return the cells of the methods that merge; one that has none of the `ranks` has the first of its own."""
+    from maple.definitions import method_cells, read_definitions
+    from maple.methods import merges
 
     known = read_definitions(ROOT / "config/methods", ROOT / "workflow/schemas/method.schema.yaml")
-    lora = known["lora"]
-    for name, change in VARIANTS.items():
-        adapter = {**lora["adapter"], **change["adapter"]}
-        known.setdefault(name, {**lora, **change, "adapter": adapter})
-    return known
+    cells = {}
+    for name in names or known:
+        own = known[name]["axes"]
+        axes = {"bits": [value for value in bits if value in own["bits"]]}
+        if "rank" in own:
+            axes["rank"] = [value for value in ranks if value in own["rank"]] or own["rank"][:1]
+        cells.update(method_cells(name, known[name], axes))
+    return {name: cell for name, cell in cells.items() if merges(cell)}
 
 
-def measure(results: Path, model: str, cell: dict, settings: dict) -> dict[str, dict]:
+def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: str | None) -> dict[str, dict]:
     """Train one cell's adapter on one base, and return the ways of its merge card."""
     import polars as pl
+    import torch
 
+    from maple.devices import compute_dtype
     from maple.finetuning import finetune
     from maple.merging import merge
 
     mixture = pl.read_parquet(results / f"mixtures/{DATASET}.parquet")
     held_out = pl.read_parquet(results / f"held_out/{DATASET}.parquet")
     base, max_length = results / "base" / model, cell["training"]["max_length"]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):  # the trainer prints its loss
         adapter, merged = Path(folder) / "adapter", Path(folder) / "merged"
         adapter.mkdir()
         merged.mkdir()
@@ -54,62 +61,53 @@ def measure(results: Path, model: str, cell: dict, settings: dict) -> dict[str, 
         told = {"model": {}, "seed": 1, "threads": 1, "checkpoints": checkpoints, "code": ""}
         finetune(base, mixture, held_out, adapter, cell=cell, **told)
         how = {"bits": cell["bits"], "max_length": max_length, "settings": settings, "model": {}, "threads": 1}
-        return merge(base, adapter, held_out, merged, **how)["ways"]
+        dtype = getattr(torch, arithmetic) if arithmetic else compute_dtype()
+        with patch("maple.devices.compute_dtype", lambda: dtype):
+            return merge(base, adapter, held_out, merged, **how)["ways"]
 
 
 def line(*cells: object) -> None:
-    """Print a row of a Markdown table."""
-    print("|", " | ".join(map(str, cells)), "|", flush=True)
+    """Print a row of a Markdown table, floats short."""
+    print("|", " | ".join(f"{cell:.2g}" if isinstance(cell, float) else str(cell) for cell in cells), "|", flush=True)
 
 
 def main() -> None:
-    """Print a row a run and way, then the smallest and the largest figures of all runs by bits and way."""
-    from maple.definitions import method_cells, read_yaml
+    """Print each run's divergence by way, then of all figures the smallest and the largest by bits and way."""
+    from maple.definitions import read_yaml
 
     logging.disable(logging.WARNING)
     config = read_yaml(ROOT / "config/config.yaml")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=ROOT / "results")
-    parser.add_argument("--models", nargs="+", default=["tiny-llama", "tiny-mistral"])
-    parser.add_argument("--methods", nargs="+", default=["lora", *VARIANTS])
+    parser.add_argument("--models", nargs="+", default=["tiny-llama"])
+    parser.add_argument("--methods", nargs="+")
     parser.add_argument("--ranks", nargs="+", type=int, default=[8, 64])
     parser.add_argument("--bits", nargs="+", type=int, default=[4, 8, 16])
+    parser.add_argument("--arithmetic", choices=["bfloat16", "float32"])
     asked = parser.parse_args()
-    known = methods()
-    cells = {}
-    for name in asked.methods:
-        axes = {
-            key: value for key, value in (("rank", asked.ranks), ("bits", asked.bits)) if key in known[name]["axes"]
-        }
-        cells.update(method_cells(name, known[name], axes))
     settings = {**config["merge"], "into": "dequantized", "bound": math.inf}
-    figures = ("kl", "worst_kl", "worst_language", "agreement", "bits_per_byte_change", "largest_logit_difference")
     found = []
-    line("model", "method", "way", *figures)
-    line(*["---"] * (3 + len(figures)))
+    line("model", "method", *WAYS)
+    line(*["---"] * (2 + len(WAYS)))
     for model in asked.models:
-        for name, cell in cells.items():
-            training = {**config["finetune"], **cell["training"]}
+        for name, cell in cells_of(asked.methods, asked.ranks, asked.bits).items():
+            cell["training"] = {**config["finetune"], **cell["training"]}
             try:
-                ways = measure(asked.results, model, {**cell, "training": training}, settings)
+                ways = measure(asked.results, model, cell, settings, asked.arithmetic)
             except Exception as error:  # of any of PEFT's methods: what cannot be done is a result here
-                line(model, name, f"fails: {' '.join(str(error).split())[:120]}", *[""] * len(figures))
+                line(model, name, " ".join(str(error).split())[:120], *[""] * (len(WAYS) - 1))
                 continue
-            for way, row in ways.items():
-                shown = (f"{row[key]:.2g}" if isinstance(row[key], float) else row[key] for key in figures)
-                line(model, name, way, *shown)
-                found.append({"bits": cell["bits"], "way": way, **row})
+            line(model, name, *(ways[way]["kl"] if way in ways else "" for way in WAYS))
+            found += [{"bits": cell["bits"], "way": way, **row} for way, row in ways.items()]
     print()
-    line("bits", "way", "runs", *(key for key in figures if key != "worst_language"))
-    line(*["---"] * (2 + len(figures)))
-    for bits, way in sorted({(row["bits"], row["way"]) for row in found}):
-        rows = [row for row in found if (row["bits"], row["way"]) == (bits, way)]
-        ranges = (
-            f"{min(row[key] for row in rows):.2g} to {max(row[key] for row in rows):.2g}"
-            for key in figures
-            if key != "worst_language"
-        )
-        line(bits, way, len(rows), *ranges)
+    line("bits", "way", "runs", *FIGURES)
+    line(*["---"] * (3 + len(FIGURES)))
+    for bits in asked.bits:
+        for way in WAYS:
+            rows = [row for row in found if (row["bits"], row["way"]) == (bits, way)]
+            ends = [(min(row[key] for row in rows), max(row[key] for row in rows)) for key in FIGURES if rows]
+            if rows:
+                line(bits, way, len(rows), *(f"{low:.2g} to {high:.2g}" for low, high in ends))
 
 
 if __name__ == "__main__":

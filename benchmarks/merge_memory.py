@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,10 +53,8 @@ def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
     import polars as pl
     import torch
 
-    import maple.devices
     from maple.merging import merge
 
-    maple.devices.compute_dtype = lambda: getattr(torch, dtype)
     before, seen, done = anonymous_gib(), [], threading.Event()
 
     def watch():
@@ -68,7 +67,8 @@ def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
     (folder / dtype).mkdir()
     settings = {"into": "dequantized", "bound": float("inf"), "rows": 1, "tokens": 16}
     how = {"bits": bits, "max_length": 384, "settings": settings, "model": {}, "threads": 2}
-    card = merge(folder / "base", folder / "adapter", pl.read_parquet(held_out), folder / dtype, **how)
+    with patch("maple.devices.compute_dtype", lambda: getattr(torch, dtype)):
+        card = merge(folder / "base", folder / "adapter", pl.read_parquet(held_out), folder / dtype, **how)
     done.set()
     watcher.join()
     weights = sum(path.stat().st_size for path in (folder / "base").glob("*.safetensors")) / 2**30

@@ -88,9 +88,10 @@ def compare(reference: list[tuple["torch.Tensor", float]], model: "PreTrainedMod
     """Return how far `model` is from the one of which `reference` was observed.
 
     kl: Kullback-Leibler divergence, reference || model, mean over completion tokens, nats. agreement: share of tokens
-    with the same likeliest token. bits_per_byte_change: of the completions, in bits a byte of UTF-8 (positive: the
-    model finds them less likely). largest_logit_difference. All four are given by language under `languages`, and over
-    them: means, the largest difference, and the largest kl as worst_kl in worst_language.
+    with the same likeliest token. bits_per_byte: the model's loss on the completions, in bits a byte of UTF-8, and
+    bits_per_byte_change from the reference's (positive: it finds them less likely). largest_logit_difference. All are
+    given by language under `languages`, and over them: means, the largest difference, and the largest kl as worst_kl in
+    worst_language.
     """
     measured = []
     for row, (logits, loss), (other, other_loss) in zip(rows, reference, answers(model, rows), strict=True):
@@ -102,7 +103,8 @@ def compare(reference: list[tuple["torch.Tensor", float]], model: "PreTrainedMod
                 "tokens": len(logits),
                 "kl": (p.exp() * (p - q)).sum().item(),
                 "agreement": (p.argmax(-1) == q.argmax(-1)).sum().item(),
-                "bits_per_byte_change": (other_loss - loss) / math.log(2),
+                "bits": other_loss / math.log(2),
+                "change": (other_loss - loss) / math.log(2),
                 "size": row.size,
                 "largest_logit_difference": (after - before).abs().max().item(),
             }
@@ -113,11 +115,13 @@ def compare(reference: list[tuple["torch.Tensor", float]], model: "PreTrainedMod
         .agg(
             kl=pl.sum("kl") / pl.sum("tokens"),
             agreement=pl.sum("agreement") / pl.sum("tokens"),
-            bits_per_byte_change=pl.sum("bits_per_byte_change") / pl.sum("size"),
+            bits_per_byte=pl.sum("bits") / pl.sum("size"),
+            bits_per_byte_change=pl.sum("change") / pl.sum("size"),
             largest_logit_difference=pl.max("largest_logit_difference"),
         )
     )
-    means = found.select(pl.mean("kl", "agreement", "bits_per_byte_change"), pl.max("largest_logit_difference"))
+    largest = pl.max("largest_logit_difference")
+    means = found.select(pl.mean("kl", "agreement", "bits_per_byte", "bits_per_byte_change"), largest)
     worst = found.sort("kl", descending=True).row(0, named=True)  # a kl that is no number sorts first
     return {
         **means.row(0, named=True),

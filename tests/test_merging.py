@@ -90,6 +90,7 @@ def test_the_figures_are_those_of_a_coin():
     saved = 1 - math.log2(4 / 3)  # bits that each answer token is cheaper by: of one byte in a, of two in b
     bits = {code: found["languages"][code]["bits_per_byte_change"] for code in "ab"}
     assert bits == pytest.approx({"a": -saved, "b": -2 * saved / 4})
+    assert found["bits_per_byte"] == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
     assert found["largest_logit_difference"] == pytest.approx(math.log(0.5 / 0.25))
     assert compare(observe(Coin(0.25), rows, tokens=1), Coin(0.75), rows)["agreement"] == 0.0
 
