@@ -94,7 +94,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     import polars as pl
     from tqdm import tqdm
 
-    from maple.generation import generate
+    from maple.generation import Run, generate
 
     if not cache:
         import vllm
@@ -107,17 +107,17 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     outputs = {code: folder / f"{code}.parquet" for code in prompts["language"].unique(maintain_order=True)}
 
     def run() -> dict:
-        return generate(
+        (card,) = generate(
             prompts,
             job["model"],
-            outputs=outputs,
-            journal=folder / "journal.jsonl",
+            [Run(outputs, folder / "journal.jsonl")],
             settings={**settings, "flip_sample": 0},
             model={},
             threads=job["threads"],
             gpus=1,
             progress=tqdm,
         )
+        return card
 
     begun = time.perf_counter()
     card = run()

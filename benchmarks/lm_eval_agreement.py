@@ -194,15 +194,17 @@ def our_side(job: dict) -> dict:
     """Rank with our code, and score the tokens that lm-eval made of the same prompts with our engine."""
     start = time.perf_counter()
     import polars as pl
+    from tqdm import tqdm
 
     from maple.engines import engine_version
     from maple.engines import start as start_engine
+    from maple.fingerprint import weights_digest
     from maple.generation import complete, previous_completions
     from maple.journal import Journal
     from maple.prompts import Encoder
 
     encoder = Encoder.of(job["model"])
-    settings = {"batch": job["batch"], "max_length": job["max_length"]}
+    settings = {"batch": job["batch"], "max_length": job["max_length"], "flip_sample": 0}
     engine = start_engine(
         "transformers", job["model"], settings, eos=encoder.eos, pad=encoder.pad, threads=job["threads"]
     )
@@ -210,12 +212,13 @@ def our_side(job: dict) -> dict:
     answers, _ = complete(
         pl.read_parquet(job["prompts"]),
         job["model"],
+        weights=weights_digest(job["model"]),
         engine=engine_version("transformers"),
         settings=settings,
         previous=previous_completions([]),
         journal=Journal(Path(job["folder"]) / "journal.jsonl"),
         start_engine=lambda encoder: engine,
-        progress=iter,
+        progress=tqdm,
     )
     answered = time.perf_counter()
     ranked = {name: [] for name in job["tasks"]}

@@ -167,7 +167,7 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
     calls, events = [], []
     whole = VllmEngine.sample
     add, step = LLMEngine.add_request, LLMEngine.step
-    monkeypatch.setattr(LLMEngine, "add_request", lambda *given: events.append("add") or add(*given))
+    monkeypatch.setattr(LLMEngine, "add_request", lambda *given, **named: events.append("add") or add(*given, **named))
     monkeypatch.setattr(LLMEngine, "step", lambda engine: events.append("step") or step(engine))
 
     def counted(self, prompts, *rest):
