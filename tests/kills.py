@@ -4,6 +4,7 @@ A program of its own: it loads the libraries once and forks, which a process wit
 """
 
 import json
+import math
 import os
 import random
 import signal
@@ -36,18 +37,20 @@ def job(base: Path, prompts: Path, folder: Path) -> dict:
     return card
 
 
-def forked(folder: Path, arguments: list, seconds: float | None = None) -> float:
-    """Run the job in a child, which is killed after some seconds; return how long it ran."""
-    before = time.perf_counter()
+def forked(folder: Path, arguments: list, answers: float = math.inf, seconds: float = 0):
+    """Run the job in a child; it is killed some seconds after its journal holds so many answers."""
+    folder.mkdir(exist_ok=True)
+    journal = folder / "journal.jsonl"
     if (child := os.fork()) == 0:
-        folder.mkdir(exist_ok=True)
         (folder / "card.json").write_text(json.dumps(job(*arguments, folder)))
         os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return time.perf_counter() - before
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if journal.exists() and journal.read_bytes().count(b"\n") >= answers:
+            time.sleep(seconds)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return
+        time.sleep(0.001)
 
 
 def left(folder: Path) -> int:
@@ -58,14 +61,16 @@ def left(folder: Path) -> int:
 if __name__ == "__main__":
     base, prompts, place, kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     load_base(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
-    whole = forked(place / "undisturbed", [base, prompts])
+    forked(place / "undisturbed", [base, prompts])
+    whole = json.loads((place / "undisturbed" / "card.json").read_text())["computed"]
     moments = random.Random(1)
     report = []
     for number in range(kills + 1):
         folder = place / (f"killed-{number}" if number else "undisturbed")
         survived = 0
         if number:
-            forked(folder, [base, prompts], moments.uniform(0, whole))
+            # Moments of the clock would all lie before or after the work on a machine that starts slower than it works.
+            forked(folder, [base, prompts], moments.randrange(whole), moments.uniform(0, 0.02))
             survived = left(folder)
             forked(folder, [base, prompts])
         report.append(
