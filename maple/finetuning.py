@@ -1,6 +1,7 @@
 """Finetuning: an adapter on a base in 4, 8 or 16 bits, by TRL's SFTTrainer and PEFT."""
 
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -94,18 +95,14 @@ def finetune(
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
         unseen = encode_held_out(held_out, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
+        folder = clear_for(digest, checkpoints["folder"])
+        if cell["peft"] == "ADALORA":  # how much each rank matters stands beside the adapter, and PEFT saves none of it
+            shutil.rmtree(folder, ignore_errors=True)
         trainer = trainer_of(
-            network,
-            steps,
-            unseen,
-            tokenizer,
-            cell=cell,
-            seed=seed,
-            folder=clear_for(digest, checkpoints["folder"]),
-            save_steps=checkpoints["steps"],
+            network, steps, unseen, tokenizer, cell=cell, seed=seed, folder=folder, save_steps=checkpoints["steps"]
         )
         in_float32(network)
-        last = newest(Path(trainer.args.output_dir).parent)
+        last = newest(folder)
         trainer.train(resume_from_checkpoint=last and str(last))
         save(network, adapter)
         trained, total = network.get_nb_trainable_parameters()
@@ -114,6 +111,7 @@ def finetune(
         card |= {
             "base": model,
             "bits": bits,
+            "peft": cell["peft"],
             "adapter": cell["adapter"],
             "training": training,
             "examples": len(encoded),
@@ -187,7 +185,7 @@ def check_packing(network: "PeftModel", encoded: Sequence[Encoded], pad: int) ->
     An example that stands packed after itself must have the loss that it has alone, not the one after a text that it
     does see. The bound between the two, a tenth, is our choice: 16-bit arithmetic and LLM.int8 move a loss as well.
     """
-    from maple.quantization import evaluating
+    import torch
 
     example = min(encoded, key=len)
     twice = replace(
@@ -197,10 +195,11 @@ def check_packing(network: "PeftModel", encoded: Sequence[Encoded], pad: int) ->
     )
 
     def loss(*row: Encoded) -> float:
-        with evaluating(network):
+        with torch.no_grad():
             found, _ = negative_log_likelihoods(network, tensors(row, pad, packing=True))
         return found[-example.completion_tokens :].mean().item()
 
+    network.eval()
     alone, packed, seen = loss(example), loss(example, example), loss(twice)
     if not abs(packed - alone) <= abs(seen - alone) / 10:
         raise FinetuningError(
@@ -335,7 +334,7 @@ def trainer_of(
         data_seed=seed,
         dataloader_num_workers=0,
     )
-    return StepTrainer(
+    trainer = StepTrainer(
         model=network,
         args=arguments,
         train_dataset=Dataset.from_dict({"step": range(len(steps))}),
@@ -343,3 +342,5 @@ def trainer_of(
         processing_class=tokenizer,
         callbacks=[*callbacks(network), *([HeldOut()] if unseen else [])],
     )
+    trainer.processing_class = None  # SFTTrainer asks for a tokenizer; else every checkpoint would hold a copy of it
+    return trainer

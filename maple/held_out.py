@@ -30,15 +30,16 @@ def bits_per_byte(
     """
     import torch
 
-    from maple.quantization import evaluating
-
+    training = model.training
+    model.eval()
     nats: Counter = Counter()
-    with evaluating(model):
+    with torch.no_grad():
         for chosen in passes(examples, tokens=batch_tokens, packing=False):
             losses, rows = negative_log_likelihoods(model, tensors(chosen, pad, packing=False))
             of_rows = torch.zeros(len(chosen), dtype=torch.float64).index_add_(0, rows.cpu(), losses.double().cpu())
             for example, loss in zip(chosen, of_rows.tolist(), strict=True):
                 nats[example.language] += loss
+    model.train(training)
     size: Counter = Counter()
     for example in examples:
         size[example.language] += example.completion_bytes

@@ -1,8 +1,6 @@
 """Loading a base model in 4, 8 or 16 bits."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,25 +54,3 @@ def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) ->
     if bits == 8:  # else it warns in every layer and pass that LLM.int8 rounds in float16
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     return model
-
-
-@contextmanager
-def evaluating(model: "PreTrainedModel") -> Iterator[None]:
-    """Put a model that is being trained into evaluation for the block, without gradients; its quantized layers stay.
-
-    In evaluation bitsandbytes packs 4-bit weights anew on a CPU with AVX512-BF16, for good, and its kernel for them
-    rounds more and has no gradient: the layers below would learn nothing from then on. 8 bits have another kernel too.
-    """
-    import torch
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
-
-    training = model.training
-    model.eval()
-    for layer in model.modules():
-        if isinstance(layer, Linear4bit | Linear8bitLt):
-            layer.train()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(training)

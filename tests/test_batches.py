@@ -170,3 +170,19 @@ def test_activations_computed_again_give_the_same_gradients(network):
         negative_log_likelihoods(model, batch)[0].sum().backward()
         found.append(model.get_input_embeddings().weight.grad)
     assert (found[0] - found[1]).abs().max() < 1e-5 < found[0].abs().max()
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig"])
+def test_virtual_tokens_before_the_text_change_no_place(network, kind):
+    import peft
+    import torch
+
+    plain = deepcopy(network)
+    plain.set_attn_implementation("sdpa")
+    tuned = peft.get_peft_model(plain, getattr(peft, kind)(task_type="CAUSAL_LM", num_virtual_tokens=3)).eval()
+    batch = tensors([example(9, 10), example(5, 40)], PAD, packing=False)
+    with torch.no_grad():
+        losses, _ = negative_log_likelihoods(tuned, batch)
+        own = tuned(**batch).loss
+    assert losses.mean().item() == pytest.approx(own.item(), abs=1e-5)

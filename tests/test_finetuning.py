@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from training import EXAMPLES, TRAINING, cell, finetuned
+from project import ROOT
+from training import EXAMPLES, HELD_OUT, TRAINING, cell, finetuned
 
+from maple.definitions import method_cells, read_yaml
 from maple.files import read_json
 from maple.finetuning import FinetuningError, check_window, loss_curve
 from maple.prompts import PromptError
@@ -42,8 +44,12 @@ def test_learning_is_real_in_every_precision_and_language(toy_base, tmp_path, bi
 def test_a_measure_leaves_the_gradients_of_quantized_layers_alone(toy_base, bits):
     import torch
 
-    from maple.quantization import evaluating, load_base
+    from maple.held_out import bits_per_byte, encode_held_out
+    from maple.prompts import Encoder
+    from maple.quantization import load_base
 
+    encoder = Encoder.of(toy_base)
+    unseen = encode_held_out(HELD_OUT, encoder, rows=2, max_length=128)
     model = load_base(toy_base, bits).train()
     ids = torch.arange(10, 20)[None]
     found = []
@@ -51,8 +57,7 @@ def test_a_measure_leaves_the_gradients_of_quantized_layers_alone(toy_base, bits
         embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
         model(inputs_embeds=embedded, labels=ids).loss.backward()
         found.append(embedded.grad)
-        with evaluating(model):
-            model(input_ids=ids)
+        bits_per_byte(model, unseen, pad=encoder.pad, batch_tokens=128)
     assert found[0].abs().max() > 0 and torch.equal(*found)
     assert model.training
 
@@ -179,22 +184,16 @@ def test_a_tokenizer_without_an_end_is_refused(toy_base, tmp_path):
 
 
 @pytest.mark.heavy
-def test_packing_is_refused_where_an_example_would_see_the_one_before_it(toy_base):
-    """Prompt tuning: PEFT drops the positions, for its virtual tokens shift them."""
-    from peft import PromptTuningConfig, get_peft_model
+def test_packing_is_refused_where_an_example_would_see_the_one_before_it(toy_base, tmp_path, monkeypatch):
+    import maple.finetuning
 
-    from maple.batches import encode
-    from maple.finetuning import check_packing
-    from maple.prompts import Encoder
-    from maple.quantization import load_base
+    def leaking(*told, **settings):
+        return tensors(*told, **settings) | {"example_lengths": None}
 
-    encoder = Encoder.of(toy_base)
-    encoded, _ = encode(EXAMPLES, encoder, max_length=128)
-    base = load_base(toy_base, 16)
-    check_packing(base, encoded, encoder.pad)
-    tuned = get_peft_model(base, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
-    with pytest.raises(FinetuningError, match="write packing: false under finetune, or under training of the method"):
-        check_packing(tuned, encoded, encoder.pad)
+    tensors = maple.finetuning.tensors
+    monkeypatch.setattr(maple.finetuning, "tensors", leaking)
+    with pytest.raises(FinetuningError, match="in a packed row an example sees the one before it"):
+        finetuned(toy_base, tmp_path, cell())
 
 
 @pytest.mark.heavy
@@ -331,6 +330,27 @@ def test_a_checkpoint_of_another_training_is_not_used(toy_base, tmp_path, undist
 
 @pytest.mark.heavy
 def test_virtual_tokens_are_not_packed(toy_base, tmp_path):
-    soft = cell() | {"peft": "PROMPT_TUNING", "adapter": {"num_virtual_tokens": 4}}
+    soft = cell(packing=True) | {"peft": "PROMPT_TUNING", "adapter": {"num_virtual_tokens": 4}}
     with pytest.raises(FinetuningError, match="write packing: false under training of the method"):
         finetuned(toy_base, tmp_path, soft)
+    card = finetuned(toy_base, tmp_path, soft | {"training": soft["training"] | {"packing": False}})
+    assert card["attention"] == "sdpa"
+
+
+METHODS = {path.stem: read_yaml(path) for path in sorted((ROOT / "config/methods").glob("*.yaml"))}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", METHODS)
+def test_a_training_by_any_shipped_method_goes_on_exactly_or_starts_anew(toy_base, tmp_path, name):
+    axes = {"bits": [16]} | ({"rank": [4]} if "rank" in METHODS[name]["axes"] else {})
+    (one,) = method_cells(name, METHODS[name], axes).values()
+    one["training"] = TRAINING | one["training"] | {"steps": 8}
+    finetuned(toy_base, tmp_path, one)
+    undisturbed = weights(tmp_path)
+    for last in (tmp_path / "checkpoints").glob("*/8"):
+        shutil.rmtree(last)
+    shutil.rmtree(tmp_path / "adapter")
+    card = finetuned(toy_base, tmp_path, one)
+    assert card["resumed_from"] == (None if name == "adalora" else 4)
+    assert weights(tmp_path) == undisturbed
