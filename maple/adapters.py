@@ -26,6 +26,11 @@ def recomputes(cell: dict) -> bool:
     return device() == "cuda" and cell["peft"] != "PREFIX_TUNING"
 
 
+def moves(cell: dict) -> bool:
+    """Say whether the adapter starts with a part of the base's weights."""
+    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
+
+
 def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
     """Attach a new adapter to a loaded base and freeze the base.
 
@@ -33,6 +38,7 @@ def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
     (steps). An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`.
     Raises AdapterError where biases shall be trained and there are none, and where PEFT would not do what is asked.
     """
+    from accelerate import PartialState
     from peft import get_peft_config, get_peft_model, prepare_model_for_kbit_training
 
     biases = {key for key in ("bias", "lora_bias") if cell["adapter"].get(key) not in (None, False, "none")}
@@ -53,7 +59,7 @@ def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
                 f"adapter.boft_n_butterfly_factor: PEFT takes {factors} here, without asking, for it cannot compile "
                 "its CUDA extension; install the CUDA toolkit and ninja, or write 1"
             )
-    if str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING):
+    if moves(cell) and PartialState().is_main_process:
         network.save_pretrained(folder / "initial")
     return network
 
@@ -69,21 +75,43 @@ def in_float32(network: "PeftModel") -> None:
             parameter.data = parameter.data.float()
 
 
+def gathered(network: "PeftModel") -> "dict[str, Tensor] | None":
+    """Return an adapter's weights whole where processes hold parts of them, else None; every process must call this.
+
+    The frozen base stays in its parts.
+    """
+    from torch.distributed.tensor import DTensor
+
+    if not any(isinstance(parameter, DTensor) for parameter in network.parameters()):
+        return None
+    trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    return {
+        name: value.full_tensor() if isinstance(value, DTensor) else value
+        for name, value in network.state_dict().items()
+        if name in trained or not isinstance(value, DTensor)
+    }
+
+
 def save(network: "PeftModel", folder: Path) -> None:
     """Save the adapter to `folder` (safetensors), as what is to be added to the untouched base.
 
     One that started with a part of the base's weights is saved as the plain LoRA, of twice the rank, that is the
     difference of its end and its start. Loaded on other bits than it was trained on it would otherwise take another
-    part out of the base.
+    part out of the base. Every process of a training calls this, for each may hold a part; the first one writes.
     """
     import shutil
 
+    from accelerate import PartialState
+
+    weights = gathered(network)
+    if not PartialState().is_main_process:
+        return
     config = network.active_peft_config
     if isinstance(getattr(config, "target_modules", None), set):
         config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
     initial = folder / "initial"
     if not initial.is_dir():
-        network.save_pretrained(folder, safe_serialization=True)
+        network.save_pretrained(folder, safe_serialization=True, state_dict=weights)
         return
     network.save_pretrained(folder, safe_serialization=True, path_initial_model_for_weight_conversion=str(initial))
     shutil.rmtree(initial)

@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +69,25 @@ def draw(lengths: Sequence[int], *, steps: int, tokens: int, seed: int) -> list[
                 return drawn
             drawn[at // tokens].append(example)
             at += lengths[example]
+
+
+def shares(examples: Sequence[Encoded], count: int) -> list[list[Encoded]]:
+    """Deal a step's examples out to `count` processes, so that each has about as many tokens; their order stays.
+
+    The longest is dealt first, each to who has least so far.
+    """
+    dealt: list[list[int]] = [[] for _ in range(count)]
+    tokens = [0] * count
+    for number in sorted(range(len(examples)), key=lambda number: -len(examples[number])):
+        least = tokens.index(min(tokens))
+        dealt[least].append(number)
+        tokens[least] += len(examples[number])
+    return [[examples[number] for number in sorted(numbers)] for numbers in dealt]
+
+
+def unlearnt(example: Encoded) -> Encoded:
+    """Return the example with all labels masked: a pass of it alone adds nothing."""
+    return replace(example, labels=np.full_like(example.labels, MASKED))
 
 
 def passes(examples: Iterable[Encoded], *, tokens: int, packing: bool) -> list[list[Encoded]]:
@@ -147,17 +166,18 @@ def negative_log_likelihoods(model: "PreTrainedModel", batch: dict) -> "tuple[Te
     The output layer is asked at these places alone: prompts are most of the tokens, and the vocabulary is the larger
     part of a small model. `model` may have an adapter, also one that puts virtual tokens before the text.
     """
-    from accelerate.utils import send_to_device
+    from accelerate.utils import extract_model_from_parallel, send_to_device
     from torch.nn.functional import cross_entropy
 
-    batch = send_to_device(batch, model.device)
+    inner = extract_model_from_parallel(model)
+    batch = send_to_device(batch, inner.device)
     labels = batch["labels"][:, 1:]
     learnt = labels != MASKED
 
     def at_learnt(_, arguments: tuple) -> tuple:
         return (arguments[0][:, -1 - learnt.shape[1] : -1][learnt],)
 
-    handle = model.get_output_embeddings().register_forward_pre_hook(at_learnt)
+    handle = inner.get_output_embeddings().register_forward_pre_hook(at_learnt)
     try:
         text = {name: values for name, values in batch.items() if name != "labels"}
         logits = model(**text, use_cache=False).logits

@@ -32,17 +32,21 @@ def clear_for(digest: str, folder: str | Path) -> Path:
 
 def _digests(checkpoint: Path) -> dict[str, str]:
     digests = {}
-    for path in sorted(checkpoint.iterdir()):
+    for path in _files(checkpoint):
         if path.name != CONTENTS:
             with open(path, "rb") as file:
-                digests[path.name] = file_digest(file, "blake2b").hexdigest()
+                digests[str(path.relative_to(checkpoint))] = file_digest(file, "blake2b").hexdigest()
     return digests
+
+
+def _files(checkpoint: Path) -> list[Path]:
+    return [path for path in sorted(checkpoint.rglob("*")) if path.is_file()]
 
 
 def seal(written: Path, folder: Path, step: int) -> None:
     """Move the checkpoint `written` to `folder`/{step} once all of it is on disk; keep KEPT, remove older ones."""
     write_json(_digests(written), written / CONTENTS)
-    for path in written.iterdir():
+    for path in _files(written):
         with open(path, "rb") as file:
             os.fsync(file.fileno())
     os.replace(written, folder / str(step))

@@ -15,10 +15,17 @@ def prepare(threads: int, seed: int) -> None:
     import torch
     from transformers import set_seed
 
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank())
     torch.set_num_threads(threads)
     set_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a check for reads of it, paid at every allocation
+
+
+def local_rank() -> int:
+    """Return which process of its job on this machine this is, counted from 0; its GPU has that number too."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def device() -> str:

@@ -1,5 +1,6 @@
 """Finetuning: an adapter on a base in 4, 8 or 16 bits, by TRL's SFTTrainer and PEFT."""
 
+import itertools
 import math
 import shutil
 from collections.abc import Sequence
@@ -11,8 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from maple.adapters import attach, callbacks, in_float32, recomputes, save
-from maple.batches import Encoded, attend_by_example, draw, encode, negative_log_likelihoods, passes, tensors
+from maple.adapters import attach, callbacks, gathered, in_float32, moves, recomputes, save
+from maple.batches import (
+    Encoded,
+    attend_by_example,
+    draw,
+    encode,
+    negative_log_likelihoods,
+    passes,
+    shares,
+    tensors,
+    unlearnt,
+)
 from maple.cards import timed, versions
 from maple.checkpoints import UNFINISHED, clear_for, newest, seal, training_digest
 from maple.fingerprint import weights_digest
@@ -41,6 +52,7 @@ def finetune(
     threads: int,
     checkpoints: dict,
     code: str,
+    sharded: bool = False,
 ) -> dict:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
@@ -52,11 +64,15 @@ def finetune(
     schedule is cosine. What a step learns from, the examples, their lengths in tokens, batch_tokens and the seed decide
     alone.
 
+    As many processes as `maple.parallel` has started share each step, which learns the same: by data parallelism, or
+    `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
+
     `checkpoints` has folder and steps (between two). A call that was killed goes on from the last checkpoint when it is
     made again, and ends with the same adapter, on a CPU bit for bit; the caller removes the folder once the adapter is
     in its place. The card holds the tokens seen, the loss in nats a token, and bits per byte of the held-out examples.
     Raises FinetuningError for data, settings or a disk with which it cannot go on.
     """
+    from accelerate import PartialState
     from transformers import AutoTokenizer
 
     from maple.devices import device, prepare
@@ -65,6 +81,7 @@ def finetune(
     bits, training = cell["bits"], cell["training"]
     trust_remote_code = model.get("trust_remote_code", False)
     prepare(threads, seed)
+    processes = PartialState()
     with timed({}) as card:
         encoder = Encoder.of(base)
         encoded, too_long = encode(examples, encoder, training["max_length"])
@@ -78,11 +95,17 @@ def finetune(
             device=device(),
             versions=versions(),
             code=code,
+            processes=[processes.num_processes, sharded],
         )
-        network = load_base(base, bits, trust_remote_code)
+        network = load_base(base, bits, trust_remote_code, sharded=sharded)
         if training["packing"]:
             check_window(network.config, training["max_length"])
             attend_by_example(network)
+        if sharded and moves(cell):
+            raise FinetuningError(
+                f"init_lora_weights={cell['adapter']['init_lora_weights']} needs the base's weights whole, and no "
+                "process holds them so; write sharded: 0 for rule finetune in the profile"
+            )
         network = attach(network, cell, adapter)
         check_ranks(network)
         if training["packing"] and network.active_peft_config.is_prompt_learning:
@@ -90,19 +113,26 @@ def finetune(
                 "the method's virtual tokens stand before a row, not before each example in it; write packing: false "
                 "under training of the method"
             )
-        if training["packing"]:
-            check_packing(network, encoded, encoder.pad)
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
         unseen = encode_held_out(held_out, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
-        folder = clear_for(digest, checkpoints["folder"])
-        if cell["peft"] == "ADALORA":  # how much each rank matters stands beside the adapter, and PEFT saves none of it
-            shutil.rmtree(folder, ignore_errors=True)
+        with processes.main_process_first():
+            folder = clear_for(digest, checkpoints["folder"])
+            if cell["peft"] == "ADALORA":  # PEFT saves nothing of how much each rank matters
+                shutil.rmtree(folder, ignore_errors=True)
+            last = newest(folder)
         trainer = trainer_of(
-            network, steps, unseen, tokenizer, cell=cell, seed=seed, folder=folder, save_steps=checkpoints["steps"]
+            network,
+            steps,
+            unseen,
+            tokenizer,
+            cell=cell,
+            seed=seed,
+            folder=folder,
+            save_steps=checkpoints["steps"],
+            sharded=sharded,
         )
         in_float32(network)
-        last = newest(folder)
         trainer.train(resume_from_checkpoint=last and str(last))
         save(network, adapter)
         trained, total = network.get_nb_trainable_parameters()
@@ -131,6 +161,8 @@ def finetune(
             "bfloat16": trainer.args.bf16,
             "gradient_checkpointing": trainer.args.gradient_checkpointing,
             "liger": trainer.args.use_liger_kernel,
+            "processes": processes.num_processes,
+            "sharded": sharded,
         }
     return card
 
@@ -179,15 +211,14 @@ def check_window(config: "PretrainedConfig", max_length: int) -> None:
         )
 
 
-def check_packing(network: "PeftModel", encoded: Sequence[Encoded], pad: int) -> None:
+def check_packing(network: "PeftModel", example: Encoded, pad: int) -> None:
     """Refuse to pack where an example sees the one before it, as with models and methods that take no positions.
 
-    An example that stands packed after itself must have the loss that it has alone, not the one after a text that it
+    An `example` that stands packed after itself must have the loss that it has alone, not the one after a text that it
     does see. The bound between the two, a tenth, is our choice: 16-bit arithmetic and LLM.int8 move a loss as well.
     """
     import torch
 
-    example = min(encoded, key=len)
     twice = replace(
         example,
         input_ids=np.concatenate([example.input_ids, example.input_ids]),
@@ -236,13 +267,15 @@ def trainer_of(
     seed: int,
     folder: Path,
     save_steps: int,
+    sharded: bool,
 ) -> "SFTTrainer":
     """Return the trainer of an adapter: `steps` are the examples of each, `unseen` those that are only measured.
 
-    A batch of the trainer is a whole step, cut into as many passes as fit the memory. Checkpoints are put into `folder`
-    whole or not at all.
+    A batch of the trainer is a process's share of a step, cut into as many passes as fit the memory. Checkpoints are
+    put into `folder` whole or not at all.
     """
     import torch
+    from accelerate import PartialState
     from datasets import Dataset
     from safetensors import SafetensorError
     from transformers import TrainerCallback
@@ -253,14 +286,16 @@ def trainer_of(
 
     training = cell["training"]
     packing, pass_tokens, pad = training["packing"], training["micro_batch_tokens"], tokenizer.pad_token_id
+    processes = PartialState()
 
     def collate(batch: list[dict]) -> dict:
-        (chosen,) = (steps[row["step"]] for row in batch)
+        ((chosen, share),) = ((steps[row["step"]], row["share"]) for row in batch)
+        cut = [passes(dealt, tokens=pass_tokens, packing=packing) for dealt in shares(chosen, processes.num_processes)]
+        # The processes exchange gradients after each pass, so all make as many.
+        missing = max(map(len, cut)) - len(cut[share])
+        own = cut[share] + [[unlearnt(min(chosen, key=len))]] * missing
         return {
-            "passes": [
-                tensors(examples, pad, packing=packing)
-                for examples in passes(chosen, tokens=pass_tokens, packing=packing)
-            ],
+            "passes": [tensors(examples, pad, packing=packing) for examples in own],
             "completion_tokens": sum(example.completion_tokens for example in chosen),
         }
 
@@ -278,10 +313,17 @@ def trainer_of(
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             # SFTTrainer's own asks the output layer at every token, and computes entropies that nobody reads.
-            return negative_log_likelihoods(model, inputs)[0].sum() / num_items_in_batch
+            # Gradients are averaged over processes where the sum is wanted.
+            share = processes.num_processes / num_items_in_batch
+            return negative_log_likelihoods(model, inputs)[0].sum() * share
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""
+
+        def save_model(self, output_dir=None, _internal_call=False):
+            weights = gathered(network)
+            if processes.is_main_process:
+                network.save_pretrained(output_dir, state_dict=weights)
 
         def _save_checkpoint(self, model, trial):
             step = self.state.global_step
@@ -289,12 +331,19 @@ def trainer_of(
                 raise FinetuningError(f"step {step}: the adapter is not finite; lower finetune.learning_rate")
             try:
                 super()._save_checkpoint(model, trial)
-                seal(Path(self.args.output_dir) / f"checkpoint-{step}", folder, step)
+                processes.wait_for_everyone()
+                if processes.is_main_process:
+                    seal(Path(self.args.output_dir) / f"checkpoint-{step}", folder, step)
+                processes.wait_for_everyone()
             except (OSError, RuntimeError, SafetensorError) as error:
                 raise FinetuningError(
                     f"step {step}: the checkpoint cannot be written to {folder} ({error}); "
                     "make room there and run again, it goes on from the one before"
                 ) from error
+
+    class Unmixed(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            check_packing(network, min(itertools.chain(*steps), key=len), pad)
 
     class HeldOut(TrainerCallback):
         def measure(self, state):
@@ -333,14 +382,17 @@ def trainer_of(
         seed=seed,
         data_seed=seed,
         dataloader_num_workers=0,
+        ddp_find_unused_parameters=False,
+        fsdp=sharded,
+        fsdp_config={"state_dict_type": "SHARDED_STATE_DICT"},
     )
-    trainer = StepTrainer(
+    # Accelerate gives each process every so many-th row.
+    rows = itertools.product(range(len(steps)), range(processes.num_processes))
+    return StepTrainer(
         model=network,
         args=arguments,
-        train_dataset=Dataset.from_dict({"step": range(len(steps))}),
+        train_dataset=Dataset.from_list([{"step": step, "share": share} for step, share in rows]),
         data_collator=collate,
         processing_class=tokenizer,
-        callbacks=[*callbacks(network), *([HeldOut()] if unseen else [])],
+        callbacks=[*callbacks(network), *([Unmixed()] if packing else []), *([HeldOut()] if unseen else [])],
     )
-    trainer.processing_class = None  # SFTTrainer asks for a tokenizer; else every checkpoint would hold a copy of it
-    return trainer

@@ -8,16 +8,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) -> "PreTrainedModel":
+def load_base(
+    folder: str | Path, bits: int, trust_remote_code: bool = False, *, sharded: bool = False
+) -> "PreTrainedModel":
     """Load the Hub-style folder as a causal language model.
 
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
-    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU, in training as in evaluation. Raises
-    ValueError for other bits.
+    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU, in training as in evaluation. A model that is
+    to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, for FSDP
+    cuts floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits.
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    from maple.devices import compute_dtype, device
+    from maple.devices import compute_dtype, device, local_rank
 
     dtype = compute_dtype()
     configs = {
@@ -26,6 +29,7 @@ def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) ->
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
+            **({"bnb_4bit_quant_storage": dtype} if sharded else {}),
         ),
         8: BitsAndBytesConfig(load_in_8bit=True),
         16: None,
@@ -38,7 +42,7 @@ def load_base(folder: str | Path, bits: int, trust_remote_code: bool = False) ->
         dtype=dtype,
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
-        device_map={"": 0 if device() == "cuda" else "cpu"},
+        device_map={"": local_rank() if device() == "cuda" and not sharded else "cpu"},
         **quantized,
     )
     model.config.use_cache = False

@@ -13,7 +13,9 @@ from maple.batches import (
     encode,
     negative_log_likelihoods,
     passes,
+    shares,
     tensors,
+    unlearnt,
 )
 from maple.prompts import Encoder
 
@@ -186,3 +188,18 @@ def test_virtual_tokens_before_the_text_change_no_place(network, kind):
         losses, _ = negative_log_likelihoods(tuned, batch)
         own = tuned(**batch).loss
     assert losses.mean().item() == pytest.approx(own.item(), abs=1e-5)
+
+
+def test_a_step_is_dealt_out_evenly_and_in_order():
+    step = [example(4, 1), example(3, 2), example(9, 3), example(2, 4)]
+    assert [[len(one) for one in share] for share in shares(step, 2)] == [[9], [4, 3, 2]]
+    assert shares(step, 1) == [step]
+    assert shares(step[:1], 2) == [[step[0]], []]
+
+
+@pytest.mark.heavy
+def test_a_pass_in_which_nothing_is_learnt_has_no_gradient(network):
+    losses, _ = negative_log_likelihoods(network, tensors([unlearnt(example(9))], PAD, packing=True))
+    losses.sum().backward()
+    assert losses.numel() == 0
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in network.parameters())

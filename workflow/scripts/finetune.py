@@ -7,10 +7,13 @@ import polars as pl
 from maple.files import folder_written_aside, write_json
 from maple.finetuning import finetune
 from maple.logs import log_to
+from maple.parallel import on_processes
 
 log_to(snakemake.log[0])
 with folder_written_aside(snakemake.output.adapter) as folder:
-    card = finetune(
+    card = on_processes(
+        snakemake.resources.get("gpu", 1),
+        finetune,
         snakemake.input.base,
         pl.read_parquet(snakemake.input.mixture),
         pl.read_parquet(snakemake.input.held_out),
@@ -21,6 +24,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         threads=snakemake.threads,
         checkpoints=snakemake.params.checkpoints,
         code=snakemake.params.code,
+        sharded=bool(snakemake.resources.get("sharded", 0)),
     )
 write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
 shutil.rmtree(snakemake.params.checkpoints["folder"])

@@ -1,0 +1,53 @@
+"""One function in several processes at once, which find each other through torch.distributed: a GPU to each."""
+
+import importlib
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def on_processes(count: int, function: Callable, *args, **settings) -> object:
+    """Call a function in `count` processes, or in this one where that is 1; return what the first of them returns.
+
+    The processes start afresh and have nothing of this one but the function's name, its arguments and the environment.
+    If one fails or dies the others are ended, and torch's ChildFailedError says which; its own words are in the log.
+    """
+    if count < 2:
+        return function(*args, **settings)
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder) / "job"
+        job.write_bytes(pickle.dumps((function.__module__, function.__name__, args, settings)))
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=count,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            max_restarts=0,
+            monitor_interval=0.1,
+        )
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+        os.environ["PYTHONPATH"] = path
+        elastic_launch(config, sys.executable)("-m", "maple.parallel", str(job))
+        return pickle.loads(job.with_suffix(".result").read_bytes())
+
+
+def main(job: Path) -> None:
+    """Do what `on_processes` has left in the file `job`, as one of the processes."""
+    from torch.distributed import destroy_process_group, is_initialized
+
+    module, name, args, settings = pickle.loads(job.read_bytes())
+    result = getattr(importlib.import_module(module), name)(*args, **settings)
+    if int(os.environ["RANK"]) == 0:
+        job.with_suffix(".result").write_bytes(pickle.dumps(result))
+    if is_initialized():
+        destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

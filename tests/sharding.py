@@ -1,0 +1,34 @@
+"""What several processes are asked to do; FSDP on CPUs among it, where accelerate would not use it."""
+
+
+def finetune_on_cpus(*args, **settings) -> dict:
+    """Finetune as if each process had a GPU where accelerate decides what a model is wrapped in."""
+    from accelerate.state import DistributedType, PartialState
+
+    from maple.finetuning import finetune
+
+    began = PartialState.__init__
+
+    def begin(self, *told, **options):
+        began(self, *told, **options)
+        self._shared_state["distributed_type"] = self.distributed_type = DistributedType.MULTI_GPU
+
+    PartialState.__init__ = begin
+    return finetune(*args, **settings)
+
+
+def place(word: str) -> tuple:
+    """Return the word, and which process of how many this is."""
+    import os
+
+    return word, f"{os.environ['RANK']} of {os.environ['WORLD_SIZE']}" if "RANK" in os.environ else None
+
+
+def after_the_first_failed() -> None:
+    """Fail in the first process; wait in the others until they are ended."""
+    import os
+    import time
+
+    if os.environ["RANK"] == "0":
+        raise ValueError("the first has failed")
+    time.sleep(600)
