@@ -448,9 +448,19 @@ def start(
     """Start an engine on the Hub-style folder `model`, ready to use each of the PEFT adapters of these folders.
 
     `settings` is the `generate:` block of the config: batch (sequences at once), max_length (tokens of prompt and
-    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model).
+    completion), cpu_cache_gib (vLLM's key-value cache on a CPU, GiB), tensor_parallel (devices a copy of the model),
+    batch_invariant (kernels whose results do not depend on the batch). Raises EngineError where there are no such.
     """
     engine_version(name)
+    if settings.get("batch_invariant"):
+        from maple.devices import device
+
+        if name != "vllm" or device() == "cpu":
+            raise EngineError(
+                "generate.batch_invariant: only vLLM on a GPU has kernels of this kind; write false, and see by "
+                "generate.flip_sample how far answers depend on the batch here"
+            )
+        os.environ["VLLM_BATCH_INVARIANT"] = "1"
     return ENGINES[name][0](model, adapters, settings, eos, pad, threads)
 
 

@@ -272,7 +272,7 @@ def generate(
             for run in runs
         ]
     name = choose(settings["engine"])
-    version = engine_version(name)
+    version = engine_version(name) + (", batch-invariant" if settings.get("batch_invariant") else "")
     adapters = [run.adapter for run in runs if run.adapter]
     digest = weights_digest(weights)
     engine, cards = None, []

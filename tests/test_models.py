@@ -32,6 +32,14 @@ def started(engine, base, adapter=None):
     return running, [encoder.prompt(text) for text in texts], encoder.pieces([" rises", " mashariki.", "!"])
 
 
+@pytest.mark.parametrize("engine", ["vllm", "transformers"])
+def test_where_no_kernel_is_independent_of_the_batch_none_is_promised(toy_base, engine):
+    from maple.engines import EngineError, start
+
+    with pytest.raises(EngineError, match=r"generate.batch_invariant: .*; write false"):
+        start(engine, toy_base, {"batch": 2, "max_length": 64, "batch_invariant": True}, eos=2, pad=3, threads=1)
+
+
 def assert_same(completions, others):
     assert [completion[:2] for completion in completions] == [completion[:2] for completion in others]
     log_probabilities = [completion.log_probability for completion in others]
