@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 from tqdm import tqdm
 
-from maple.engines import Completion, EngineError, choose, engine_version
+from maple.engines import Completion, EngineError, choose, engine_version, start
 from maple.generation import (
     COMPLETION_SCHEMA,
     LOADS,
+    Run,
     complete,
     completion_key,
+    generate,
     previous_completions,
     weights_digest,
 )
@@ -348,3 +350,39 @@ def test_auto_is_transformers_where_vllm_lacks_a_library(monkeypatch):
 def test_auto_is_vllm_where_it_loads(monkeypatch):
     monkeypatch.setattr("maple.engines.engine_version", lambda name: "vllm 0.32.0")
     assert choose("auto") == "vllm"
+
+
+@pytest.mark.heavy
+def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, tmp_path, monkeypatch):
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    engines = []
+
+    def remembered(*told, **options):
+        engines.append(start(*told, **options))
+        return engines[-1]
+
+    monkeypatch.setattr("maple.generation.start_on", lambda gpus, *told, **options: remembered(*told, **options))
+    outputs = {code: tmp_path / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
+
+    def requests(*words: str) -> int:
+        asked = [
+            prompts(*(f"{word} {day}" for day in range(5)), language=code)
+            for word, code in zip(words, outputs, strict=True)
+        ]
+        generate(
+            pl.concat(asked),
+            toy_base,
+            [Run(outputs, tmp_path / "journal.jsonl")],
+            settings={"engine": "vllm", "batch": 4, "max_length": 64, "cpu_cache_gib": 1, "flip_sample": 0},
+            model={},
+            threads=1,
+            gpus=1,
+            progress=partial(tqdm, disable=True),
+        )
+        return next(engines[-1].llm.request_counter)
+
+    assert requests("day", "siku") == 10
+    assert requests("day", "leo") == 5
+    assert requests("day", "leo") == 6  # the counter alone has moved on: no engine was started
+    assert len(engines) == 2
