@@ -107,11 +107,12 @@ def ours(asked: argparse.Namespace, folder: Path) -> dict:
         (maple.finetuning, "bits_per_byte"),
     ):
         watch.on(owner, name)
-    examples, held_out = data(asked)
+    files = folder / "examples.parquet", folder / "held_out.parquet"
+    for frame, file in zip(data(asked), files, strict=True):
+        frame.write_parquet(file)
     card = maple.finetuning.finetune(
         asked.results / "base/tiny-llama",
-        examples,
-        held_out,
+        *files,
         folder,
         cell=cell_of(asked),
         model={},

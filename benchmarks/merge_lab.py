@@ -50,8 +50,7 @@ def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: s
     from maple.finetuning import finetune
     from maple.merging import merge
 
-    mixture = pl.read_parquet(results / f"mixtures/{DATASET}.parquet")
-    held_out = pl.read_parquet(results / f"held_out/{DATASET}.parquet")
+    mixture, held_out = (results / f"{folder}/{DATASET}.parquet" for folder in ("mixtures", "held_out"))
     base, max_length = results / "base" / model, cell["training"]["max_length"]
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):  # the trainer prints its loss
         adapter, merged = Path(folder) / "adapter", Path(folder) / "merged"
@@ -63,7 +62,7 @@ def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: s
         how = {"bits": cell["bits"], "max_length": max_length, "settings": settings, "model": {}, "threads": 1}
         dtype = getattr(torch, arithmetic) if arithmetic else compute_dtype()
         with patch("maple.devices.compute_dtype", lambda: dtype):
-            return merge(base, adapter, held_out, merged, **how)["ways"]
+            return merge(base, adapter, pl.read_parquet(held_out), merged, **how)["ways"]
 
 
 def line(*cells: object) -> None:

@@ -42,9 +42,9 @@ class FinetuningError(ValueError):
 
 def finetune(
     base: str | Path,
-    examples: pl.DataFrame,
-    held_out: pl.DataFrame,
-    adapter: Path,
+    examples: str | Path,
+    held_out: str | Path,
+    adapter: str | Path,
     *,
     cell: dict,
     model: dict,
@@ -56,13 +56,13 @@ def finetune(
 ) -> dict:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
-    `examples` are learnt, `held_out` are not (columns of EXAMPLE_SCHEMA). `cell` has peft (PEFT's type), bits, adapter
-    (what its config class is called with) and training: steps, batch_tokens (tokens a step), micro_batch_tokens (tokens
-    a pass, padding too), packing, max_length (tokens), learning_rate, warmup (share of the steps), weight_decay,
-    max_grad_norm, held_out_rows (a language) and held_out_steps (between measures). `model` is the base's definition,
-    `code` a digest of the code. The loss is on the completion only, as in Bactrian-X's recipe (arXiv 2305.15011); the
-    schedule is cosine. What a step learns from, the examples, their lengths in tokens, batch_tokens and the seed decide
-    alone.
+    The file `examples` is learnt, `held_out` is not (Parquet with the columns of EXAMPLE_SCHEMA). `cell` has peft
+    (PEFT's type), bits, adapter (what its config class is called with) and training: steps, batch_tokens (tokens a
+    step), micro_batch_tokens (tokens a pass, padding too), packing, max_length (tokens), learning_rate, warmup
+    (share of the steps), weight_decay, max_grad_norm, held_out_rows (a language) and held_out_steps (between
+    measures). `model` is the base's definition, `code` a digest of the code. The loss is on the completion only, as
+    in Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. What a step learns from, the examples, their
+    lengths in tokens, batch_tokens and the seed decide alone.
 
     As many processes as `maple.parallel` has started share each step, which learns the same: by data parallelism, or
     `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
@@ -82,13 +82,14 @@ def finetune(
     trust_remote_code = model.get("trust_remote_code", False)
     prepare(threads, seed)
     processes = PartialState()
+    adapter, learnable, unseen = Path(adapter), pl.read_parquet(examples), pl.read_parquet(held_out)
     with timed({}) as card:
         encoder = Encoder.of(base)
-        encoded, too_long = encode(examples, encoder, training["max_length"])
-        steps = drawn_steps(encoded, examples.height, training, seed)
+        encoded, too_long = encode(learnable, encoder, training["max_length"])
+        steps = drawn_steps(encoded, learnable.height, training, seed)
         digest = training_digest(
             base=weights_digest(base),
-            data=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in (examples, held_out)],
+            data=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in (learnable, unseen)],
             cell=cell,
             seed=seed,
             threads=threads,
@@ -115,7 +116,7 @@ def finetune(
             )
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
-        unseen = encode_held_out(held_out, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
+        unseen = encode_held_out(unseen, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints["folder"])
             if cell["peft"] == "ADALORA":  # PEFT saves nothing of how much each rank matters

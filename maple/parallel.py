@@ -1,8 +1,8 @@
 """One function in several processes at once, which find each other through torch.distributed: a GPU to each."""
 
 import importlib
+import json
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from pathlib import Path
 def on_processes(count: int, function: Callable, *args, **settings) -> object:
     """Call a function in `count` processes, or in this one where that is 1; return what the first of them returns.
 
-    The processes start afresh and have nothing of this one but the function's name, its arguments and the environment.
+    The processes start afresh and have nothing of this one but the function's name, its arguments, which go as JSON
+    (paths as strings), and the environment. What is returned goes as JSON too.
     If one fails or dies the others are ended, and torch's ChildFailedError says which; its own words are in the log.
     """
     if count < 2:
@@ -20,8 +21,8 @@ def on_processes(count: int, function: Callable, *args, **settings) -> object:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     with tempfile.TemporaryDirectory() as folder:
-        job = Path(folder) / "job"
-        job.write_bytes(pickle.dumps((function.__module__, function.__name__, args, settings)))
+        job = Path(folder) / "job.json"
+        job.write_text(json.dumps([function.__module__, function.__name__, args, settings], default=str))
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -34,17 +35,22 @@ def on_processes(count: int, function: Callable, *args, **settings) -> object:
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
         os.environ["PYTHONPATH"] = path
         elastic_launch(config, sys.executable)("-m", "maple.parallel", str(job))
-        return pickle.loads(job.with_suffix(".result").read_bytes())
+        return json.loads(result_of(job).read_text())
+
+
+def result_of(job: Path) -> Path:
+    """Return the file that the first process puts its result into."""
+    return job.with_name("result.json")
 
 
 def main(job: Path) -> None:
     """Do what `on_processes` has left in the file `job`, as one of the processes."""
     from torch.distributed import destroy_process_group, is_initialized
 
-    module, name, args, settings = pickle.loads(job.read_bytes())
+    module, name, args, settings = json.loads(job.read_text())
     result = getattr(importlib.import_module(module), name)(*args, **settings)
     if int(os.environ["RANK"]) == 0:
-        job.with_suffix(".result").write_bytes(pickle.dumps(result))
+        result_of(job).write_text(json.dumps(result))
     if is_initialized():
         destroy_process_group()
 

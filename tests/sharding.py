@@ -17,11 +17,11 @@ def finetune_on_cpus(*args, **settings) -> dict:
     return finetune(*args, **settings)
 
 
-def place(word: str) -> tuple:
+def place(word: str) -> list:
     """Return the word, and which process of how many this is."""
     import os
 
-    return word, f"{os.environ['RANK']} of {os.environ['WORLD_SIZE']}" if "RANK" in os.environ else None
+    return [word, f"{os.environ['RANK']} of {os.environ['WORLD_SIZE']}" if "RANK" in os.environ else None]
 
 
 def after_the_first_failed() -> None:

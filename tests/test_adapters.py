@@ -70,7 +70,9 @@ def tuned(base, folder, cell):
     folder.mkdir(parents=True)
     told = {"model": {}, "seed": 1, "threads": 1, "code": "toy"}
     checkpoints = {"folder": f"{folder}-checkpoints", "steps": 100}
-    return finetune(base, EXAMPLES, EXAMPLES, folder, cell=cell, checkpoints=checkpoints, **told)
+    examples = folder.with_name(f"{folder.name}.parquet")
+    EXAMPLES.write_parquet(examples)
+    return finetune(base, examples, examples, folder, cell=cell, checkpoints=checkpoints, **told)
 
 
 def has_learnt(card):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 from sharding import after_the_first_failed, finetune_on_cpus, place
-from training import EXAMPLES, HELD_OUT, cell, finetuned
+from training import cell, files, finetuned
 
 from maple.files import read_json
 from maple.finetuning import finetune
@@ -28,8 +28,7 @@ def shared(base: Path, folder: Path, one: dict, *, sharded: bool = False) -> dic
         2,
         finetune_on_cpus if sharded else finetune,
         base,
-        EXAMPLES,
-        HELD_OUT,
+        *files(folder),
         folder / "adapter",
         cell=one,
         model={},
@@ -42,8 +41,8 @@ def shared(base: Path, folder: Path, one: dict, *, sharded: bool = False) -> dic
 
 
 def test_one_process_is_this_one_and_several_answer_as_the_first():
-    assert on_processes(1, place, "here") == ("here", None)
-    assert on_processes(2, place, word="there") == ("there", "0 of 2")
+    assert on_processes(1, place, "here") == ["here", None]
+    assert on_processes(2, place, word="there") == ["there", "0 of 2"]
 
 
 def test_a_process_that_fails_ends_the_others(capfd):
@@ -85,8 +84,7 @@ def test_what_starts_with_a_part_of_the_base_is_saved_once_and_not_sharded(toy_b
     with pytest.raises(ValueError, match="write sharded: 0 for rule finetune in the profile"):
         finetune(
             toy_base,
-            EXAMPLES,
-            HELD_OUT,
+            *files(tmp_path),
             tmp_path / "adapter",
             cell=olora,
             model={},

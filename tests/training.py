@@ -45,6 +45,14 @@ def cell(bits: int = 16, rank: int = 4, dropout: float = 0.0, **training) -> dic
     return {"peft": "LORA", "bits": bits, "adapter": adapter, "training": TRAINING | training}
 
 
+def files(folder: Path, examples: pl.DataFrame = EXAMPLES) -> list[Path]:
+    """Write what is learnt and what is held out to files in `folder`; return their paths."""
+    paths = [folder / "mixture.parquet", folder / "held_out.parquet"]
+    for frame, path in zip((examples, HELD_OUT), paths, strict=True):
+        frame.write_parquet(path)
+    return paths
+
+
 def finetuned(
     base: Path, folder: Path, cell: dict, *, examples: pl.DataFrame = EXAMPLES, seed: int = 1, save_steps: int = 4
 ) -> dict:
@@ -54,4 +62,4 @@ def finetuned(
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     checkpoints = {"folder": str(folder / "checkpoints"), "steps": save_steps}
     told = {"model": {}, "seed": seed, "threads": 1, "checkpoints": checkpoints, "code": "toy"}
-    return finetune(base, examples, HELD_OUT, folder / "adapter", cell=cell, **told)
+    return finetune(base, *files(folder, examples), folder / "adapter", cell=cell, **told)

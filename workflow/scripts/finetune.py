@@ -2,8 +2,6 @@
 
 import shutil
 
-import polars as pl
-
 from maple.files import folder_written_aside, write_json
 from maple.finetuning import finetune
 from maple.logs import log_to
@@ -15,8 +13,8 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         snakemake.resources.get("gpu", 1),
         finetune,
         snakemake.input.base,
-        pl.read_parquet(snakemake.input.mixture),
-        pl.read_parquet(snakemake.input.held_out),
+        snakemake.input.mixture,
+        snakemake.input.held_out,
         folder,
         cell=snakemake.params.cell,
         model=snakemake.params.model,
