@@ -47,10 +47,11 @@ class Study:
 
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
-    the grid or a dataset needs; corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
-    parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that make it, by role
-    ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
-    use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
+    the grid or a dataset needs; licenses: the Hub's names of their licences, where known; corpora: the phrases that a
+    built one is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for the rule that
+    needs it; dataset_models: the models that make it, by role ("teacher", "translator"); services: how they are asked;
+    prompts: the prompts of self_instruct that a dataset may use, by language; refusals, unservable: how an output
+    begins that refuses, and words of instructions that text
     cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
     words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter attached, not
     merged; together: those of them whose runs one engine serves; comparable: those that are merged and would be served;
@@ -67,6 +68,7 @@ class Study:
     identities: dict[str, dict]
     phrases: dict[str, dict]
     models: dict[str, dict]
+    licenses: dict[str, str]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
     dataset_models: dict[str, dict[str, str]]
@@ -297,7 +299,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         english=table[PIVOT],
         identities=identities,
         phrases=phrases,
-        models={**chosen_models, **decisive},
+        models={
+            name: {key: value for key, value in model.items() if key != "license"}
+            for name, model in {**chosen_models, **decisive}.items()
+        },
+        licenses={name: model["license"] for name, model in chosen_models.items() if "license" in model},
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
         dataset_models=made_by,

