@@ -90,5 +90,5 @@ print(json.dumps([make_table(found), make_table(found, "groups")]))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     version = results()["versions"]["xnli"]
     assert rows[0] == ["Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr"]
-    assert ["- xnli_eng_Latn", version, "none", "8", "accuracy", "↑", "0.5000", "±", "0.2887"] in rows
+    assert ["- xnli_eng_Latn", version, "none", "8", "accuracy", "↑", "0.50", "±", "0.2887"] in rows
     assert "xnli" in groups and "xnli_eng_Latn" not in groups
