@@ -58,7 +58,8 @@ class Study:
     settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
     sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
     "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
-    tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
+    tasks and of those in decontaminated, none where rows are embedded; clusterings: what tells which items stand
+    on the same text, {"item", "cluster"}, of tasks whose items do; runs: the grid, bases first; dataset_languages:
     the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints: how models behind
     one are asked.
     """
@@ -90,6 +91,7 @@ class Study:
     measures: dict[str, dict]
     asked: dict[str, dict]
     tested: dict[str, dict]
+    clusterings: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
@@ -342,6 +344,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
             name: {"source": sources[name], "fields": task["fields"], "languages": offered[name]}
             for name, task in compared.items()
         },
+        clusterings={
+            name: {"item": task["item"], "cluster": task["cluster"]}
+            for name, task in tasks.items()
+            if "cluster" in task
+        },
         runs=runs,
         dataset_languages=dataset_languages,
         task_languages=task_languages,
@@ -367,6 +374,8 @@ def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> No
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
     if task["headline"] not in task["metrics"]:
         raise DefinitionError(f"{file}: headline {task['headline']!r} must be one of its metrics")
+    if task.get("cluster") not in (None, *task["fields"]):
+        raise DefinitionError(f"{file}: cluster {task['cluster']!r} must be one of its fields")
     if "rank" in config["answers"].get(name, []) and "choices" not in task:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
     columns = set(next(iter(table.values()), {}))

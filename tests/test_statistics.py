@@ -56,7 +56,7 @@ def covered(interval_of, draw, truth, chunk=500):
 
 
 def chosen(values):
-    return mean_interval(values, 0.95)
+    return mean_interval(values, np.arange(len(values)), 0.95)
 
 
 def student(values):
@@ -69,7 +69,7 @@ def normal(values):
 
 
 def of_pairs(values):
-    return paired(values).interval(0.95)
+    return paired(values, np.arange(len(values))).interval(0.95)
 
 
 def zeros_and_ones(rng, columns, n, share):
@@ -100,8 +100,10 @@ def moves(rng, columns, n):
 
 def translations(rng, columns, items, correlation, effect=0.0):
     """Differences of spread 1 that the languages of an item share as far as `correlation` says."""
-    shared = rng.normal(size=(items.task.max() + 1, items.item.max() + 1, columns))[items.task[items.cell], items.item]
-    own = rng.normal(size=(len(items.item), columns))
+    shared = rng.normal(size=(items.task.max() + 1, items.cluster.max() + 1, columns))[
+        items.task[items.cell], items.cluster
+    ]
+    own = rng.normal(size=(len(items.cluster), columns))
     return effect + math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
 
 
@@ -140,7 +142,7 @@ def test_a_paired_comparison_is_scipy_s_paired_t():
     theirs = scipy.stats.ttest_rel(first, second)
     for ours in (
         average((first - second)[:, None], one_cell(30), np.ones(1)),
-        paired((first - second)[:, None]),
+        paired((first - second)[:, None], np.arange(len(first))),
         joint(np.stack([first, second], axis=1), one_cell(30), np.ones(1), [-1, -1]).contrast(
             np.array([[1.0], [-1.0]])
         ),
@@ -156,7 +158,7 @@ def test_clustered_errors_are_statsmodels_s():
     values = translations(np.random.default_rng(3), 1, items, correlation=0.6)[:, 0]
     weights = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
     fit = sm.OLS(values, np.eye(5)[items.cell]).fit(
-        cov_type="cluster", cov_kwds={"groups": items.item, "use_correction": False}
+        cov_type="cluster", cov_kwds={"groups": items.cluster, "use_correction": False}
     )
     ours = average(values[:, None], items, weights)
     assert ours.value == pytest.approx([weights @ fit.params])
@@ -208,24 +210,24 @@ def test_runs_that_answer_alike_do_not_differ():
 def test_an_interval_needs_two_items():
     values = np.array([[0.5]])
     assert np.isnan(average(values, one_cell(1), np.ones(1)).p()).all()
-    assert np.isnan(mean_interval(values, 0.95)).all()
+    assert np.isnan(chosen(values)).all()
 
 
 def test_no_item_that_differs_is_no_proof_of_no_difference():
-    low, high = paired(np.zeros((20, 1))).interval(0.95)
+    low, high = of_pairs(np.zeros((20, 1)))
     assert low < -0.05 and high > 0.05
 
 
 def test_a_score_that_is_missing_is_left_out_of_its_column_alone():
     values = np.array([[0.2, 0.2], [0.4, 0.4], [0.9, math.nan]])
-    short = mean_interval(values[:2, :1], 0.95)
-    assert np.array(mean_interval(values, 0.95))[:, 1] == pytest.approx(np.ravel(short))
+    short = chosen(values[:2, :1])
+    assert np.array(chosen(values))[:, 1] == pytest.approx(np.ravel(short))
 
 
 def test_the_spread_of_the_bootstrap_s_means_is_the_standard_error():
     # and not the spread divided once more by the root of the number of replicates
     values = np.random.default_rng(6).normal(size=(400, 1))
-    low, high = bootstrap(values, 0.95)
+    low, high = bootstrap(values, np.ones_like(values), 0.95)
     assert (high - low) / 2 == pytest.approx(1.96 * values.std(ddof=1) / 20, rel=0.05)
 
 

@@ -302,7 +302,7 @@ def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
     simulations, items = 10_000, 200
     toy = together(*(scored(BASE, [0] * items, language=language["code"]) for language in LANGUAGES[:2]))
     rng = np.random.default_rng(1)
-    hardness = rng.normal(size=(items, 2 * simulations))[toy.items.item - 1]
+    hardness = rng.normal(size=(items, 2 * simulations))[toy.items.cluster - 1]
     bound = math.sqrt(2) * np.repeat([NormalDist().inv_cdf(share) for share in (0.6, 0.65)], simulations)
     scores = replace(
         toy,

@@ -15,6 +15,9 @@ rule summarize:
     """Summarize all scores, with intervals and the changes against the bases; answer the study's questions."""
     input:
         scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
+        clusters=[
+            f"results/clusters/{task}/{code}.parquet" for task in STUDY.clusterings for code in STUDY.task_languages[task]
+        ],
     output:
         summary="results/summary.parquet",
         table="results/summary.csv",
