@@ -117,7 +117,8 @@ def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence
 
     The items are divided by the design effect, how many times the clustered variance is that of as many single items
     (Kish 1965, Survey Sampling), and by what Student's t is wider for the fewer degrees of freedom (Korn and Graubard
-    1998, Survey Methodology 24). Where all is 0 or 1 there is no variance, and the items of a cluster are one.
+    1998, Survey Methodology 24). Where all is 0 or 1 there is no variance, and the items of a cluster are one. They are
+    never worth more than their number, as they would be where every text has one right answer and one wrong.
     """
     n, clusters = sizes.sum(axis=0), np.count_nonzero(sizes, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,10 +127,8 @@ def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence
         alike = (sizes**2).sum(axis=0) / n
     # A single cluster says as little of its variance as none.
     effect = np.where((mean > 0) & (mean < 1) & (clusters > 1), effect, alike)
-    several = np.maximum(clusters - 1, 1)
-    wider = t_quantile(1 - confidence, several) / t_quantile(1 - confidence, np.maximum(n - 1, 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(clusters == n, n, n / effect / wider**2)
+    several, single = (t_quantile(1 - confidence, np.maximum(of - 1, 1)) for of in (clusters, n))
+    return np.where(clusters == n, n, n / np.maximum(effect, 1) * (single / several) ** 2)
 
 
 def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +146,9 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
     binary = (~known | (values == 0) | (values == 1)).all(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums.sum(axis=0) / n
-        low, high = wilson(mean, n if len(sums) == len(values) else _effective(mean, sums, sizes, confidence), confidence)
+        low, high = wilson(
+            mean, n if len(sums) == len(values) else _effective(mean, sums, sizes, confidence), confidence
+        )
     low[~binary], high[~binary] = np.nan, np.nan
     complete = ~binary & present.all(axis=0)
     if len(sums) > 1 and complete.any():

@@ -223,7 +223,7 @@ def test_runs_generated_together_are_scored_and_a_task_more_costs_their_job_and_
     task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
-    jobs = {"render_prompts": 2, "generate_attached_toy": 1, "generate": 1}
+    jobs = {"render_prompts": 2, "cluster": 2, "generate_attached_toy": 1, "generate": 1}
     assert project.jobs() == jobs | AFTER_SCORE | {"score": 3 * 2}
 
 

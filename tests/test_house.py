@@ -62,7 +62,19 @@ def test_model_libraries_are_imported_inside_functions_alone():
 
 @pytest.mark.parametrize(
     "script",
-    ["score", "render_prompts", "summarize", "curate", "mix", "report", "tabulate", "draw", "export", "describe"],
+    [
+        "score",
+        "render_prompts",
+        "summarize",
+        "curate",
+        "mix",
+        "report",
+        "cluster",
+        "tabulate",
+        "draw",
+        "export",
+        "describe",
+    ],
 )
 def test_a_light_job_loads_no_model_library(script):
     imports = "\n".join(

@@ -7,6 +7,7 @@ from project import ROOT
 from test_questions import CELLS, LANGUAGES, SETTINGS, base, study, tuned
 from test_summary import BASE, TUNED, groups_of, in_both, summary_of
 
+from maple.clusters import CLUSTER_SCHEMA
 from maple.questions import questions
 from maple.scoring import SCORE_SCHEMA
 
@@ -35,6 +36,10 @@ def test_the_columns_of_groups_are_those_described():
 def test_the_columns_of_scores_are_those_described():
     (described,) = documented("scores/{run}/{language}.parquet")
     assert sorted(described) == sorted(SCORE_SCHEMA)
+
+
+def test_the_columns_of_clusters_are_those_described():
+    assert documented("clusters/{task}/{language}.parquet") == [list(CLUSTER_SCHEMA)]
 
 
 def test_a_run_is_described_by_the_columns_that_every_table_begins_with():

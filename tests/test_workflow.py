@@ -57,6 +57,11 @@ def test_a_task_s_metric_reruns_scores_alone(project):
     assert project.jobs() == scored()
 
 
+def test_what_makes_a_cluster_generates_and_scores_nothing_anew(project):
+    project.replace("config/tasks/xquad.yaml", "cluster: context", "cluster: question")
+    assert project.jobs() == {"cluster": 2, **AFTER_SCORE}
+
+
 def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     grid = [TOY_STUDY["grid"][0] | {"methods": {"lora": {"rank": [2, 4], "bits": [16]}}}]
     project.study(grid=grid)
@@ -73,7 +78,8 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
     [
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
-        ("maple/words.py", {"render_prompts": 4, "generate": 2, **scored()}),
+        ("maple/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
+        ("maple/clusters.py", {"cluster": 4, **AFTER_SCORE}),
         ("maple/methods.py", AFTER_SCORE),
         ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
