@@ -143,7 +143,7 @@ def test_a_task_is_one_file(project):
     task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
-    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}
+    assert project.jobs() == {"render_prompts": 2, "cluster": 2, "generate": 2, **scored()}
 
 
 def test_a_model_is_one_file(project):
