@@ -124,7 +124,10 @@ def _languages(groups: pl.DataFrame, languages: Sequence[Mapping]) -> alt.LayerC
     colour = alt.Color(
         "value:Q", title="change, points", scale=alt.Scale(scheme="blueorange", domain=[-most, most], reverse=True)
     )
-    numbers = base.mark_text(fontSize=9).encode(text=alt.Text("value:Q", format="+.0f"))
+    numbers = base.mark_text(fontSize=9).encode(
+        text=alt.Text("value:Q", format="+.0f"),
+        color=alt.when(abs(alt.datum.value) > 0.7 * most).then(alt.value("white")).otherwise(alt.value("black")),
+    )
     return alt.layer(base.mark_rect().encode(color=colour), numbers).properties(
         width=alt.Step(1.3 * STEP), height=alt.Step(STEP)
     )

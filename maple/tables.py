@@ -112,7 +112,7 @@ def _task_table(
     averaged = {name: codes for name, codes in averaged.items() if codes}
     # Every cell weighs the same, as in the summary's own means.
     scores = wide.with_columns(pl.mean_horizontal(codes).alias(name) for name, codes in averaged.items())
-    short = short_names(languages)
+    short = short_names(present)
     means = ", ".join(f"{name} of {len(codes)}" for name, codes in averaged.items())
     caption = (
         f"{cells['metric'][0]} of {task}, points of 100, {_span(cells['n'])} items a language; best of a column in "
