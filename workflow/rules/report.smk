@@ -16,7 +16,9 @@ rule summarize:
     input:
         scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
         clusters=[
-            f"results/clusters/{task}/{code}.parquet" for task in STUDY.clusterings for code in STUDY.task_languages[task]
+            f"results/clusters/{task}/{code}.parquet"
+            for task in STUDY.clusterings
+            for code in STUDY.task_languages[task]
         ],
     output:
         summary="results/summary.parquet",
