@@ -26,14 +26,10 @@ def _points(column: str) -> pl.Expr:
 
 def _run_name(base: str) -> pl.Expr:
     """Return the name of a run; `base` stands for what was not finetuned."""
-    tuned = pl.concat_str(["dataset", "method"], separator=" · ")
-    seed = pl.when(pl.col("seed").is_not_null(), pl.col("seed").n_unique().over("model", "dataset", "method") > 1).then(
-        pl.concat_str([pl.lit(", seed "), pl.col("seed").cast(pl.String)])
-    )
-    own = pl.concat_str([tuned, seed.fill_null("")])
-    return pl.concat_str(
-        ["model", pl.lit(" · "), pl.when(pl.col("method") == "none").then(pl.lit(base)).otherwise(own)]
-    )
+    several = pl.col("seed").n_unique().over("model", "dataset", "method") > 1
+    seed = pl.when(several).then(pl.format(", seed {}", "seed")).otherwise(pl.lit(""))
+    tuned = pl.format("{} · {}{}", "dataset", "method", seed)
+    return pl.format("{} · {}", "model", pl.when(pl.col("method") == "none").then(pl.lit(base)).otherwise(tuned))
 
 
 def _order(rows: pl.DataFrame, column: str) -> list:
@@ -45,7 +41,7 @@ def _data(rows: pl.DataFrame) -> alt.Data:
 
 
 def _with_intervals(
-    rows: pl.DataFrame, y: alt.Y, title: str, colour: alt.Color, mark: alt.LayerChart
+    rows: pl.DataFrame, y: alt.Y, title: str, colour: alt.Color, mark: alt.Chart | alt.LayerChart
 ) -> alt.LayerChart:
     """Draw a point and its interval a line, beside `mark`; columns: value, low, high and those of y and colour."""
     base = alt.Chart(_data(rows)).encode(y=y, color=colour)

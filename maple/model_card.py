@@ -23,9 +23,9 @@ _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 
 @cache
 def _template() -> Template:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=False, autoescape=False
-    ).get_template("model_card.md.jinja")
+    return Environment(loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined).get_template(
+        "model_card.md.jinja"
+    )
 
 
 def _of(run: Mapping) -> dict:
@@ -54,8 +54,7 @@ def _eval_results(
     found = []
     for row in summary.iter_rows(named=True):
         language = identities[row["language"]]
-        ((kind, place),) = (resolve(sources[row["task"]], language, split="test") or {}).items()
-        hub = place if kind == "hub" else {}
+        hub = resolve(sources[row["task"]], language, split="test").get("hub", {})
         found.append(
             EvalResult(
                 task_type="text-generation",
@@ -82,7 +81,7 @@ def _training(card: Mapping) -> list[tuple[str, object]]:
         *card["training"].items(),
         ("examples", f"{card['examples']:,}, {card['epochs']} epochs"),
         ("tokens", f"{card['tokens']['all']:,}, of which {card['tokens']['completion']:,} are learnt"),
-        ("hardware", ", ".join(f"{value}" for value in card["hardware"].values())),
+        ("hardware", ", ".join(f"{key} {value}" for key, value in card["hardware"].items())),
         ("time", f"{card['seconds']:,.0f} s"),
         ("memory", f"{card['peak_memory_gib']:.1f} GiB at the peak"),
         ("versions", versions),

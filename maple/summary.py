@@ -271,8 +271,8 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
 
     Rows with language "all" average the languages that every run has in that task. The row with task and language "all"
     and metric "headline" averages, in every run, the same cells: the headline metric of each task and language that no
-    run lacks. Their standard errors are clustered by item, their intervals Student's, within 0..1 for means; those of
-    one cell are maple.statistics.mean_interval's and paired's.
+    run lacks. Their standard errors are clustered, their intervals Student's, within 0..1 for means; those of one cell
+    are maple.statistics.mean_interval's and paired's.
     """
     shared = scores.cells.filter("shared")
     parts = [(key, cell) for key, cell in scores.cells.group_by(*_CELL)]
@@ -347,7 +347,7 @@ def summarize_groups(scores: ItemScores, groups: pl.DataFrame, confidence: float
     """Average every run's headline scores over the languages of groups (of language_groups).
 
     The cells of a group, task by language, weigh the same; they are those that every run has, so that all runs average
-    the same. Standard errors are clustered by item. Columns: those of a run; kind, group; seeds; cells and n (item
+    the same. Standard errors are clustered. Columns: those of a run; kind, group; seeds; cells and n (item
     scores) averaged; mean, se, low, high; against the untouched base base, change, change_se, change_low, change_high;
     p of the change, p_holm (corrected over the changes of all runs in all groups of the kind), visible (the smallest
     change that would have been seen with probability maple.statistics.POWER, uncorrected).

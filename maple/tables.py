@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -35,12 +36,13 @@ class Table:
     best: list[str | None]
     groups: list[int]
 
-    def lines(self, bold: str) -> list[list[str]]:
-        """Return the rows' cells, the best of each column put into the format `bold`."""
+    def lines(self, escaped: Callable[[str], str], bold: str) -> list[list[str]]:
+        """Return the rows' cells, each `escaped`, the best of each column put into the format `bold`."""
         return [
-            [
-                *names,
-                *(bold.format(cell) if cell == best else cell for cell, best in zip(cells, self.best, strict=True)),
+            [*map(escaped, names)]
+            + [
+                bold.format(escaped(cell)) if cell == best else escaped(cell)
+                for cell, best in zip(cells, self.best, strict=True)
             ]
             for names, cells in self.rows
         ]
@@ -61,23 +63,21 @@ def _runs(summary: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _table(label: str, caption: str, runs: pl.DataFrame, scores: pl.DataFrame, heads: Mapping[str, str]) -> Table:
-    """Return the table of runs whose scores stand in the columns `heads` of `scores`, called by its values."""
+def _called(run: Mapping, names: Iterable[str]) -> list[str]:
+    if run["method"] == "none":
+        run = {**run, "dataset": "–", "method": "untouched", "seed": "–"}
+    return [str(run[name]) for name in names]
+
+
+def _table(label: str, caption: str, summary: pl.DataFrame, scores: pl.DataFrame, heads: Mapping[str, str]) -> Table:
+    """Return the table of all runs, with those columns of `scores` that `heads` calls by a name."""
+    runs = _runs(summary)
     several = runs.filter(pl.col("method") != "none")["seed"].n_unique() > 1
     names = ["model", "dataset", "method", *(["seed"] if several else [])]
     found = runs.join(scores, on=RUN, how="left", nulls_equal=True, maintain_order="left")
-    rows = [
-        (
-            [
-                str(row[name]) if row["method"] != "none" or name == "model" else {"method": "untouched"}.get(name, "–")
-                for name in names
-            ],
-            [points(row[column]) for column in heads],
-        )
-        for row in found.iter_rows(named=True)
-    ]
-    printed = [[cells[number] for _, cells in rows if cells[number] != "–"] for number in range(len(heads))]
-    best = [max(column, key=float) if len(set(column)) > 1 else None for column in printed]
+    rows = [(_called(run, names), [points(run[column]) for column in heads]) for run in found.iter_rows(named=True)]
+    columns = [[cell for cell in column if cell != "–"] for column in zip(*(cells for _, cells in rows), strict=True)]
+    best = [max(column, key=float) if len(set(column)) > 1 else None for column in columns]
     groups = runs.group_by("model", maintain_order=True).len()["len"].to_list()
     return Table(label, caption, names, list(heads.values()), rows, best, groups)
 
@@ -93,35 +93,28 @@ def _sure(cells: pl.DataFrame) -> str:
     return "" if half is None else f" {100 * cells['confidence'][0]:g} % intervals reach at most ± {points(half)}."
 
 
-def _task_table(
-    summary: pl.DataFrame, task: str, languages: Sequence[Mapping], low_classes: Sequence[int]
-) -> Table | None:
+def _task_table(summary: pl.DataFrame, task: str, languages: Sequence[Mapping], low_classes: Sequence[int]) -> Table:
     cells = summary.filter("headline", pl.col("language") != ALL, task=task)
-    if cells.is_empty():
-        return None
     wide = cells.pivot("language", index=RUN, values="mean")
     present = [row for row in languages if row["code"] in wide.columns]
-    everywhere = [
-        row for row in present if wide.height == _runs(summary).height and wide[row["code"]].null_count() == 0
-    ]
+    runs = _runs(summary).height
+    everywhere = {row["code"]: resource_group(row, low_classes) for row in present if wide[row["code"]].count() == runs}
     averaged = {
-        "low": [row["code"] for row in everywhere if resource_group(row, low_classes) == "low"],
-        "high": [row["code"] for row in everywhere if resource_group(row, low_classes) == "high"],
-        "mean": [row["code"] for row in everywhere],
+        name: codes
+        for name, groups in (("low", ("low",)), ("high", ("high",)), ("mean", ("low", "high", None)))
+        if (codes := [code for code, group in everywhere.items() if group in groups])
     }
-    averaged = {name: codes for name, codes in averaged.items() if codes}
     # Every cell weighs the same, as in the summary's own means.
     scores = wide.with_columns(pl.mean_horizontal(codes).alias(name) for name, codes in averaged.items())
-    short = short_names(present)
-    means = ", ".join(f"{name} of {len(codes)}" for name, codes in averaged.items())
     caption = (
         f"{cells['metric'][0]} of {task}, points of 100, {_span(cells['n'])} items a language; best of a column in "
         f"bold.{_sure(cells)}"
-        + (f" Means over languages that every run has: {means}; low-resource are Joshi classes " if means else "")
-        + (f"{', '.join(map(str, low_classes))}." if means else "")
     )
-    heads = {row["code"]: short[row["code"]] for row in present} | {name: name for name in averaged}
-    return _table(task, caption, _runs(summary), scores, heads)
+    if averaged:
+        means = ", ".join(f"{name} of {len(codes)}" for name, codes in averaged.items())
+        classes = ", ".join(map(str, low_classes))
+        caption += f" Means over languages that every run has: {means}; low-resource are Joshi classes {classes}."
+    return _table(task, caption, summary, scores, short_names(present) | {name: name for name in averaged})
 
 
 def _overall_table(summary: pl.DataFrame, tasks: Iterable[str]) -> Table:
@@ -132,7 +125,7 @@ def _overall_table(summary: pl.DataFrame, tasks: Iterable[str]) -> Table:
         "Headline scores, points of 100, each a mean over the languages that every run has in the task; the last "
         f"column is the mean over all these cells; best of a column in bold.{_sure(means)}"
     )
-    return _table(ALL, caption, _runs(summary), wide, heads)
+    return _table(ALL, caption, summary, wide, heads)
 
 
 def tables(
@@ -142,11 +135,11 @@ def tables(
 
     `summary` is of maple.summary.summarize, `languages` are rows of the language table. A task's table has its headline
     metric in each language, and means over the low-resource, the high-resource and all of those languages that every
-    run has; what no run has is left out.
+    run has; a task without scores has no table.
     """
-    tasks = list(tasks)
-    found = {task: _task_table(summary, task, languages, low_classes) for task in tasks}
-    return {**{task: table for task, table in found.items() if table}, ALL: _overall_table(summary, tasks)}
+    scored = [task for task in tasks if not summary.filter("headline", task=task).is_empty()]
+    found = {task: _task_table(summary, task, languages, low_classes) for task in scored}
+    return {**found, ALL: _overall_table(summary, scored)}
 
 
 def _escaped(text: str) -> str:
@@ -155,39 +148,23 @@ def _escaped(text: str) -> str:
 
 def latex(table: Table) -> str:
     """Return the table as a LaTeX float; it needs the packages booktabs and graphicx."""
-    escaped = Table(
-        table.label,
-        _escaped(table.caption),
-        [_escaped(name) for name in table.names],
-        [_escaped(head) for head in table.heads],
-        [([_escaped(name) for name in names], [_escaped(cell) for cell in cells]) for names, cells in table.rows],
-        table.best,
-        table.groups,
-    )
-    lines = [f"    {' & '.join(cells)} \\\\" for cells in escaped.lines(r"\textbf{{{}}}")]
-    blocks, start = [], 0
-    for length in table.groups:
-        blocks.append("\n".join(lines[start : start + length]))
-        start += length
-    body = "\n    \\midrule\n".join(blocks)
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs,graphicx}",
-            r"\begin{table*}",
-            r"  \centering",
-            f"  \\caption{{{escaped.caption}}}",
-            f"  \\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', table.label)}}}",
-            r"  \resizebox{\textwidth}{!}{%",
-            f"  \\begin{{tabular}}{{{'l' * len(table.names)}{'r' * len(table.heads)}}}",
-            r"    \toprule",
-            f"    {' & '.join([*escaped.names, *escaped.heads])} \\\\",
-            r"    \midrule",
-            body,
-            r"    \bottomrule",
-            r"  \end{tabular}}",
-            r"\end{table*}",
-            "",
-        ]
+
+    def line(cells: Iterable[str]) -> str:
+        return f"    {' & '.join(cells)} \\\\\n"
+
+    lines = iter(line(cells) for cells in table.lines(_escaped, r"\textbf{{{}}}"))
+    models = ["".join(islice(lines, runs)) for runs in table.groups]
+    return (
+        "% \\usepackage{booktabs,graphicx}\n"
+        "\\begin{table*}\n"
+        "  \\centering\n"
+        f"  \\caption{{{_escaped(table.caption)}}}\n"
+        f"  \\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', table.label)}}}\n"
+        "  \\resizebox{\\textwidth}{!}{%\n"
+        f"  \\begin{{tabular}}{{{'l' * len(table.names)}{'r' * len(table.heads)}}}\n"
+        "    \\toprule\n"
+        f"{line(map(_escaped, (*table.names, *table.heads)))}"
+        "    \\midrule\n" + "    \\midrule\n".join(models) + "    \\bottomrule\n  \\end{tabular}}\n\\end{table*}\n"
     )
 
 
@@ -212,10 +189,9 @@ def markdown(table: Table) -> str:
     def escaped(text: str) -> str:
         return re.sub(r"([\\`*_|<])", r"\\\1", text)
 
-    words = len(table.names)
-    rows = [[*map(escaped, cells[:words]), *cells[words:]] for cells in table.lines("**{}**")]
     heads = [escaped(head) for head in (*table.names, *table.heads)]
-    return f"{escaped(table.caption)}\n\n{aligned(heads, rows, left=words)}"
+    rows = aligned(heads, table.lines(escaped, "**{}**"), left=len(table.names))
+    return f"{escaped(table.caption)}\n\n{rows}"
 
 
 FORMATS = {".tex": latex, ".md": markdown}
