@@ -386,6 +386,18 @@ def test_intervals_of_changes_on_passages_cover_ninety_five_in_a_hundred(texts):
     within(interval, REALISTIC)
 
 
+def test_intervals_of_means_over_languages_hold_with_questions_on_passages_too():
+    languages, texts, of = 4, 60, 5
+    cell, task = np.repeat(np.arange(languages), texts * of), np.zeros(languages, int)
+    items = Items(cell, np.tile(np.arange(texts * of) // of, languages), task)
+
+    def draw(rng, columns):
+        shared = np.tile(np.repeat(rng.normal(size=(texts, columns)), of, axis=0), (languages, 1))
+        return math.sqrt(0.3) * shared + math.sqrt(0.7) * rng.normal(size=(len(cell), columns)) + 0.1
+
+    within(covered(lambda values: average(values, items, equal(items)).interval(0.95), draw, 0.1), REALISTIC)
+
+
 def test_the_paired_test_keeps_its_level_under_items_that_languages_share():
     items = parallel(languages=4, n=200, tasks=2)
     apart = Items(items.cell, np.arange(len(items.cell)), items.task)  # as if every score were an item of its own
