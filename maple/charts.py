@@ -4,21 +4,24 @@ Colours are CSS variables of the page (`var(--series-1)`), so that one chart sui
 points of 100.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 
 SERIES = [f"var(--series-{number})" for number in range(1, 7)]
 # Room for all facets of one row, in pixels of the page's column.
-WIDTH = 940
+WIDTH = 980
+# The smallest divergence on a logarithmic axis, in nats; single precision tells no less.
+LEAST = 1e-8
+_TOP = alt.Header(orient="top", labelAnchor="start")
 
 
 def _palette(domain: Sequence) -> alt.Scale:
     return alt.Scale(domain=list(domain), range=[SERIES[i % len(SERIES)] for i in range(len(domain))])
 
 
-def _facet_width(facets: int) -> int:
-    return max(120, min(360, WIDTH // max(facets, 1) - 40))
+def _facet_width(facets: int, labels: int = 0) -> int:
+    return max(120, min(360, (WIDTH - labels) // max(facets, 1) - 40))
 
 
 def _ordered(rows: Sequence[dict], key: str) -> list:
@@ -100,6 +103,126 @@ def changes(rows: Sequence[dict]) -> dict | None:
         data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=_ordered(rows, "series"))
     )
     return _specification(chart, "Change against the untouched base in each language, with intervals")
+
+
+def contrasts(
+    rows: Sequence[dict], whole: Mapping, least: float, unit: str, bound: float | None = None
+) -> dict | None:
+    """Draw the parts of an answer, one panel each, over what they say together.
+
+    Rows are maple.page.asked.figure_rows'; `whole` has effect, low and high of the answer, drawn as a band where rows
+    have no side; `least` is half the width of the zone of effects too small to matter; `bound`, where there is one, is
+    the loss from which runs are named.
+    """
+    if not rows:
+        return None
+    sides, panels = _ordered([row for row in rows if "side" in row], "side"), _ordered(rows, "panel")
+    stacked = any(row["panel"].startswith("Between") for row in rows)
+    width = 520 if stacked else _facet_width(len(panels), labels=130)
+    blank = alt.Chart()
+    layers = [blank.mark_rect(fill="var(--zone)").encode(x=alt.datum(-least), x2=alt.datum(least))]
+    if not sides and None not in (whole.get("low"), whole.get("high")):
+        layers.append(
+            blank.mark_rect(fill="var(--band)").encode(x=alt.datum(whole["low"]), x2=alt.datum(whole["high"]))
+        )
+        layers.append(blank.mark_rule(stroke="var(--series-1)").encode(x=alt.datum(whole["effect"])))
+    layers.append(blank.mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(x=alt.datum(0)))
+    if bound is not None:
+        layers.append(blank.mark_rule(stroke="var(--series-2)").encode(x=alt.datum(-bound)))
+    part = alt.condition(alt.datum.kind == "part", alt.value(1), alt.value(0.6))
+    shared = {
+        "y": alt.Y(
+            "label:N", title=None, sort=_ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=230)
+        ),
+        "tooltip": [
+            "panel:N", "label:N", *(["side:N"] if sides else []),
+            *(alt.Tooltip(f"{name}:Q", format="+.2f") for name in ("effect", "low", "high")),
+        ],
+    }  # fmt: skip
+    if sides:
+        shared["color"] = alt.Color("side:N", title=None, scale=_palette(sides))
+        shared["yOffset"] = alt.YOffset("side:N", sort=sides)
+    else:
+        shared["color"] = alt.value("var(--ink)")
+    base = blank.encode(**shared)
+    layers.append(base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=unit), x2="high:Q", opacity=part))
+    layers.append(
+        base.mark_point(filled=True, opacity=1).encode(
+            x="effect:Q", size=alt.condition(alt.datum.kind == "part", alt.value(70), alt.value(34))
+        )
+    )
+    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(26 if sides else 19))
+    facet = {"data": alt.Data(values=list(rows))}
+    if stacked:
+        chart = drawn.facet(
+            **facet, row=alt.Row("panel:N", title=None, sort=panels, header=_TOP)
+        ).resolve_scale(y="independent")  # fmt: skip
+    else:
+        chart = drawn.facet(**facet, column=alt.Column("panel:N", title=None, sort=panels))
+    return _specification(chart, "Effects with intervals: what the answer is made of")
+
+
+def merges(rows: Sequence[dict], bound: float) -> dict | None:
+    """Draw how far each way to use an adapter is from what was trained; rows are maple.page.lab.merge_points'.
+
+    A divergence below LEAST is drawn at LEAST.
+    """
+    if not rows:
+        return None
+    bits = sorted({row["bits"] for row in rows})
+    values = [{**row, "shown": max(row["kl"], LEAST)} for row in rows]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X(
+            "shown:Q",
+            title="divergence from the trained model, nats a token",
+            scale=alt.Scale(type="log"),
+            axis=alt.Axis(format="~e", tickCount=8, grid=True),
+        ),
+        y=alt.Y("way:N", title=None, sort=_ordered(rows, "way"), axis=alt.Axis(grid=False, ticks=False, labelLimit=260)),
+        yOffset=alt.YOffset("bits:N", sort=bits),
+        color=alt.Color("bits:N", title="bits", scale=_palette(bits)),
+        tooltip=[
+            "series:N", "run:N", "way:N", "bits:N",
+            alt.Tooltip("kl:Q", format=".2g"), alt.Tooltip("agreement:Q", format=".1f"),
+        ],
+    )  # fmt: skip
+    limit = alt.Chart(alt.Data(values=[{"bound": bound}])).mark_rule(stroke="var(--series-2)").encode(x="bound:Q")
+    points = base.mark_point(size=60, opacity=0.85, strokeWidth=1.6).encode(
+        shape=alt.Shape(
+            "chosen:N", title="evaluated", scale=alt.Scale(domain=["yes", "no"], range=["diamond", "circle"])
+        )
+    )
+    chart = alt.layer(limit, points).properties(width=560, height=alt.Step(30))
+    return _specification(chart, "Divergence of each way to use an adapter from the model that was trained")
+
+
+def held_out(rows: Sequence[dict]) -> dict | None:
+    """Draw bits per byte before and after finetuning, one panel a series; rows are maple.page.lab.held_out_bits'."""
+    if not rows:
+        return None
+    panels = _ordered(rows, "series")
+    base = alt.Chart().encode(
+        y=alt.Y(
+            "language:N",
+            title=None,
+            sort=_ordered(rows, "language"),
+            axis=alt.Axis(grid=True, ticks=False, labelLimit=160),
+        ),
+        color=alt.Color("group:N", title=None, scale=_palette(_ordered(rows, "group"))),
+        tooltip=[
+            "run:N", "language:N", alt.Tooltip("before:Q", format=".3f"), alt.Tooltip("after:Q", format=".3f"),
+        ],
+    )  # fmt: skip
+    x = alt.X("before:Q", title="bits a byte", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g", tickCount=5))
+    panel = alt.layer(
+        base.mark_rule(strokeWidth=1.5, opacity=0.65).encode(x=x, x2="after:Q"),
+        base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill="var(--page)").encode(x=x),
+        base.mark_point(filled=True, size=46, opacity=1).encode(x=alt.X("after:Q", title="bits a byte")),
+    ).properties(width=_facet_width(len(panels), labels=110), height=alt.Step(18))
+    chart = panel.facet(
+        data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=panels)
+    )  # fmt: skip
+    return _specification(chart, "Bits a byte of held-out text before (hollow) and after finetuning (filled)")
 
 
 def losses(rows: Sequence[dict]) -> dict | None:

@@ -34,6 +34,7 @@ rule report:
     input:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
+        questions="results/questions.json",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),
             *for_runs("results/cards/{run}/merge.json", MERGED),

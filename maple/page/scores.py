@@ -1,0 +1,106 @@
+"""Scores of all runs as columns of whole numbers, from which the page draws its leaderboard and its heat map."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from maple.page.runs import GROUPS
+
+KINDS = {
+    "resource": "Resources",
+    "class": "Joshi class",
+    "script": "Script",
+    "family": "Family",
+    "seen": "In the finetuning data",
+}
+_VALUES = ("mean", "low", "high", "change", "change_low", "change_high")
+
+
+def _label(kind: str, group: str) -> str:
+    return {"resource": GROUPS.get(group, group), "class": f"Joshi class {group}", "seen": f"{group} in finetuning"}.get(
+        kind, group
+    )
+
+
+def _members(kind: str, group: str, languages: Sequence[Mapping]) -> list[int] | None:
+    """Return the places of a group's languages; None where they differ between datasets."""
+    column = {"resource": "group", "class": "joshi_class", "script": "script", "family": "family"}.get(kind)
+    return column and [place for place, language in enumerate(languages) if language[column] == group]
+
+
+def score_columns(
+    summary: pl.DataFrame,
+    groups: pl.DataFrame,
+    languages: Sequence[Mapping],
+    tasks: Mapping[str, Mapping],
+    views: Sequence[Mapping],
+) -> dict:
+    """Return runs, languages, measures, scopes and rows.
+
+    A measure is a metric of a task; the first is the mean of all tasks' headlines. A scope is what languages a score is
+    of: the first all of them, then groups, then each by itself; `languages` are their places, null where they differ
+    between datasets. `rows` are columns: run, measure and scope, places in the lists, then mean, low, high, change,
+    change_low and change_high in hundredths of a point, null where there is none, and n (item scores). The runs beside
+    `views` are means over seeds, with seed null.
+    """
+    columns = ("model", "dataset", "method", "seed")
+    seeded = groups.filter(pl.col("seed").is_null())
+    means = seeded.select(*columns, "rank", "bits", "seeds").unique(columns, maintain_order=True)
+    runs = [
+        *({name: view[name] for name in (*columns, "rank", "bits", "name")} for view in views),
+        *({**row, "name": f"{row['dataset']} · {row['method']}"} for row in means.iter_rows(named=True)),
+    ]
+    measured = summary.filter(pl.col("task") != "all").select("task", "metric", "headline").unique()
+    measures = [{"task": None, "metric": None, "headline": True, "chance": None}]
+    for name, task in tasks.items():
+        found = measured.filter(task=name).sort(pl.col("headline"), "metric", descending=[True, False])
+        measures += [
+            {**row, "chance": task.get("chance") if row["headline"] else None} for row in found.iter_rows(named=True)
+        ]
+    kinds = groups.filter(pl.col("kind") != "language").select("kind", "group").unique(maintain_order=True).rows()
+    scopes = [{"kind": None, "group": None, "label": "All languages", "languages": list(range(len(languages)))}]
+    scopes += [
+        {"kind": kind, "group": group, "label": _label(kind, group), "languages": _members(kind, group, languages)}
+        for wanted in KINDS
+        for kind, group in sorted(kinds)
+        if kind == wanted
+    ]
+    scopes += [
+        {"kind": "language", "group": language["code"], "label": language["name"], "languages": [place]}
+        for place, language in enumerate(languages)
+    ]
+    run = pl.DataFrame(
+        [{**{name: row[name] for name in columns}, "run": place} for place, row in enumerate(runs)],
+        schema_overrides={"seed": pl.Int64},
+    )
+    measure = pl.DataFrame(
+        [(row["task"] or "all", row["metric"] or "headline", place) for place, row in enumerate(measures)],
+        schema=["task", "metric", "measure"],
+        orient="row",
+    )
+    scope = pl.DataFrame(
+        [(row["kind"] or "language", row["group"] or "all", place) for place, row in enumerate(scopes)],
+        schema=["kind", "group", "scope"],
+        orient="row",
+    )
+    of_tasks = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"))
+    of_groups = groups.with_columns(task=pl.lit("all"), metric=pl.lit("headline"))
+    wanted = [*columns, "task", "metric", "kind", "group", *_VALUES, "n"]
+    rows = (
+        pl.concat([of_tasks.select(wanted), of_groups.select(wanted)])
+        .join(run, on=columns, nulls_equal=True)
+        .join(measure, on=["task", "metric"])
+        .join(scope, on=["kind", "group"])
+        .sort("measure", "scope", "run")
+        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n")
+    )
+    return {
+        "runs": runs,
+        "languages": [
+            {"name": language["name"], "code": language["code"], "group": GROUPS[language["group"]]}
+            for language in languages
+        ],
+        "measures": measures,
+        "scopes": [{**row, "kind": KINDS.get(row["kind"], row["kind"])} for row in scopes],
+        "rows": rows.to_dict(as_series=False),
+    }
