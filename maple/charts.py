@@ -105,9 +105,7 @@ def changes(rows: Sequence[dict]) -> dict | None:
     return _specification(chart, "Change against the untouched base in each language, with intervals")
 
 
-def contrasts(
-    rows: Sequence[dict], whole: Mapping, least: float, unit: str, bound: float | None = None
-) -> dict | None:
+def contrasts(rows: Sequence[dict], whole: Mapping, least: float, bound: float | None = None) -> dict | None:
     """Draw the parts of an answer, one panel each, over what they say together.
 
     Rows are maple.page.asked.figure_rows'; `whole` has effect, low and high of the answer, drawn as a band where rows
@@ -145,13 +143,13 @@ def contrasts(
     else:
         shared["color"] = alt.value("var(--ink)")
     base = blank.encode(**shared)
-    layers.append(base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=unit), x2="high:Q", opacity=part))
+    layers.append(base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q", opacity=part))
     layers.append(
         base.mark_point(filled=True, opacity=1).encode(
             x="effect:Q", size=alt.condition(alt.datum.kind == "part", alt.value(70), alt.value(34))
         )
     )
-    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(26 if sides else 19))
+    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
     facet = {"data": alt.Data(values=list(rows))}
     if stacked:
         chart = drawn.facet(
@@ -251,21 +249,30 @@ def losses(rows: Sequence[dict]) -> dict | None:
 
 
 def shares(rows: Sequence[dict]) -> dict | None:
-    """Draw change over the share of parameters trained; rows have series, run, share (percent), change."""
+    """Draw change over the share of parameters trained; rows have series, run, share (percent), change, low, high."""
     if not rows:
         return None
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    series = _ordered(rows, "series")
+    widest = max(row["share"] for row in rows) / min(row["share"] for row in rows)
+    # Series step aside by a hundredth of the axis, so that their intervals do not cover each other.
+    aside = {name: max(widest, 2) ** (0.012 * (at - (len(series) - 1) / 2)) for at, name in enumerate(series)}
+    values = [{**row, "x": round(row["share"] * aside[row["series"]], 5)} for row in rows]
+    base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X(
-            "share:Q",
+            "x:Q",
             title="trained share of the parameters, %",
             axis=alt.Axis(grid=False, tickCount=6, format="~g"),
             scale=alt.Scale(type="log", nice=False, padding=14),
         ),
-        color=alt.Color("series:N", title=None, scale=_palette(_ordered(rows, "series"))),
-        tooltip=["run:N", alt.Tooltip("share:Q", format=".2f"), alt.Tooltip("change:Q", format="+.1f")],
-    )
+        color=alt.Color("series:N", title=None, scale=_palette(series)),
+        tooltip=[
+            "series:N", "run:N", alt.Tooltip("share:Q", format=".2f"), alt.Tooltip("change:Q", format="+.1f"),
+            alt.Tooltip("low:Q", format="+.1f"), alt.Tooltip("high:Q", format="+.1f"),
+        ],
+    )  # fmt: skip
     chart = alt.layer(
         alt.Chart().mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(y=alt.datum(0)),
-        base.mark_point(size=55, opacity=1, strokeWidth=2).encode(y=_change("change, points", alt.Y)),
-    ).properties(width=520, height=200)
+        base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        base.mark_point(filled=True, size=46, opacity=1).encode(y=_change("change, points", alt.Y)),
+    ).properties(width=620, height=230)
     return _specification(chart, "Change against the untouched base over the trained share of the parameters")

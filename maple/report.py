@@ -94,7 +94,6 @@ def _figures(
             figure_rows(answer),
             answer,
             questions["smallest_effect"],
-            answer["unit"],
             answer["gate"]["bound"] if answer["gate"] else None,
         )
         for answer in told(questions)

@@ -45,9 +45,7 @@ def best_runs(views: Sequence[Mapping]) -> list[dict]:
     found = []
     for model in dict.fromkeys(view["model"] for view in views):
         for level, of in LEVELS.items():
-            scored = [
-                (of(view), view) for view in views if view["model"] == model and not view["is_base"] and of(view)
-            ]
+            scored = [(of(view), view) for view in views if view["model"] == model and not view["is_base"] and of(view)]
             if scored:
                 row, view = max(scored, key=lambda pair: pair[0]["mean"])
                 near = sum(other["mean"] >= row["low"] for other, _ in scored) - 1 if row["low"] is not None else None

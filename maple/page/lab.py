@@ -6,10 +6,10 @@ from maple.page.runs import GROUPS, best_of_each, key
 
 # The ways of a merge card (maple.merging), in the order of the table.
 WAYS = {
-    "dequantized": "folded into the dequantized base",
-    "original": "folded into the original weights",
-    "attached_dequantized": "beside the dequantized base",
-    "attached_original": "beside the original weights",
+    "dequantized": "folded into dequantized",
+    "original": "folded into original",
+    "attached_dequantized": "beside dequantized",
+    "attached_original": "beside original",
     "untouched": "left out",
 }
 

@@ -17,9 +17,11 @@ _VALUES = ("mean", "low", "high", "change", "change_low", "change_high")
 
 
 def _label(kind: str, group: str) -> str:
-    return {"resource": GROUPS.get(group, group), "class": f"Joshi class {group}", "seen": f"{group} in finetuning"}.get(
-        kind, group
-    )
+    return {
+        "resource": GROUPS.get(group, group),
+        "class": f"Joshi class {group}",
+        "seen": f"{group} in finetuning",
+    }.get(kind, group)
 
 
 def _members(kind: str, group: str, languages: Sequence[Mapping]) -> list[int] | None:
