@@ -106,7 +106,7 @@ def cards(grid) -> list[dict]:
         loss = [{"step": step, "loss": float(1 + 2 / step + rng.normal() / 20)} for step in range(10, 2001, 10)]
         held_out = [{"step": step, "bits_per_byte": bits(1 / (1 + step / 500))} for step in range(0, 2001, 500)]
         share = 0.0006 * run["rank"]
-        tokens = {"all": 65_000_000, "language": dict.fromkeys(grid.languages, {"all": 1_400_000})}
+        tokens = {"all": 65_000_000, "language": {code: {"all": 1_400_000} for code in grid.languages}}
         found.append(
             {"stage": "finetune", **of, "loss": loss, "held_out": held_out, "trainable_share": share, "tokens": tokens}
         )

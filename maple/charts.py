@@ -176,7 +176,9 @@ def merges(rows: Sequence[dict], bound: float) -> dict | None:
             scale=alt.Scale(type="log"),
             axis=alt.Axis(format="~e", tickCount=8, grid=True),
         ),
-        y=alt.Y("way:N", title=None, sort=_ordered(rows, "way"), axis=alt.Axis(grid=False, ticks=False, labelLimit=260)),
+        y=alt.Y(
+            "way:N", title=None, sort=_ordered(rows, "way"), axis=alt.Axis(grid=False, ticks=False, labelLimit=260)
+        ),
         yOffset=alt.YOffset("bits:N", sort=bits),
         color=alt.Color("bits:N", title="bits", scale=_palette(bits)),
         tooltip=[

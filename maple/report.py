@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maple import charts
-from maple.page.asked import figure_rows, lost_english, told
+from maple.page.asked import figure_rows, lost_english, sentence, told, two_decimals
 from maple.page.cards import SHOWN, losses, plain, run_cards
 from maple.page.checks import QUIRKS, counts, coverage, flip_rates, missing, quirks, row_faults
 from maple.page.glance import best_runs, count_runs
@@ -128,8 +128,8 @@ def report(
 
     `summary` is maple.summary.summarize's, `groups` its summarize_groups', `questions` maple.questions.questions',
     `languages` are rows of the language table, `low_classes` the Joshi classes called low-resource, `tasks` give
-    "headline", "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for a method without one),
-    `cards` the run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of
+    "headline", "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for one without), `cards`
+    the run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of
     what was wrong with the benchmarks' rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
@@ -150,7 +150,7 @@ def report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"points": points, "plain": plain}
+    environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
     return environment.get_template("report.html.jinja").render(
         note=note,
         percent=f"{100 * questions['confidence']:g}",

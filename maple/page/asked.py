@@ -10,6 +10,21 @@ _LABELS = {"rank": "{bits} bits", "bits": "rank {rank}", "english": "{method}", 
 _SIDES = {"low_resource": "Low-resource", "high_resource": "High-resource"}
 
 
+def two_decimals(value: float) -> str:
+    """Return a number of points with its sign: -0.618 -> "−0.62"."""
+    text = f"{value:+.2f}"
+    return text.replace("-", "−") if text.strip("+-0.") else "0.00"
+
+
+def sentence(text: str) -> str:
+    """Return a text with its first letter a capital; what else stands in it may be a name."""
+    return text[:1].upper() + text[1:]
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' if number != 1 else ''}"
+
+
 def scale(answer: Mapping, least: float) -> dict[str, float]:
     """Return where an effect, its interval and the smallest effect of interest lie from 0 to 100, zero being at 50."""
     bounds = [abs(answer[name]) for name in ("effect", "low", "high") if answer[name] is not None]
@@ -70,9 +85,9 @@ def told(questions: Mapping) -> list[dict]:
             found.append({**answer, "asked": False})
             continue
         codes = {code for codes in answer["cells"].values() for code in codes}
-        cells, runs = sum(map(len, answer["cells"].values())), len(answer["runs"])
-        where = "English" if codes == {ENGLISH} else f"{len(codes)} language{'s' if len(codes) > 1 else ''}"
-        compared = f"{runs} runs in {cells} cells, of {len(answer['cells'])} tasks and {where}"
+        cells, runs = _counted(sum(map(len, answer["cells"].values())), "cell"), _counted(len(answer["runs"]), "run")
+        where = "English" if codes == {ENGLISH} else _counted(len(codes), "language")
+        compared = f"{runs} in {cells}, of {_counted(len(answer['cells']), 'task')} and {where}"
         found.append(
             {
                 **dict.fromkeys(("low_resource", "high_resource", "sizes", "gate")),

@@ -72,8 +72,9 @@ def score_columns(
         for place, language in enumerate(languages)
     ]
     run = pl.DataFrame(
-        [{**{name: row[name] for name in columns}, "run": place} for place, row in enumerate(runs)],
-        schema_overrides={"seed": pl.Int64},
+        [(*(row[name] for name in columns), place) for place, row in enumerate(runs)],
+        schema={**dict.fromkeys(columns, pl.String), "seed": pl.Int64, "run": pl.Int64},
+        orient="row",
     )
     measure = pl.DataFrame(
         [(row["task"] or "all", row["metric"] or "headline", place) for place, row in enumerate(measures)],
