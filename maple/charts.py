@@ -192,7 +192,7 @@ def merges(rows: Sequence[dict], bound: float) -> dict | None:
             "chosen:N", title="evaluated", scale=alt.Scale(domain=["yes", "no"], range=["diamond", "circle"])
         )
     )
-    chart = alt.layer(limit, points).properties(width=560, height=alt.Step(30))
+    chart = alt.layer(limit, points).properties(width=620, height=alt.Step(13))
     return _specification(chart, "Divergence of each way to use an adapter from the model that was trained")
 
 
@@ -213,7 +213,12 @@ def held_out(rows: Sequence[dict]) -> dict | None:
             "run:N", "language:N", alt.Tooltip("before:Q", format=".3f"), alt.Tooltip("after:Q", format=".3f"),
         ],
     )  # fmt: skip
-    x = alt.X("before:Q", title="bits a byte", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g", tickCount=5))
+    x = alt.X(
+        "before:Q",
+        title="bits a byte",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(format="~g", tickCount=5, grid=False),
+    )
     panel = alt.layer(
         base.mark_rule(strokeWidth=1.5, opacity=0.65).encode(x=x, x2="after:Q"),
         base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill="var(--page)").encode(x=x),
