@@ -69,6 +69,8 @@ def losses(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
 
 def plain(value: object) -> str:
     """Return a card's value as text: numbers short, mappings and lists as JSON."""
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict | list):
