@@ -296,7 +296,7 @@ def test_quirks_say_what_cannot_be_said(page):
 
 def test_flip_rates_stand_beside_the_runs(page):
     heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", page[page.index("Quirks by run") :].split("</thead>")[0])
-    assert {row[heads.index("another one alone, %")] for row in table(page, "Quirks by run")} == {"25.0"}
+    assert {row[heads.index("flipped, %")] for row in table(page, "Quirks by run")} == {"25.0"}
 
 
 def test_the_rows_of_a_dataset_are_counted_from_made_to_learnt_and_paid(page):
