@@ -1,7 +1,8 @@
 """Charts: Vega-Lite specifications for the report, drawn with Altair.
 
 Colours are CSS variables of the page (`var(--series-1)`), so that one chart suits light, dark and print. Values are in
-points of 100.
+points of 100. `usermeta` holds about how high a chart will be, in pixels, so that the page keeps the place free and
+nothing moves when it is drawn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,8 @@ def _ordered(rows: Sequence[dict], key: str) -> list:
     return list(dict.fromkeys(row[key] for row in rows))
 
 
-def _specification(chart: alt.TopLevelMixin, description: str) -> dict:
-    return chart.properties(description=description).to_dict()
+def _specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict:
+    return chart.properties(description=description, usermeta={"height": round(height)}).to_dict()
 
 
 def _change(title: str, axis: type, **options) -> alt.X | alt.Y:
@@ -76,7 +77,9 @@ def capacity(rows: Sequence[dict], x: str, colour: str) -> dict | None:
         row=alt.Row("group:N", title=None, sort=_ordered(rows, "group")),
     )
     return _specification(
-        chart, f"Change against the untouched base over {x}, with intervals; one line a value of {colour}"
+        chart,
+        f"Change against the untouched base over {x}, with intervals; one line a value of {colour}",
+        60 + 170 * len(_ordered(rows, "group")),
     )
 
 
@@ -102,7 +105,9 @@ def changes(rows: Sequence[dict]) -> dict | None:
     chart = panels.facet(
         data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=_ordered(rows, "series"))
     )
-    return _specification(chart, "Change against the untouched base in each language, with intervals")
+    return _specification(
+        chart, "Change against the untouched base in each language, with intervals", 70 + 20 * len(languages)
+    )
 
 
 def contrasts(rows: Sequence[dict], whole: Mapping, least: float, bound: float | None = None) -> dict | None:
@@ -150,6 +155,8 @@ def contrasts(rows: Sequence[dict], whole: Mapping, least: float, bound: float |
         )
     )
     drawn = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
+    labels = len(_ordered(rows, "label"))
+    height = 50 * len(panels) + 19 * labels if stacked else 55 + (34 if sides else 19) * labels
     facet = {"data": alt.Data(values=list(rows))}
     if stacked:
         chart = drawn.facet(
@@ -157,7 +164,7 @@ def contrasts(rows: Sequence[dict], whole: Mapping, least: float, bound: float |
         ).resolve_scale(y="independent")  # fmt: skip
     else:
         chart = drawn.facet(**facet, column=alt.Column("panel:N", title=None, sort=panels))
-    return _specification(chart, "Effects with intervals: what the answer is made of")
+    return _specification(chart, "Effects with intervals: what the answer is made of", height)
 
 
 def merges(rows: Sequence[dict], bound: float) -> dict | None:
@@ -186,6 +193,7 @@ def merges(rows: Sequence[dict], bound: float) -> dict | None:
             alt.Tooltip("kl:Q", format=".2g"), alt.Tooltip("agreement:Q", format=".1f"),
         ],
     )  # fmt: skip
+    height = 50 + 16 * len(bits) * len(_ordered(rows, "way"))
     limit = alt.Chart(alt.Data(values=[{"bound": bound}])).mark_rule(stroke="var(--series-2)").encode(x="bound:Q")
     points = base.mark_point(size=60, opacity=0.85, strokeWidth=1.6).encode(
         shape=alt.Shape(
@@ -193,7 +201,7 @@ def merges(rows: Sequence[dict], bound: float) -> dict | None:
         )
     )
     chart = alt.layer(limit, points).properties(width=620, height=alt.Step(13))
-    return _specification(chart, "Divergence of each way to use an adapter from the model that was trained")
+    return _specification(chart, "Divergence of each way to use an adapter from the model that was trained", height)
 
 
 def held_out(rows: Sequence[dict]) -> dict | None:
@@ -213,6 +221,7 @@ def held_out(rows: Sequence[dict]) -> dict | None:
             "run:N", "language:N", alt.Tooltip("before:Q", format=".3f"), alt.Tooltip("after:Q", format=".3f"),
         ],
     )  # fmt: skip
+    height = 68 + 18 * len(_ordered(rows, "language"))
     x = alt.X(
         "before:Q",
         title="bits a byte",
@@ -227,7 +236,7 @@ def held_out(rows: Sequence[dict]) -> dict | None:
     chart = panel.facet(
         data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=panels)
     )  # fmt: skip
-    return _specification(chart, "Bits a byte of held-out text before (hollow) and after finetuning (filled)")
+    return _specification(chart, "Bits a byte of held-out text before (hollow) and after finetuning (filled)", height)
 
 
 def losses(rows: Sequence[dict]) -> dict | None:
@@ -252,7 +261,7 @@ def losses(rows: Sequence[dict]) -> dict | None:
         .properties(width=_facet_width(len(_ordered(rows, "series"))), height=170)
         .facet(column=alt.Column("series:N", title=None, sort=_ordered(rows, "series")))
     )
-    return _specification(chart, "Training loss over steps, one line a run")
+    return _specification(chart, "Training loss over steps, one line a run", 238)
 
 
 def shares(rows: Sequence[dict]) -> dict | None:
@@ -282,4 +291,4 @@ def shares(rows: Sequence[dict]) -> dict | None:
         base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_point(filled=True, size=46, opacity=1).encode(y=_change("change, points", alt.Y)),
     ).properties(width=620, height=230)
-    return _specification(chart, "Change against the untouched base over the trained share of the parameters")
+    return _specification(chart, "Change against the untouched base over the trained share of the parameters", 280)

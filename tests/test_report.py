@@ -424,6 +424,12 @@ def browser(tmp_path):
         yield opened
 
 
+def shown(browser, page):
+    """Open a page and wait until its charts are drawn: before that what stands below them moves."""
+    browser.open(page)
+    browser.wait(lambda: browser.tell("document.documentElement.dataset.drawn") == "all")
+
+
 def rows_of(browser, table):
     return browser.tell(f"[...document.querySelectorAll('#{table} tbody tr')].map((row) => row.cells[0].textContent)")
 
@@ -439,8 +445,7 @@ def told(browser, name):
 
 
 def test_a_browser_draws_every_chart(page, browser):
-    browser.open(page)
-    browser.wait(lambda: browser.tell("document.documentElement.dataset.drawn") == "all")
+    shown(browser, page)
     for name in FIGURES:
         assert browser.tell(f"document.querySelectorAll('#chart-{name} svg [class^=mark-]').length"), name
     assert "could not be drawn" not in browser.tell("document.querySelector('main').textContent")
@@ -448,7 +453,7 @@ def test_a_browser_draws_every_chart(page, browser):
 
 
 def test_a_click_on_a_head_sorts_the_leaderboard_and_the_next_one_turns_it(browser):
-    browser.open(page_of(scored=scores(GRID, by_rank)))
+    shown(browser, page_of(scored=scores(GRID, by_rank)))
     assert sorted_by(browser, "leaders") == [["score", "descending"]]
     small = ["little · lora-r2-4bit", "little · lora-r2-16bit"]
     assert sorted(rows_of(browser, "leaders")[:2]) == sorted(small)
@@ -462,7 +467,7 @@ def test_a_click_on_a_head_sorts_the_leaderboard_and_the_next_one_turns_it(brows
 
 
 def test_by_keyboard_alone_a_language_and_a_task_are_chosen_and_a_column_sorted(browser):
-    browser.open(page_of(scored=scores(GRID, by_rank)))
+    shown(browser, page_of(scored=scores(GRID, by_rank)))
     assert all("r2" in name for name in rows_of(browser, "leaders")[:2])
     browser.tab_to("#leaders-task")
     browser.type("xnli")
@@ -483,7 +488,7 @@ def test_by_keyboard_alone_a_language_and_a_task_are_chosen_and_a_column_sorted(
 
 
 def test_a_group_has_its_interval_over_all_tasks_and_a_plain_mean_in_one(browser):
-    browser.open(page_of(scored=scores(GRID, by_rank)))
+    shown(browser, page_of(scored=scores(GRID, by_rank)))
     browser.tab_to("#leaders-scope")
     browser.type("High")
     first = browser.tell("document.querySelector('#leaders tbody tr').textContent")
@@ -499,7 +504,7 @@ def test_a_press_on_a_group_hides_its_languages_in_the_heat_map(page, browser):
     def heads():
         return browser.tell("[...document.querySelectorAll('#heat thead tr:last-child th')].map((h) => h.textContent)")
 
-    browser.open(page)
+    shown(browser, page)
     assert {"English", "العربية", "Swahili"} <= set(heads())
     browser.click("#scores .toggles button:nth-child(2)")
     assert "Swahili" not in heads() and "English" in heads()
@@ -509,7 +514,7 @@ def test_a_press_on_a_group_hides_its_languages_in_the_heat_map(page, browser):
 
 
 def test_arrow_keys_walk_the_heat_map_and_it_tells_each_cell(page, browser):
-    browser.open(page)
+    shown(browser, page)
     browser.tab_to("#heat td")
     assert "toy · untouched base, All: 50.0 (" in told(browser, "heat-status")
     browser.press("ArrowDown")
@@ -523,19 +528,19 @@ def test_arrow_keys_walk_the_heat_map_and_it_tells_each_cell(page, browser):
 
 
 def test_the_page_follows_the_colours_of_the_reader_and_prints_without_its_controls(page, browser):
-    browser.open(page)
+    shown(browser, page)
     shade = "getComputedStyle(document.body).backgroundColor"
-    shown = "getComputedStyle(document.querySelector('nav')).display !== 'none'"
+    contents = "getComputedStyle(document.querySelector('nav')).display !== 'none'"
     light = browser.tell(shade)
     browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    assert browser.tell(shade) != light and browser.tell(shown)
+    assert browser.tell(shade) != light and browser.tell(contents)
     browser.send("Emulation.setEmulatedMedia", media="print")
-    assert browser.tell(shade) == "rgb(255, 255, 255)" and not browser.tell(shown)
+    assert browser.tell(shade) == "rgb(255, 255, 255)" and not browser.tell(contents)
 
 
 def test_a_browser_shows_rows_of_the_chosen_dataset_and_language(browser):
     sets = [a_set(output="One."), a_set("second", output="Two."), a_set("second", **ARABIC)]
-    browser.open(page_of(sets=sets))
+    shown(browser, page_of(sets=sets))
     first = browser.tell("document.querySelector('#reader .sides').innerHTML")
     assert "Kept: 1 of 1,234" in first and "Dropped: 1 of 6" in first
     assert '<dd dir="auto" lang="en-Latn">One.</dd>' in first and "<b>refusal</b>" in first
@@ -556,7 +561,6 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     model = BASE | {"model": RUNS}
     tuned = model | {"dataset": RUNS, "method": RUNS, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
     languages = [{**LANGUAGES[0], "name": RUNS}, *LANGUAGES[1:]]
-    browser.open(page_of([model, tuned], languages, sets=[evil]))
-    browser.wait(lambda: browser.tell("document.documentElement.dataset.drawn") == "all")
+    shown(browser, page_of([model, tuned], languages, sets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")
     assert browser.tell("document.images.length") == 0 and "<img" in browser.tell("document.body.textContent")
