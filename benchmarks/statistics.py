@@ -159,7 +159,8 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
         "questions": lambda: questions(scores, languages, settings),
         "page": lambda: report(
             **found, languages=languages, low_classes=settings["low_resource_classes"], tasks=grid.measures,
-            runs=grid.runs[:runs], cards=cards(grid), sets=sets(grid), note=config["note"],
+            runs=grid.runs[:runs], finetuned_in=grid.dataset_languages, cards=cards(grid), sets=sets(grid),
+            note=config["note"],
             quality=pl.DataFrame(schema=["task", "language", "rows", "repaired", "faulty", "reasons"]),
         ),
     }  # fmt: skip

@@ -119,6 +119,7 @@ def report(
     low_classes: Sequence[int],
     tasks: Mapping[str, Mapping],
     runs: Sequence[Mapping],
+    finetuned_in: Mapping[str, Sequence[str]],
     cards: Sequence[Mapping],
     sets: Sequence[Mapping],
     quality: pl.DataFrame,
@@ -128,9 +129,10 @@ def report(
 
     `summary` is maple.summary.summarize's, `groups` its summarize_groups', `questions` maple.questions.questions',
     `languages` are rows of the language table, `low_classes` the Joshi classes called low-resource, `tasks` give
-    "headline", "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for one without), `cards`
-    the run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of
-    what was wrong with the benchmarks' rows, `note` says what this grid is.
+    "headline", "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for one without),
+    `finetuned_in` gives each dataset's codes, `cards` are the run cards that there are, `sets` are
+    maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was wrong with the benchmarks' rows,
+    `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
     ordered = order_languages(languages, low_classes)
@@ -142,7 +144,7 @@ def report(
     merged = merges(views, cards)
     held_out, held_out_points = held_out_bits(views, cards, ordered)
     drawn = _figures(views, ordered, cards, questions, merged, held_out_points)
-    data = {"confidence": questions["confidence"], **score_columns(summary, groups, ordered, tasks, views)}
+    scores = score_columns(summary, groups, ordered, tasks, views, finetuned_in)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -181,6 +183,6 @@ def report(
         run_cards=run_cards(views, cards),
         shown_elsewhere=SHOWN,
         language_names=names,
-        data=_embedded_json({**data, "heldOut": held_out, "readable": to_read, "charts": drawn}),
+        data=_embedded_json({**scores, "heldOut": held_out, "readable": to_read, "charts": drawn}),
         javascript=_javascript() if drawn else "",
     )

@@ -128,15 +128,16 @@ def cards(runs):
 
 
 LOW = [0, 1, 2]
+SEEN = {"little": ["eng_Latn", "swh_Latn"]}
 SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 0.5, "english_bound": 2.0}
 
 
 def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY, scored=None):
     found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
-    summary, groups = summarize(found), summarize_groups(found, language_groups(languages, LOW, {}))
+    summary, groups = summarize(found), summarize_groups(found, language_groups(languages, LOW, SEEN))
     given = cards(runs) if given is None else given
     asked = questions(found, languages, SETTINGS)
-    return report(summary, groups, asked, languages, LOW, TASKS, runs, given, sets, quality, note)
+    return report(summary, groups, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)
 
 
 class Page(HTMLParser):
@@ -498,6 +499,9 @@ def test_a_group_has_its_interval_over_all_tasks_and_a_plain_mean_in_one(browser
     first = browser.tell("document.querySelector('#leaders tbody tr').textContent")
     assert "100.0" in first and "+50.0" in first and "no interval" in first
     assert "intervals over all tasks alone" in told(browser, "leaders-status")
+    browser.press("Tab")
+    browser.type("unseen")
+    assert told(browser, "leaders-status").startswith("4 runs: accuracy of xnli, unseen in finetuning, 4 item scores")
 
 
 def test_a_press_on_a_group_hides_its_languages_in_the_heat_map(page, browser):

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from maple.page.runs import GROUPS
 from maple.questions import NOT_ASKED
 from maple.summary import ENGLISH
 
 # What is compared in a line of an answer that is one of several of its part.
 _LABELS = {"rank": "{bits} bits", "bits": "rank {rank}", "english": "{method}", "exchange": "{method}"}
-_SIDES = {"low_resource": "Low-resource", "high_resource": "High-resource"}
+_SIDES = {f"{group}_resource": GROUPS[group] for group in ("high", "low")}
 
 
 def two_decimals(value: float) -> str:

@@ -24,10 +24,19 @@ def _label(kind: str, group: str) -> str:
     }.get(kind, group)
 
 
-def _members(kind: str, group: str, languages: Sequence[Mapping]) -> list[int] | None:
-    """Return the places of a group's languages; None where they differ between datasets."""
-    column = {"resource": "group", "class": "joshi_class", "script": "script", "family": "family"}.get(kind)
-    return column and [place for place, language in enumerate(languages) if language[column] == group]
+def _members(
+    kind: str, group: str, languages: Sequence[Mapping], finetuned_in: Mapping[str, Sequence[str]]
+) -> list[int] | dict[str, list[int]]:
+    """Return the places of a group's languages, by dataset where they differ between datasets."""
+    if kind == "seen":
+        return {
+            dataset: [
+                place for place, language in enumerate(languages) if (language["code"] in codes) == (group == "seen")
+            ]
+            for dataset, codes in finetuned_in.items()
+        }
+    column = {"resource": "group", "class": "joshi_class"}.get(kind, kind)
+    return [place for place, language in enumerate(languages) if language[column] == group]
 
 
 def score_columns(
@@ -36,14 +45,15 @@ def score_columns(
     languages: Sequence[Mapping],
     tasks: Mapping[str, Mapping],
     views: Sequence[Mapping],
+    finetuned_in: Mapping[str, Sequence[str]],
 ) -> dict:
     """Return runs, languages, measures, scopes and rows.
 
     A measure is a metric of a task; the first is the mean of all tasks' headlines. A scope is what languages a score is
-    of: the first all of them, then groups, then each by itself; `languages` are their places, null where they differ
-    between datasets. `rows` are columns: run, measure and scope, places in the lists, then mean, low, high, change,
-    change_low and change_high in hundredths of a point, null where there is none, and n (item scores). The runs beside
-    `views` are means over seeds, with seed null.
+    of: the first all of them, then groups, then each by itself; `languages` are their places, by dataset where they
+    differ between datasets (`finetuned_in` gives each dataset's codes). `rows` are columns: run, measure and scope,
+    places in the lists, then mean, low, high, change, change_low and change_high in hundredths of a point, null where
+    there is none, and n (item scores). The runs beside `views` are means over seeds, with seed null.
     """
     columns = ("model", "dataset", "method", "seed")
     seeded = groups.filter(pl.col("seed").is_null())
@@ -62,7 +72,12 @@ def score_columns(
     kinds = groups.filter(pl.col("kind") != "language").select("kind", "group").unique(maintain_order=True).rows()
     scopes = [{"kind": None, "group": None, "label": "All languages", "languages": list(range(len(languages)))}]
     scopes += [
-        {"kind": kind, "group": group, "label": _label(kind, group), "languages": _members(kind, group, languages)}
+        {
+            "kind": kind,
+            "group": group,
+            "label": _label(kind, group),
+            "languages": _members(kind, group, languages, finetuned_in),
+        }
         for wanted in KINDS
         for kind, group in sorted(kinds)
         if kind == wanted

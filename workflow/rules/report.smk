@@ -62,6 +62,7 @@ rule report:
         runs=STUDY.runs,
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
+        finetuned_in=STUDY.dataset_languages,
         identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
         low_classes=config["report"]["low_resource_classes"],
         note=config["note"],

@@ -18,6 +18,7 @@ page = report(
     low_classes=snakemake.params.low_classes,
     tasks=snakemake.params.tasks,
     runs=snakemake.params.runs,
+    finetuned_in=snakemake.params.finetuned_in,
     cards=read_cards(snakemake.input.cards),
     sets=read_sets(
         snakemake.input.examples,
