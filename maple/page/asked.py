@@ -1,6 +1,6 @@
 """The five questions: their answers as the page tells them, and the rows of their figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from maple.page.runs import GROUPS
 from maple.questions import NOT_ASKED
@@ -103,5 +103,5 @@ def told(questions: Mapping) -> list[dict]:
 
 def lost_english(questions: Mapping) -> Mapping | None:
     """Return the answer on English, or None where it was not asked."""
-    answers: Sequence[Mapping] = [answer for answer in questions["questions"] if answer["question"] == "english"]
-    return next((answer for answer in answers if answer["verdict"] != NOT_ASKED), None)
+    found = {answer["question"]: answer for answer in questions["questions"] if answer["verdict"] != NOT_ASKED}
+    return found.get("english")
