@@ -568,3 +568,23 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     shown(browser, page_of([model, tuned], languages, sets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")
     assert browser.tell("document.images.length") == 0 and "<img" in browser.tell("document.body.textContent")
+
+
+def test_a_change_is_sure_only_after_the_correction_over_all_runs_and_languages(browser):
+    # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80. Six more are beyond zero, but only uncorrected.
+    right = {run["method"]: {None: 40, 2: 46, 4: 80}[run["rank"]] for run in GRID}
+    hundred = pl.DataFrame({"number": range(100)})
+    found = scores(GRID).filter(item="0").join(hundred, how="cross")
+    found = found.with_columns(
+        item=pl.col("number").cast(pl.String),
+        value=(pl.col("number") < pl.col("method").replace_strict(right)).cast(pl.Float64),
+    )
+    shown(browser, page_of(scored=found.select(SCORE_SCHEMA.keys())))
+    browser.tab_to("#leaders-scope")
+    browser.type("Swahili")
+    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [6, 7].map((at) => row.cells[at]))"
+    cells = browser.tell(
+        f"{lines}.map(([change, interval]) => [change.className, change.textContent, interval.dataset.v])"
+    )
+    assert [cell[:2] for cell in cells] == 2 * [["sure", "+40.0"]] + 2 * [["", "+6.0"]] + [["", "–"]]
+    assert all(float(low) > 0 for _, _, low in cells[:4])

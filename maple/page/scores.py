@@ -53,7 +53,9 @@ def score_columns(
     of: the first all of them, then groups, then each by itself; `languages` are their places, by dataset where they
     differ between datasets (`finetuned_in` gives each dataset's codes). `rows` are columns: run, measure and scope,
     places in the lists, then mean, low, high, change, change_low and change_high in hundredths of a point, null where
-    there is none, and n (item scores). The runs beside `views` are means over seeds, with seed null.
+    there is none, n (item scores), and sure: 1 where the change is not nought after Holm's correction over all runs
+    and groups of its kind, 0 where that is open, null where nothing is corrected (a single task, all languages). The
+    runs beside `views` are means over seeds, with seed null.
     """
     columns = ("model", "dataset", "method", "seed")
     seeded = groups.filter(pl.col("seed").is_null())
@@ -101,16 +103,20 @@ def score_columns(
         schema=["kind", "group", "scope"],
         orient="row",
     )
-    of_tasks = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"))
-    of_groups = groups.with_columns(task=pl.lit("all"), metric=pl.lit("headline"))
-    wanted = [*columns, "task", "metric", "kind", "group", *_VALUES, "n"]
+    of_tasks = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"), sure=pl.lit(None, pl.Int8))
+    of_groups = groups.with_columns(
+        task=pl.lit("all"),
+        metric=pl.lit("headline"),
+        sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8),
+    )
+    wanted = [*columns, "task", "metric", "kind", "group", *_VALUES, "n", "sure"]
     rows = (
         pl.concat([of_tasks.select(wanted), of_groups.select(wanted)])
         .join(run, on=columns, nulls_equal=True)
         .join(measure, on=["task", "metric"])
         .join(scope, on=["kind", "group"])
         .sort("measure", "scope", "run")
-        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n")
+        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure")
     )
     return {
         "runs": runs,
