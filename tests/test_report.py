@@ -571,7 +571,7 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
 
 
 def test_a_change_is_sure_only_after_the_correction_over_all_runs_and_languages(browser):
-    # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80. Six more are beyond zero, but only uncorrected.
+    # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80: six more are beyond zero, but uncorrected.
     right = {run["method"]: {None: 40, 2: 46, 4: 80}[run["rank"]] for run in GRID}
     hundred = pl.DataFrame({"number": range(100)})
     found = scores(GRID).filter(item="0").join(hundred, how="cross")
