@@ -143,7 +143,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
 
     from maple.questions import questions
     from maple.report import report
-    from maple.summary import item_scores, language_groups, summarize, summarize_groups
+    from maple.summary import item_scores, language_groups, summarize, summarize_groups, summarize_groups_by_task
 
     config, grid = study()
     settings, languages = config["report"], list(grid.languages.values())
@@ -156,6 +156,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     steps = {
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
+        "groups_by_task": lambda: summarize_groups_by_task(scores, groups),
         "questions": lambda: questions(scores, languages, settings),
         "page": lambda: report(
             **found, languages=languages, low_classes=settings["low_resource_classes"], tasks=grid.measures,
@@ -165,14 +166,14 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
         ),
     }  # fmt: skip
     print(f"{np.count_nonzero(~np.isnan(scores.values)):,} item scores, {len(scores.runs)} runs, {len(files):,} files")
-    print(f"{'reading':12}{read - started:7.1f} s")
+    print(f"{'reading':16}{read - started:7.1f} s")
     for name, step in steps.items():
         start = time.perf_counter()
         found[name] = step()
-        print(f"{name:12}{time.perf_counter() - start:7.1f} s")
+        print(f"{name:16}{time.perf_counter() - start:7.1f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{'all':12}{time.perf_counter() - started:7.1f} s, {peak:.2f} GiB at most")
-    print(f"{'the page':12}{len(found['page'].encode()) / 1e6:7.1f} MB")
+    print(f"{'all':16}{time.perf_counter() - started:7.1f} s, {peak:.2f} GiB at most")
+    print(f"{'the page':16}{len(found['page'].encode()) / 1e6:7.1f} MB")
     if page:
         page.write_text(found["page"], encoding="utf-8")
 

@@ -114,6 +114,7 @@ def _figures(
 def report(
     summary: pl.DataFrame,
     groups: pl.DataFrame,
+    groups_by_task: pl.DataFrame,
     questions: Mapping,
     languages: Sequence[Mapping],
     low_classes: Sequence[int],
@@ -127,12 +128,12 @@ def report(
 ) -> str:
     """Return the report as one HTML page that loads nothing.
 
-    `summary` is maple.summary.summarize's, `groups` its summarize_groups', `questions` maple.questions.questions',
-    `languages` are rows of the language table, `low_classes` the Joshi classes called low-resource, `tasks` give
-    "headline", "chance" and "languages" (codes) by name, `runs` are the grid's (rank is None for one without),
-    `finetuned_in` gives each dataset's codes, `cards` are the run cards that there are, `sets` are
-    maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what was wrong with the benchmarks' rows,
-    `note` says what this grid is.
+    `summary` is maple.summary.summarize's, `groups` its summarize_groups', `groups_by_task` its
+    summarize_groups_by_task's, `questions` maple.questions.questions', `languages` are rows of the language table,
+    `low_classes` the Joshi classes called low-resource, `tasks` give "headline", "chance" and "languages" (codes) by
+    name, `runs` are the grid's (rank is None for one without), `finetuned_in` gives each dataset's codes, `cards` are
+    the run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what
+    was wrong with the benchmarks' rows, `note` says what this grid is.
     A part without data is left out. All text from models and data is escaped.
     """
     ordered = order_languages(languages, low_classes)
@@ -144,7 +145,7 @@ def report(
     merged = merges(views, cards)
     held_out, held_out_points = held_out_bits(views, cards, ordered)
     drawn = _figures(views, ordered, cards, questions, merged, held_out_points)
-    scores = score_columns(summary, groups, ordered, tasks, views, finetuned_in)
+    scores = score_columns(summary, groups, groups_by_task, ordered, tasks, views, finetuned_in)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -10,7 +10,7 @@ from project import ROOT
 from maple.questions import questions
 from maple.report import report
 from maple.scoring import SCORE_SCHEMA
-from maple.summary import item_scores, language_groups, summarize, summarize_groups
+from maple.summary import item_scores, language_groups, summarize, summarize_groups, summarize_groups_by_task
 
 BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
 GRID = [
@@ -134,10 +134,12 @@ SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 
 
 def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY, scored=None):
     found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
-    summary, groups = summarize(found), summarize_groups(found, language_groups(languages, LOW, SEEN))
+    grouped = language_groups(languages, LOW, SEEN)
+    summary, groups = summarize(found), summarize_groups(found, grouped)
+    by_task = summarize_groups_by_task(found, grouped)
     given = cards(runs) if given is None else given
     asked = questions(found, languages, SETTINGS)
-    return report(summary, groups, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)
+    return report(summary, groups, by_task, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)
 
 
 class Page(HTMLParser):
@@ -488,20 +490,24 @@ def test_by_keyboard_alone_a_language_and_a_task_are_chosen_and_a_column_sorted(
     assert browser.tell("document.activeElement.id") == "leaders-search"
 
 
-def test_a_group_has_its_interval_over_all_tasks_and_a_plain_mean_in_one(browser):
-    shown(browser, page_of(scored=scores(GRID, by_rank)))
+def test_a_group_has_its_interval_in_a_task_and_a_plain_mean_in_another_metric(browser):
+    found = scores(GRID, by_rank)
+    other = found.filter(task="xnli").with_columns(metric=pl.lit("rank_accuracy"))
+    shown(browser, page_of(scored=pl.concat([found, other])))
+    first = "document.querySelector('#leaders tbody tr').textContent"
     browser.tab_to("#leaders-scope")
     browser.type("High")
-    first = browser.tell("document.querySelector('#leaders tbody tr').textContent")
-    assert "100.0" in first and "no interval" not in first
+    assert "100.0" in browser.tell(first) and "no interval" not in browser.tell(first)
     browser.press("Tab", modifiers=SHIFT)
-    browser.type("xnli")
-    first = browser.tell("document.querySelector('#leaders tbody tr').textContent")
-    assert "100.0" in first and "+50.0" in first and "no interval" in first
-    assert "intervals over all tasks alone" in told(browser, "leaders-status")
+    browser.type("xnli: a")
+    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, High-resource, 8 item scores a run")
+    assert "+50.0" in browser.tell(first) and "no interval" not in browser.tell(first)
+    browser.press("ArrowDown", times=2)
+    assert "+50.0" in browser.tell(first) and "no interval" in browser.tell(first)
+    assert "intervals in headline metrics alone" in told(browser, "leaders-status")
     browser.press("Tab")
     browser.type("unseen")
-    assert told(browser, "leaders-status").startswith("4 runs: accuracy of xnli, unseen in finetuning, 4 item scores")
+    assert told(browser, "leaders-status").startswith("4 runs: rank_accuracy of xnli, unseen in finetuning, 4 item")
 
 
 def test_a_press_on_a_group_hides_its_languages_in_the_heat_map(page, browser):

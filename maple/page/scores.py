@@ -42,6 +42,7 @@ def _members(
 def score_columns(
     summary: pl.DataFrame,
     groups: pl.DataFrame,
+    groups_by_task: pl.DataFrame,
     languages: Sequence[Mapping],
     tasks: Mapping[str, Mapping],
     views: Sequence[Mapping],
@@ -54,8 +55,8 @@ def score_columns(
     differ between datasets (`finetuned_in` gives each dataset's codes). `rows` are columns: run, measure and scope,
     places in the lists, then mean, low, high, change, change_low and change_high in hundredths of a point, null where
     there is none, n (item scores), and sure: 1 where the change is not nought after Holm's correction over all runs
-    and groups of its kind, 0 where that is open, null where nothing is corrected (a single task, all languages). The
-    runs beside `views` are means over seeds, with seed null.
+    and groups of its kind, 0 where that is open, null where nothing is corrected (a language in one task, all
+    languages). The runs beside `views` are means over seeds, with seed null.
     """
     columns = ("model", "dataset", "method", "seed")
     seeded = groups.filter(pl.col("seed").is_null())
@@ -104,9 +105,14 @@ def score_columns(
         orient="row",
     )
     of_tasks = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"), sure=pl.lit(None, pl.Int8))
-    of_groups = groups.with_columns(
-        task=pl.lit("all"),
-        metric=pl.lit("headline"),
+    headline = {name: task["headline"] for name, task in tasks.items()}
+    of_groups = pl.concat(
+        [
+            groups.with_columns(task=pl.lit("all"), metric=pl.lit("headline")),
+            groups_by_task.with_columns(metric=pl.col("task").replace_strict(headline, return_dtype=pl.String)),
+        ],
+        how="diagonal",
+    ).with_columns(
         sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8),
     )
     wanted = [*columns, "task", "metric", "kind", "group", *_VALUES, "n", "sure"]

@@ -12,6 +12,7 @@ rule summarize:
     output:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
+        groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
@@ -34,6 +35,7 @@ rule report:
     input:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
+        groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),

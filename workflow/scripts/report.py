@@ -13,6 +13,7 @@ log_to(snakemake.log[0])
 page = report(
     pl.read_parquet(snakemake.input.summary),
     groups=pl.read_parquet(snakemake.input.groups),
+    groups_by_task=pl.read_parquet(snakemake.input.groups_by_task),
     questions=read_json(snakemake.input.questions),
     languages=snakemake.params.languages,
     low_classes=snakemake.params.low_classes,
