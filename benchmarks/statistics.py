@@ -143,7 +143,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
 
     from maple.questions import questions
     from maple.report import report
-    from maple.summary import item_scores, language_groups, summarize, summarize_groups, summarize_groups_by_task
+    from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups
 
     config, grid = study()
     settings, languages = config["report"], list(grid.languages.values())
@@ -156,7 +156,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     steps = {
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
-        "groups_by_task": lambda: summarize_groups_by_task(scores, groups),
+        "groups_by_task": lambda: summarize_by_task(scores, groups),
         "questions": lambda: questions(scores, languages, settings),
         "page": lambda: report(
             **found, languages=languages, low_classes=settings["low_resource_classes"], tasks=grid.measures,

@@ -129,7 +129,7 @@ def report(
     """Return the report as one HTML page that loads nothing.
 
     `summary` is maple.summary.summarize's, `groups` its summarize_groups', `groups_by_task` its
-    summarize_groups_by_task's, `questions` maple.questions.questions', `languages` are rows of the language table,
+    summarize_by_task's, `questions` maple.questions.questions', `languages` are rows of the language table,
     `low_classes` the Joshi classes called low-resource, `tasks` give "headline", "chance" and "languages" (codes) by
     name, `runs` are the grid's (rank is None for one without), `finetuned_in` gives each dataset's codes, `cards` are
     the run cards that there are, `sets` are maple.viewer.read_sets', `quality` is maple.tasks.quality's count of what

@@ -376,7 +376,7 @@ def summarize_groups(
     )
 
 
-def summarize_groups_by_task(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
+def summarize_by_task(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
     """Average every run's headline scores over the languages of groups in each task by itself.
 
     The columns are `task` and those of summarize_groups; p_holm is corrected within the task. Groups of one language

@@ -10,7 +10,7 @@ from project import ROOT
 from maple.questions import questions
 from maple.report import report
 from maple.scoring import SCORE_SCHEMA
-from maple.summary import item_scores, language_groups, summarize, summarize_groups, summarize_groups_by_task
+from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups
 
 BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
 GRID = [
@@ -136,7 +136,7 @@ def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy."
     found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
     grouped = language_groups(languages, LOW, SEEN)
     summary, groups = summarize(found), summarize_groups(found, grouped)
-    by_task = summarize_groups_by_task(found, grouped)
+    by_task = summarize_by_task(found, grouped)
     given = cards(runs) if given is None else given
     asked = questions(found, languages, SETTINGS)
     return report(summary, groups, by_task, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)

@@ -5,14 +5,7 @@ import polars as pl
 from maple.files import write_json, write_parquet, write_text
 from maple.logs import log_to
 from maple.questions import questions
-from maple.summary import (
-    item_scores,
-    language_groups,
-    summarize,
-    summarize_groups,
-    summarize_groups_by_task,
-    terminal_table,
-)
+from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups, terminal_table
 
 log_to(snakemake.log[0])
 languages, settings = snakemake.params.languages, snakemake.params.settings
@@ -21,7 +14,7 @@ summary = summarize(scores, settings["confidence"])
 grouped = language_groups(languages, settings["low_resource_classes"], snakemake.params.finetuned_in)
 groups = summarize_groups(scores, grouped, settings["confidence"])
 write_parquet(groups, snakemake.output.groups)
-write_parquet(summarize_groups_by_task(scores, grouped, settings["confidence"]), snakemake.output.groups_by_task)
+write_parquet(summarize_by_task(scores, grouped, settings["confidence"]), snakemake.output.groups_by_task)
 write_json(questions(scores, languages, settings), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_parquet(summary, snakemake.output.summary)
