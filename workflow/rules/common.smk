@@ -24,8 +24,8 @@ try:
 except DefinitionError as error:
     raise WorkflowError(str(error)) from None
 
-# The rule `fetch` has the network, and no other: on a cluster each job reads this file once more.
-os.environ["HF_HUB_OFFLINE"] = "1"
+# For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/hub.py).
+os.environ.update(HF_HUB_OFFLINE="1")
 
 
 wildcard_constraints:
