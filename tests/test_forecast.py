@@ -102,7 +102,7 @@ def test_choices_are_read_with_their_prompts_each():
 
 def test_every_row_of_the_table_names_its_source():
     rows = read_hardware(TABLE)
-    assert set(rows) == {"h100", "a100", "4090", "cpu"}
+    assert set(rows) == {"h100", "a100", "rtx4090", "cpu"}
     for row in rows.values():
         assert row["source"] and row["reported"]
         assert all(value > 0 for value in row.values() if isinstance(value, float))
