@@ -6,10 +6,11 @@ import subprocess
 import sys
 from hashlib import sha256
 
+import polars as pl
 import pytest
 import yaml
 from hub import REVISION, Hub
-from project import ROOT
+from project import ROOT, TOY_STUDY, Project
 
 from maple.hub import MODEL_FILES
 from maple.sources import folder_of
@@ -132,23 +133,22 @@ def test_without_a_network_it_says_where_to_run(fetched):
 
 def test_a_study_fetches_its_models_and_rows_and_all_other_jobs_are_offline(project_of_the_hub):
     project, hub = project_of_the_hub
-    prompts = "results/prompts/xcopa/swh_Latn.parquet"
-    assert project.jobs(prompts, "results/base/toy") == {"fetch": 2, "base": 1, "render_prompts": 1}
-    project.snakemake(prompts, "results/base/toy", "env.txt")
+    wanted = ("results/prompts/xcopa/swh_Latn.parquet", "results/base/toy", "results/synthesized/set/swh_Latn.parquet")
+    assert project.jobs(*wanted) == {"fetch": 3, "base": 1, "render_prompts": 1, "synthesize": 1}
+    project.snakemake(*wanted, "env.txt")
     assert "HF_HUB_OFFLINE=1" in (project.folder / "env.txt").read_text().splitlines()
     rows = project.folder / f"results/hub/{folder_of('dataset', 'cambridgeltl/xcopa', REVISION)}"
     assert {path.name for path in rows.glob("*/*.jsonl")} == {"test-0.jsonl", "validation-0.jsonl"}
     weights = (project.folder / "results/base/toy/model.safetensors").stat()
     assert weights.st_nlink == 2, "the base is no second copy"
-    assert project.jobs(prompts, "results/base/toy") == {}
+    assert pl.read_parquet(project.folder / wanted[-1])["output"].to_list() == ["Mwezi."]
+    assert project.jobs(*wanted) == {}
     assert {path for path in hub.loaded if path.endswith("train-0.jsonl")} == set()
 
 
 @pytest.fixture
 def project_of_the_hub(tmp_path, monkeypatch):
     """A study of which a model and the rows of XCOPA lie on the Hub."""
-    from project import Project
-
     (tmp_path / "study").mkdir()
     project = Project.made_in(tmp_path / "study")
     row = {"idx": 0, "premise": "Jua.", "choice1": "a", "choice2": "b", "question": "cause", "label": 0}
@@ -160,11 +160,16 @@ def project_of_the_hub(tmp_path, monkeypatch):
     task["sources"]["hub"]["languages"] = ["swh_Latn", "quy_Latn", "tam_Taml", "vie_Latn", "zho_Hans"]
     project.write("config/tasks/xcopa.yaml", task)
     project.write("config/models/toy.yaml", {"hub": "org/toy", "revision": REVISION})
-    grid = [{"models": ["toy"], "datasets": [], "methods": {}, "seeds": []}]
+    place = {"dataset": "org/set", "revision": REVISION, "files": "{iso639_1}.jsonl"}
+    dataset = {"recipe": "load", "load": {"hub": place}, "curate": {}}
+    project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}})
+    example = (json.dumps({"instruction": "Taja.", "input": "", "output": "Mwezi."}) + "\n").encode()
+    grid = [TOY_STUDY["grid"][0] | {"datasets": ["set"]}]
     project.study(tasks=["xcopa"], task_source="hub", items=None, grid=grid, answers={})
     with open(project.folder / "workflow/rules/report.smk", "a") as rules:
         rules.write('\n\nrule environment:\n    output: "env.txt"\n    shell: "env > {output}"\n')
-    with Hub({"models/org/toy": MODEL, "datasets/cambridgeltl/xcopa": rows}) as hub:
+    sets = {"datasets/cambridgeltl/xcopa": rows, "datasets/org/set": {"en.jsonl": example, "sw.jsonl": example}}
+    with Hub({"models/org/toy": MODEL, **sets}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         yield project, hub
