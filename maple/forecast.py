@@ -222,11 +222,13 @@ class _Known:
     def notes(self) -> list[str]:
         made = [name for name, models in self.study.dataset_models.items() if models]
         bought = [name for name, recipe in self.study.recipes.items() if "openai" in recipe]
+        remote = [name for name in self.study.models if name not in self.local]
         heavy = [name for name, size in self.sizes.items() if 2 * size.parameters > self.row["memory_gb"] * GB]
         return [
             *(f"{name}: {why}; what it computes is left out." for name, why in self.unknown.items()),
             *(f"{name}: made by a model on this machine, whose hours are left out." for name in made),
             *(f"{name}: made by a model behind an endpoint, whose time and price are left out." for name in bought),
+            *(f"{name}: answers behind an endpoint, whose time and price are left out." for name in remote),
             *(f"{name}: its 16-bit weights are larger than the memory of one {self.row['device']}." for name in heavy),
         ]
 
@@ -333,14 +335,17 @@ SECONDS = {"finetune": _finetune_seconds, "merge": _merge_seconds, "generate": _
 
 
 def _took(known: _Known, stage: str, run: Mapping) -> float | None:
-    """Return the seconds that a finished job computed on the forecast's device; None where no card says it."""
+    """Return the seconds of one device that a finished job computed on the forecast's; None where no card says it."""
     card = known.cards.get((run_path(run), stage))
-    if card is None or card.get("carried_over") or card.get("computed") == 0:
+    if card is None or card.get("carried_over") or card.get("computed") == 0 or card.get("resumed_from"):
         return None
     # A card of generation names no device: it is that of the model's other cards.
     others = (card for (path, _), card in known.cards.items() if path.startswith(f"{run['model']}/"))
     device = next((each["hardware"]["device"] for each in (card, *others) if "hardware" in each), "")
-    return card["seconds"] - card.get("start_seconds", 0) if device.startswith(known.row["reported"]) else None
+    if not device.startswith(known.row["reported"]):
+        return None
+    devices = card.get("processes", 1) * card.get("replicas", 1) * card.get("settings", {}).get("tensor_parallel", 1)
+    return (card["seconds"] - card.get("start_seconds", 0)) * devices
 
 
 def _computed(known: _Known, stage: str, runs: Sequence[Mapping]) -> tuple[float, str]:
@@ -427,17 +432,17 @@ def _stages(known: _Known, core_watts: float) -> Iterator[dict]:
     runs = known.sized(study.runs)
     seconds, basis = _computed(known, "generate", runs)
     together = [run for run in study.runs if run["method"] in study.together]
-    jobs = len(study.runs) - len(together) + len({run["model"] for run in together})
+    shared = len(together) - len({run["model"] for run in together})
     starts = [card["start_seconds"] for card in known.cards.values() if "start_seconds" in card]
     start = row["job_s"] + (sum(starts) / len(starts) if starts else row["engine_s"])
     asked = [each for run in runs for each in known.asked[run["model"]].values()]
     tokens = "measured on the bases" if any(known.counted.values()) else "bytes a token assumed, answers at their limit"
     yield stage(
         "generate",
-        jobs,
+        len(study.runs) - shared,
         f"tokens: {tokens}; {basis}",
         tokens=sum(each.items * (each.own + each.shown + each.written) for each in asked),
-        device=seconds + jobs * start,
+        device=seconds + (len(runs) - shared) * start,
         disk=sum(each.items * (COMPLETION_BYTES + COMPRESSED * each.text) for each in asked),
     )
     compared = sum(run["method"] in study.comparable for run in known.adapted)

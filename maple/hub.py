@@ -1,7 +1,7 @@
 """Repositories of the Hub: fetched at a pinned revision, each file held against the Hub's checksum and the last one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import file_digest
 from pathlib import Path
 
@@ -63,6 +63,9 @@ def fetch(repository: Mapping, folder: Path, *, unfinished: Path, card: Path) ->
             f"{name}: the Hub could not be asked ({type(error).__name__}); run `snakemake --until fetch` where there "
             "is a network, it goes on from what is there"
         ) from error
+    # The library hands out what an earlier call left behind when the Hub cannot list a repository.
+    if lacking := list(_wanted(checked.missing_paths, repository["files"])):
+        raise HubError(f"{name}@{revision}: {', '.join(lacking)} could not be loaded; run again")
     for wrong in checked.mismatches:
         (unfinished / wrong["path"]).unlink()
     if checked.mismatches:
@@ -75,6 +78,12 @@ def fetch(repository: Mapping, folder: Path, *, unfinished: Path, card: Path) ->
     os.replace(unfinished, folder)
     size = sum(file["bytes"] for file in files.values())
     return {"kind": kind, "id": name, "revision": revision, "bytes": size, "files": files}
+
+
+def _wanted(paths: Iterable[str], patterns: list[str]) -> Iterable[str]:
+    from huggingface_hub.utils import filter_repo_objects
+
+    return filter_repo_objects(paths, allow_patterns=patterns, ignore_patterns=UNWANTED)
 
 
 def _recorded(folder: Path) -> dict[str, dict]:

@@ -20,11 +20,11 @@ class Hub:
     `repositories` are {"models/ORG/NAME" or "datasets/ORG/NAME": {path: content}}; large files (.safetensors) are
     listed with their SHA-256, others with Git's checksum. `gated` are open to the bearer of `token` alone. `served`
     replaces what is sent of a file, {(repository, path): content}, and leaves what is listed. `asked` are the paths of
-    all requests, `loaded` of those for content, `tokens` what the requests bore.
+    all requests, `loaded` of those for content, `tokens` what the requests bore. `failing` so many listings fail first.
     """
 
-    def __init__(self, repositories, gated=(), token=None):
-        self.repositories, self.served = repositories, {}
+    def __init__(self, repositories, gated=(), token=None, failing=0):
+        self.repositories, self.served, self.failing = repositories, {}, failing
         self.asked, self.loaded, self.tokens = [], [], set()
         hub = self
 
@@ -56,6 +56,9 @@ class Hub:
                 return False
 
             def listing(self, name, revision):
+                if hub.failing and revision:
+                    hub.failing -= 1
+                    return self.send(403, b"", {})
                 if self.refused(name, revision):
                     return
                 entries = []

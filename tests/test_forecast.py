@@ -32,9 +32,9 @@ TABLE = ROOT / "config/hardware.tsv"
 SLOW = {"peak_tflops": 1e-11, "memory_gb_s": 1e-7, "memory_gb": 1e-6, "weight_bytes": 2, "prefill": 1.0, "decode": 1.0}
 
 
-def of(config, results="nothing"):
+def of(config, results="nothing", keep=True):
     study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
-    return forecast(study, config, TABLE, results)
+    return forecast(study, config | {"merge": config["merge"] | {"keep": keep}}, TABLE, results)
 
 
 def stage(made, name):
@@ -157,16 +157,24 @@ def test_what_does_not_fit_and_what_is_not_known_is_said():
     assert made["notes"][0] in table(made)
 
 
+def test_what_an_endpoint_answers_takes_no_hours_here():
+    remote = {"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}
+    alone, beside = (of(DEFAULT | {"grid": [*DEFAULT["grid"], *more]}) for more in ([], [remote]))
+    assert stage(beside, "generate")["jobs"] == stage(alone, "generate")["jobs"] + 1
+    assert stage(beside, "generate")["device_hours"] == stage(alone, "generate")["device_hours"]
+    assert beside["notes"] == ["gpt-4.1: answers behind an endpoint, whose time and price are left out."]
+
+
 def test_an_unknown_device_is_named():
     with pytest.raises(DefinitionError, match=r"forecast\.hardware: .*hardware\.tsv has no 'tpu'; it has h100, a100"):
         of(DEFAULT | {"forecast": {"hardware": "tpu", "devices": 1}})
 
 
 def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_path):
-    def write(method, device, seconds):
-        card = {"seconds": seconds, "trainable_parameters": 10, "hardware": {"device": device}}
+    def write(method, device, seconds, **more):
+        card = {"seconds": seconds, "trainable_parameters": 10, "hardware": {"device": device}, **more}
         path = tmp_path / f"cards/tiny-llama/generated/{method}/seed1/finetune.json"
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(card))
 
     alone = {**DEFAULT["grid"][0], "datasets": ["generated"], "methods": {"lora": {"rank": [4], "bits": [4, 16]}}}
@@ -179,6 +187,11 @@ def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_pa
     measured = stage(of(config, tmp_path), "finetune")
     assert 10 < measured["device_hours"] < 10.1
     assert measured["basis"].endswith("rate measured for 1 runs, 1 by the rate of cpu in the table")
+    write("lora-r4-4bit", "x86_64", 9_000, processes=4)
+    assert stage(of(config, tmp_path), "finetune")["device_hours"] == pytest.approx(measured["device_hours"])
+    write("lora-r4-4bit", "x86_64", 10, resumed_from=100)
+    assert "rate of cpu in the table" in stage(of(config, tmp_path), "finetune")["basis"]
+    write("lora-r4-4bit", "x86_64", 36_000)
     more = config | {"grid": [alone | {"methods": {"lora": {"rank": [4, 8], "bits": [4]}}}]}
     assert stage(of(more, tmp_path), "finetune")["device_hours"] == pytest.approx(20, rel=0.1)
 
@@ -195,11 +208,9 @@ def test_prompts_that_are_there_are_counted(tmp_path):
 
 def test_merged_weights_that_do_not_stay_count_by_device_alone():
     config = DEFAULT | PAPER | {"forecast": {"hardware": "h100", "devices": 2}}
-    kept = of(config)
-    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
-    gone = forecast(study, config | {"merge": config["merge"] | {"keep": False}}, TABLE, "nothing")
+    kept, gone = of(config), of(config, keep=False)
     assert kept["peak_disk_gb"] - gone["peak_disk_gb"] == pytest.approx(
-        stage(kept, "merge")["disk_gb"] - 4 * 14.48, abs=1
+        stage(kept, "merge")["disk_gb"] - 2 * 2 * 2 * 7_241_732_096 / 1e9
     )
 
 

@@ -78,6 +78,15 @@ def test_a_file_that_is_not_what_the_hub_lists_is_refused_and_loaded_again(fetch
         assert hub.loaded == [path], "what was right is kept"
 
 
+def test_what_a_killed_download_left_is_not_taken_for_the_whole(fetched, tmp_path):
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/config.json").write_bytes(MODEL["config.json"])
+    with Hub(REPOSITORIES, failing=1) as hub:
+        assert f"org/toy@{REVISION}: model.safetensors, tokenizer.json could not be loaded; run again" in fetched(hub)
+        assert not (tmp_path / "folder").exists()
+        assert fetched(hub) == ""
+
+
 def test_a_revision_whose_files_have_become_others_is_refused(fetched, tmp_path):
     with Hub(REPOSITORIES) as hub:
         fetched(hub)
