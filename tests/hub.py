@@ -24,7 +24,7 @@ class Hub:
     """
 
     def __init__(self, repositories, gated=(), token=None, failing=0):
-        self.repositories, self.served, self.failing = repositories, {}, failing
+        self.repositories, self.gated, self.failing, self.served = repositories, gated, failing, {}
         self.asked, self.loaded, self.tokens = [], [], set()
         hub = self
 
@@ -72,7 +72,7 @@ class Hub:
             def file(self, name, revision, path):
                 if self.refused(name, revision):
                     return
-                if name in gated and self.headers["Authorization"] != f"Bearer {token}":
+                if name in hub.gated and self.headers["Authorization"] != f"Bearer {token}":
                     told = {"X-Error-Code": "GatedRepo", "X-Error-Message": f"no: {self.headers['Authorization']}"}
                     return self.send(403, b"", told)
                 listed = hub.repositories[name][path]

@@ -155,6 +155,19 @@ def test_a_study_fetches_its_models_and_rows_and_all_other_jobs_are_offline(proj
     assert {path for path in hub.loaded if path.endswith("train-0.jsonl")} == set()
 
 
+def test_a_refused_job_shows_the_page_and_the_token_stays_out_of_all_that_a_workflow_writes(
+    project_of_the_hub, monkeypatch
+):
+    project, hub = project_of_the_hub
+    hub.gated = ["models/org/toy"]
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    printed = project.snakemake("results/base/toy", fails=True)
+    assert "org/toy: gated. Open https://huggingface.co/org/toy, agree to its terms" in printed
+    assert f"Bearer {TOKEN}" in hub.tokens
+    written = b"".join(path.read_bytes() for path in project.folder.rglob("*") if path.is_file())
+    assert TOKEN not in printed and TOKEN.encode() not in written
+
+
 @pytest.fixture
 def project_of_the_hub(tmp_path, monkeypatch):
     """A study of which a model and the rows of XCOPA lie on the Hub."""
