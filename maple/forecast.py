@@ -370,6 +370,18 @@ def _computed(known: _Known, stage: str, runs: Sequence[Mapping]) -> tuple[float
     return seconds, f"rate measured for {measured} runs{rest}"
 
 
+def finished(study: Study, config: Mapping, row: Mapping, results: Path) -> dict[tuple[str, int], tuple]:
+    """Hold the table's row against the cards of finished runs: {(stage, bits): (seconds taken, forecast, cards)}."""
+    known = _Known(study, config, row, results)
+    found = defaultdict(lambda: (0.0, 0.0, 0))
+    for stage, seconds in SECONDS.items():
+        for run in known.sized(known.adapted):
+            if took := _took(known, stage, run):
+                taken, estimated, cards = found[stage, run["bits"]]
+                found[stage, run["bits"]] = (taken + took, estimated + seconds(known, run), cards + 1)
+    return dict(found)
+
+
 def _stages(known: _Known, core_watts: float) -> Iterator[dict]:
     study, config, row = known.study, known.config, known.row
 
