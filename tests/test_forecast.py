@@ -214,6 +214,13 @@ def test_merged_weights_that_do_not_stay_count_by_device_alone():
     )
 
 
+def test_what_only_the_forecast_reads_decides_no_result():
+    study = read_study(DEFAULT | PAPER, ROOT / "config", ROOT / "workflow/schemas")
+    assert set(study.models["llama-2-7b"]) == {"hub", "revision"}
+    assert all("size" not in rendering for rendering in study.renderings.values())
+    assert all("size" not in recipe for recipe in study.recipes.values())
+
+
 def test_it_loads_no_model_library():
     heavy = {"bitsandbytes", "datasets", "huggingface_hub", "openai", "peft", "torch", "transformers", "vllm"}
     code = f"import maple.forecast, sys; print(*set(sys.modules) & {heavy!r})"

@@ -144,6 +144,7 @@ def test_a_study_fetches_its_models_and_rows_and_all_other_jobs_are_offline(proj
     project, hub = project_of_the_hub
     wanted = ("results/prompts/xcopa/swh_Latn.parquet", "results/base/toy", "results/synthesized/set/swh_Latn.parquet")
     assert project.jobs(*wanted) == {"fetch": 3, "base": 1, "render_prompts": 1, "synthesize": 1}
+    assert project.jobs("--until", "fetch") == {"fetch": 3}, "what a node with a network has to do"
     project.snakemake(*wanted, "env.txt")
     assert "HF_HUB_OFFLINE=1" in (project.folder / "env.txt").read_text().splitlines()
     rows = project.folder / f"results/hub/{folder_of('dataset', 'cambridgeltl/xcopa', REVISION)}"
