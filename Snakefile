@@ -10,6 +10,9 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/study.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/finetuning.smk"
@@ -18,11 +21,15 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    """The whole study: the summary and the report."""
+    """The whole study: the summary and the report, and the same as tables, figures and for other tools."""
     default_target: True
     input:
         "results/summary.parquet",
         "results/report.html",
+        rules.tabulate.output,
+        rules.draw.output,
+        rules.export.output,
+        rules.describe.output if ADAPTED else [],
 
 
 onsuccess:

@@ -21,6 +21,8 @@ sys.path[0] = str(ROOT)  # was this file's folder, where its name hides the stan
 # Test rows a language: the published sizes, MLQA's mean, and for XL-Sum the 1,000 at which MEGAVERSE stops.
 ITEMS = {"xnli": 5010, "xcopa": 500, "belebele": 900, "xquad": 1190, "mlqa": 5300, "xlsum": 1000}
 GRADED = {"f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"}
+# Items on one text: the hypotheses of a premise, and about as many questions as a passage has.
+ON_A_TEXT = {"xnli": 3, "xquad": 5, "mlqa": 2, "belebele": 2}
 
 
 def study():
@@ -33,6 +35,21 @@ def study():
     config = read_yaml(ROOT / "config/config.yaml")
     update_config(config, read_yaml(ROOT / "config/paper.yaml"))
     return config, read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+
+
+def texts(grid):
+    """Return which of the drawn items stand on the same text, as rule `cluster` tells it."""
+    import polars as pl
+
+    from maple.clusters import CLUSTER_SCHEMA
+
+    rows = [
+        (task, code, f"{task}-{number:012}", str(number // ON_A_TEXT[task]))
+        for task in grid.clusterings
+        for code in grid.task_languages[task]
+        for number in range(ITEMS[task])
+    ]
+    return pl.DataFrame(rows, CLUSTER_SCHEMA, orient="row")
 
 
 def draw(folder: Path, runs: int | None) -> None:
@@ -91,7 +108,7 @@ def measure(folder: Path, runs: int | None) -> None:
     groups = language_groups(languages, settings["low_resource_classes"], grid.dataset_languages)
     files = sorted(folder.rglob("*.parquet"))
     started = time.perf_counter()
-    scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], grid.measures)
+    scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], grid.measures, texts(grid))
     read = time.perf_counter()
     steps = {
         "summary": lambda: summarize(scores),

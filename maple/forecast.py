@@ -466,7 +466,12 @@ def _stages(known: _Known, core_watts: float) -> Iterator[dict]:
     core, disk = light("score", jobs, scored), scored * metrics * SCORE_BYTES
     yield stage("score", jobs, f"items as above, {basis}", core=core, disk=disk)
     yield stage("summarize", 1, f"items as above, {basis}", core=light("summarize", 1, scored))
-    yield stage("report", 1, "assumed", core=light("report", 1))
+    clustered = [task for task in study.clusterings for _ in study.task_languages[task]]
+    yield stage("cluster", len(clustered), "assumed", core=light("cluster", len(clustered)))
+    for name in ("report", "tabulate", "draw", "export"):
+        yield stage(name, 1, "assumed", core=light(name, 1))
+    described = bool(known.adapted)
+    yield stage("describe", int(described), "assumed", core=light("describe", described))
 
 
 def _download(known: _Known) -> tuple[float, str]:

@@ -274,7 +274,7 @@ def questions(scores: ItemScores, languages: Sequence[Mapping], settings: Mappin
     Each of these has question, asks, unit, and either verdict NOT_ASKED with missing, what to add to the grid, or
     effect, low, high, se (points), df, p, p_holm, visible, verdict, because; parts, the same by model and dataset;
     lines, the contrasts behind it; cells {task: languages} and runs that were compared. Averaged are headline cells
-    that every run has, over the same items, clustered by item; where runs have several seeds, the variance between
+    that every run has, over the same items, clustered; where runs have several seeds, the variance between
     these is added (maple.statistics.joint), and where they have one, another would move all of this further. In detail:
 
     - rank, bits: the slope over the doublings of one where all else is equal, on low-resource cells.

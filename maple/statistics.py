@@ -1,7 +1,8 @@
 """Statistics: how sure a mean of item scores is, and how far runs differ on the same items.
 
 The items of a task are the sample: what is said holds for other items like them. Runs are compared on the same items,
-and an item that was put to a run in several languages is one draw, not several.
+and an item that was put to a run in several languages is one draw, not several; so are items on the same text, which
+make a cluster. An item on a text of its own is a cluster of one.
 """
 
 import math
@@ -87,51 +88,87 @@ def _shares(n: int) -> np.ndarray:
     return np.bincount(drawn.ravel(), minlength=DRAWS * n).reshape(DRAWS, n) / n
 
 
-def bootstrap(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the bootstrap intervals of the means of columns; `values` are (items, columns).
+def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of each cluster's values and how many it has, (clusters, columns); nan counts for nothing."""
+    order = np.argsort(clusters, kind="stable")
+    first = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    known = ~np.isnan(values[order])
+    sums = np.add.reduceat(np.where(known, values[order], 0.0), first)
+    return sums, np.add.reduceat(known, first, dtype=float)
 
-    The ends are quantiles of the means of DRAWS resamples, whose spread is the standard error itself. The quantiles are
-    those of Hesterberg's expanded percentile interval (2015, The American Statistician 69): further out where items are
-    few, so that the interval is as wide as Student's.
+
+def bootstrap(sums: np.ndarray, sizes: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of the bootstrap intervals of the means of columns.
+
+    `sums` are what the items of each cluster add up to, `sizes` how many they are, (clusters, columns). The ends are
+    quantiles of the means of DRAWS resamples of clusters, whose spread is the standard error itself. The quantiles are
+    those of Hesterberg's expanded percentile interval (2015, The American Statistician 69): further out where clusters
+    are few, so that the interval is as wide as Student's.
     """
-    n = len(values)
+    n = len(sums)
     t = t_quantile(1 - confidence, n - 1)
     outside = NormalDist().cdf(-float(t) * math.sqrt(n / (n - 1)))
-    low, high = np.quantile(_shares(n) @ values, [outside, 1 - outside], axis=0)
+    low, high = np.quantile((_shares(n) @ sums) / (_shares(n) @ sizes), [outside, 1 - outside], axis=0)
     return low, high
 
 
-def mean_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the intervals of one cell's means; `values` are (items, columns), nan where there is none.
+def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence: float) -> np.ndarray:
+    """Return how many items on texts of their own would say as much of the means of zeros and ones.
 
-    Wilson's for zeros and ones, the bootstrap's for what is graded. Chosen by simulation (docs/statistics.md): where
-    items are few and scores crowd at 0 or 1 they cover 92 to 94 %, Student's 75 to 92 %; from some hundred items on
-    both cover 95 %, and the bootstrap's alone ends within the scores' own range. What is graded needs two items.
+    The items are divided by the design effect, how many times the clustered variance is that of as many single items
+    (Kish 1965, Survey Sampling), and by what Student's t is wider for the fewer degrees of freedom (Korn and Graubard
+    1998, Survey Methodology 24). Where all is 0 or 1 there is no variance, and the items of a cluster are one. They are
+    never worth more than their number, as they would be where every text has one right answer and one wrong.
     """
+    n, clusters = sizes.sum(axis=0), np.count_nonzero(sizes, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        clustered = ((sums - mean * sizes) ** 2).sum(axis=0) * clusters / (clusters - 1) / n**2
+        effect = clustered * (n - 1) / (mean * (1 - mean))
+        alike = (sizes**2).sum(axis=0) / n
+    # A single cluster says as little of its variance as none.
+    effect = np.where((mean > 0) & (mean < 1) & (clusters > 1), effect, alike)
+    several, single = (t_quantile(1 - confidence, np.maximum(of - 1, 1)) for of in (clusters, n))
+    return np.where(clusters == n, n, n / np.maximum(effect, 1) * (single / several) ** 2)
+
+
+def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of the intervals of one cell's means.
+
+    `values` are (items, columns), nan where there is none, `clusters` (items,) the number of each item's cluster.
+    Wilson's for zeros and ones, with as many items as the clusters are worth; the bootstrap's over clusters for what is
+    graded. Chosen by simulation (docs/statistics.md): where items are few and scores crowd at 0 or 1 they cover 92 to
+    94 %, Student's 75 to 92 %; from some hundred items on both cover 95 %, and the bootstrap's alone ends within the
+    scores' own range. What is graded needs two clusters.
+    """
+    sums, sizes = _by_cluster(values, clusters)
     known = ~np.isnan(values)
-    n = known.sum(axis=0)
+    n, present = sizes.sum(axis=0), sizes > 0
     binary = (~known | (values == 0) | (values == 1)).all(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = wilson(np.where(known, values, 0).sum(axis=0) / n, n, confidence)
+        mean = sums.sum(axis=0) / n
+        low, high = wilson(
+            mean, n if len(sums) == len(values) else _effective(mean, sums, sizes, confidence), confidence
+        )
     low[~binary], high[~binary] = np.nan, np.nan
-    complete = ~binary & known.all(axis=0)
-    if len(values) > 1 and complete.any():
-        low[complete], high[complete] = bootstrap(values[:, complete], confidence)
-    for column in np.flatnonzero(~binary & ~complete & (n > 1)):
-        low[[column]], high[[column]] = bootstrap(values[known[:, column]][:, [column]], confidence)
+    complete = ~binary & present.all(axis=0)
+    if len(sums) > 1 and complete.any():
+        low[complete], high[complete] = bootstrap(sums[:, complete], sizes[:, complete], confidence)
+    for column in np.flatnonzero(~binary & ~complete & (present.sum(axis=0) > 1)):
+        rows = present[:, column]
+        low[[column]], high[[column]] = bootstrap(sums[rows][:, [column]], sizes[rows][:, [column]], confidence)
     return low, high
 
 
 @dataclass(frozen=True)
 class Items:
-    """Which item of which cell each row of an array of scores is; rows stand in order of cells, and cells of tasks.
+    """Which cell and cluster each row of an array of scores is of; rows stand in order of cells, and cells of tasks.
 
-    cell: (rows,) number of the cell, from 0, none without a row; item: (rows,) number of the item within its task, the
-    same for all translations of an item; task: (cells,) number of the cell's task.
+    cell: (rows,) number of the cell, from 0, none without a row; cluster: (rows,) number within its task, the same for
+    all translations of an item and for all items on the same text; task: (cells,) number of the cell's task.
     """
 
     cell: np.ndarray
-    item: np.ndarray
+    cluster: np.ndarray
     task: np.ndarray
 
 
@@ -178,57 +215,71 @@ class Estimate:
         return (t_quantile(level, self.df) + t_quantile(2 - 2 * POWER, self.df)) * self.se
 
 
+def _clusters(known: np.ndarray, items: Items) -> np.ndarray:
+    """Return how many clusters each cell has in each column, (cells, columns); `known` says where there is a score."""
+    order = np.lexsort((items.cluster, items.cell))
+    new_cell = np.diff(items.cell[order], prepend=-1) != 0
+    first = np.flatnonzero(new_cell | (np.diff(items.cluster[order], prepend=-1) != 0))
+    found = known if len(first) == len(known) else np.logical_or.reduceat(known[order], first)
+    return np.add.reduceat(found, np.flatnonzero(new_cell[first]), dtype=float)
+
+
 def _residuals(
     values: np.ndarray, items: Items, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the weighed means, the residuals by item, where each task begins in them, and its degrees of freedom.
+    """Return the weighed means, the residuals by cluster, where each task begins in them, and its degrees of freedom.
 
-    A score's residual is its difference from the mean of its cell, so weighed that the square sum of what an item has
-    in all languages is the variance of the weighed mean: unbiased where items are in all cells or each in one alone.
-    A task has as many degrees of freedom as its smallest cell.
+    A score's residual is its difference from the mean of its cell, so weighed that the square sum of what a cluster has
+    in all languages is the variance of the weighed mean: unbiased where clusters are of one size and in all cells or
+    each in one alone. A task has as many degrees of freedom as its cell of the fewest clusters.
     """
     weights = np.reshape(weights, (len(items.task), -1))
     known = ~np.isnan(values)
     cells, tasks = (np.flatnonzero(np.diff(of, prepend=-1)) for of in (items.cell, items.task))
-    n = np.add.reduceat(known, cells, dtype=float)
+    n, clusters = np.add.reduceat(known, cells, dtype=float), _clusters(known, items)
     with np.errstate(divide="ignore", invalid="ignore"):
         means = np.add.reduceat(np.where(known, values, 0.0), cells) / n
         residuals = np.where(known, values - means[items.cell], 0.0)
-        residuals *= (weights / np.sqrt(n * (n - 1)))[items.cell]
+        residuals *= (weights / n * np.sqrt(clusters / (clusters - 1)))[items.cell]
     task = items.task[items.cell]
-    order = np.lexsort((items.item, task))
+    order = np.lexsort((items.cluster, task))
     new_task = np.diff(task[order], prepend=-1) != 0
-    first = np.flatnonzero(new_task | (np.diff(items.item[order], prepend=-1) != 0))
-    by_item = np.add.reduceat(residuals[order], first)
-    return (weights * means).sum(axis=0), by_item, np.flatnonzero(new_task[first]), np.minimum.reduceat(n - 1, tasks)
+    first = np.flatnonzero(new_task | (np.diff(items.cluster[order], prepend=-1) != 0))
+    by_cluster = np.add.reduceat(residuals[order], first)
+    dfs = np.minimum.reduceat(clusters - 1, tasks)
+    return (weights * means).sum(axis=0), by_cluster, np.flatnonzero(new_task[first]), dfs
 
 
 def average(values: np.ndarray, items: Items, weights: np.ndarray) -> Estimate:
     """Average scores within cells, then cells by their weights; each column by itself.
 
     `values` are (rows, columns), nan where there is none; `weights` are (cells,) or (cells, columns). Standard errors
-    are clustered by item (Liang and Zeger 1986, Biometrika 73). A column without a score in a cell is nan, one with a
-    single score has no standard error.
+    are clustered (Liang and Zeger 1986, Biometrika 73). A column without a score in a cell is nan, one with a single
+    cluster has no standard error.
     """
-    value, by_item, tasks, dfs = _residuals(values, items, weights)
-    return Estimate(value, np.add.reduceat(by_item**2, tasks), dfs)
+    value, by_cluster, tasks, dfs = _residuals(values, items, weights)
+    return Estimate(value, np.add.reduceat(by_cluster**2, tasks), dfs)
 
 
-def paired(differences: np.ndarray) -> Estimate:
+def paired(differences: np.ndarray, clusters: np.ndarray) -> Estimate:
     """Estimate one cell's mean differences on the same items, (items, columns), nan where an item lacks one.
 
-    Student's, but where zeros and ones are compared Bonett and Price's (2012, Journal of Educational and Behavioral
-    Statistics 37), with Student's quantile: one item that gained and one that lost are added. Without them an interval
-    has no width where no item differs, and covers 45 % where 3 % of twenty items do.
+    `clusters` are (items,) the number of each item's cluster. Student's, but where zeros and ones are compared Bonett
+    and Price's (2012, Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item that
+    gained and one that lost are added, each a cluster. Without them an interval has no width where no item differs, and
+    covers 45 % where 3 % of twenty items do.
     """
+    sums, sizes = _by_cluster(differences, clusters)
     known = ~np.isnan(differences)
     binary = (~known | np.isin(differences, (-1, 0, 1))).all(axis=0)
-    n = known.sum(axis=0) + 2 * binary
+    n = sizes.sum(axis=0) + 2 * binary
+    found = np.count_nonzero(sizes, axis=0)
+    several = found + 2 * binary
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.nansum(differences, axis=0) / n
-        squares = np.nansum((differences - mean) ** 2, axis=0) + 2 * binary * (1 + mean**2)
-        variance = np.where(known.sum(axis=0) > 1, squares / n / np.where(binary, n, n - 1), np.nan)
-    return Estimate(mean, variance[None], np.maximum(1, n - 1)[None])
+        mean = sums.sum(axis=0) / n
+        squares = ((sums - mean * sizes) ** 2).sum(axis=0) + 2 * binary * (1 + mean**2)
+        variance = np.where(found > 1, squares / n**2 * np.where(binary, 1, several / (several - 1)), np.nan)
+    return Estimate(mean, variance[None], np.maximum(1, several - 1)[None])
 
 
 @dataclass(frozen=True)
@@ -259,8 +310,8 @@ def joint(values: np.ndarray, items: Items, weights: np.ndarray, twins: Sequence
     each run's average varies by it, independently of the others. It holds what is left of the items' variance within
     twins once more, so that intervals are rather too wide than too narrow.
     """
-    value, by_item, tasks, dfs = _residuals(values, items, weights)
-    covariances = [block.T @ block for block in np.split(by_item, tasks[1:])]
+    value, by_cluster, tasks, dfs = _residuals(values, items, weights)
+    covariances = [block.T @ block for block in np.split(by_cluster, tasks[1:])]
     dfs = list(dfs[:, 0])
     twins = np.asarray(twins)
     families = [value[twins == number] for number in np.unique(twins[twins >= 0])]

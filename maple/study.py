@@ -40,6 +40,9 @@ LOCAL = ("vllm", "transformers", "translator")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
+# What a model's file says for model cards and the forecast; it decides no result.
+DESCRIBES = ("license", "architecture")
+
 NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
 
 
@@ -49,21 +52,22 @@ class Study:
 
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
-    the grid or a dataset needs; repositories: what of the Hub is fetched, {"kind", "id", "revision", "files"} by the
-    name of its folder; architectures, declared_sets: what files say of models and datasets for the forecast alone;
-    corpora: the phrases that a built one is pretrained on; recipes, limits, mixes: the
-    parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that make it, by role
-    ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that a dataset may
-    use, by language; refusals, unservable: how an output begins that refuses, and words of instructions that text
-    cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
-    words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter attached, not
-    merged; together: those of them whose runs one engine serves; comparable: those that are merged and would be served;
-    settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
-    sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
-    "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
-    tasks and of those in decontaminated, none where rows are embedded; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints: how models behind
-    one are asked.
+    the grid or a dataset needs; licenses: the Hub's names of their licences, where known; repositories: what of the Hub
+    is fetched, {"kind", "id", "revision", "files"} by the name of its folder; architectures, declared_sets: what files
+    say of models and datasets for the forecast alone; corpora: the phrases that a built one is pretrained on; recipes,
+    limits, mixes: the parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that
+    make it, by role ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that
+    a dataset may use, by language; refusals, unservable: how an output begins that refuses, and words of instructions
+    that text cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and
+    by how many words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter
+    attached, not merged; together: those of them whose runs one engine serves; comparable: those that are merged and
+    would be served; settings: the config's generate block for each of them and for "none"; tasks: definitions;
+    renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked,
+    {"shots", "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields",
+    "languages"} of the tasks and of those in decontaminated, none where rows are embedded; clusterings: what tells
+    which items stand on the same text, {"item", "cluster"}, of tasks whose items do; runs: the grid, bases first;
+    dataset_languages: the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints:
+    how models behind one are asked.
     """
 
     languages: dict[str, dict]
@@ -71,6 +75,7 @@ class Study:
     identities: dict[str, dict]
     phrases: dict[str, dict]
     models: dict[str, dict]
+    licenses: dict[str, str]
     repositories: dict[str, dict]
     architectures: dict[str, dict]
     declared_sets: dict[str, dict]
@@ -95,6 +100,7 @@ class Study:
     measures: dict[str, dict]
     asked: dict[str, dict]
     tested: dict[str, dict]
+    clusterings: dict[str, dict]
     runs: list[dict]
     dataset_languages: dict[str, list[str]]
     task_languages: dict[str, list[str]]
@@ -304,11 +310,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
     named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
-    # What only the forecast reads is kept out of what decides a result.
-    chosen_models = {
-        name: {key: value for key, value in models[name].items() if key != "architecture"}
-        for name in dict.fromkeys(named)
-    }
+    chosen_models = {name: models[name] for name in dict.fromkeys(named)}
     remote = {name: model["openai"] for name, model in chosen_models.items() if "openai" in model}
     decisive = {
         name: {"openai": {key: value for key, value in block.items() if key in OPENAI_DECIDES}}
@@ -338,9 +340,13 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         english=table[PIVOT],
         identities=identities,
         phrases=phrases,
-        models={**chosen_models, **decisive},
+        models={
+            name: {key: value for key, value in model.items() if key not in DESCRIBES}
+            for name, model in {**chosen_models, **decisive}.items()
+        },
+        licenses={name: model["license"] for name, model in chosen_models.items() if "license" in model},
         repositories=_repositories(chosen_models, rows_read),
-        architectures={name: models[name]["architecture"] for name in chosen_models if "architecture" in models[name]},
+        architectures={name: model["architecture"] for name, model in chosen_models.items() if "architecture" in model},
         declared_sets={name: definition["size"] for name, definition in chosen.items() if "size" in definition},
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
@@ -380,6 +386,11 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
             name: {"source": sources[name], "fields": task["fields"], "languages": offered[name]}
             for name, task in compared.items()
         },
+        clusterings={
+            name: {"item": task["item"], "cluster": task["cluster"]}
+            for name, task in tasks.items()
+            if "cluster" in task
+        },
         runs=runs,
         dataset_languages=dataset_languages,
         task_languages=task_languages,
@@ -405,6 +416,8 @@ def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> No
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
     if task["headline"] not in task["metrics"]:
         raise DefinitionError(f"{file}: headline {task['headline']!r} must be one of its metrics")
+    if task.get("cluster") not in (None, *task["fields"]):
+        raise DefinitionError(f"{file}: cluster {task['cluster']!r} must be one of its fields")
     if "rank" in config["answers"].get(name, []) and "choices" not in task:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
     columns = set(next(iter(table.values()), {}))

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from maple.answers import TOO_LONG
+from maple.clusters import CLUSTER_SCHEMA, joined
 from maple.definitions import run_path
 from maple.statistics import Estimate, Items, Joint, average, holm, joint, mean_interval, paired
 
@@ -71,7 +72,7 @@ class ItemScores:
         ends = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
         rows = np.concatenate([np.arange(*pair) for pair in ends])
         cell = np.repeat(np.arange(len(cells)), ends[:, 1] - ends[:, 0])
-        return self.values[rows], Items(cell, self.items.item[rows], self.items.task[list(cells)])
+        return self.values[rows], Items(cell, self.items.cluster[rows], self.items.task[list(cells)])
 
     def together(self, cells: Sequence[int], weights: Sequence[float]) -> Joint:
         """Average some cells by their weights, in all runs over the same items: those that every run has.
@@ -81,7 +82,7 @@ class ItemScores:
         self.check(cells)
         values, items = self.of(cells)
         everywhere = ~np.isnan(values).any(axis=1)
-        items = Items(items.cell[everywhere], items.item[everywhere], items.task)
+        items = Items(items.cell[everywhere], items.cluster[everywhere], items.task)
         return joint(values[everywhere], items, np.asarray(weights), self.twins)
 
     def check(self, cells: Sequence[int]) -> None:
@@ -99,12 +100,16 @@ class ItemScores:
 
 
 def item_scores(
-    scores: pl.LazyFrame | pl.DataFrame, runs: Sequence[Mapping], tasks: Mapping[str, Mapping]
+    scores: pl.LazyFrame | pl.DataFrame,
+    runs: Sequence[Mapping],
+    tasks: Mapping[str, Mapping],
+    clusters: pl.DataFrame | None = None,
 ) -> ItemScores:
     """Read the item scores of a study; thirty million of them take two gigabytes.
 
     `scores` has the columns of maple.scoring.SCORE_SCHEMA, `runs` are those of the grid, with method "none" for an
-    untouched base, `tasks` give "headline" and "chance" by name. Raises SummaryError for scores of no run, of an
+    untouched base, `tasks` give "headline" and "chance" by name, `clusters` which items stand on the same text
+    (maple.clusters.CLUSTER_SCHEMA; without them each stands alone). Raises SummaryError for scores of no run, of an
     unknown task, and where an item stands twice.
     """
     table = pl.DataFrame([{name: run[name] for name in _KEY} for run in runs], schema_overrides={"seed": pl.Int64})
@@ -167,7 +172,7 @@ def item_scores(
         values=values,
         items=Items(
             places["cell"].cast(pl.Int64).to_numpy(),
-            places["number"].to_numpy(),
+            joined(places, pl.DataFrame(schema=CLUSTER_SCHEMA) if clusters is None else clusters).to_numpy(),
             cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
         ),
         shares=shares.join(cells.select("cell", *_CELL), on=_CELL).with_columns(
@@ -206,8 +211,9 @@ def _in_each_run(scores: ItemScores, cells: Sequence[int], confidence: float) ->
     changes = values[:, tuned] - untouched
     mean, change = average(values, items, weights), average(changes, items, weights)
     base = average(np.where(np.isnan(changes), np.nan, untouched), items, weights).value
-    low, high = mean.interval(confidence) if len(cells) > 1 else mean_interval(values, confidence)
-    judged = change if len(cells) > 1 else paired(changes)
+    alone = len(cells) == 1
+    low, high = mean_interval(values, items.cluster, confidence) if alone else mean.interval(confidence)
+    judged = paired(changes, items.cluster) if alone else change
     n = np.count_nonzero(~np.isnan(values), axis=0)
     runs = {"run": range(len(n)), "seeds": 1, "cells": len(cells), "n": n}
     means = pl.DataFrame({**runs, "mean": mean.value, "se": mean.se, "low": low.clip(0, 1), "high": high.clip(0, 1)})
@@ -265,8 +271,8 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
 
     Rows with language "all" average the languages that every run has in that task. The row with task and language "all"
     and metric "headline" averages, in every run, the same cells: the headline metric of each task and language that no
-    run lacks. Their standard errors are clustered by item, their intervals Student's, within 0..1 for means; those of
-    one cell are maple.statistics.mean_interval's and paired's.
+    run lacks. Their standard errors are clustered, their intervals Student's, within 0..1 for means; those of one cell
+    are maple.statistics.mean_interval's and paired's.
     """
     shared = scores.cells.filter("shared")
     parts = [(key, cell) for key, cell in scores.cells.group_by(*_CELL)]
@@ -341,7 +347,7 @@ def summarize_groups(scores: ItemScores, groups: pl.DataFrame, confidence: float
     """Average every run's headline scores over the languages of groups (of language_groups).
 
     The cells of a group, task by language, weigh the same; they are those that every run has, so that all runs average
-    the same. Standard errors are clustered by item. Columns: those of a run; kind, group; seeds; cells and n (item
+    the same. Standard errors are clustered. Columns: those of a run; kind, group; seeds; cells and n (item
     scores) averaged; mean, se, low, high; against the untouched base base, change, change_se, change_low, change_high;
     p of the change, p_holm (corrected over the changes of all runs in all groups of the kind), visible (the smallest
     change that would have been seen with probability maple.statistics.POWER, uncorrected).

@@ -40,6 +40,8 @@ TOY_STUDY = {
     "finetune": {"steps": 4},
     "generate": {"engine": "transformers", "batch": 4},
 }
+# What any new score makes anew.
+AFTER_SCORE = dict.fromkeys(("summarize", "report", "tabulate", "draw", "export", "describe"), 1)
 
 
 class Project:

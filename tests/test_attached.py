@@ -6,7 +6,7 @@ from functools import partial
 import polars as pl
 import pytest
 import yaml
-from project import TOY_STUDY
+from project import AFTER_SCORE, TOY_STUDY
 from test_generation import Echo, prompts
 from tqdm import tqdm
 
@@ -186,14 +186,14 @@ def test_a_base_is_one_job_for_all_runs_that_are_served_and_none_of_them_merges(
     together(project)
     # By itself: the run of prefix tuning; finished already: the base and one adapter of the three.
     jobs = {"finetune": 2, "generate_attached_toy": 1, "generate": 1}
-    assert project.jobs() == jobs | {"score": 6, "summarize": 1, "report": 1}
+    assert project.jobs() == jobs | AFTER_SCORE | {"score": 6}
     project.write(
         "config/models/llama-2.x.yaml", yaml.safe_load((project.folder / "config/models/toy.yaml").read_text())
     )
     grid = [GRID | {"models": ["toy", "llama-2.x"]}]
     project.study(grid=grid)
     jobs = {"base": 1, "finetune": 1, "generate_attached_toy": 1, "generate_attached_llama-2.x": 1, "generate": 1}
-    assert project.jobs() == jobs | {"score": 6, "summarize": 1, "report": 1}
+    assert project.jobs() == jobs | AFTER_SCORE | {"score": 6}
 
 
 @pytest.mark.heavy
@@ -223,8 +223,8 @@ def test_runs_generated_together_are_scored_and_a_task_more_costs_their_job_and_
     task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
-    jobs = {"render_prompts": 2, "generate_attached_toy": 1, "generate": 1}
-    assert project.jobs() == jobs | {"score": 3 * 2, "summarize": 1, "report": 1}
+    jobs = {"render_prompts": 2, "cluster": 2, "generate_attached_toy": 1, "generate": 1}
+    assert project.jobs() == jobs | AFTER_SCORE | {"score": 3 * 2}
 
 
 @pytest.mark.heavy

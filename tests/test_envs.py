@@ -33,8 +33,12 @@ PACKAGES = {
 }
 # What a module imports for other rules than this one: cards are written where models are computed, and read here; what
 # writes JSON can write Parquet; a study knows the modules that compute it.
-COMPUTES = {"bitsandbytes", "huggingface-hub", "openai", "peft", "torch", "transformers", "vllm"}
-UNUSED = {"report": {"torch", "transformers"}, "fetch": {"polars"}, "forecast": COMPUTES}
+COMPUTES = {"bitsandbytes", "openai", "peft", "torch", "transformers", "vllm"}
+UNUSED = {
+    **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
+    "fetch": {"polars"},
+    "forecast": COMPUTES,
+}
 
 
 def pinned(env):

@@ -60,7 +60,22 @@ def test_model_libraries_are_imported_inside_functions_alone():
             assert not HEAVY_LIBRARIES & {name.split(".")[0] for name in names}, f"{module}:{node.lineno}"
 
 
-@pytest.mark.parametrize("script", ["score", "render_prompts", "summarize", "curate", "mix", "report"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "score",
+        "render_prompts",
+        "summarize",
+        "curate",
+        "mix",
+        "report",
+        "cluster",
+        "tabulate",
+        "draw",
+        "export",
+        "describe",
+    ],
+)
 def test_a_light_job_loads_no_model_library(script):
     imports = "\n".join(
         line for line in (ROOT / f"workflow/scripts/{script}.py").read_text().splitlines() if "import" in line

@@ -281,7 +281,7 @@ def by_chance(studies, gain=0.0):
     rng = np.random.default_rng(1)
     better = np.array([gain * math.log2(run["rank"] or 1) for run in WIDE])
     for _ in range(studies):
-        hard = rng.normal(size=(2, 101, 1))[toy.items.task[toy.items.cell] - 1, toy.items.item]
+        hard = rng.normal(size=(2, 101, 1))[toy.items.task[toy.items.cell] - 1, toy.items.cluster]
         right = rng.normal(size=toy.values.shape) + hard < better
         answers = questions(replace(toy, values=right.astype(float)), LANGUAGES, SETTINGS)["questions"]
         yield [row for answer in answers for row in (answer, *answer["parts"])]

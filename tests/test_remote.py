@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 import pytest
 from endpoint import Endpoint
-from project import ROOT, TOY_STUDY, Project
+from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
 from test_generation import Echo, prompts, run
 from test_study import CONFIG, study
 from tqdm import tqdm
@@ -262,8 +262,9 @@ def test_a_baseline_behind_an_endpoint_is_planned_asked_once_and_reported(tmp_pa
             project.write("config/models/remote.yaml", {"openai": {**block, "concurrency": 2, **changes}})
 
         write(max_usd=1.0)
-        asked_for = {"render_prompts": 4, "generate": 1, "score": 2, "summarize": 1, "report": 1}
-        assert project.jobs() == asked_for
+        # Nothing is finetuned, so that no model card is written.
+        asked = {name: 1 for name in AFTER_SCORE if name != "describe"} | {"generate": 1, "score": 2}
+        assert project.jobs() == asked | {"render_prompts": 4, "cluster": 4}
         said = project.snakemake(fails=True)
         assert "config/models/remote.yaml: openai.max_usd" in said
         write(max_usd=9.0)
@@ -274,7 +275,7 @@ def test_a_baseline_behind_an_endpoint_is_planned_asked_once_and_reported(tmp_pa
         write(max_usd=8.0, concurrency=3)
         assert project.jobs() == {}
         write(max_usd=8.0, temperature=0.5)
-        assert project.jobs() == {"generate": 1, "score": 2, "summarize": 1, "report": 1}
+        assert project.jobs() == asked
     assert (tmp_path / "results/report.html").is_file()
     files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert SECRET not in said and not any(SECRET.encode() in content for content in files)

@@ -56,7 +56,7 @@ def covered(interval_of, draw, truth, chunk=500):
 
 
 def chosen(values):
-    return mean_interval(values, 0.95)
+    return mean_interval(values, np.arange(len(values)), 0.95)
 
 
 def student(values):
@@ -68,8 +68,13 @@ def normal(values):
     return estimate.value - 1.96 * estimate.se, estimate.value + 1.96 * estimate.se
 
 
+def on_texts(values, of=5):
+    """As chosen, of items of which each five stand on one text."""
+    return mean_interval(values, np.arange(len(values)) // of, 0.95)
+
+
 def of_pairs(values):
-    return paired(values).interval(0.95)
+    return paired(values, np.arange(len(values))).interval(0.95)
 
 
 def zeros_and_ones(rng, columns, n, share):
@@ -100,9 +105,35 @@ def moves(rng, columns, n):
 
 def translations(rng, columns, items, correlation, effect=0.0):
     """Differences of spread 1 that the languages of an item share as far as `correlation` says."""
-    shared = rng.normal(size=(items.task.max() + 1, items.item.max() + 1, columns))[items.task[items.cell], items.item]
-    own = rng.normal(size=(len(items.item), columns))
+    shared = rng.normal(size=(items.task.max() + 1, items.cluster.max() + 1, columns))[
+        items.task[items.cell], items.cluster
+    ]
+    own = rng.normal(size=(len(items.cluster), columns))
     return effect + math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
+
+
+def questions(rng, columns, texts, correlation, of=5):
+    """Ranks from 0 to 1 of questions, five on a text, that go together as far as `correlation` says."""
+    text = np.repeat(rng.normal(size=(texts, columns)), of, axis=0)
+    own = rng.normal(size=(texts * of, columns))
+    return scipy.special.ndtr(math.sqrt(correlation) * text + math.sqrt(1 - correlation) * own)
+
+
+def right_on_texts(rng, columns, texts, share, of=5):
+    """Zeros and ones, five on a text, whose correlation is 0.3: a text's share is beta-distributed."""
+    ease = rng.beta(share * (1 / 0.3 - 1), (1 - share) * (1 / 0.3 - 1), (texts, columns))
+    return (rng.random((texts * of, columns)) < np.repeat(ease, of, axis=0)).astype(float)
+
+
+def graded_on_texts(rng, columns, texts):
+    """F1 of which 30 % are 0 and 30 % are 1."""
+    return np.clip((questions(rng, columns, texts, 0.3) - 0.3) / 0.4, 0, 1)
+
+
+def gained_on_texts(rng, columns, texts):
+    """Differences between zeros and ones, of which a fifth gained and 15 % lost."""
+    rank = questions(rng, columns, texts, 0.3)
+    return np.where(rank < 0.15, -1.0, np.where(rank > 0.8, 1.0, 0.0))
 
 
 # Equal to the libraries of the field where they have the same procedure.
@@ -140,7 +171,7 @@ def test_a_paired_comparison_is_scipy_s_paired_t():
     theirs = scipy.stats.ttest_rel(first, second)
     for ours in (
         average((first - second)[:, None], one_cell(30), np.ones(1)),
-        paired((first - second)[:, None]),
+        paired((first - second)[:, None], np.arange(len(first))),
         joint(np.stack([first, second], axis=1), one_cell(30), np.ones(1), [-1, -1]).contrast(
             np.array([[1.0], [-1.0]])
         ),
@@ -156,12 +187,25 @@ def test_clustered_errors_are_statsmodels_s():
     values = translations(np.random.default_rng(3), 1, items, correlation=0.6)[:, 0]
     weights = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
     fit = sm.OLS(values, np.eye(5)[items.cell]).fit(
-        cov_type="cluster", cov_kwds={"groups": items.item, "use_correction": False}
+        cov_type="cluster", cov_kwds={"groups": items.cluster, "use_correction": False}
     )
     ours = average(values[:, None], items, weights)
     assert ours.value == pytest.approx([weights @ fit.params])
     assert ours.se**2 == pytest.approx([weights @ fit.cov_params() @ weights * 40 / 39])
     assert ours.df == pytest.approx([39])
+
+
+def test_errors_clustered_by_texts_of_differing_length_are_statsmodels_s():
+    clusters = np.repeat(np.arange(30), np.random.default_rng(9).integers(1, 8, 30))
+    values = np.random.default_rng(4).normal(size=len(clusters)) + clusters % 3
+    fit = sm.OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": False}
+    )
+    items = Items(np.zeros(len(values), int), clusters, np.zeros(1, int))
+    for ours in (average(values[:, None], items, np.ones(1)), paired(values[:, None], clusters)):
+        assert ours.value == pytest.approx(fit.params)
+        assert ours.se == pytest.approx(fit.bse * math.sqrt(30 / 29))
+        assert ours.df == pytest.approx([29])
 
 
 def test_the_smallest_visible_effect_is_statsmodels_s():
@@ -208,25 +252,59 @@ def test_runs_that_answer_alike_do_not_differ():
 def test_an_interval_needs_two_items():
     values = np.array([[0.5]])
     assert np.isnan(average(values, one_cell(1), np.ones(1)).p()).all()
-    assert np.isnan(mean_interval(values, 0.95)).all()
+    assert np.isnan(chosen(values)).all()
 
 
 def test_no_item_that_differs_is_no_proof_of_no_difference():
-    low, high = paired(np.zeros((20, 1))).interval(0.95)
+    low, high = of_pairs(np.zeros((20, 1)))
     assert low < -0.05 and high > 0.05
 
 
 def test_a_score_that_is_missing_is_left_out_of_its_column_alone():
     values = np.array([[0.2, 0.2], [0.4, 0.4], [0.9, math.nan]])
-    short = mean_interval(values[:2, :1], 0.95)
-    assert np.array(mean_interval(values, 0.95))[:, 1] == pytest.approx(np.ravel(short))
+    short = chosen(values[:2, :1])
+    assert np.array(chosen(values))[:, 1] == pytest.approx(np.ravel(short))
 
 
 def test_the_spread_of_the_bootstrap_s_means_is_the_standard_error():
     # and not the spread divided once more by the root of the number of replicates
     values = np.random.default_rng(6).normal(size=(400, 1))
-    low, high = bootstrap(values, 0.95)
+    low, high = bootstrap(values, np.ones_like(values), 0.95)
     assert (high - low) / 2 == pytest.approx(1.96 * values.std(ddof=1) / 20, rel=0.05)
+
+
+def test_the_same_question_asked_five_times_is_asked_once():
+    once = np.random.default_rng(10).random((12, 3))
+    often, texts = np.repeat(once, 5, axis=0), np.repeat(np.arange(12), 5)
+    items = Items(np.zeros(60, int), texts, np.zeros(1, int))
+    assert average(often, items, np.ones(1)).se == pytest.approx(average(once, one_cell(12), np.ones(1)).se)
+    assert np.array(on_texts(often)) == pytest.approx(np.array(chosen(once)))
+    assert paired(often, texts).se == pytest.approx(paired(once, np.arange(12)).se)
+
+
+def test_the_order_and_the_numbers_of_texts_do_not_matter():
+    values, texts = np.random.default_rng(11).random((20, 2)), np.arange(20) // 4
+    order = np.random.default_rng(12).permutation(20)
+    assert paired(values[order], 7 - texts[order]).se == pytest.approx(paired(values, texts).se)
+    right = np.round(values)
+    assert np.array(mean_interval(right[order], 7 - texts[order], 0.95)) == pytest.approx(
+        np.array(mean_interval(right, texts, 0.95))
+    )
+
+
+def test_where_every_answer_is_right_a_text_counts_once():
+    low, high = on_texts(np.ones((50, 1)))
+    assert high == pytest.approx([1]) and low < chosen(np.ones((50, 1)))[0]
+    ten = chosen(np.ones((10, 1)))[0]
+    assert low == pytest.approx(ten, abs=0.05)
+
+
+def test_texts_with_one_right_answer_each_are_worth_no_more_than_their_items():
+    values = np.tile([[1.0], [0.0], [0.0]], (20, 1))  # as one who always says True scores on XNLI
+    texts = np.repeat(np.arange(20), 3)
+    assert average(values, Items(np.zeros(60, int), texts, np.zeros(1, int)), np.ones(1)).se == pytest.approx([0])
+    low, high = mean_interval(values, texts, 0.95)
+    assert low <= chosen(values)[0] and high >= chosen(values)[1]
 
 
 # Simulations through the functions themselves.
@@ -282,6 +360,42 @@ def test_intervals_of_means_over_languages_cover_ninety_five_in_a_hundred():
     items = parallel(languages=11, n=500)
     draw = partial(translations, items=items, correlation=0.3, effect=0.1)
     within(covered(lambda values: average(values, items, equal(items)).interval(0.95), draw, 0.1, chunk=250), REALISTIC)
+
+
+@pytest.mark.parametrize("texts", [48, 238])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.85])
+def test_intervals_of_questions_on_passages_cover_ninety_five_in_a_hundred(texts, share):
+    within(covered(on_texts, partial(right_on_texts, texts=texts, share=share), share), REALISTIC)
+
+
+def test_questions_taken_for_single_items_cover_too_seldom():
+    assert covered(chosen, partial(right_on_texts, texts=48, share=0.6), 0.6) < 0.85
+
+
+@pytest.mark.parametrize("texts", [48, 238])
+def test_intervals_of_graded_questions_on_passages_cover_ninety_five_in_a_hundred(texts):
+    within(covered(on_texts, partial(graded_on_texts, texts=texts), 0.5), REALISTIC)
+
+
+@pytest.mark.parametrize("texts", [48, 238])
+def test_intervals_of_changes_on_passages_cover_ninety_five_in_a_hundred(texts):
+    numbers = np.arange(5 * texts) // 5
+    interval = covered(
+        lambda values: paired(values, numbers).interval(0.95), partial(gained_on_texts, texts=texts), 0.05
+    )
+    within(interval, REALISTIC)
+
+
+def test_intervals_of_means_over_languages_hold_with_questions_on_passages_too():
+    languages, texts, of = 4, 60, 5
+    cell, task = np.repeat(np.arange(languages), texts * of), np.zeros(languages, int)
+    items = Items(cell, np.tile(np.arange(texts * of) // of, languages), task)
+
+    def draw(rng, columns):
+        shared = np.tile(np.repeat(rng.normal(size=(texts, columns)), of, axis=0), (languages, 1))
+        return math.sqrt(0.3) * shared + math.sqrt(0.7) * rng.normal(size=(len(cell), columns)) + 0.1
+
+    within(covered(lambda values: average(values, items, equal(items)).interval(0.95), draw, 0.1), REALISTIC)
 
 
 def test_the_paired_test_keeps_its_level_under_items_that_languages_share():

@@ -102,6 +102,22 @@ def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, 
         read_study(config, tmp_path / "config", ROOT / "workflow/schemas")
 
 
+def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/tasks/xquad.yaml"
+    path.write_text(path.read_text().replace("cluster: context", "cluster: passage"))
+    with pytest.raises(DefinitionError, match=r"xquad\.yaml: cluster 'passage' must be one of its fields"):
+        read_study(CONFIG, tmp_path / "config", ROOT / "workflow/schemas")
+    assert study().clusterings["xquad"] == {"item": "id", "cluster": "context"}
+    assert "xcopa" not in study().clusterings
+
+
+def test_a_licence_is_known_and_decides_nothing_that_is_computed():
+    paper = overlay("paper.yaml")
+    assert paper.licenses == {"llama-2-7b": "llama2", "mistral-7b": "apache-2.0"}
+    assert all("license" not in model for model in paper.models.values())
+
+
 def test_a_dataset_that_is_translated_is_made_too():
     grid = [CONFIG["grid"][0] | {"datasets": ["translated"]}]
     assert set(study(grid=grid).recipes) == {"generated", "translated"}

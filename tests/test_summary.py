@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from maple.clusters import CLUSTER_SCHEMA
 from maple.scoring import SCORE_SCHEMA
 from maple.statistics import t_quantile
 from maple.summary import (
@@ -302,7 +303,7 @@ def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
     simulations, items = 10_000, 200
     toy = together(*(scored(BASE, [0] * items, language=language["code"]) for language in LANGUAGES[:2]))
     rng = np.random.default_rng(1)
-    hardness = rng.normal(size=(items, 2 * simulations))[toy.items.item - 1]
+    hardness = rng.normal(size=(items, 2 * simulations))[toy.items.cluster - 1]
     bound = math.sqrt(2) * np.repeat([NormalDist().inv_cdf(share) for share in (0.6, 0.65)], simulations)
     scores = replace(
         toy,
@@ -328,6 +329,33 @@ def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():
     assert "2 cells" in lines[0]
     assert lines[3].split()[:3] == ["toy", "none", "none"] and lines[3].split()[-3:] == ["–", "50.0", "50.0"]
     assert "+50.0 [" in lines[4] and lines[4].endswith("100.0    100.0")
+
+
+def on_texts(**texts):
+    """The text of each item of XNLI, a letter an item, in each language."""
+    rows = [("xnli", code, str(item), text) for code, found in texts.items() for item, text in enumerate(found)]
+    return pl.DataFrame(rows, CLUSTER_SCHEMA, orient="row")
+
+
+def clustered(clusters):
+    return item_scores(in_both(BASE, [1, 0, 1, 0]), [BASE], TASKS, clusters).items.cluster.tolist()
+
+
+def test_items_on_one_text_are_one_cluster_in_every_language():
+    assert clustered(None) == clustered(on_texts()) == [1, 2, 3, 4] * 2
+    assert clustered(on_texts(eng_Latn="aabb", swh_Latn="ccdd")) == [1, 1, 3, 3] * 2
+    # a text of one language is enough, and where texts are cut differently the longest counts
+    assert clustered(on_texts(eng_Latn="aabc")) == [1, 1, 3, 4] * 2
+    assert clustered(on_texts(eng_Latn="aabb", swh_Latn="abbc")) == [1, 1, 1, 1] * 2
+
+
+def test_two_questions_on_each_passage_are_less_sure_than_four_alone():
+    scores = in_both(BASE, [1, 1, 0, 0]), [BASE], TASKS
+    alone = row(summarize(item_scores(*scores)), "none")
+    pairs = row(summarize(item_scores(*scores, on_texts(eng_Latn="aabb"))), "none")
+    assert (pairs["mean"], pairs["n"]) == (alone["mean"], alone["n"]) == (0.5, 4)
+    assert alone["se"] == pytest.approx(math.sqrt(0.25 / 3)) and pairs["se"] == pytest.approx(0.5)
+    assert pairs["low"] < alone["low"] and pairs["high"] > alone["high"]
 
 
 def test_points_have_one_decimal_and_a_real_minus():

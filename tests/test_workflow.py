@@ -4,12 +4,11 @@ import shutil
 
 import pytest
 import yaml
-from project import ROOT, TOY_STUDY, Project
+from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
 
 from maple.definitions import read_languages
 
 pytestmark = pytest.mark.heavy
-AFTER_SCORE = {"summarize": 1, "report": 1}
 
 
 @pytest.fixture
@@ -58,6 +57,11 @@ def test_a_task_s_metric_reruns_scores_alone(project):
     assert project.jobs() == scored()
 
 
+def test_what_makes_a_cluster_generates_and_scores_nothing_anew(project):
+    project.replace("config/tasks/xquad.yaml", "cluster: context", "cluster: question")
+    assert project.jobs() == {"cluster": 2, **AFTER_SCORE}
+
+
 def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     grid = [TOY_STUDY["grid"][0] | {"methods": {"lora": {"rank": [2, 4], "bits": [16]}}}]
     project.study(grid=grid)
@@ -74,7 +78,8 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
     [
         ("maple/metrics.py", scored()),
         ("maple/scoring.py", scored()),
-        ("maple/words.py", {"render_prompts": 4, "generate": 2, **scored()}),
+        ("maple/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
+        ("maple/clusters.py", {"cluster": 4, **AFTER_SCORE}),
         ("maple/methods.py", AFTER_SCORE),
         ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
@@ -87,6 +92,10 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
         ("maple/translators.py", {}),
         ("maple/report.py", {"report": 1}),
         ("maple/viewer.py", {"report": 1}),
+        ("maple/tables.py", {"tabulate": 1, "describe": 1}),
+        ("maple/figures.py", {"draw": 1}),
+        ("maple/lm_eval_results.py", {"export": 1}),
+        ("maple/model_card.md.jinja", {"describe": 1}),
     ],
 )
 def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):
@@ -134,7 +143,7 @@ def test_a_task_is_one_file(project):
     task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
-    assert project.jobs() == {"render_prompts": 2, "generate": 2, **scored()}
+    assert project.jobs() == {"render_prompts": 2, "cluster": 2, "generate": 2, **scored()}
 
 
 def test_a_model_is_one_file(project):

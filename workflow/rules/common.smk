@@ -155,6 +155,11 @@ def task_files(wildcards):
     return benchmarks.files(task_places(wildcards))
 
 
+def test_source(wildcards):
+    """Where the rows lie that a task asks about in the language."""
+    return task_places(wildcards)["test"]["source"]
+
+
 def words_of_task(wildcards):
     """The words of the language, and of English, that the task's file names, and no other."""
     own, english = STUDY.languages[wildcards.language], STUDY.english

@@ -32,6 +32,26 @@ rule render_prompts:
         "../scripts/render_prompts.py"
 
 
+rule cluster:
+    """Tell which items of a task stand on the same text, in one language."""
+    input:
+        rows=lambda wildcards: local_file(test_source(wildcards)),
+    output:
+        clusters="results/clusters/{task}/{language}.parquet",
+    log:
+        "logs/cluster/{task}/{language}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        task=lookup("{task}", within=STUDY.clusterings),
+        source=test_source,
+        phrases=phrases_of_task,
+        rows_wanted=config["items"],
+        code=fingerprint("cluster.py"),
+    script:
+        "../scripts/cluster.py"
+
+
 rule guard:
     """Refuse a dataset that holds, in one language, passages it may not; count what overlaps with its test rows."""
     input:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from maple.clusters import read_clusters
 from maple.files import write_json, write_parquet, write_text
 from maple.logs import log_to
 from maple.questions import questions
@@ -9,7 +10,12 @@ from maple.summary import item_scores, language_groups, summarize, summarize_gro
 
 log_to(snakemake.log[0])
 languages, settings = snakemake.params.languages, snakemake.params.settings
-scores = item_scores(pl.scan_parquet(snakemake.input.scores), runs=snakemake.params.runs, tasks=snakemake.params.tasks)
+scores = item_scores(
+    pl.scan_parquet(snakemake.input.scores),
+    runs=snakemake.params.runs,
+    tasks=snakemake.params.tasks,
+    clusters=read_clusters(snakemake.input.clusters),
+)
 summary = summarize(scores, settings["confidence"])
 groups = summarize_groups(
     scores,
@@ -19,4 +25,5 @@ groups = summarize_groups(
 write_parquet(groups, snakemake.output.groups)
 write_json(questions(scores, languages, settings), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
+write_text(summary.write_csv(), snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

@@ -1,0 +1,65 @@
+"""docs/results.md names every column that there is, and none that there is not."""
+
+import re
+
+import polars as pl
+from project import ROOT
+from test_questions import CELLS, LANGUAGES, SETTINGS, base, study, tuned
+from test_summary import BASE, TUNED, groups_of, in_both, summary_of
+
+from maple.clusters import CLUSTER_SCHEMA
+from maple.questions import questions
+from maple.scoring import SCORE_SCHEMA
+
+DOCUMENT = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+FRAMES = [in_both(BASE, [1, 0, 0, 0, 1]), in_both(TUNED, [1, 1, 1, 0, 1])]
+
+
+def documented(heading):
+    """The names in the first column of each table under a heading, table by table."""
+    text = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    tables = re.findall(r"(?:^\|.*\n)+", text + "\n", re.M)
+    return [
+        [name for line in table.splitlines()[2:] for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+        for table in tables
+    ]
+
+
+def test_the_columns_of_the_summary_are_those_described():
+    assert documented("summary.parquet, summary.csv") == [summary_of(*FRAMES).columns]
+
+
+def test_the_columns_of_groups_are_those_described():
+    assert documented("groups.parquet") == [groups_of(*FRAMES).columns]
+
+
+def test_the_columns_of_scores_are_those_described():
+    (described,) = documented("scores/{run}/{language}.parquet")
+    assert sorted(described) == sorted(SCORE_SCHEMA)
+
+
+def test_the_columns_of_clusters_are_those_described():
+    assert documented("clusters/{task}/{language}.parquet") == [list(CLUSTER_SCHEMA)]
+
+
+def test_a_run_is_described_by_the_columns_that_every_table_begins_with():
+    assert documented("A run") == [summary_of(*FRAMES).columns[:6]]
+
+
+def test_the_keys_of_questions_are_those_described():
+    runs = [base(), base("other"), *(tuned(rank, bits, model, data) for rank in (8, 16) for bits in (4, 16)
+            for model in ("toy", "other") for data in ("made", "taken"))]  # fmt: skip
+    scores = study(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run["rank"] or 0))
+    found = questions(scores, LANGUAGES, SETTINGS)
+    asked = {key for answer in found["questions"] for key in answer}
+    none = study([base()], CELLS, lambda *_: 0.5)
+    missing = {key for answer in questions(none, LANGUAGES, SETTINGS)["questions"] for key in answer}
+    whole, answers = documented("questions.json")
+    assert (sorted(whole), sorted(answers)) == (sorted(found), sorted(asked | missing))
+
+
+def test_the_csv_says_what_the_parquet_says(tmp_path):
+    summary = summary_of(*FRAMES)
+    (tmp_path / "summary.csv").write_text(summary.write_csv(), encoding="utf-8")
+    read = pl.read_csv(tmp_path / "summary.csv", schema=summary.schema)
+    assert read.equals(summary)

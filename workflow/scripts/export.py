@@ -1,0 +1,20 @@
+"""Write each run's results as the LM Evaluation Harness does."""
+
+import polars as pl
+
+from maple.cards import read_cards
+from maple.lm_eval_results import write_lm_eval
+from maple.logs import log_to
+from maple.tasks import quality
+
+log_to(snakemake.log[0])
+write_lm_eval(
+    pl.read_parquet(snakemake.input.summary),
+    snakemake.params.runs,
+    read_cards(snakemake.input.cards),
+    snakemake.output,
+    tasks=snakemake.params.tasks,
+    renderings=snakemake.params.renderings,
+    asked=snakemake.params.asked,
+    quality=quality(snakemake.input.prompts),
+)

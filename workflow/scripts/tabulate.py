@@ -1,0 +1,17 @@
+"""Write the scores as tables in LaTeX and Markdown."""
+
+import polars as pl
+
+from maple.logs import log_to
+from maple.tables import tables, write_tables
+
+log_to(snakemake.log[0])
+write_tables(
+    tables(
+        pl.read_parquet(snakemake.input.summary),
+        tasks=snakemake.params.tasks,
+        languages=snakemake.params.languages,
+        low_classes=snakemake.params.low_classes,
+    ),
+    snakemake.output,
+)
