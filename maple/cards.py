@@ -34,13 +34,14 @@ def hardware() -> dict:
 
 @contextmanager
 def timed(card: dict) -> Iterator[dict]:
-    """Record in `card` the seconds the block took, its peak memory, the hardware and the versions."""
-    from maple.devices import peak_memory_gib
+    """Record in `card` the seconds the block took, its peak memory, what GPUs used, the hardware and the versions."""
+    from maple.devices import energy_joules, energy_since, peak_memory_gib
 
-    start = time.perf_counter()
+    before, start = energy_joules(), time.perf_counter()
     yield card
     card["seconds"] = round(time.perf_counter() - start, 2)
     card["peak_memory_gib"] = round(peak_memory_gib(), 3)
+    card["energy_joules"] = energy_since(before)
     card["hardware"] = hardware()
     card["versions"] = versions()
 

@@ -59,3 +59,37 @@ def peak_memory_gib() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss is in KiB on Linux
+
+
+def energy_joules() -> float | None:
+    """Return what the GPUs of this process have used since their driver was loaded, in joules; None without a meter.
+
+    NVML tells it, the driver's own library, of a Volta or newer (nvmlDeviceGetTotalEnergyConsumption, in millijoules).
+    Whatever else runs on these GPUs is in it. Of processors nothing is told: most systems let only root read theirs.
+    """
+    import ctypes
+
+    gpus = visible_gpus()
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+    if not gpus or nvml.nvmlInit_v2():
+        return None
+    used = 0
+    for name in gpus:
+        gpu, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
+        if name.isdigit():
+            failed = nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(int(name)), ctypes.byref(gpu))
+        else:
+            failed = nvml.nvmlDeviceGetHandleByUUID(name.encode(), ctypes.byref(gpu))
+        if failed or nvml.nvmlDeviceGetTotalEnergyConsumption(gpu, ctypes.byref(millijoules)):
+            return None
+        used += millijoules.value
+    return used / 1000
+
+
+def energy_since(before: float | None) -> float | None:
+    """Return the joules used since `energy_joules` said `before`; None where it says nothing."""
+    now = None if before is None else energy_joules()
+    return None if now is None else round(now - before, 1)

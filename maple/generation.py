@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from maple.answers import TOO_LONG
+from maple.devices import energy_joules, energy_since
 from maple.engines import choose, engine_version, start_on
 from maple.files import write_parquet
 from maple.fingerprint import weights_digest
@@ -286,6 +287,7 @@ def generate(
 
         def engine_of_run(encoder: Encoder, run: Run = run, card: dict = card) -> "Engine":
             nonlocal engine
+            card["energy_joules"] = energy_joules()
             if engine is None:
                 merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
                 before = time.perf_counter()
@@ -319,6 +321,7 @@ def generate(
         if "cached_prompt_tokens" in card:  # what it had found before this run is none of its own
             found = engine.cached_tokens
             card["cached_prompt_tokens"] = None if found is None else found - card["cached_prompt_tokens"]
+            card["energy_joules"] = energy_since(card["energy_joules"])
         cards.append({**card, **counts, "seconds": round(time.perf_counter() - start_time, 2)})
     for run in runs:
         Journal(run.journal).remove()

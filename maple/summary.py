@@ -343,8 +343,10 @@ def language_groups(
     return pl.DataFrame(rows, schema=schema).group_by("kind", "group", "dataset", maintain_order=True).agg("languages")
 
 
-def summarize_groups(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
-    """Average every run's headline scores over the languages of groups (of language_groups).
+def summarize_groups(
+    scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95, task: str | None = None
+) -> pl.DataFrame:
+    """Average every run's headline scores over the languages of groups (of language_groups), in all tasks or in one.
 
     The cells of a group, task by language, weigh the same; they are those that every run has, so that all runs average
     the same. Standard errors are clustered. Columns: those of a run; kind, group; seeds; cells and n (item
@@ -355,7 +357,7 @@ def summarize_groups(scores: ItemScores, groups: pl.DataFrame, confidence: float
     Where runs differ by the seed alone, a row with seed null averages them; its intervals hold the variance between
     seeds too (maple.statistics.joint). Rows of one run are of that run, whatever another seed would have given.
     """
-    compared = scores.cells.filter("shared", "headline")
+    compared = scores.cells.filter("shared", "headline", pl.lit(True) if task is None else pl.col("task") == task)
     twins = scores.twins[scores.bases >= 0]
     several = len(set(twins)) < len(twins)
     rows = []
@@ -378,6 +380,20 @@ def summarize_groups(scores: ItemScores, groups: pl.DataFrame, confidence: float
         .select(_GROUP_SCHEMA.keys())
         .cast(_GROUP_SCHEMA)
     )
+
+
+def summarize_by_task(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:
+    """Average every run's headline scores over the languages of groups in each task by itself.
+
+    The columns are `task` and those of summarize_groups; p_holm is corrected within the task. Groups of one language
+    are left out, for they are rows of summarize.
+    """
+    several = groups.filter(pl.col("kind") != "language")
+    found = [
+        summarize_groups(scores, several, confidence, task).select(pl.lit(task).alias("task"), pl.all())
+        for task in scores.cells["task"].unique().sort()
+    ]
+    return pl.concat(found)
 
 
 def leaderboard(summary: pl.DataFrame) -> pl.DataFrame:

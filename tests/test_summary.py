@@ -16,6 +16,7 @@ from maple.summary import (
     points,
     resource_group,
     summarize,
+    summarize_by_task,
     summarize_groups,
     terminal_table,
 )
@@ -256,6 +257,17 @@ def test_a_group_of_all_languages_is_the_mean_of_all():
     group = group_row(groups_of(*frames), "script", "Latn")
     for name in ("cells", "n", "mean", "se", "low", "high", "base", "change", "change_se", "change_low", "change_high"):
         assert group[name] == one[name], name
+
+
+def test_a_group_in_a_task_is_averaged_over_that_task_alone():
+    frames = [*(in_both(run, values) for run, values in ((BASE, [0, 0, 1, 0]), (TUNED, [0, 1, 1, 1])))]
+    alone = summarize_groups(scores := together(*frames), grouped := language_groups(LANGUAGES, LOW, {}))
+    other = [scored(run, [0.5], "xquad", metric="f1") for run in (BASE, TUNED)]
+    by_task = summarize_by_task(together(*frames, *other), grouped)
+    assert set(by_task["task"]) == {"xnli", "xquad"} and "language" not in set(by_task["kind"])
+    xnli = by_task.filter(task="xnli").drop("task")
+    assert xnli.filter(kind="script").equals(alone.filter(kind="script"))
+    assert summarize_by_task(scores, grouped).drop("task").equals(alone.filter(pl.col("kind") != "language"))
 
 
 def test_translations_are_one_item_in_a_group_too():

@@ -83,3 +83,18 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
     assert card["computed"] == len(texts) and card["compared_alone"] == 32
     if batch_invariant:
         assert card["flipped"] == 0
+
+
+def test_the_meter_of_a_gpu_goes_on_while_it_computes():
+    from maple.devices import energy_joules, energy_since
+
+    before = energy_joules()
+    if before is None:
+        pytest.skip("no energy meter can be read here")
+    matrix = torch.randn(8192, 8192, device="cuda")
+    for _ in range(100):
+        matrix = torch.nn.functional.normalize(matrix @ matrix)
+    torch.cuda.synchronize()
+    joules = energy_since(before)
+    print(json.dumps({"joules": joules}))
+    assert joules > 0

@@ -24,6 +24,7 @@ rule summarize:
         summary="results/summary.parquet",
         table="results/summary.csv",
         groups="results/groups.parquet",
+        groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
@@ -46,6 +47,8 @@ rule report:
     input:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
+        groups_by_task="results/groups_by_task.parquet",
+        questions="results/questions.json",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", ADAPTED),
             *for_runs("results/cards/{run}/merge.json", MERGED),
@@ -73,6 +76,7 @@ rule report:
         runs=STUDY.runs,
         tasks=STUDY.measures,
         languages=list(STUDY.languages.values()),
+        finetuned_in=STUDY.dataset_languages,
         identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
         low_classes=config["report"]["low_resource_classes"],
         note=config["note"],

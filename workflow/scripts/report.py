@@ -3,7 +3,7 @@
 import polars as pl
 
 from maple.cards import read_cards
-from maple.files import write_text
+from maple.files import read_json, write_text
 from maple.logs import log_to
 from maple.report import report
 from maple.tasks import quality
@@ -13,10 +13,13 @@ log_to(snakemake.log[0])
 page = report(
     pl.read_parquet(snakemake.input.summary),
     groups=pl.read_parquet(snakemake.input.groups),
+    groups_by_task=pl.read_parquet(snakemake.input.groups_by_task),
+    questions=read_json(snakemake.input.questions),
     languages=snakemake.params.languages,
     low_classes=snakemake.params.low_classes,
     tasks=snakemake.params.tasks,
     runs=snakemake.params.runs,
+    finetuned_in=snakemake.params.finetuned_in,
     cards=read_cards(snakemake.input.cards),
     sets=read_sets(
         snakemake.input.examples,

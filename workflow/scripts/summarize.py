@@ -6,7 +6,7 @@ from maple.clusters import read_clusters
 from maple.files import write_json, write_parquet, write_text
 from maple.logs import log_to
 from maple.questions import questions
-from maple.summary import item_scores, language_groups, summarize, summarize_groups, terminal_table
+from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups, terminal_table
 
 log_to(snakemake.log[0])
 languages, settings = snakemake.params.languages, snakemake.params.settings
@@ -17,12 +17,10 @@ scores = item_scores(
     clusters=read_clusters(snakemake.input.clusters),
 )
 summary = summarize(scores, settings["confidence"])
-groups = summarize_groups(
-    scores,
-    language_groups(languages, settings["low_resource_classes"], snakemake.params.finetuned_in),
-    settings["confidence"],
-)
+grouped = language_groups(languages, settings["low_resource_classes"], snakemake.params.finetuned_in)
+groups = summarize_groups(scores, grouped, settings["confidence"])
 write_parquet(groups, snakemake.output.groups)
+write_parquet(summarize_by_task(scores, grouped, settings["confidence"]), snakemake.output.groups_by_task)
 write_json(questions(scores, languages, settings), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_text(summary.write_csv(), snakemake.output.table)
