@@ -1,7 +1,9 @@
-"""Base models: fetched from the Hub at a pinned revision, or built from scratch as ordinary Hub-style folders."""
+"""Base models: taken from what was fetched from the Hub, or built from scratch as ordinary Hub-style folders."""
 
 import json
 import math
+import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,18 +14,24 @@ SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
 
 
 class BaseError(ValueError):
-    """A base model that cannot be had; the message says which file to change or which page to visit."""
+    """A base model that cannot be had; the message says which file to change."""
 
 
 def make(
-    definition: dict, folder: Path, *, phrases: dict, threads: int, progress: Callable[[Iterable], Iterable]
+    definition: dict,
+    folder: Path,
+    *,
+    fetched: str | Path | None,
+    phrases: dict,
+    threads: int,
+    progress: Callable[[Iterable], Iterable],
 ) -> None:
-    """Put a base model into `folder`: fetched if its definition names a Hub id, else built from scratch.
+    """Put a base model into `folder`: of the Hub's repository in `fetched` if there is one, else built from scratch.
 
     `phrases` are the embedded world's words in the languages to pretrain on, {code: words}.
     """
-    if "hub" in definition:
-        fetch(definition, folder)
+    if fetched:
+        adopt(Path(fetched), folder)
         return
     from maple.embedded.corpus import documents
 
@@ -34,38 +42,26 @@ def make(
     build(recipe, texts, folder, known=known, threads=threads, progress=progress)
 
 
-def fetch(definition: dict, folder: Path) -> None:
-    """Download a Hub model's safetensors weights and tokenizer at its pinned revision into `folder`.
+def adopt(fetched: Path, folder: Path) -> None:
+    """Put a fetched model's safetensors weights and tokenizer into `folder`, without a copy where the disk allows it.
 
-    The token of a gated model is read from the environment (HF_TOKEN) by huggingface_hub itself.
+    A tokenizer that is a sentencepiece model alone is written out as tokenizer.json as well.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        snapshot_download(
-            definition["hub"],
-            revision=definition["revision"],
-            local_dir=folder,
-            allow_patterns=[
-                *("*.safetensors", "*.json", "chat_template.jinja", "LICENSE*", "README.md"),
-                *("tokenizer.model", "sentencepiece.bpe.model", "spiece.model"),
-            ],
-            # Mistral's weights once more, in its own format, which vLLM would prefer.
-            ignore_patterns=["consolidated*", "params.json"],
-        )
-    except (GatedRepoError, RepositoryNotFoundError) as error:
-        raise BaseError(
-            f"{definition['hub']}: not open to you: ask for access on its Hub page, then export HF_TOKEN ({error})"
-        ) from None
-    if not list(folder.glob("*.safetensors")):
-        raise BaseError(
-            f"{definition['hub']}@{definition['revision']}: has no safetensors; pickled weights are refused"
-        )
+    if not list(fetched.glob("*.safetensors")):
+        raise BaseError(f"{fetched}: the revision has no safetensors; pickled weights are refused")
+    for path in (path for path in fetched.iterdir() if path.is_file() and path.name != ".snakemake_timestamp"):
+        try:
+            os.link(path, folder / path.name)
+        except OSError:  # a file system without hard links, or another one
+            shutil.copyfile(path, folder / path.name)
     if not (folder / "tokenizer.json").is_file():
         from transformers import AutoTokenizer
 
-        AutoTokenizer.from_pretrained(folder, trust_remote_code=False).save_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        for path in folder.glob("*.json"):  # what is written over must not change what was fetched
+            path.unlink()
+            shutil.copyfile(fetched / path.name, path)
+        tokenizer.save_pretrained(folder)
 
 
 def train_tokenizer(documents: Iterable[str], vocabulary: int):

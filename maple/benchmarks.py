@@ -33,11 +33,15 @@ def places(
 
 
 def files(found: Mapping[str, Mapping]) -> list[str]:
-    """Return the files of what `places` found, for the workflow to look at their dates; dev files if they are there."""
+    """Return the files of what `places` found, for the workflow to look at their dates; dev files if they are there.
+
+    Of rows of the Hub they are the folders that are fetched.
+    """
     named = []
     for split, place in found.items():
-        sources = [source for source in (place["source"], *place["references"]) if source and "local" in source]
-        paths = [source["local"]["path"] for source in sources]
+        sources = [source for source in (place["source"], *place["references"]) if source]
+        named += [source["hub"]["folder"] for source in sources if "hub" in source]
+        paths = [source["local"]["path"] for source in sources if "local" in source]
         if split == "test" or (paths and Path(paths[0]).is_file()):
             named += paths
     return list(dict.fromkeys(named))

@@ -1,12 +1,20 @@
-"""Rows that others made: from the Hub at a pinned revision, or from JSON lines and Parquet on disk."""
+"""Rows that others made: JSON lines and Parquet, on disk or in what was fetched from the Hub."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+# Where the workflow keeps what was fetched from the Hub.
+FETCHED = "results/hub"
+
 
 class SourceError(ValueError):
     """Rows that cannot be read; the message names file, row and column, and what to change."""
+
+
+def folder_of(kind: str, repository: str, revision: str) -> str:
+    """Return the name of the folder of a Hub repository; `kind` is "model" or "dataset"."""
+    return f"{kind}s--{repository.replace('/', '--')}--{revision}"
 
 
 def _json_lines(path: Path) -> Iterator[dict]:
@@ -35,20 +43,18 @@ def _local(path: Path) -> list[dict]:
     raise SourceError(f"{path}: a local source must end in .jsonl or .parquet")
 
 
-def _hub(hub: Mapping) -> list[dict]:
-    from datasets import load_dataset
-
-    if "files" in hub:
-        files = f"hf://datasets/{hub['dataset']}@{hub['revision']}/{hub['files']}"
-        kind = "parquet" if hub["files"].endswith(".parquet") else "json"
-        return list(load_dataset(kind, data_files=files, split="train"))
-    return list(load_dataset(hub["dataset"], name=hub.get("subset"), revision=hub["revision"], split=hub["split"]))
+def _hub(folder: Path, files: str) -> list[dict]:
+    found = sorted(folder.glob(files))
+    if not found:
+        raise SourceError(f"{folder}: no file {files}; mend `files` of the hub source, or its `languages`")
+    return [row for path in found for row in _local(path)]
 
 
 def resolve(source: Mapping, language: Mapping, data: str | None = None, split: str | None = None) -> dict | None:
-    """Return a source for one language and split, its templates filled: `path`, `subset`, `files` and `split`.
+    """Return a source for one language and split, its templates filled: `path` or `files`.
 
-    They may name the columns code, name, iso639_1 and script of the language's row, {data}, the config's folder,
+    Of a hub source the dataset and its revision become `folder`, where the workflow has fetched it to. Templates may
+    name the columns code, name, iso639_1 and script of the language's row, {data}, the config's folder,
     {split}, the source's own name of the split, and {key}, its own name of the language where `languages` maps codes to
     names. `splits` maps "test" and "dev" to the source's names; None is returned for a split that it lacks. A source
     without `splits` calls them test and dev.
@@ -61,15 +67,10 @@ def resolve(source: Mapping, language: Mapping, data: str | None = None, split: 
     filled = {**language, "data": data, "split": names.get(split)}
     if isinstance(keys, Mapping):
         filled["key"] = keys.get(language["code"])
-    kept = {key: value for key, value in place.items() if key not in ("splits", "languages")}
-    if kind == "hub" and "splits" in place:
-        kept["split"] = "{split}"
-    return {
-        kind: {
-            key: value.format_map(filled) if key in ("path", "subset", "files", "split") else value
-            for key, value in kept.items()
-        }
-    }
+    kept = {key: place[key] for key in ("path", "files", "columns") if key in place}
+    if kind == "hub":
+        kept["folder"] = f"{FETCHED}/{folder_of('dataset', place['dataset'], place['revision'])}"
+    return {kind: {key: value.format_map(filled) if key in ("path", "files") else value for key, value in kept.items()}}
 
 
 def _within(value: object, way: Sequence[str]) -> object:
@@ -85,14 +86,14 @@ def _within(value: object, way: Sequence[str]) -> object:
 def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a resolved source.
 
-    `source` is {"local": {"path"}}, {"hub": {"dataset", "revision", "subset"?, "split"}} or {"hub": {"dataset",
-    "revision", "files"}}, a glob of Parquet or JSON lines in the repository; each with an optional "columns": {our
-    name: its name, or the way to a value within it, as in instances.0.input}. Every row has at least `fields`;
+    `source` is {"local": {"path"}} or {"hub": {"folder", "files"}}, a glob of Parquet or JSON lines in a fetched
+    repository; each with an optional "columns": {our name: its name, or the way to a value within it, as in
+    instances.0.input}. Every row has at least `fields`;
     otherwise a SourceError names the file, the row and the missing column.
     """
     ((kind, place),) = source.items()
-    name = place["path"] if kind == "local" else place["dataset"]
-    rows = _local(Path(name)) if kind == "local" else _hub(place)
+    name = place["path"] if kind == "local" else f"{place['folder']}/{place['files']}"
+    rows = _local(Path(name)) if kind == "local" else _hub(Path(place["folder"]), place["files"])
     renamed = place.get("columns", {})
     for number, row in enumerate(rows, start=1):
         for ours, theirs in renamed.items():

@@ -19,9 +19,11 @@ from maple.definitions import (
 )
 from maple.engines import AUTO, ENGINES
 from maple.examples import PIVOT
+from maple.hub import MODEL_FILES
 from maple.local_teacher import DECIDES as LOCAL_DECIDES
 from maple.methods import KINDS, OWN, biases_asked, config_keys, lacks_biases, merges, unserved, untrainable
 from maple.openai_endpoint import DECIDES as OPENAI_DECIDES
+from maple.sources import folder_of, resolve
 from maple.translators import DECIDES as TRANSLATOR_DECIDES
 
 # What a recipe needs to know of a language; the rest of the table's columns are words of evaluation prompts.
@@ -38,6 +40,9 @@ LOCAL = ("vllm", "transformers", "translator")
 # What decides a task's prompts and gold answers; its metrics do not.
 RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
 
+# What a model's file says for model cards and the forecast; it decides no result.
+DESCRIBES = ("license", "architecture")
+
 NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
 
 
@@ -47,21 +52,22 @@ class Study:
 
     languages: the grid's rows of the language table; english: the row of English; identities: code, name, iso639_1 and
     script of every row of it; phrases: the embedded world's words with the identity; models: definitions of those that
-    the grid or a dataset needs; licenses: the Hub's names of their licences, where known; corpora: the phrases that a
-    built one is pretrained on; recipes, limits, mixes: the parts of a dataset's definition, each for the rule that
-    needs it; dataset_models: the models that make it, by role ("teacher", "translator"); services: how they are asked;
-    prompts: the prompts of self_instruct that a dataset may use, by language; refusals, unservable: how an output
-    begins that refuses, and words of instructions that text
-    cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and by how many
-    words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter attached, not
-    merged; together: those of them whose runs one engine serves; comparable: those that are merged and would be served;
-    settings: the config's generate block for each of them and for "none"; tasks: definitions; renderings,
-    sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked, {"shots",
-    "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields", "languages"} of the
-    tasks and of those in decontaminated, none where rows are embedded; clusterings: what tells which items stand
-    on the same text, {"item", "cluster"}, of tasks whose items do; runs: the grid, bases first; dataset_languages:
-    the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints: how models behind
-    one are asked.
+    the grid or a dataset needs; licenses: the Hub's names of their licences, where known; repositories: what of the Hub
+    is fetched, {"kind", "id", "revision", "files"} by the name of its folder; architectures, declared_sets: what files
+    say of models and datasets for the forecast alone; corpora: the phrases that a built one is pretrained on; recipes,
+    limits, mixes: the parts of a dataset's definition, each for the rule that needs it; dataset_models: the models that
+    make it, by role ("teacher", "translator"); services: how they are asked; prompts: the prompts of self_instruct that
+    a dataset may use, by language; refusals, unservable: how an output begins that refuses, and words of instructions
+    that text cannot serve, by language; decontaminated: the tasks that a dataset's examples may not overlap with, and
+    by how many words, {"tasks", "words"}; cells: method cells; attached: those that generate with their adapter
+    attached, not merged; together: those of them whose runs one engine serves; comparable: those that are merged and
+    would be served; settings: the config's generate block for each of them and for "none"; tasks: definitions;
+    renderings, sources, measures: the parts of them, for prompts, rows and scores; asked: how each task is asked,
+    {"shots", "answers"}; tested: the texts of test rows that are looked for in datasets, {"source", "fields",
+    "languages"} of the tasks and of those in decontaminated, none where rows are embedded; clusterings: what tells
+    which items stand on the same text, {"item", "cluster"}, of tasks whose items do; runs: the grid, bases first;
+    dataset_languages: the codes a dataset is made in; task_languages: the grid's codes that a task offers; endpoints:
+    how models behind one are asked.
     """
 
     languages: dict[str, dict]
@@ -70,6 +76,9 @@ class Study:
     phrases: dict[str, dict]
     models: dict[str, dict]
     licenses: dict[str, str]
+    repositories: dict[str, dict]
+    architectures: dict[str, dict]
+    declared_sets: dict[str, dict]
     corpora: dict[str, dict]
     recipes: dict[str, dict]
     dataset_models: dict[str, dict[str, str]]
@@ -212,6 +221,32 @@ def _check_prompt(text: str, code: str, file: Path) -> None:
         raise DefinitionError(f"{file}: {code}: unknown value {unknown}; known are language, {', '.join(VALUES)}")
 
 
+def _repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, Sequence[Mapping]]]) -> dict[str, dict]:
+    """Return what is fetched from the Hub, by the name of its folder.
+
+    `sources` are those of rows, each with the identities of all languages that it offers, not of the grid's alone: one
+    language more then fetches nothing.
+    """
+    found = {
+        folder_of("model", model["hub"], model["revision"]): {
+            "kind": "model",
+            "id": model["hub"],
+            "revision": model["revision"],
+            "files": MODEL_FILES,
+        }
+        for model in models.values()
+        if "hub" in model
+    }
+    for source, languages in sources:
+        if "hub" not in source:
+            continue
+        pinned = {"kind": "dataset", "id": source["hub"]["dataset"], "revision": source["hub"]["revision"]}
+        known = found.setdefault(folder_of(*pinned.values()), {**pinned, "files": []})
+        resolved = [resolve(source, row, None, split) for row in languages for split in ("test", "dev")]
+        known["files"] = sorted({*known["files"], *(place["hub"]["files"] for place in resolved if place)})
+    return found
+
+
 def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     """Read the definitions that `config` names from `folder` (config/) and check them against `schemas`.
 
@@ -292,6 +327,10 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         raise DefinitionError(
             "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
         )
+    rows_read = [(sources[name], [identities[code] for code in offered[name]]) for name in sources]
+    for name, codes in dataset_languages.items():
+        if "hub" in (source := chosen[name].get("load", {})):
+            rows_read.append(({"hub": source["hub"]}, [identities[code] for code in codes]))
     asked = {
         name: {"shots": config["shots"].get(name, 0), "answers": config["answers"].get(name, ["generate"])}
         for name in tasks
@@ -302,10 +341,13 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         identities=identities,
         phrases=phrases,
         models={
-            name: {key: value for key, value in model.items() if key != "license"}
+            name: {key: value for key, value in model.items() if key not in DESCRIBES}
             for name, model in {**chosen_models, **decisive}.items()
         },
         licenses={name: model["license"] for name, model in chosen_models.items() if "license" in model},
+        repositories=_repositories(chosen_models, rows_read),
+        architectures={name: model["architecture"] for name, model in chosen_models.items() if "architecture" in model},
+        declared_sets={name: definition["size"] for name, definition in chosen.items() if "size" in definition},
         corpora={name: speech if "build" in model else {} for name, model in chosen_models.items()},
         recipes={name: _recipe(definition, models) for name, definition in chosen.items()},
         dataset_models=made_by,

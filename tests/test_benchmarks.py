@@ -82,10 +82,11 @@ def test_a_reference_without_the_field_has_no_vote():
 
 
 def test_a_set_without_a_dev_split_has_no_source_for_it():
-    source = {"hub": {"dataset": "d", "revision": "r", "splits": {"test": "validation"}, "languages": "all"}}
+    place = {"dataset": "d", "revision": "r", "files": "{split}.jsonl", "languages": "all"}
+    source = {"hub": place | {"splits": {"test": "validation"}}}
     assert resolve(source, IDENTITIES["vie_Latn"], None, "dev") is None
     assert resolve(source, IDENTITIES["vie_Latn"], None, "test") == {
-        "hub": {"dataset": "d", "revision": "r", "split": "validation"}
+        "hub": {"folder": "results/hub/datasets--d--r", "files": "validation.jsonl"}
     }
 
 

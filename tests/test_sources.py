@@ -51,18 +51,16 @@ def test_a_missing_file_is_named(tmp_path):
         read_rows({"local": {"path": str(tmp_path / "nothing.jsonl")}}, [])
 
 
-def test_rows_of_the_hub_are_read_at_their_revision(monkeypatch):
-    asked = []
-
-    def load_dataset(path, **options):
-        asked.append((path, options))
-        return [{"text": "a"}]
-
-    monkeypatch.setattr("datasets.load_dataset", load_dataset)
-    pinned = {"dataset": "facebook/xnli", "revision": "b8dd"}
-    assert read_rows({"hub": pinned | {"subset": "sw", "split": "test"}}) == [{"text": "a"}]
-    read_rows({"hub": pinned | {"files": "sw/*.parquet", "split": "test"}})
-    assert asked == [
-        ("facebook/xnli", {"name": "sw", "revision": "b8dd", "split": "test"}),
-        ("parquet", {"data_files": "hf://datasets/facebook/xnli@b8dd/sw/*.parquet", "split": "train"}),
-    ]
+def test_rows_of_the_hub_are_read_from_what_was_fetched_at_their_revision(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = {"dataset": "facebook/xnli", "revision": "b8dd", "files": "{iso639_1}/{split}-*.parquet"}
+    source = resolve({"hub": place | {"splits": {"test": "validation"}}}, SWAHILI, None, "test")
+    folder = "results/hub/datasets--facebook--xnli--b8dd"
+    assert source == {"hub": {"folder": folder, "files": "sw/validation-*.parquet"}}
+    with pytest.raises(SourceError, match=r"facebook--xnli--b8dd: no file sw/validation-\*\.parquet; mend `files`"):
+        read_rows(source)
+    (tmp_path / folder / "sw").mkdir(parents=True)
+    for number in (1, 0):
+        rows = pl.DataFrame({"text": [str(number)]})
+        rows.write_parquet(tmp_path / folder / f"sw/validation-0000{number}-of-00002.parquet")
+    assert read_rows(source, ["text"]) == [{"text": "0"}, {"text": "1"}]

@@ -1,7 +1,6 @@
 """Translators: toy NLLB and M2M100 models that know three sentences."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from project import ROOT
 from seq2seq import SENTENCES
 
-from maple.bases import BaseError, fetch
+from maple.bases import BaseError, adopt
 from maple.files import read_json
 from maple.journal import Journal
 from maple.teachers import TeacherError, Unfinished, ledger
@@ -163,43 +162,20 @@ def test_no_two_requests_draw_by_the_same_seed_and_the_same_study_by_the_same_on
 
 
 @pytest.mark.heavy
-def test_a_repository_of_safetensors_is_fetched_with_its_sentencepiece_model(m2m100, tmp_path, monkeypatch):
+def test_a_fetched_repository_with_its_sentencepiece_model_becomes_a_base(m2m100, tmp_path):
     (tmp_path / "model").mkdir()
-    fetched_from(m2m100, monkeypatch)
-    fetch({"hub": "facebook/m2m100", "revision": "0" * 40}, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in m2m100.iterdir()}
+    assert "tokenizer.json" not in before
+    adopt(m2m100, tmp_path / "model")
     assert translator(tmp_path / "model", tmp_path).translate(["Name a star."], GERMAN) == ["Nenne einen Stern."]
+    assert {path.name: path.read_bytes() for path in m2m100.iterdir()} == before
 
 
-@pytest.mark.heavy
-def test_pickled_weights_and_weights_in_another_format_are_not_fetched(nllb, chat_base, tmp_path, monkeypatch):
-    pickled = tmp_path / "pickled"
-    shutil.copytree(nllb, pickled)
-    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    fetched_from(pickled, monkeypatch)
-    with pytest.raises(BaseError, match=r"facebook/nllb@0{40}: has no safetensors; pickled weights are refused"):
-        fetch({"hub": "facebook/nllb", "revision": "0" * 40}, tmp_path / "refused")
-    chat = tmp_path / "chat"
-    shutil.copytree(chat_base, chat)
-    for name in ("consolidated.safetensors", "params.json"):
-        (chat / name).write_text("{}")
-    fetched_from(chat, monkeypatch)
-    fetch({"hub": "mistral", "revision": "0" * 40}, tmp_path / "fetched")
-    names = {path.name for path in (tmp_path / "fetched").iterdir()}
-    assert "chat_template.jinja" in names and not names & {"consolidated.safetensors", "params.json"}
-
-
-def fetched_from(repository, monkeypatch):
-    """Let huggingface_hub find its files in a folder."""
-    import huggingface_hub
-    from huggingface_hub.utils import filter_repo_objects
-
-    def download(name, *, revision, local_dir, allow_patterns, ignore_patterns):
-        local_dir.mkdir(exist_ok=True)
-        names = [path.name for path in repository.iterdir()]
-        for name in filter_repo_objects(names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns):
-            shutil.copy2(repository / name, local_dir / name)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+def test_pickled_weights_become_no_base(tmp_path):
+    (tmp_path / "fetched").mkdir()
+    (tmp_path / "fetched/pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(BaseError, match="fetched: the revision has no safetensors; pickled weights are refused"):
+        adopt(tmp_path / "fetched", tmp_path / "refused")
 
 
 PROGRAM = """

@@ -1,5 +1,6 @@
 """The study's definitions, read and checked once, and the few functions with which rules look them up."""
 
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,7 +11,7 @@ from maple.definitions import BASELINE, DefinitionError, run_path
 from maple.examples import PIVOT
 from maple.fingerprint import fingerprint as fingerprint_of
 from maple.self_instruct import prompt_in
-from maple.sources import resolve
+from maple.sources import FETCHED, folder_of, resolve
 from maple.study import read_study
 from maple.tasks import task_words
 from maple.teachers import modules
@@ -23,6 +24,9 @@ try:
 except DefinitionError as error:
     raise WorkflowError(str(error)) from None
 
+# For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/hub.py).
+os.environ.update(HF_HUB_OFFLINE="1")
+
 
 wildcard_constraints:
     model="[^/]+",
@@ -30,6 +34,7 @@ wildcard_constraints:
     method="[^/]+",
     seed=r"\d+",
     task="[^/]+",
+    repository="[^/]+",
     language="[a-z]{3}_[A-Z][a-z]{3}",
 
 
@@ -50,8 +55,14 @@ def for_runs(path, runs=STUDY.runs):
 
 
 def local_file(source):
-    """The file of a resolved source, for a rule to look at its date; none for rows that lie elsewhere."""
-    return source["local"]["path"] if "local" in source else []
+    """The file, or fetched folder, of a resolved source, for a rule to look at its date; none of rows made here."""
+    return source["local"]["path"] if "local" in source else source["hub"]["folder"] if "hub" in source else []
+
+
+def fetched_model(wildcards):
+    """The fetched repository of a model of the Hub; none of a model that is built."""
+    definition = STUDY.models[wildcards.model]
+    return f"{FETCHED}/{folder_of('model', definition['hub'], definition['revision'])}" if "hub" in definition else []
 
 
 def limits_of(wildcards):
@@ -213,7 +224,7 @@ def test_rows(tasks, code, languages):
 
 
 def test_files(tests):
-    """The files of test rows, those that lie on disk."""
+    """The files, or fetched folders, of test rows."""
     return [path for test in tests.values() for source in test["sources"] if (path := local_file(source))]
 
 

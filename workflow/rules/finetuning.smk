@@ -1,5 +1,28 @@
+localrules:
+    fetch,
+
+
+rule fetch:
+    """Fetch the files of a Hub repository at its pinned revision, and hold them against the Hub's checksums."""
+    output:
+        folder=directory(f"{FETCHED}/{{repository}}"),
+        card=update("results/cards/fetch/{repository}.json"),
+    log:
+        "logs/fetch/{repository}.log",
+    conda:
+        "../../envs/hub.yaml"
+    params:
+        repository=lookup("{repository}", within=STUDY.repositories),
+        unfinished=f"{FETCHED}/.{{repository}}.part",
+        code=fingerprint("fetch.py"),
+    script:
+        "../scripts/fetch.py"
+
+
 rule base:
-    """Fetch a base model at its pinned revision, or pretrain a tiny one from scratch."""
+    """Take a fetched base model, or pretrain a tiny one from scratch."""
+    input:
+        fetched=fetched_model,
     output:
         model=directory("results/base/{model}"),
     log:

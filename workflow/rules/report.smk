@@ -85,6 +85,26 @@ rule report:
         "../scripts/report.py"
 
 
+localrules:
+    forecast,
+
+
+rule forecast:
+    """Print what the study will take, stage by stage, from what is declared and what is there already."""
+
+    # No outputs: nothing waits for a forecast, and it is made anew each time that it is asked for.
+    log:
+        table="results/forecast.txt",
+        figures="results/forecast.json",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        study={"study": STUDY, "config": config, "hardware": ROOT / "config/hardware.tsv", "results": "results"},
+        code=fingerprint("forecast.py"),
+    script:
+        "../scripts/forecast.py"
+
+
 rule tabulate:
     """Write the scores as tables like a paper's, in LaTeX and Markdown."""
     input:

@@ -1,4 +1,4 @@
-"""Fetch a base model, or pretrain a tiny one."""
+"""Take a fetched base model, or pretrain a tiny one."""
 
 from tqdm import tqdm
 
@@ -11,6 +11,7 @@ with folder_written_aside(snakemake.output.model) as folder:
     make(
         snakemake.params.model,
         folder,
+        fetched=snakemake.input.get("fetched"),
         phrases=snakemake.params.phrases,
         threads=snakemake.threads,
         progress=tqdm,

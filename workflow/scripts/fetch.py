@@ -1,0 +1,16 @@
+"""Fetch the files of a Hub repository at its pinned revision."""
+
+from pathlib import Path
+
+from maple.files import write_json
+from maple.hub import fetch
+from maple.logs import log_to
+
+log_to(snakemake.log[0])
+card = fetch(
+    snakemake.params.repository,
+    Path(snakemake.output.folder),
+    unfinished=Path(snakemake.params.unfinished),
+    card=Path(snakemake.output.card),
+)
+write_json({"stage": snakemake.rule, **card}, snakemake.output.card)
