@@ -199,7 +199,7 @@ def our_side(job: dict) -> dict:
     from maple.engines import engine_version
     from maple.engines import start as start_engine
     from maple.fingerprint import weights_digest
-    from maple.generation import complete, previous_completions
+    from maple.generation import COMPLETION_SCHEMA, complete
     from maple.journal import Journal
     from maple.prompts import Encoder
 
@@ -215,7 +215,7 @@ def our_side(job: dict) -> dict:
         weights=weights_digest(job["model"]),
         engine=engine_version("transformers"),
         settings=settings,
-        previous=previous_completions([]),
+        previous=pl.DataFrame(schema=COMPLETION_SCHEMA),
         journal=Journal(Path(job["folder"]) / "journal.jsonl"),
         start_engine=lambda encoder: engine,
         progress=tqdm,

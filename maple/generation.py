@@ -41,16 +41,25 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
     return blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def previous_completions(outputs: Iterable[str | Path], schema: Mapping = COMPLETION_SCHEMA) -> pl.DataFrame:
-    """Return the completions of a job's outputs so far (columns of `schema`), those that can be read."""
+def previous_completions(
+    outputs: Iterable[str | Path], journal: Journal, schema: Mapping = COMPLETION_SCHEMA
+) -> pl.DataFrame:
+    """Return the completions of a job's outputs so far (columns of `schema`), those that can be read.
+
+    They are kept beside the journal until the job is done: Snakemake restores the outputs of a job that fails on this
+    machine, and deletes those of one that fails on a cluster.
+    """
     frames = [pl.DataFrame(schema=schema)]
-    for path in map(Path, outputs):
+    for path in (*map(Path, outputs), journal.previous):
         if path.is_file():
             try:
                 frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
             except (pl.exceptions.PolarsError, OSError):
                 continue
-    return pl.concat(frames)
+    previous = pl.concat(frames).unique("key", keep="first", maintain_order=True)
+    if previous.height:
+        write_parquet(previous, journal.previous)
+    return previous
 
 
 def _requests(asked: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int) -> list[dict]:
@@ -299,14 +308,15 @@ def generate(
             card.update(engine.facts, cached_prompt_tokens=engine.cached_tokens)
             return engine
 
+        journal = Journal(run.journal)
         completed, counts = complete(
             prompts,
             weights,
             weights=f"{digest}+{weights_digest(run.adapter)}" if run.adapter else digest,
             engine=version,
             settings=settings,
-            previous=previous_completions(run.outputs.values()),
-            journal=Journal(run.journal),
+            previous=previous_completions(run.outputs.values(), journal),
+            journal=journal,
             start_engine=engine_of_run,
             progress=progress,
         )

@@ -24,10 +24,14 @@ def batches_to_do(keys: Sequence[str], size: int, known: Container[str]) -> Iter
 
 
 class Journal:
-    """Rows of an unfinished job, one JSON line each, beside its outputs; synced after every batch."""
+    """Rows of an unfinished job, one JSON line each, beside its outputs; synced after every batch.
+
+    `previous` is where a job that replaces its own outputs may keep what they held, as Parquet.
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.previous = self.path.with_suffix(".previous.parquet")
 
     def read(self) -> list[dict]:
         """Return the whole lines; a torn last line (a job killed while writing) is left out."""
@@ -52,5 +56,6 @@ class Journal:
             os.fsync(file.fileno())
 
     def remove(self) -> None:
-        """Remove the file: its rows stand in the outputs now."""
+        """Remove the files: their rows stand in the outputs now."""
         self.path.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)

@@ -121,7 +121,7 @@ def generate(
     As maple.generation.generate, which calls it.
     """
     start = time.perf_counter()
-    previous = previous_completions(outputs.values(), ANSWER_SCHEMA)
+    previous = previous_completions(outputs.values(), journal, ANSWER_SCHEMA)
     completed, counts = complete(prompts, settings, previous=previous, journal=journal, progress=progress)
     for language, path in outputs.items():
         rows = completed.filter(pl.col("language") == language)

@@ -224,7 +224,19 @@ def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):
 
 def test_an_unreadable_output_is_no_source_of_completions(tmp_path):
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
-    assert previous_completions([tmp_path / "torn.parquet", tmp_path / "missing.parquet"]).is_empty()
+    outputs, journal = [tmp_path / "torn.parquet", tmp_path / "missing.parquet"], Journal(tmp_path / "journal.jsonl")
+    assert previous_completions(outputs, journal).is_empty()
+
+
+def test_what_a_failed_job_carried_over_outlives_its_outputs(letters, tmp_path):
+    output, journal = tmp_path / "eng_Latn.parquet", Journal(tmp_path / "journal.jsonl")
+    before, _ = run(letters, prompts("ab", "ba"), tmp_path / "before", Echo())
+    before.write_parquet(output)
+    assert previous_completions([output], journal).height == 2
+    output.unlink()
+    assert previous_completions([output], journal)["completion"].to_list() == ["b", "a"]
+    journal.remove()
+    assert previous_completions([output], journal).is_empty() and not list(tmp_path.glob("journal*"))
 
 
 def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
