@@ -4,9 +4,11 @@ from tqdm import tqdm
 
 from maple.bases import make
 from maple.files import folder_written_aside
+from maple.gpus import claim
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 with folder_written_aside(snakemake.output.model) as folder:
     make(
         snakemake.params.model,

@@ -5,9 +5,11 @@ from tqdm import tqdm
 
 from maple.files import write_json
 from maple.generation import compare_attached
+from maple.gpus import claim
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 card = compare_attached(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
     snakemake.input.base,

@@ -4,10 +4,12 @@ import shutil
 
 from maple.files import folder_written_aside, write_json
 from maple.finetuning import finetune
+from maple.gpus import claim
 from maple.logs import log_to
 from maple.parallel import on_processes
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 with folder_written_aside(snakemake.output.adapter) as folder:
     card = on_processes(
         snakemake.resources.get("gpu", 1),

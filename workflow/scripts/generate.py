@@ -5,9 +5,11 @@ from tqdm import tqdm
 
 from maple.files import write_json
 from maple.generation import Run, generate
+from maple.gpus import claim
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True))
 (card,) = generate(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),

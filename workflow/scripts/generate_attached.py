@@ -5,9 +5,11 @@ from tqdm import tqdm
 
 from maple.cards import write_cards
 from maple.generation import Run, generate
+from maple.gpus import claim
 from maple.logs import log_to
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 languages, files = snakemake.params.languages, list(snakemake.output.generations)
 outputs = [dict(zip(languages, files[at:], strict=False)) for at in range(0, len(files), len(languages))]
 cards = generate(

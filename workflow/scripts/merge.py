@@ -3,10 +3,12 @@
 import polars as pl
 
 from maple.files import folder_written_aside, write_json
+from maple.gpus import claim
 from maple.logs import log_to
 from maple.merging import merge
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.get("gpu", 1))
 with folder_written_aside(snakemake.output.merged) as folder:
     card = merge(
         snakemake.input.base,

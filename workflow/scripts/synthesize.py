@@ -3,11 +3,13 @@
 from tqdm import tqdm
 
 from maple.files import write_json, write_parquet
+from maple.gpus import claim
 from maple.journal import Journal
 from maple.logs import log_to
 from maple.synthesis import card, synthesize
 
 log_to(snakemake.log[0])
+claim(snakemake.resources.gpu)
 journal = Journal(snakemake.params.journal)
 rows = synthesize(
     snakemake.params.recipe,
