@@ -49,6 +49,11 @@ def run_of(wildcards):
     return {**{name: wildcards[name] for name in names}, "seed": int(wildcards.seed)}
 
 
+def identity_of(wildcards):
+    """The identity of a job's language. `lookup` would walk through those of all languages, for thousands of jobs."""
+    return STUDY.identities[wildcards.language]
+
+
 def for_runs(path, runs=STUDY.runs):
     """A path's files for all runs; `{run}` in it stands for a run's own path."""
     return [path.replace("{run}", run_path(run)) for run in runs]

@@ -175,7 +175,7 @@ rule score:
     params:
         run=run_of,
         metrics=metrics_in_language,
-        language=lookup("{language}", within=STUDY.identities),
+        language=identity_of,
         code=fingerprint("score.py"),
     script:
         "../scripts/score.py"

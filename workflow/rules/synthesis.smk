@@ -16,7 +16,7 @@ rule synthesize:
         gpu=gpus_of_dataset,
     params:
         recipe=recipe_of,
-        language=lookup("{language}", within=STUDY.identities),
+        language=identity_of,
         phrases=teacher_phrases,
         service=teacher_service,
         journal="results/synthesized/{dataset}/{language}.journal.jsonl",
@@ -39,7 +39,7 @@ rule curate:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        language=lookup("{language}", within=STUDY.identities),
+        language=identity_of,
         limits=limits_of,
         decontamination=decontamination,
         code=fingerprint("curate.py"),
