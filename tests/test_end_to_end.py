@@ -115,6 +115,26 @@ def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
     assert all(pl.read_parquet(path).equals(frame) for path, frame in resumed.items())
 
 
+def test_merged_weights_that_are_not_kept_come_back_only_for_what_is_missing(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    merged = project.folder / "results/merged" / RUN
+    card = project.folder / f"results/cards/{RUN}/generate.json"
+    before = json.loads(card.read_text())
+    project.study(merge={"keep": False})
+    assert project.jobs() == {}
+    shutil.rmtree(merged)
+    assert project.jobs() == {}
+    scores = f"results/scores/{RUN}/swh_Latn.parquet"
+    (project.folder / scores).unlink()
+    assert project.jobs(scores) == {"score": 1}
+    project.study(items=5)
+    assert project.jobs()["merge"] == 1
+    project.snakemake()
+    done = json.loads(card.read_text())
+    assert (done["carried_over"], done["computed"]) == (before["distinct"], done["distinct"] - before["distinct"])
+    assert not merged.exists() and project.jobs() == {}
+
+
 def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
     if choose("auto") != "vllm":
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")

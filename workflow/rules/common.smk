@@ -197,6 +197,11 @@ def model_service(wildcards, resources):
     return STUDY.endpoints.get(wildcards.model)
 
 
+def merged_folder(path):
+    """A run's merged weights, which may go once they have answered: completions are known by their digest."""
+    return directory(path) if config["merge"]["keep"] else temp(directory(path))
+
+
 def attached_adapter(wildcards):
     """The adapter that a run generates with beside the base; none where there is none, or where it is merged."""
     return f"results/adapters/{run_path(wildcards)}" if wildcards.method in STUDY.attached else []

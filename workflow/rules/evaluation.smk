@@ -88,6 +88,8 @@ rule generate:
         f"logs/generate/{RUN}.log",
     wildcard_constraints:
         method="|".join(re.escape(method) for method in STUDY.settings if method not in STUDY.together),
+    # Before anything else is merged: merged weights that are not kept go as soon as they have answered.
+    priority: 2
     conda:
         "../../envs/generation.yaml"
     params:

@@ -67,7 +67,7 @@ rule merge:
         adapter=f"results/adapters/{RUN}",
         held_out="results/held_out/{dataset}.parquet",
     output:
-        merged=directory(f"results/merged/{RUN}"),
+        merged=merged_folder(f"results/merged/{RUN}"),
         card=f"results/cards/{RUN}/merge.json",
     log:
         f"logs/merge/{RUN}.log",
@@ -77,7 +77,7 @@ rule merge:
         model=lookup("{model}", within=STUDY.models),
         bits=lookup("{method}/bits", within=STUDY.cells),
         max_length=lookup("{method}/training/max_length", within=STUDY.cells),
-        settings=config["merge"],
+        settings={key: value for key, value in config["merge"].items() if key != "keep"},
         run=run_of,
         code=fingerprint("merge.py"),
     script:
