@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Where the workflow keeps what was fetched from the Hub.
 FETCHED = "results/hub"
+# Characters of a text; our choice. What is longer is a book, and steps that compare texts would take hours over it.
+LONGEST = 1_000_000
 
 
 class SourceError(ValueError):
@@ -18,14 +20,16 @@ def folder_of(kind: str, repository: str, revision: str) -> str:
 
 
 def _json_lines(path: Path) -> Iterator[dict]:
-    with open(path, encoding="utf-8") as lines:
+    with open(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SourceError(f"{path}: line {number} is not JSON ({error.msg}); mend or remove it") from None
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                raise SourceError(f"{path}: is not UTF-8 in line {number}; convert the file") from None
+            except (ValueError, RecursionError) as error:  # also for numbers without end, and brackets within brackets
+                raise SourceError(f"{path}: line {number} is not JSON ({error}); mend or remove it") from None
             if not isinstance(row, dict):
                 raise SourceError(f"{path}: line {number} must be a JSON object, found {type(row).__name__}")
             yield row
@@ -83,6 +87,15 @@ def _within(value: object, way: Sequence[str]) -> object:
     return value
 
 
+def _check_text(where: str, text: str) -> None:
+    if len(text) > LONGEST:
+        raise SourceError(f"{where} has {len(text):,} characters, more than {LONGEST:,}; shorten or remove the row")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise SourceError(f"{where} is no text: it holds half of a character; mend or remove the row") from None
+
+
 def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
     """Read the rows of a resolved source.
 
@@ -101,6 +114,9 @@ def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
                 row[ours] = row.pop(theirs)
             elif (found := _within(row, theirs.split("."))) is not None:
                 row[ours] = found
+        for field, value in row.items():
+            if isinstance(value, str):
+                _check_text(f"{name}: row {number}: {field}", value)
         missing = [field for field in fields if field not in row]
         if missing:
             raise SourceError(

@@ -209,3 +209,5 @@ for code in STUDY.languages:
             code
         input:
             for_runs(f"results/scores/{{run}}/{code}.parquet"),
+            # A job that failed has left none: without them, scores of what it did not replace would count as current.
+            for_runs("results/cards/{run}/generate.json"),

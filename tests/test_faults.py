@@ -1,0 +1,267 @@
+"""What goes wrong on machines, and in files that others made: nothing is lost or stale, and a message tells it."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from project import Project
+
+from maple.sources import SourceError, read_rows
+
+RUN = "toy/little/lora-r2-16bit/seed1"
+# How often the study is killed, four times before each of its ends; MAPLE_KILLS=20 for an hour without hurry.
+KILLS = int(os.environ.get("MAPLE_KILLS", "4"))
+# What each rule writes, the last one first: what a stage needs is there when its turn comes.
+STAGES = {
+    "report": ["report.html"],
+    "summarize": ["summary.parquet", "groups.parquet", "questions.json", "leaderboard.txt"],
+    "score": [f"scores/{RUN}/swh_Latn.parquet"],
+    "generate": [f"generations/{RUN}/{code}.parquet" for code in ("eng_Latn", "swh_Latn")],
+    "render_prompts": ["prompts/xquad/swh_Latn.parquet"],
+    "merge": [f"merged/{RUN}", f"cards/{RUN}/merge.json"],
+    "finetune": [f"adapters/{RUN}", f"cards/{RUN}/finetune.json"],
+    "mix": ["mixtures/little.parquet", "held_out/little.parquet", "cards/mix/little.json"],
+    "curate": ["examples/little/swh_Latn.parquet", "dropped/little/swh_Latn.parquet"],
+    "synthesize": ["synthesized/little/swh_Latn.parquet", "cards/synthesize/little/swh_Latn.json"],
+    "base": ["base/toy"],
+}
+
+
+def summary(project: Project) -> pl.DataFrame:
+    return pl.read_parquet(project.folder / "results/summary.parquet")
+
+
+def leftovers(project: Project) -> list[Path]:
+    results = project.folder / "results"
+    return [*results.rglob("*.part"), *results.rglob("journal*")]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 MB in memory."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk to be had, which takes root: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.mark.heavy
+def test_a_full_disk_is_named_by_every_stage_and_the_same_command_goes_on(finished, small_disk, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    shutil.move(project.folder / "results", small_disk / "results")
+    (project.folder / "results").symlink_to(small_disk / "results")
+    filler = small_disk / "filler"
+    for stage, outputs in STAGES.items():
+        for path in (small_disk / "results" / output for output in outputs):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with open(filler, "wb") as file:
+            file.write(bytes(shutil.disk_usage(small_disk).free))
+        printed = project.snakemake(f"results/{outputs[0]}", fails=True)
+        assert f"Error in rule {stage}" in printed and "No space left on device" in printed, printed
+        filler.unlink()
+    project.snakemake()
+    assert_frame_equal(summary(project), summary(finished))
+    assert leftovers(project) == []
+
+
+@pytest.mark.heavy
+def test_a_job_that_reaches_the_limit_of_memory_fails_and_the_same_command_goes_on(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.study(items=5)
+    project.snakemake("--until", "render_prompts")
+    limit = 1_500_000_000  # bytes of addresses: snakemake has enough, torch has not
+    done = subprocess.run(
+        project.command("swh_Latn"),
+        cwd=project.folder,
+        text=True,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert done.returncode and "Error in rule generate" in done.stdout + done.stderr
+    # What the job would have replaced is back, and not taken for new.
+    assert project.jobs("swh_Latn") == {"generate": 2, "score": 2, "swh_Latn": 1}
+    project.snakemake()
+    assert 5 in set(summary(project)["n"]) and project.jobs() == {} and leftovers(project) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(max(1, KILLS // 4)))
+def test_a_study_that_is_killed_at_random_moments_ends_in_the_same_summary(finished, tmp_path, seed):
+    project = Project.made_in(tmp_path)
+    moments = random.Random(seed)
+    for number in range(min(4, KILLS)):
+        process = subprocess.Popen(
+            project.command(),
+            cwd=project.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            process.wait(timeout=moments.uniform(2, 12))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGTERM if number % 2 else signal.SIGKILL)
+        process.wait()
+        project.snakemake("--unlock")
+    project.snakemake()
+    assert_frame_equal(summary(project), summary(finished))
+    assert leftovers(project) == []
+    assert project.jobs() == {}
+
+
+@pytest.mark.heavy
+def test_a_second_workflow_in_the_same_folder_is_told_what_to_do(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    (project.folder / "results/summary.parquet").unlink()
+    process = subprocess.Popen(
+        project.command("--forcerun", "finetune"),
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    locks = project.folder / ".snakemake/locks"
+    while not (locks.is_dir() and any(locks.iterdir())):
+        assert process.poll() is None
+        time.sleep(0.02)
+    printed = project.snakemake(fails=True)
+    assert "Directory cannot be locked" in printed and "--unlock" in printed
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def shift(project: Project, hours: float) -> None:
+    """Date everything as if the clock had been wrong by so many hours when it was made."""
+    for path in sorted(project.folder.rglob("*"), key=lambda path: len(path.parts), reverse=True):
+        seconds = path.stat().st_mtime + 3600 * hours
+        os.utime(path, (seconds, seconds))
+
+
+@pytest.mark.heavy
+def test_a_folder_of_results_is_current_wherever_it_is_moved_and_whatever_its_clock_said(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "Büyük çalışma 一")
+    assert project.jobs() == {}
+    shift(project, -9000)
+    assert project.jobs() == {}
+    project.study(items=5)
+    project.snakemake()
+    assert 5 in set(summary(project)["n"]) and project.jobs() == {}
+
+
+@pytest.mark.heavy
+def test_results_from_the_future_are_refused_until_they_are_dated_anew(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    shift(project, 1)
+    assert project.jobs() == {}
+    project.study(items=5)
+    assert "This could indicate a clock skew" in project.snakemake(fails=True)
+    yesterday = time.time() - 24 * 3600  # to be older than what is made now
+    for path in (path for path in project.folder.rglob("*") if path.stat().st_mtime > time.time()):
+        os.utime(path, (yesterday, yesterday))
+    assert "finetune" not in project.jobs()
+    project.snakemake()
+    assert 5 in set(summary(project)["n"]) and project.jobs() == {}
+
+
+@pytest.mark.heavy
+def test_rows_in_a_folder_that_cannot_be_written_are_read(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [
+        {"instruction": f"Count to {number}.", "input": "", "output": f"I count to {number}."} for number in range(9)
+    ]
+    (data / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (data / "rows.jsonl").chmod(0o444)
+    data.chmod(0o555)
+    project.write(
+        "config/datasets/loaded.yaml",
+        {
+            "recipe": "load",
+            "languages": ["eng_Latn"],
+            "load": {"local": {"path": "{data}/rows.jsonl"}},
+            "curate": {},
+            "mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
+        },
+    )
+    grid = {"models": ["toy"], "datasets": ["loaded"], "methods": {"lora": {"rank": [2], "bits": [16]}}, "seeds": [1]}
+    project.study(data=str(data), grid=[grid])
+    command = project.command("results/mixtures/loaded.parquet")
+    if os.geteuid() == 0:  # root writes anywhere, unless it is told not to
+        drop = ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override"]
+        command = [*drop, *command]
+    done = subprocess.run(command, cwd=project.folder, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert pl.read_parquet(project.folder / "results/synthesized/loaded/eng_Latn.parquet").height == len(rows)
+    assert [path.name for path in data.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 2 is not JSON"),
+        ('{"a": ' + "9" * 10_000 + "}", "line 2 is not JSON"),
+        ('{"a": "' + "x" * 2_000_000 + '"}', "row 2: a has 2,000,000 characters"),
+        ('{"a": "\\ud800"}', "row 2: a is no text"),
+    ],
+    ids=[
+        "nested a hundred thousand deep",
+        "a number of ten thousand digits",
+        "two million characters",
+        "half a character",
+    ],
+)
+def test_a_row_of_absurd_size_or_shape_is_named(tmp_path, line, says):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "b"}\n' + line + "\n")
+    with pytest.raises(SourceError, match=says):
+        read_rows({"local": {"path": str(path)}}, ["a"])
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes('{"a": "é"}\n'.encode("latin-1"))
+    with pytest.raises(SourceError, match="is not UTF-8 in line 1"):
+        read_rows({"local": {"path": str(path)}}, ["a"])
+
+
+@pytest.mark.heavy
+def test_a_folder_of_pickled_weights_is_no_model(toy_base, tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    from maple.quantization import load_base
+
+    folder = tmp_path / "pickled"
+    shutil.copytree(toy_base, folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        load_base(folder, bits=16)
+
+
+@pytest.mark.heavy
+def test_code_in_a_model_s_folder_is_not_run(toy_base, tmp_path):
+    from maple.quantization import load_base
+
+    folder = tmp_path / "coded"
+    shutil.copytree(toy_base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Own"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        load_base(folder, bits=16)
+    assert not (tmp_path / "ran").exists()
