@@ -58,7 +58,7 @@ def finish(folder: Path, plan: str) -> None:
     """Put empty files and folders where a plan's results would lie, and have Snakemake take them for made."""
     for line in re.findall(r"^    output: (.*)$", plan, re.M):
         for output in line.split(", "):
-            path = folder / output.removesuffix(" (update)")
+            path = folder / output.split(" (")[0]  # (update), (temp)
             (path if path.suffix else path / "config.json").parent.mkdir(parents=True, exist_ok=True)
             (path if path.suffix else path / "config.json").touch()
     snakemake(folder, "--touch", "--quiet", "all")

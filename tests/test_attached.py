@@ -200,7 +200,9 @@ def test_a_base_is_one_job_for_all_runs_that_are_served_and_none_of_them_merges(
 def test_what_a_profile_says_of_generate_attached_holds_for_every_base(project):
     project.study(generate=TOGETHER)
     project.replace(
-        "profiles/default/config.yaml", "generate_attached: {gpu: 1}", "generate_attached: {gpu: 3, mem_mb: 77}"
+        "profiles/default/config.yaml",
+        "generate_attached: {gpu: 1}",
+        "generate_attached: {gpu: 3, mem_mb: 70 + 7 * attempt}",
     )
     said = project.snakemake("-n")
     assert "mem_mb=77" in said and "gpu=3" in said

@@ -20,12 +20,16 @@ from maple.sources import SourceError, read_rows
 RUN = "toy/little/lora-r2-16bit/seed1"
 # How often the study is killed, four times before each of its ends; MAPLE_KILLS=20 for an hour without hurry.
 KILLS = int(os.environ.get("MAPLE_KILLS", "4"))
-# What each rule writes, the last one first: what a stage needs is there when its turn comes.
+# What the rules of a run write, the last one first: what a stage needs is there when its turn comes.
 STAGES = {
     "report": ["report.html"],
-    "summarize": ["summary.parquet", "groups.parquet", "questions.json", "leaderboard.txt"],
+    "summarize": [
+        *("summary.parquet", "summary.csv", "groups.parquet", "groups_by_task.parquet"),
+        *("questions.json", "leaderboard.txt"),
+    ],
     "score": [f"scores/{RUN}/swh_Latn.parquet"],
     "generate": [f"generations/{RUN}/{code}.parquet" for code in ("eng_Latn", "swh_Latn")],
+    "cluster": ["clusters/xquad/swh_Latn.parquet"],
     "render_prompts": ["prompts/xquad/swh_Latn.parquet"],
     "merge": [f"merged/{RUN}", f"cards/{RUN}/merge.json"],
     "finetune": [f"adapters/{RUN}", f"cards/{RUN}/finetune.json"],

@@ -47,6 +47,21 @@ def test_every_rule_with_a_script_carries_its_fingerprint_log_and_environment():
             assert directive in text, f"{name} lacks {directive}"
 
 
+def test_the_profiles_speak_of_every_rule_and_of_no_other():
+    local = re.findall(r"^localrules:\n    (\w+)", "".join(path.read_text() for path in RULES), flags=re.M)
+    rules = {path.stem for path in SCRIPTS} - set(local)
+    profiles = {
+        name: yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
+    }
+    cluster = profiles["slurm"]["set-resources"]
+    assert set(cluster) == rules and all({"mem_mb", "runtime"} <= set(stated) for stated in cluster.values())
+    assert {name.split("_llama")[0].split("_mistral")[0] for name in profiles["slurm"]["preemptible-rules"]} < rules | {
+        "fetch"
+    }
+    for key in ("rerun-triggers", "rerun-incomplete", "keep-going", "set-threads"):
+        assert profiles["default"][key] == profiles["slurm"][key], key
+
+
 def test_the_package_never_sees_snakemake():
     for module in MODULES:
         assert not re.search(r"^\s*(import|from) snakemake", module.read_text(), re.M), module

@@ -265,6 +265,7 @@ def test_a_baseline_behind_an_endpoint_is_planned_asked_once_and_reported(tmp_pa
         # Nothing is finetuned, so that no model card is written.
         asked = {name: 1 for name in AFTER_SCORE if name != "describe"} | {"generate": 1, "score": 2}
         assert project.jobs() == asked | {"render_prompts": 4, "cluster": 4}
+        assert "gpu=0" in project.snakemake("-n", "--until", "generate")
         said = project.snakemake(fails=True)
         assert "config/models/remote.yaml: openai.max_usd" in said
         write(max_usd=9.0)

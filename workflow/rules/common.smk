@@ -264,12 +264,6 @@ def guarded_files(wildcards):
     return test_files(guarded(wildcards))
 
 
-def resources_of(rule):
-    """What a profile sets as resources of a rule, in numbers and words."""
-    stated = workflow.resource_settings.overwrite_resources.get(rule, {})
-    return {name: getattr(value, "raw", value) for name, value in stated.items()}
-
-
 def clearances(wildcards):
     """What says that a run's dataset holds no passage, and how many rows, that the run will be tested on."""
     dataset = wildcards["dataset"]

@@ -124,10 +124,7 @@ for model, runs in TOGETHER.items():
             f"logs/generate_attached/{model}.log",
         conda:
             "../../envs/generation.yaml"
-        # Profiles know no name that is made here: what they say of generate_attached holds for each of these rules.
         threads: workflow.resource_settings.overwrite_threads.get("generate_attached", 1)
-        resources:
-            **resources_of("generate_attached"),
         params:
             model=STUDY.models[model],
             languages=list(STUDY.languages),
@@ -137,6 +134,10 @@ for model, runs in TOGETHER.items():
             code=fingerprint("generate_attached.py"),
         script:
             "../scripts/generate_attached.py"
+
+    # What profiles say of threads and resources of generate_attached holds for each of these rules.
+    made = workflow.get_rule(f"generate_attached_{model}")
+    made.resources.update(workflow.resource_settings.overwrite_resources.get("generate_attached", {}))
 
 
 rule compare_attached:
