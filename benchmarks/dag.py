@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # was this folder, whose statistics.py hides the standard library's
+sys.path.insert(0, str(ROOT))
 
 from maple.definitions import read_languages  # noqa: E402
 
