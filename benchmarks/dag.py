@@ -68,9 +68,10 @@ def main() -> None:
     """Print a line for each multiple of the grid, and how each grows with it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 10], help="multiples of the grid, in seeds")
+    asked = parser.parse_args()
     print(f"{'times':>5}{'jobs':>8}{'plan s':>9}{'plan MB':>9}{'no-op s':>9}{'no-op MB':>10}{'growth of plan':>16}")
     first = None
-    for times in parser.parse_args().times:
+    for times in asked.times:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             project(folder, times)
