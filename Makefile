@@ -13,7 +13,7 @@ run: .venv/$(KIND)
 	snakemake --cores all $(if $(filter gpu,$(KIND)),--resources gpu=$(GPUS)) $(ARGS)
 
 test: .venv/$(KIND) .venv/dev
-	pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+	pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 # make agreement ARGS="--data FOLDER": are choices ranked as lm-eval ranks them?
 agreement: .venv/$(KIND) .lm-eval/done

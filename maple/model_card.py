@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from maple.definitions import run_path
 from maple.files import write_text
 from maple.prompts import FRAME
-from maple.sources import resolve
 from maple.summary import points
 from maple.tables import aligned
 
@@ -54,14 +53,14 @@ def _eval_results(
     found = []
     for row in summary.iter_rows(named=True):
         language = identities[row["language"]]
-        hub = resolve(sources[row["task"]], language, split="test").get("hub", {})
+        hub = sources[row["task"]].get("hub", {})
         found.append(
             EvalResult(
                 task_type="text-generation",
                 dataset_type=hub.get("dataset", row["task"]),
                 dataset_name=f"{row['task']}, {language['name']}",
-                dataset_config=hub.get("subset", row["language"]),
-                dataset_split=hub.get("split"),
+                dataset_config=row["language"],
+                dataset_split=hub.get("splits", {}).get("test"),
                 dataset_revision=hub.get("revision"),
                 metric_type=row["metric"],
                 metric_value=round(100 * row["mean"], 2),

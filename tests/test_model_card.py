@@ -37,7 +37,7 @@ MERGE = {
     "tokens": 100,
     "ways": {"dequantized": {"kl": 1e-6, "worst_kl": 2e-6, "worst_language": "swh_Latn", "agreement": 0.99}},
 }
-HUB = {"hub": {"dataset": "facebook/xnli", "revision": "1" * 40, "subset": "{iso639_1}", "splits": {"test": "test"}}}
+HUB = {"hub": {"dataset": "facebook/xnli", "revision": "1" * 40, "files": "{iso639_1}/*", "splits": {"test": "test"}}}
 FRAMES = [in_both(BASE, [1, 0, 0, 0]), in_both(TUNED, [1, 1, 1, 0])]
 STUDY = {
     "summary": summary_of(*FRAMES),
@@ -69,8 +69,11 @@ def test_languages_are_iso_codes_each_once():
 
 def test_every_headline_score_stands_in_the_model_index_in_points():
     found = {(one.dataset_config, one.metric_type): one for one in card().data.eval_results}
-    assert {key: one.metric_value for key, one in found.items()} == {("en", "accuracy"): 75.0, ("sw", "accuracy"): 75.0}
-    one = found["sw", "accuracy"]
+    assert {key: one.metric_value for key, one in found.items()} == {
+        ("eng_Latn", "accuracy"): 75.0,
+        ("swh_Latn", "accuracy"): 75.0,
+    }
+    one = found["swh_Latn", "accuracy"]
     assert (one.dataset_type, one.dataset_revision, one.dataset_split) == ("facebook/xnli", "1" * 40, "test")
 
 
