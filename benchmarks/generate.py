@@ -3,9 +3,10 @@
     python benchmarks/generate.py --data FOLDER [--items N] [--threads N]
 
 FOLDER holds {xcopa,xnli,xquad}/{iso639_1}/*.jsonl. The prompts are the project's own, with eight demonstrations. The
-model is built here and has hardly been trained: its speed is that of any model of its size, and the same weights are
-read by every side in float32. Every side is a process of its own; starting (imports, weights, engine) is timed apart
-from answering, which goes from the prompts' text to the completions' text, and in this project to files on disk.
+model is built here and has hardly been trained: its speed is that of any model of its size, every answer goes to its
+limit of tokens, and the same weights are read by every side in float32. Every side is a process of its own; starting
+(imports, weights, engine) is timed apart from answering, which goes from the prompts' text to the completions' text,
+and in this project to files on disk.
 
 - maple: `maple.generation.generate` with vLLM, with vLLM but no prefix cache, with transformers; and once more on its
   own finished files, which is a replay.
@@ -77,11 +78,17 @@ def demonstrated(data: Path, items: int):
 
 
 def tiny_model(texts: list[str], folder: Path) -> None:
-    """Build the model, its tokenizer trained on the prompts."""
+    """Build the model, its tokenizer trained on the prompts; it never ends an answer before its limit."""
+    from safetensors.torch import load_file, save_file
+
     from maple.bases import build
+    from maple.prompts import Encoder
 
     definition = {"vocabulary": 4096, "architecture": ARCHITECTURE, "training": TRAINING}
     build(definition, iter(texts), folder, threads=1, progress=iter)
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"][Encoder.of(folder).eos] = 0  # of thousands of logits the largest is above 0
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def whole(row: dict) -> str:

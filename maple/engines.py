@@ -275,6 +275,8 @@ class VllmEngine:
 
         from maple.devices import compute_dtype, device, prepare
 
+        if device() == "cpu":  # else it compiles a small function for log-probabilities, which takes over a second
+            os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         prepare(threads, seed=0)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
@@ -317,7 +319,7 @@ class VllmEngine:
         self.llm.reset_prefix_cache()
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
-            [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0) for limit in limits],
+            [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0, detokenize=False) for limit in limits],
             lora_request=self.adapter,
             use_tqdm=False,
         )
@@ -348,6 +350,7 @@ class VllmEngine:
                 max_tokens=limit,
                 output_kind=RequestOutputKind.FINAL_ONLY,
                 logprobs=0,
+                detokenize=False,
             )
             engine.add_request(str(place), {"prompt_token_ids": ids}, params, lora_request=self.adapter)
         while engine.has_unfinished_requests():
@@ -367,7 +370,7 @@ class VllmEngine:
         # vLLM wants to write at least one token, which is thrown away.
         outputs = self.llm.generate(
             [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
-            SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0),
+            SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False),
             lora_request=self.adapter,
             use_tqdm=False,
         )

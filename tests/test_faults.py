@@ -19,7 +19,7 @@ from maple.sources import SourceError, read_rows
 
 RUN = "toy/little/lora-r2-16bit/seed1"
 # How often the study is killed, four times before each of its ends; MAPLE_KILLS=20 for an hour without hurry.
-KILLS = int(os.environ.get("MAPLE_KILLS", "4"))
+KILLS = int(os.environ.get("MAPLE_KILLS", "2"))
 # What the rules of a run write, the last one first: what a stage needs is there when its turn comes.
 STAGES = {
     "report": ["report.html"],

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -107,7 +108,11 @@ def test_jobs_that_lose_their_node_or_their_time_or_are_cancelled_go_on_where_th
     gpus = {(study.logs / f"generate/{run}.log").read_text().splitlines()[0] for run in lost}
     assert gpus == {"GPU 0", "GPU 1"}
     assert study.job(RANK_4)["time"] == "8:00:00"
+    gone = [study.job(run)["id"] for run in lost]
     cluster.run("scontrol", "update", f"NodeName={NODES[0]}", "State=DOWN", "Reason=test")
+    for process in (process for job in gone for process in cluster.processes(job, "")):
+        with suppress(ProcessLookupError):  # a node that is down computes nothing more
+            os.kill(process, signal.SIGKILL)
 
     kept = study.freeze(BASE, RANK_4)
     assert all(set(lost[run]) < set(kept[run]) for run in kept)
