@@ -2,11 +2,11 @@
 
     python benchmarks/generate.py --data FOLDER [--items N] [--threads N]
 
-FOLDER holds {xcopa,xnli,xquad}/{iso639_1}/*.jsonl. The prompts are the project's own, with eight demonstrations. The
-model is built here and has hardly been trained: its speed is that of any model of its size, every answer goes to its
-limit of tokens, and the same weights are read by every side in float32. Every side is a process of its own; starting
-(imports, weights, engine) is timed apart from answering, which goes from the prompts' text to the completions' text,
-and in this project to files on disk.
+FOLDER holds {xcopa,xnli,xquad}/{iso639_1}/*.jsonl; all rows take about 20 minutes. The prompts are the project's own,
+with eight demonstrations. The model is built here and has hardly been trained: its speed is that of any model of its
+size, every answer goes to its limit of tokens, and the same weights are read by every side in float32. Every side is a
+process of its own; starting (imports, weights, engine) is timed apart from answering, which goes from the prompts' text
+to the completions' text, and in this project to files on disk. Stopping an engine is timed on no side.
 
 - maple: `maple.generation.generate` with vLLM, with vLLM but no prefix cache, with transformers; and once more on its
   own finished files, which is a replay.
@@ -36,6 +36,7 @@ LANGUAGES = {
 }
 SHOTS = 8
 BATCHES = (1, 8, 32, 64)
+OWN_BATCH = 16  # of this project with transformers: on a CPU more are slower, as the loops show
 SIDES = [
     "maple, vLLM",
     "maple, vLLM without prefix cache",
@@ -56,7 +57,7 @@ ARCHITECTURE = {
 TRAINING = {"steps": 2, "batch": 4, "length": 128, "learning_rate": 4e-3, "seed": 1}
 
 
-def demonstrated(data: Path, items: int):
+def demonstrated(data: Path, items: int | None):
     """Return prompts of maple.tasks.PROMPT_SCHEMA; the first rows of a set are its demonstrations."""
     import polars as pl
 
@@ -71,7 +72,7 @@ def demonstrated(data: Path, items: int):
         task = read_yaml(ROOT / f"config/tasks/{name}.yaml")
         for code in codes:
             found = places({"local": task["sources"]["local"]}, table, code, data=str(data), mend=None, dev=False)
-            rows = read_task(name, places=found, mend=None, phrases=None, items=SHOTS + items)["test"]
+            rows = read_task(name, places=found, mend=None, phrases=None, items=items and SHOTS + items)["test"]
             words = task_words(task, table[code], table[PIVOT], "own")
             frames.append(render(task, name, rows[SHOTS:], code, words, dev=rows[:SHOTS], shots=SHOTS, seed=1))
     return pl.concat(frames).filter(pl.col("fault").is_null())
@@ -98,17 +99,23 @@ def whole(row: dict) -> str:
 
 def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     """Answer by this project, then replay."""
+    begun = time.perf_counter()
     import polars as pl
     from tqdm import tqdm
 
     from maple.generation import Run, generate
+    from maple.prompts import Encoder
 
+    Encoder.of(job["model"])  # imports what reads tokenizers
+    imports = time.perf_counter() - begun
     if not cache:
+        os.environ["TORCH_COMPILE_DISABLE"] = "1"  # as the engine does before the import
         import vllm
 
         cached = vllm.LLM
         vllm.LLM = lambda **options: cached(**{**options, "enable_prefix_caching": False})
-    settings = {"engine": engine, "batch": job["batch"], "max_length": job["max_length"], "cpu_cache_gib": 4}
+    batch = job["batch"] if engine == "vllm" else OWN_BATCH
+    settings = {"engine": engine, "batch": batch, "max_length": job["max_length"], "cpu_cache_gib": 4}
     folder = Path(job["folder"])
     prompts = pl.read_parquet(job["prompts"])
     outputs = {code: folder / f"{code}.parquet" for code in prompts["language"].unique(maintain_order=True)}
@@ -126,17 +133,15 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
         )
         return card
 
-    begun = time.perf_counter()
     card = run()
-    total = time.perf_counter() - begun
     begun = time.perf_counter()
     assert run()["started"] is False
     answers = pl.concat(pl.read_parquet(path) for path in outputs.values())
     texts = prompts.join(answers, on=["task", "language", "item"], maintain_order="left")["completion"].to_list()
     cached = card["cached_prompt_tokens"]
     return {
-        "start": card["start_seconds"],
-        "seconds": total - card["start_seconds"],
+        "start": imports + card["start_seconds"],
+        "seconds": card["seconds"] - card["start_seconds"],
         "replay": time.perf_counter() - begun,
         "cached": None if cached is None else cached / answers["prompt_tokens"].sum(),
         "texts": texts,
@@ -219,6 +224,7 @@ def harness_side(job: dict) -> dict:
         batch_size="auto",
         max_model_len=job["max_length"],
         max_num_seqs=job["batch"],
+        block_size=32,
         enforce_eager=True,
         enable_prefix_caching=True,
         add_bos_token=True,
@@ -247,9 +253,9 @@ def main() -> None:
     """Run every side, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--items", type=int, default=40, help="of each task and language")
+    parser.add_argument("--items", type=int, help="of each task and language, at most")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64, help="sequences at once, of the engines")
+    parser.add_argument("--batch", type=int, default=256, help="sequences at once, of vLLM")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     asked = parser.parse_args()

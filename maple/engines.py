@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from itertools import groupby
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, get_args
 
@@ -113,8 +113,36 @@ class _LogProbabilities:
         return torch.cat(self._taken, dim=1).double()
 
 
+def _head(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the tokens that all prompts begin with."""
+    return commonprefix(prompts)  # noqa: RUF071 (of lists of tokens, not of paths)
+
+
+# What a batch costs beside the tokens that it reads, counted in such tokens: its steps of decoding. Our choice, between
+# what a tiny model on a processor wants and one of 7B on a GPU.
+STEPS = 2048
+
+
+class _Batch(NamedTuple):
+    """The places of prompts that are completed together, what they begin with, and the length of the longest."""
+
+    places: list[int]
+    head: Sequence[int]
+    longest: int
+
+    def joined(self, other: "_Batch", shares: bool) -> "_Batch":
+        """Return both batches as one."""
+        head = _head([self.head, other.head]) if shares else ()
+        return _Batch([*self.places, *other.places], head, max(self.longest, other.longest))
+
+    @property
+    def cost(self) -> int:
+        """How many tokens are read, those of the head once, and what stands for the steps of decoding."""
+        return STEPS + len(self.head) + len(self.places) * (self.longest - len(self.head))
+
+
 class TransformersEngine:
-    """transformers' own generate, batches sorted by length so that little is padded."""
+    """transformers' own generate; what all prompts of a batch begin with is read once, and little is padded."""
 
     def __init__(
         self, model: str | Path, adapters: Sequence[str | Path], settings: dict, eos: int, pad: int, threads: int
@@ -137,8 +165,8 @@ class TransformersEngine:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
         }
-        self.cached_tokens = None
-        self.pads = True
+        self.cached_tokens = 0
+        self.pads, self.shares = True, not self.model._is_stateful
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter; the one before, which must be no soft prompt, is taken off and forgotten."""
@@ -151,9 +179,10 @@ class TransformersEngine:
         # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
         config = self.model.active_peft_config
         self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
+        self.shares = not config.is_prompt_learning  # a soft prompt comes before what is shared
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Complete the prompts; those of equal limit and like length share a batch."""
+        """Complete the prompts; those of a batch have equal limits."""
         completions: list[Completion | None] = [None] * len(prompts)
         for group in self._groups(prompts, limits):
             batch = [prompts[index] for index in group]
@@ -169,7 +198,7 @@ class TransformersEngine:
         temperature: float,
         top_p: float,
     ) -> Iterator[tuple[int, Completion]]:
-        """Draw a completion of each prompt, batch by batch; those of equal limit and like length share one."""
+        """Draw a completion of each prompt, batch by batch; those of one have equal limits."""
         from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
         for group in self._groups(prompts, limits):
@@ -182,67 +211,97 @@ class TransformersEngine:
             batch = [prompts[index] for index in group]
             yield from zip(group, self._generate(batch, limits[group[0]], processors), strict=True)
 
-    def _groups(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[list[int]]:
-        order = sorted(range(len(prompts)), key=lambda index: (limits[index], len(prompts[index])))
-        return list(self._batches(order, lambda index: (limits[index], self._length(prompts[index]))))
+    def _groups(self, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+        """Cut the places of prompts into batches, neighbours in length or in text: whatever costs less.
+
+        All of a batch have equal limits, and equal lengths where a soft prompt allows no padding.
+        """
+        kinds = [(limit, None if self.pads else len(ids)) for ids, limit in zip(prompts, limits, strict=True)]
+
+        def cut(neighbours: Callable) -> list[_Batch]:
+            batches: list[_Batch] = []
+            for place in sorted(range(len(prompts)), key=lambda place: (kinds[place], neighbours(prompts[place]))):
+                alone = _Batch([place], prompts[place], len(prompts[place]))
+                if batches and kinds[place] == kinds[batches[-1].places[0]] and len(batches[-1].places) < self.batch:
+                    joined = batches[-1].joined(alone, self.shares)
+                    if joined.cost <= batches[-1].cost + alone.cost:
+                        batches[-1] = joined
+                        continue
+                batches.append(alone)
+            return batches
+
+        cheapest = min(cut(len), cut(tuple), key=lambda batches: sum(batch.cost for batch in batches))
+        return [batch.places for batch in cheapest]
+
+    def _shared(self, prompts: Sequence[Sequence[int]], left: int = 1) -> int:
+        """Return how many tokens all prompts of a batch begin with; the last `left` of each are its own in any case."""
+        if not self.shares or len(prompts) == 1:
+            return 0
+        return max(0, min(len(_head(prompts)), min(map(len, prompts)) - left))
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations; what the model must read before their last tokens, it reads once.
 
-        So all choices of one token cost one pass of their prompt. Readings of like length share a batch, and only the
-        last logits are kept.
+        So all choices of one token cost one pass of their prompt. Only the last logits are kept.
         """
         import torch
 
         readings: dict[tuple[int, ...], list[int]] = {}
         for index, (ids, more) in enumerate(zip(prompts, continuations, strict=True)):
             readings.setdefault((*ids, *more[:-1]), []).append(index)
-        order = sorted(readings, key=len)
+        distinct = list(readings)
         likelihoods = [0.0] * len(prompts)
-        for group in self._batches(order, self._length):
-            ids, mask = self._padded([list(reading) for reading in group])
-            longest = max(len(continuations[index]) for reading in group for index in readings[reading])
+        for group in self._groups(distinct, [0] * len(distinct)):
+            batch = [distinct[place] for place in group]
+            longest = max(len(continuations[index]) for reading in batch for index in readings[reading])
+            ids, mask, cache = self._padded(batch, left=longest)
+            read = 0 if cache is None else cache.get_seq_length()
             with torch.inference_mode():
                 logits = self.model(
-                    input_ids=ids,
+                    input_ids=ids[:, read:],
                     attention_mask=mask,
-                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-                    use_cache=False,
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, read:],
+                    past_key_values=cache,
+                    use_cache=cache is not None,
                     logits_to_keep=longest,
                 ).logits
-            for reading, row in zip(group, logits.float().log_softmax(-1), strict=True):
+            for reading, row in zip(batch, logits.float().log_softmax(-1), strict=True):
                 for index in readings[reading]:
                     more = torch.tensor(continuations[index], device=row.device)
                     likelihoods[index] = float(row[-len(more) :].gather(-1, more[:, None]).sum())
         return likelihoods
 
-    def _batches(self, order: list, kind: Callable) -> Iterator[list]:
-        for _, alike in groupby(order, kind):
-            alike = list(alike)
-            yield from (alike[at : at + self.batch] for at in range(0, len(alike), self.batch))
+    def _padded(self, prompts: Sequence[Sequence[int]], left: int = 1):
+        """Return a batch as [rows, length] token ids and mask, and the cache of what all rows begin with, or None.
 
-    def _length(self, tokens: Sequence[int]) -> int | None:
-        """Return the length that all of a batch must have; None where shorter ones are padded."""
-        return None if self.pads else len(tokens)
-
-    def _padded(self, prompts: list[list[int]]):
+        The padding stands between what is shared and what is a row's own, `left` tokens at least.
+        """
         import torch
 
-        width = max(map(len, prompts))
-        padded = [[self.pad] * (width - len(ids)) + ids for ids in prompts]
-        mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
-        return torch.tensor(padded, device=self.model.device), torch.tensor(mask, device=self.model.device)
+        device = self.model.device
+        width, shared = max(map(len, prompts)), self._shared(prompts, left)
+        padding = [width - len(ids) for ids in prompts]
+        rows = [[*ids[:shared], *[self.pad] * pads, *ids[shared:]] for ids, pads in zip(prompts, padding, strict=True)]
+        mask = [[1] * shared + [0] * pads + [1] * (width - shared - pads) for pads in padding]
+        rows, mask, cache = torch.tensor(rows, device=device), torch.tensor(mask, device=device), None
+        if shared:
+            with torch.inference_mode():
+                cache = self.model(input_ids=rows[:1, :shared], use_cache=True, logits_to_keep=1).past_key_values
+            cache.batch_repeat_interleave(len(prompts))
+            self.cached_tokens += shared * (len(prompts) - 1)
+        return rows, mask, cache
 
     def _generate(self, prompts: list[list[int]], limit: int, processors: Sequence = ()) -> list[Completion]:
         import torch
         from transformers import LogitsProcessorList
 
-        ids, mask = self._padded(prompts)
+        ids, mask, cache = self._padded(prompts)
         noted = _LogProbabilities(ids.shape[1])
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
+                past_key_values=cache,
                 max_new_tokens=limit,
                 do_sample=False,
                 logits_processor=LogitsProcessorList([noted, *processors]),
@@ -275,7 +334,8 @@ class VllmEngine:
 
         from maple.devices import compute_dtype, device, prepare
 
-        if device() == "cpu":  # else it compiles a small function for log-probabilities, which takes over a second
+        on_cpu = device() == "cpu"
+        if on_cpu:  # else it compiles a small function for log-probabilities, which takes over a second
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         prepare(threads, seed=0)
         from vllm import LLM
@@ -294,8 +354,10 @@ class VllmEngine:
             max_model_len=settings["max_length"],
             max_num_seqs=settings["batch"],
             seed=0,
-            enforce_eager=device() == "cpu",
+            enforce_eager=on_cpu,
             enable_prefix_caching=True,
+            # What prompts share is cached by whole blocks; a CPU's are of 128 tokens, if not told otherwise.
+            block_size=32 if on_cpu else None,
             trust_remote_code=settings.get("trust_remote_code", False),
             tensor_parallel_size=settings.get("tensor_parallel", 1),
             disable_log_stats=True,

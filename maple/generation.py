@@ -296,10 +296,10 @@ def generate(
 
         def engine_of_run(encoder: Encoder, run: Run = run, card: dict = card) -> "Engine":
             nonlocal engine
+            before = time.perf_counter()
             card["energy_joules"] = energy_joules()
             if engine is None:
                 merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
-                before = time.perf_counter()
                 options = {"adapters": adapters, "eos": encoder.eos, "pad": encoder.pad, "threads": threads}
                 engine = start_on(gpus, name, weights, merged, **options)
                 card.update(started=True, start_seconds=round(time.perf_counter() - before, 2))

@@ -86,12 +86,38 @@ def test_vllm_reads_once_what_prompts_share(toy_base):
     if choose("auto") != "vllm":
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
     running, prompts, _ = started("vllm", toy_base)
-    block = 128  # tokens that vLLM's cache keeps together on a CPU
+    block = 32  # tokens that vLLM's cache keeps together on a CPU
     alike = [[*(prompts[2] * 8)[: block + 1], token] for token in range(40, 44)]
     running.complete(alike, [1] * 4)
     assert running.cached_tokens == 3 * block
     running.complete(alike, [1] * 4)
     assert running.cached_tokens == 2 * 3 * block, "a call must not depend on the calls before it"
+
+
+def test_transformers_reads_once_what_the_prompts_of_a_batch_share(wide_base):
+    running, prompts, _ = started("transformers", wide_base)
+    running.batch = 8
+    heads = [(prompt * 1200)[:1200] for prompt in prompts[:2]]
+    owns = [[40], [41, 42], [43, 44, 45]]
+    alike = [head + own for own in owns for head in heads]
+    together = running.complete(alike, [4] * 6)
+    assert running.cached_tokens == 2 * 2 * 1200, "of three prompts of a head two need not read it"
+    assert_same(together, [running.complete([prompt], [4])[0] for prompt in alike])
+    more = [[50, 51, 52], [53], [54, 55]] * 2
+    alone = [
+        running.log_likelihoods([prompt], [continuation])[0] for prompt, continuation in zip(alike, more, strict=True)
+    ]
+    running.cached_tokens = 0
+    assert running.log_likelihoods(alike, more) == pytest.approx(alone, abs=1e-4)
+    assert running.cached_tokens >= 2 * 2 * 1190
+
+
+def test_prompts_that_share_nothing_are_completed_beside_those_of_like_length(toy_base):
+    running, _, _ = started("transformers", toy_base)
+    lengths = [100, 10, 110, 20]
+    prompts = [[4 + place] * length for place, length in enumerate(lengths)]
+    assert running._groups(prompts, [8] * 4) == [[1, 3], [0, 2]]
+    assert running._groups(prompts, [8, 8, 4, 4]) == [[3, 2], [1, 0]]
 
 
 def test_all_continuations_of_one_token_are_certain_together(toy_base):
