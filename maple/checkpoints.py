@@ -7,7 +7,7 @@ import shutil
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
-from maple.files import read_json, write_json
+from maple.files import read_json, sync, write_json
 
 KEPT = 2  # the last one, and one before it, should the last be damaged
 UNFINISHED = "unfinished"
@@ -23,7 +23,7 @@ def clear_for(digest: str, folder: str | Path) -> Path:
     """Return the folder of one training's checkpoints below `folder`; remove what other trainings left there."""
     folder = Path(folder)
     for other in folder.glob("*"):
-        if other.name != digest:
+        if other.name != digest and other.is_dir():
             logging.info("%s: belongs to a training with other weights, data, settings or versions; removed", other)
             shutil.rmtree(other)
     shutil.rmtree(folder / digest / UNFINISHED, ignore_errors=True)
@@ -47,8 +47,7 @@ def seal(written: Path, folder: Path, step: int) -> None:
     """Move the checkpoint `written` to `folder`/{step} once all of it is on disk; keep KEPT, remove older ones."""
     write_json(_digests(written), written / CONTENTS)
     for path in _files(written):
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+        sync(path)
     os.replace(written, folder / str(step))
     for old in _steps(folder)[:-KEPT]:
         shutil.rmtree(folder / str(old))

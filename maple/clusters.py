@@ -25,7 +25,7 @@ def cluster_items(task: Mapping, rows: Iterable[Mapping], name: str, code: str) 
             continue
         try:
             item = str(item_of(**{"number": number, **row}))
-        except (TemplateError, TypeError, ValueError, LookupError):
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError):
             continue
         text = str(row[task["cluster"]]).strip().encode(errors="replace")
         found.append((name, code, item, blake2b(text, digest_size=8).hexdigest()))

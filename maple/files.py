@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def sync(path: str | Path) -> None:
+    """Wait until what was written to a file is on disk."""
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+
+
 @contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write a file to; rename it to `path` when the block ends well."""
@@ -20,8 +26,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield aside
-        with open(aside, "rb") as written:
-            os.fsync(written.fileno())
+        sync(aside)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
@@ -37,6 +42,9 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
     aside.mkdir()
     try:
         yield aside
+        for written in aside.rglob("*"):
+            if written.is_file():
+                sync(written)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(aside, path)
     finally:

@@ -76,10 +76,18 @@ def fingerprint(script: str | Path, root: str | Path) -> str:
 
 
 def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides answers in the folder of a model or an adapter: config, tokenizer and weights."""
+    """Return a digest of what decides answers in the folder of a model or an adapter.
+
+    That is its weights, its own code if it has any, and its configs: which tokens end an answer is one of theirs.
+    """
     digest = blake2b(digest_size=16)
-    names = ("config.json", "tokenizer.json", "adapter_config.json")
-    for path in sorted(path for path in Path(model).iterdir() if path.suffix == ".safetensors" or path.name in names):
+    names = ("config", "generation_config", "tokenizer", "tokenizer_config", "adapter_config")
+    decides = (
+        path
+        for path in Path(model).iterdir()
+        if path.suffix in (".safetensors", ".py") or (path.suffix == ".json" and path.stem in names)
+    )
+    for path in sorted(decides):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
     return digest.hexdigest()

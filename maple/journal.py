@@ -38,10 +38,11 @@ class Journal:
         if not self.path.is_file():
             return []
         rows = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        # By bytes: a text may hold what str.splitlines takes for the end of a line too (U+2028).
+        for line in self.path.read_bytes().split(b"\n"):
             try:
                 rows.append(json.loads(line))
-            except json.JSONDecodeError:
+            except ValueError:
                 continue
         return rows
 

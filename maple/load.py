@@ -16,7 +16,7 @@ def load(recipe: dict, language: dict) -> pl.DataFrame:
     unwanted = set(recipe.get("leave_out", ()))
     rows = [
         {
-            "id": str(row.get("id", number)),
+            "id": str(number if row.get("id") is None else row["id"]),
             "instruction": str(row["instruction"] or ""),
             "input": str(row.get("input") or ""),
             "output": str(row["output"] or ""),

@@ -59,7 +59,9 @@ def f1(prediction: str, targets: list[str], language: str) -> float:
 
     def overlap(target: str) -> float:
         predicted, gold = Counter(_answer(prediction, language)), Counter(_answer(target, language))
-        return 2 * (predicted & gold).total() / max(predicted.total() + gold.total(), 1)
+        if not predicted or not gold:  # nothing but articles and punctuation: as SQuAD 2.0's own script has it
+            return float(predicted == gold)
+        return 2 * (predicted & gold).total() / (predicted.total() + gold.total())
 
     return max(map(overlap, targets))
 
@@ -154,7 +156,7 @@ def bleu(prediction: str, targets: list[str], language: str) -> float:
         tokenizer = "none"
     else:
         tokenizer = BLEU_TOKENIZERS.get(code, "13a" if script in BLEU_13A else "intl")
-    return _bleu(tokenizer).sentence_score(prediction, targets).score / 100
+    return min(1.0, _bleu(tokenizer).sentence_score(prediction, targets).score / 100)  # rounding would end above
 
 
 METRICS: dict[str, Callable[[str, list[str], str], float]] = {

@@ -27,6 +27,7 @@ QUESTIONS = {
         "points that base models differ more than datasets",
     ),
 }
+SIGNS = 10  # differences between models, or datasets, whose signs are in doubt; each one more doubles the contrasts
 _UNIT = ("model", "dataset", "method")
 # What a curve over one axis has in common, beside the seed.
 _CURVES = {"rank": ("model", "dataset", "family", "bits"), "bits": ("model", "dataset", "family", "rank")}
@@ -180,6 +181,7 @@ def _data(scores: ItemScores, cells: pl.DataFrame, confidence: float) -> dict | 
     |M| is M or -M, whichever is greater, so that |M| - |D| is the least of |M| - D and |M| + D: it lies above zero only
     where all of these contrasts do, which is an intersection-union test (Berger 1982, Technometrics 24), and its
     interval begins where the lowest of theirs does. It ends, likewise, where the highest of M - |D| and -M - |D| does.
+    Of many differences the SIGNS smallest take both signs, and the larger ones their own.
     """
     lines = {axis: _differences(scores, axis) for axis in ("model", "dataset")}
     if cells.is_empty():
@@ -198,10 +200,13 @@ def _data(scores: ItemScores, cells: pl.DataFrame, confidence: float) -> dict | 
     sizes, sized, signed = {}, {}, {}
     for axis, weights in pairs.items():
         differences = joint.value @ weights
-        signs = np.array(list(itertools.product((1, -1), repeat=len(differences)))).T / len(differences)
+        found = np.where(differences < 0, -1, 1)
+        small = np.argsort(np.abs(differences))[:SIGNS]
+        signs = np.repeat(found[:, None], 2 ** len(small), axis=1)
+        signs[small] = np.array(list(itertools.product((1, -1), repeat=len(small)))).T
         sizes[axis] = float(np.abs(differences).mean())
-        sized[axis] = weights @ np.where(differences < 0, -1, 1)[:, None] / len(differences)
-        signed[axis] = weights @ signs
+        sized[axis] = weights @ found[:, None] / len(differences)
+        signed[axis] = weights @ signs / len(differences)
     above = _numbers(joint.contrast(sized["model"] - signed["dataset"]), confidence)
     below = _numbers(joint.contrast(signed["model"] - sized["dataset"]), confidence)
     binding = max(above if sizes["model"] > sizes["dataset"] else below, key=lambda row: row["p"])
@@ -222,6 +227,8 @@ def _verdict(row: Mapping, claim: int, least: float, level: float) -> tuple[str,
     low, high = sorted((claim * row["low"], claim * row["high"]))
     if math.isnan(row["p"]):
         return UNDETERMINED, "there are too few items for an interval"
+    if row["se"] == row["effect"] == 0:
+        return UNDETERMINED, "no item tells the runs apart, which tells nothing of the items that were not asked"
     if -least < low and high < least:
         return UNDETERMINED, "whatever the effect is, it is smaller than the smallest of interest"
     if low <= least and high >= -least:

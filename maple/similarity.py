@@ -7,7 +7,7 @@ ROUNDING = 1e-9
 
 
 def lcs_length(first: list[str], second: list[str]) -> int:
-    """Return the length of the longest common subsequence (bit-parallel: Hyyrö 2004, doi 10.1016/j.ipl.2004.07.008)."""
+    """Return the length of the longest common subsequence (bit-parallel: Hyyrö 2004, AWOCA, pp. 16-27)."""
     places: dict[str, int] = defaultdict(int)
     for place, token in enumerate(first):
         places[token] |= 1 << place

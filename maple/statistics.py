@@ -7,58 +7,28 @@ make a cluster. An item on a text of its own is a cluster of one.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 POWER = 0.8
 # Replicates of a bootstrap, and their seed: two summaries of the same scores are the same.
 DRAWS, DRAWS_SEED = 2000, 1
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-# Newton's steps from 1 to the last digits of a quantile, for any p and any degrees of freedom.
-_STEPS = 12
-
-
-def _constant(df: np.ndarray) -> np.ndarray:
-    """Return gamma((df + 1) / 2) / (gamma(df / 2) sqrt(pi))."""
-    of = np.vectorize(
-        lambda df: math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(math.pi), [float]
-    )
-    return of(df)
-
-
-def _tail(t: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the integral of cos(u)^(df - 1) from u = arctan(|t| / sqrt(df)) to a right angle.
-
-    It is cut where the integrand has fallen by e^-40, and added up by Gauss and Legendre's rule.
-    """
-    start = np.arctan(np.abs(t) / np.sqrt(df))
-    end = np.arccos(np.cos(start) * np.exp(-40 / np.maximum(df - 1, 1e-9)))
-    angles = start[..., None] + (end - start)[..., None] * (_NODES + 1) / 2
-    return np.cos(angles) ** (df[..., None] - 1) @ _WEIGHTS * (end - start) / 2
+# What sums of many numbers of at most 1 are wrong by, generously: a difference below it is none.
+_ROUNDING = 1e-12
 
 
 def t_p(t: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the two-sided p of Student's t with `df` degrees of freedom (1 or more), elementwise."""
-    t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
-    return np.minimum(1.0, 2 * _constant(df) * _tail(t, df))
+    """Return the two-sided p of Student's t with `df` degrees of freedom, elementwise."""
+    return 2 * stdtr(df, -np.abs(t))
 
 
 def t_quantile(p: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the t whose two-sided p is `p`, elementwise.
-
-    Newton's method on the logarithms of t and p, between which the tails are nearly straight.
-    """
-    p, df = np.broadcast_arrays(np.asarray(p, dtype=float), np.asarray(df, dtype=float))
-    constant = _constant(df)
-    t = np.ones(p.shape)
-    for _ in range(_STEPS):
-        reached = 2 * constant * _tail(t, df)
-        density = constant / np.sqrt(df) * np.exp(-(df + 1) / 2 * np.log1p(t**2 / df))
-        t = t * np.exp(np.log(reached / p) * reached / (2 * t * density))
-    return t
+    """Return the t whose two-sided p is `p`, elementwise."""
+    return -stdtrit(df, np.asarray(p) / 2)
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -195,6 +165,10 @@ class Estimate:
             df = self.variances.sum(axis=0) ** 2 / (self.variances**2 / self.dfs).sum(axis=0)
         return np.where(self.se > 0, df, np.maximum(1, self.dfs.min(axis=0)))
 
+    def wider(self, variances: np.ndarray) -> "Estimate":
+        """Return the same with these (parts, columns) added to the parts of the variance."""
+        return replace(self, variances=self.variances + variances)
+
     def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Return both ends of Student's intervals."""
         half = t_quantile(1 - confidence, self.df) * self.se
@@ -250,6 +224,21 @@ def _residuals(
     return (weights * means).sum(axis=0), by_cluster, np.flatnonzero(new_task[first]), dfs
 
 
+def unseen(values: np.ndarray, items: Items, weights: np.ndarray) -> np.ndarray:
+    """Return by how much the variances of a run's means of zeros and ones are too small, (tasks, columns).
+
+    Of twenty items that are all right the next may be wrong, though their variance is 0. So each cell is given that of
+    one item more that is right and one that is wrong; twice it, for the difference of two runs, is that of the items
+    which Bonett and Price add (see `paired`). With hundreds of items it is next to nothing, and graded scores get none.
+    """
+    weights = np.reshape(weights, (len(items.task), -1))
+    known = ~np.isnan(values)
+    cells, tasks = (np.flatnonzero(np.diff(of, prepend=-1)) for of in (items.cell, items.task))
+    binary = np.logical_and.reduceat(~known | np.isin(values, (-1, 0, 1)), cells)
+    n = np.add.reduceat(known, cells, dtype=float)
+    return np.add.reduceat(binary * (weights / (n + 2)) ** 2, tasks)
+
+
 def average(values: np.ndarray, items: Items, weights: np.ndarray) -> Estimate:
     """Average scores within cells, then cells by their weights; each column by itself.
 
@@ -296,14 +285,19 @@ class Joint:
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Return the sums of the runs' averages by `weights`, (runs, contrasts): 1 and -1 compare two of them."""
         variances = np.einsum("rk,prs,sk->pk", weights, self.covariances, weights, optimize=True)
+        value = self.value @ weights
         # Runs that answer alike differ by nothing, but for the last digits.
         return Estimate(
-            self.value @ weights, np.maximum(variances, 0), np.repeat(self.dfs[:, None], weights.shape[1], axis=1)
+            np.where(np.abs(value) < _ROUNDING, 0.0, value),
+            np.where(variances < _ROUNDING**2, 0.0, variances),
+            np.repeat(self.dfs[:, None], weights.shape[1], axis=1),
         )
 
 
 def joint(values: np.ndarray, items: Items, weights: np.ndarray, twins: Sequence[int]) -> Joint:
     """Average the scores of several runs over the same items; `values` are (rows, runs), none of them nan.
+
+    Each run's variance is wider by `unseen`.
 
     `twins` gives each run a number that it shares with those that differ from it by the seed alone, -1 for a run that
     no seed went into. Where there are twins, the variance between them, pooled over the grid, is a part of its own:
@@ -311,7 +305,8 @@ def joint(values: np.ndarray, items: Items, weights: np.ndarray, twins: Sequence
     twins once more, so that intervals are rather too wide than too narrow.
     """
     value, by_cluster, tasks, dfs = _residuals(values, items, weights)
-    covariances = [block.T @ block for block in np.split(by_cluster, tasks[1:])]
+    blocks = zip(np.split(by_cluster, tasks[1:]), unseen(values, items, weights), strict=True)
+    covariances = [block.T @ block + np.diag(more) for block, more in blocks]
     dfs = list(dfs[:, 0])
     twins = np.asarray(twins)
     families = [value[twins == number] for number in np.unique(twins[twins >= 0])]

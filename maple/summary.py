@@ -9,7 +9,7 @@ import polars as pl
 from maple.answers import TOO_LONG
 from maple.clusters import CLUSTER_SCHEMA, joined
 from maple.definitions import run_path
-from maple.statistics import Estimate, Items, Joint, average, holm, joint, mean_interval, paired
+from maple.statistics import Estimate, Items, Joint, average, holm, joint, mean_interval, paired, unseen
 
 RUN = ["model", "dataset", "method", "rank", "bits", "seed"]
 ENGLISH = "eng_Latn"
@@ -212,8 +212,11 @@ def _in_each_run(scores: ItemScores, cells: Sequence[int], confidence: float) ->
     mean, change = average(values, items, weights), average(changes, items, weights)
     base = average(np.where(np.isnan(changes), np.nan, untouched), items, weights).value
     alone = len(cells) == 1
-    low, high = mean_interval(values, items.cluster, confidence) if alone else mean.interval(confidence)
-    judged = paired(changes, items.cluster) if alone else change
+    if alone:
+        (low, high), judged = mean_interval(values, items.cluster, confidence), paired(changes, items.cluster)
+    else:
+        low, high = mean.wider(unseen(values, items, weights)).interval(confidence)
+        judged = change.wider(2 * unseen(changes, items, weights))
     n = np.count_nonzero(~np.isnan(values), axis=0)
     runs = {"run": range(len(n)), "seeds": 1, "cells": len(cells), "n": n}
     means = pl.DataFrame({**runs, "mean": mean.value, "se": mean.se, "low": low.clip(0, 1), "high": high.clip(0, 1)})

@@ -103,7 +103,7 @@ def _rendered(task: Mapping, row: Mapping, words: Mapping[str, Mapping], number:
         "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
     except UnicodeEncodeError:
         raise _Fault("half of a character (a lone surrogate)") from None
-    except (TemplateError, TypeError, ValueError, LookupError) as error:
+    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
         raise _Fault(str(error)) from None
     if not targets:
         raise _Fault("no gold answer")

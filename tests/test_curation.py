@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import string
@@ -175,6 +176,12 @@ def test_alpaca_s_rows_hold_none_of_its_words():
         load({"local": {"path": str(path)}}, ENGLISH), ENGLISH, {"unservable": UNSERVABLE["eng_Latn"]}
     )
     assert kept.height > 1900 and "needs more than text" not in dropped["reason"]
+
+
+def test_a_row_without_an_id_has_its_number(tmp_path):
+    rows = [{"id": name, "instruction": "Say it.", "output": "It."} for name in ("a", None, None)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert load({"local": {"path": str(tmp_path / "rows.jsonl")}}, ENGLISH)["id"].to_list() == ["a", "1", "2"]
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "1. " * 2000, "###" * 2000, "ndiyo " * 2000])

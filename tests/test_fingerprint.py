@@ -1,7 +1,7 @@
 import pytest
 
 from maple import fingerprint as module
-from maple.fingerprint import fingerprint, sources
+from maple.fingerprint import fingerprint, sources, weights_digest
 
 
 @pytest.fixture
@@ -63,3 +63,18 @@ def test_a_template_beside_its_module_counts(house):
     before = read(house)
     (house / "maple/a.html.jinja").write_text("<b>")
     assert read(house) != before
+
+
+def test_a_model_is_its_weights_its_configs_and_its_own_code(tmp_path):
+    def write(name, content):
+        (tmp_path / name).write_text(content)
+        return weights_digest(tmp_path)
+
+    write("model.safetensors", "1")
+    found = {
+        write("config.json", "{}"), write("generation_config.json", '{"eos_token_id": 2}'),
+        write("generation_config.json", '{"eos_token_id": [2, 3]}'), write("tokenizer_config.json", "{}"),
+        write("modeling.py", "pass"), write("model.safetensors", "2"),
+    }  # fmt: skip
+    assert len(found) == 6
+    assert write("README.md", "words") in found

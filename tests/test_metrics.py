@@ -39,6 +39,8 @@ def test_sentences_that_share_a_year_alone_are_not_alike(metric):
         ("北京市", "北京", "zho_Hans", 0.8),
         ("cat cat", "cat", "eng_Latn", 2 / 3),
         ("", "cat", "eng_Latn", 0.0),
+        ("A", "A", "eng_Latn", 1.0),
+        ("cat", "A", "eng_Latn", 0.0),
     ],
 )
 def test_f1_follows_mlqa_s_rules(said, gold, code, f1):

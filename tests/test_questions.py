@@ -275,6 +275,21 @@ WIDE = [
 ]
 
 
+def test_many_base_models_are_compared_without_trying_all_signs_of_their_differences():
+    models = [f"m{number}" for number in range(9)]  # 36 pairs, whose signs have 2 ** 36 combinations
+    runs = [run for model in models for run in (base(model), *(tuned(4, 4, model, data) for data in ("a", "b")))]
+    answer = asked(runs, lambda run, *_: 0.1 * int(run["model"][1:]) / 3)["data"]
+    assert answer["verdict"] == SUPPORTED and answer["sizes"]["dataset"] == pytest.approx(0, abs=1e-6)
+    assert answer["sizes"]["model"] == pytest.approx(10 / 3 * 10 / 3)  # of nine in a row, a mean distance of 10 / 3
+
+
+def test_where_no_item_differs_nothing_is_said_of_the_effect():
+    toy = study([base(), tuned()], CELLS, of_change(0, 0))
+    alike = replace(toy, values=np.full_like(toy.values, 0.4))
+    answer = questions(alike, LANGUAGES, SETTINGS | {"smallest_effect": 50.0})["questions"][2]
+    assert answer["effect"] == 0 and answer["verdict"] == UNDETERMINED and "no item tells" in answer["because"]
+
+
 def by_chance(studies, gain=0.0):
     """Answers on studies where items are as hard in all languages, and runs better by `gain` a doubling of rank."""
     toy = study(WIDE, [*CELLS, ("xquad", "eng_Latn"), ("xquad", "swh_Latn")], of_change(0, 0), items=100)

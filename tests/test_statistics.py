@@ -20,6 +20,7 @@ from maple.statistics import (
     paired,
     t_p,
     t_quantile,
+    unseen,
     wilson,
 )
 
@@ -139,12 +140,12 @@ def gained_on_texts(rng, columns, texts):
 # Equal to the libraries of the field where they have the same procedure.
 
 
-def test_student_s_t_is_scipy_s():
-    df = np.array([1, 2, 3.5, 19, 899, 5009])[:, None]
-    t = np.array([0, 0.5, 1.96, 4, 12])
-    assert t_p(t, df) == pytest.approx(2 * scipy.stats.t.sf(t, df), rel=1e-9)
-    p = np.array([0.9, 0.4, 0.05, 0.05 / 24])
-    assert t_quantile(p, df) == pytest.approx(scipy.stats.t.isf(p / 2, df), rel=1e-9)
+def test_student_s_p_has_two_sides():
+    # Of every textbook's table: 12.706 at one degree of freedom, 2.093 at 19, 1.960 at infinity.
+    df = np.array([1, 19, np.inf])
+    t = np.array([12.706205, 2.093024, 1.959964])
+    assert t_quantile(0.05, df) == pytest.approx(t, abs=1e-5)
+    assert t_p(t, df) == pytest.approx(np.full(3, 0.05), abs=1e-6) == t_p(-t, df)
 
 
 def test_wilson_s_interval_is_statsmodels_s():
@@ -249,6 +250,25 @@ def test_runs_that_answer_alike_do_not_differ():
     assert same.value == pytest.approx([0]) and same.p() == pytest.approx([1])
 
 
+def test_the_last_digits_of_what_is_the_same_are_no_effect():
+    items = parallel(languages=3, n=7)
+    values = np.random.default_rng(6).random((21, 1)).repeat(3, axis=1)
+    weights = np.array([[0.1, 0.7], [0.2, -0.4], [-0.3, -0.3]])  # in floats their sums are not quite 0
+    contrast = joint(values, items, equal(items), [-1] * 3).contrast(weights)
+    assert contrast.value.tolist() == [0, 0] and contrast.p().tolist() == [1, 1]
+
+
+def test_that_no_item_tells_two_runs_apart_does_not_make_it_sure_of_the_next():
+    items, both = parallel(languages=2, n=20), np.array([[1.0], [-1.0]])
+    same = joint(np.ones((40, 2)), items, equal(items), [-1, -1]).contrast(both)
+    differences = np.zeros((40, 1))
+    wider = average(differences, items, equal(items)).wider(2 * unseen(differences, items, equal(items)))
+    # Two cells that weigh a half, each with an item gained and one lost in 22: 2 x 2 / 22^2 / 2^2.
+    assert same.se == wider.se == pytest.approx([1 / 22])
+    graded = np.full((40, 1), 0.5)
+    assert unseen(graded, items, equal(items)).tolist() == [[0]]
+
+
 def test_an_interval_needs_two_items():
     values = np.array([[0.5]])
     assert np.isnan(average(values, one_cell(1), np.ones(1)).p()).all()
@@ -350,6 +370,21 @@ def test_with_few_items_paired_zeros_and_ones_are_rather_too_wide_than_too_narro
     draw = partial(gains, n=20, up=0.02, down=0.01)
     assert covered(of_pairs, draw, 0.01) > 0.95
     assert covered(student, draw, 0.01) < 0.5
+
+
+def test_means_of_few_items_over_languages_are_rather_too_wide_than_too_narrow():
+    items = parallel(languages=2, n=20)
+    draw = partial(gains, n=40, up=0.03, down=0)
+
+    def plain(values):
+        return average(values, items, equal(items)).interval(0.95)
+
+    def wide(values):
+        added = 2 * unseen(values, items, equal(items))
+        return average(values, items, equal(items)).wider(added).interval(0.95)
+
+    assert covered(wide, draw, 0.03) > 0.95
+    assert covered(plain, draw, 0.03) < 0.75
 
 
 def test_intervals_of_paired_grades_cover_ninety_five_in_a_hundred():

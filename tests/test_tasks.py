@@ -72,6 +72,12 @@ def test_a_row_that_cannot_be_asked_keeps_its_place_and_says_why(change, fault):
     assert made["targets"][2].to_list() == [] and made["prompt"][2] == ""
 
 
+def test_a_row_that_a_template_cannot_reckon_with_is_a_fault():
+    rows = [{"id": name, "context": "c", "n": n} for name, n in (("a", 2), ("b", 0))]
+    made = render(OPEN | {"targets": "[1 / n]"}, "xquad", rows, "eng_Latn", {})
+    assert made["fault"].to_list() == [None, "division by zero"]
+
+
 def test_a_gold_answer_of_nothing_is_none():
     rows = [
         {"id": name, "context": "c", "answers": {"text": gold}}
