@@ -1,6 +1,7 @@
 """Where a model is computed: a GPU in bfloat16 when there is one, else the CPU in float32."""
 
 import os
+import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,13 +13,16 @@ def prepare(threads: int, seed: int) -> None:
 
     The number of threads belongs to the result: it sets the order in which floats are added up.
     """
+    import numpy as np
     import torch
-    from transformers import set_seed
 
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank())
     torch.set_num_threads(threads)
-    set_seed(seed)
+    # As transformers' set_seed does, whose import brings all that trains along: most of a second of every job.
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a check for reads of it, paid at every allocation
 

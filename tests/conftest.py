@@ -1,12 +1,25 @@
 """What several tests stand on: toy models and a toy tokenizer."""
 
+import gc
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def imports_are_frozen():
+    """Spare garbage collections what was imported: half a second each of torch's, and a toy's merge asks for five."""
+    before = len(sys.modules)
+    yield
+    if len(sys.modules) > before:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -94,10 +107,17 @@ def m2m100(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The toy study, run once for real with the real rules."""
+def finished(tmp_path_factory, worker_id):
+    """The toy study, run once for real with the real rules, by the first worker that asks; tests change copies only."""
     from project import Project
 
-    project = Project.made_in(tmp_path_factory.mktemp("finished"))
-    project.snakemake()
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "finished"  # the workers' own folders share a parent
+    with FileLock(f"{folder}.lock"):
+        if (done := folder.with_suffix(".done")).exists():
+            return Project(folder)
+        folder.mkdir()
+        project = Project.made_in(folder)
+        project.snakemake()
+        done.touch()
     return project

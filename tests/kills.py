@@ -3,6 +3,7 @@
 A program of its own: it loads the libraries once and forks, which a process with threads of its own could not.
 """
 
+import gc
 import json
 import math
 import os
@@ -61,6 +62,7 @@ def left(folder: Path) -> int:
 if __name__ == "__main__":
     base, prompts, place, kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     load_base(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
+    gc.freeze()  # no child walks that for garbage
     forked(place / "undisturbed", [base, prompts])
     whole = json.loads((place / "undisturbed" / "card.json").read_text())["computed"]
     moments = random.Random(1)

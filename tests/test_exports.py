@@ -25,7 +25,7 @@ def test_snakemake_s_report_holds_the_figures_and_captions_and_fetches_nothing(f
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
     file = tmp_path / f"made.{suffix}"
-    finished.snakemake("--report", str(file))
+    finished.copy_to(tmp_path / "project").snakemake("--report", str(file))
     if suffix == "zip":
         with zipfile.ZipFile(file) as archive:
             names = {name.rsplit("/", 1)[-1] for name in archive.namelist()}

@@ -218,8 +218,8 @@ def test_an_adapter_that_stays_attached_trains_nothing_anew(project):
     assert project.jobs() == {"generate_attached_toy": 1, **scored(runs=1)}
 
 
-def test_the_list_of_rules_reads_as_the_manual(finished):
-    listed = finished.snakemake("--list")
+def test_the_list_of_rules_reads_as_the_manual(project):
+    listed = project.snakemake("--list")
     for rule in ("synthesize", "curate", "mix", "base", "finetune", "merge", "generate", "score", "report"):
         line = next(line for line in listed.splitlines() if line.split() and line.split()[0].rstrip(":") == rule)
         assert len(line.split()) > 4, line
