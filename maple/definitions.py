@@ -2,18 +2,25 @@
 
 import csv
 import itertools
+import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
 from maple.methods import KINDS
 
 BASELINE = {"dataset": "none", "method": "none", "seed": 0}
+# What the language table says of a language besides its words, and the class of one that Joshi et al. (2020) lack.
+LANGUAGE_COLUMNS = ("code", "name", "iso639_1", "script", "family", "joshi_class")
+JOSHI_CLASSES = (*"012345", "unknown")
+# The words that answer XNLI.
+ANSWERS = ("true", "neither", "false")
 
 
 # Safe, and where libyaml is at hand ten times as fast: every job of a cluster reads all definitions again.
@@ -49,6 +56,8 @@ def check(content: Mapping, schema: str | Path, source: str | Path) -> None:
     error = best_match(_validator(Path(schema)).iter_errors(content))
     if error is None:
         return
+    while error.parent is not None and not error.path:  # one of several that could stand there is not the one meant
+        error = error.parent
     where = ".".join(str(part) for part in error.absolute_path) or "top level"
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
@@ -56,7 +65,43 @@ def check(content: Mapping, schema: str | Path, source: str | Path) -> None:
         raise DefinitionError(
             f"{source}: unknown key {', '.join(map(repr, unknown))} at {where}; known keys are {', '.join(known)}"
         )
-    raise DefinitionError(f"{source}: {where}: {error.message}")
+    raise DefinitionError(f"{source}: {where}: {_said(error, source)}")
+
+
+def _meant(text: str) -> object:
+    """Return what a text is without its quotes; also for numbers such as 5e-3, which YAML takes for text."""
+    try:
+        read = LOADER(text).get_single_data()
+        read = json.loads(text) if isinstance(read, str) else read
+    except (yaml.YAMLError, ValueError):
+        return text
+    return int(read) if isinstance(read, float) and read.is_integer() else read
+
+
+def _said(error: ValidationError, source: str | Path) -> str:
+    """Return what is wrong and, where the schema tells, what to write."""
+    kind, found, schema = error.validator, error.instance, error.schema
+    if kind == "oneOf" and "description" in schema:  # the message would print all that stands there
+        return f"what stands there is not valid; write {schema['description']}"
+    if kind == "required" and "title" in schema:
+        return f"{error.message} of {schema['title']}"
+    if kind == "dependentRequired":
+        return f"{error.message}; write both"
+    if kind == "pattern" and "description" in schema:
+        return f"{error.message}; write {schema['description']}"
+    if kind not in ("type", "enum"):
+        return error.message
+    fits = Draft202012Validator({kind: error.validator_value}).is_valid
+    if isinstance(found, str) and fits(_meant(found)):
+        plain = yaml.safe_dump(_meant(found), default_flow_style=True).splitlines()[0]
+        typed = "; on the command line numbers within [] and {} become text: write it in a file and give that with "
+        return f"{error.message}; write {plain} without quotes" + (typed + "--configfile" if source == "config" else "")
+    if kind == "type" and not isinstance(found, list | dict | None):
+        if fits([]):
+            return f"{error.message}; write [{found}]"
+        if fits(""):
+            return f"{error.message}; put quotes around it"
+    return error.message
 
 
 def read_definitions(folder: str | Path, schema: str | Path) -> dict[str, dict]:
@@ -71,23 +116,37 @@ def read_definitions(folder: str | Path, schema: str | Path) -> dict[str, dict]:
 def read_languages(path: str | Path) -> dict[str, dict[str, str]]:
     """Read the language table: one row a language, every cell filled, keyed by its code (`swh_Latn`)."""
     with open(path, encoding="utf-8", newline="") as table:
-        rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+        reader = csv.reader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
+        head = next(reader, [])
+        rows = [(reader.line_num, cells) for cells in reader if cells]
+    if lacking := [name for name in LANGUAGE_COLUMNS if name not in head]:
+        raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(lacking)}; cells are parted by tabs")
     languages = {}
-    for number, row in enumerate(rows, start=2):
-        empty = [key for key, value in row.items() if key is None or not value]
-        if empty:
-            raise DefinitionError(f"{path}: line {number} ({row.get('code')}): fill the column(s) {empty}")
+    for number, cells in rows:
+        line = f"{path}: line {number} ({cells[0][:8]})"  # of a row whose tabs were lost, the code alone
+        if len(cells) != len(head):
+            raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
+        row = dict(zip(head, cells, strict=True))
+        if empty := [name for name, cell in row.items() if not cell]:
+            raise DefinitionError(f"{line}: fill the column(s) {', '.join(empty)}")
+        if not re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", row["code"]):
+            raise DefinitionError(f"{line}: code is {row['code']!r}; write it as FLORES-200 does, as in swh_Latn")
         if row["code"] in languages:
-            raise DefinitionError(f"{path}: line {number}: {row['code']} stands there twice; keep one row")
+            raise DefinitionError(f"{line} stands there twice; keep one row")
+        if row["joshi_class"] not in JOSHI_CLASSES:
+            raise DefinitionError(f"{line}: joshi_class is {row['joshi_class']!r}; write 0 to 5, or unknown")
+        answers = {name: row[name].casefold() for name in ANSWERS if name in row}
+        if len(set(answers.values())) < len(answers):
+            raise DefinitionError(f"{line}: two of {', '.join(answers)} are one word; answers could not be told apart")
         languages[row["code"]] = row
     return languages
 
 
-def pick(names: list[str], known: Mapping[str, dict], key: str, where: str) -> dict[str, dict]:
-    """Return the definitions called `names`; a DefinitionError names the key of the one that is not there."""
+def pick(names: list[str], known: Mapping[str, dict], place: str, where: str) -> dict[str, dict]:
+    """Return the definitions called `names`; a DefinitionError names the place, file and key, of one not there."""
     for name in names:
         if name not in known:
-            raise DefinitionError(f"config: {key} names {name!r}, which {where} lacks; it has {', '.join(known)}")
+            raise DefinitionError(f"{place} names {name!r}, which {where} lacks; it has {', '.join(known)}")
     return {name: known[name] for name in names}
 
 
@@ -131,7 +190,7 @@ def expand_grid(
     """
     runs, cells = {}, {}
     for part in grid:
-        for model in pick(part["models"], models, "grid: models", "config/models/"):
+        for model in pick(part["models"], models, "config: grid: models", "config/models/"):
             runs[model, *BASELINE.values()] = {
                 "model": model,
                 **BASELINE,
@@ -140,8 +199,8 @@ def expand_grid(
                 "bits": None,
             }
     for part in grid:
-        pick(part["datasets"], datasets, "grid: datasets", "config/datasets/")
-        pick(list(part["methods"]), methods, "grid: methods", "config/methods/")
+        pick(part["datasets"], datasets, "config: grid: datasets", "config/datasets/")
+        pick(list(part["methods"]), methods, "config: grid: methods", "config/methods/")
         spelt, families = {}, {}
         for family, axes in part["methods"].items():
             of_family = method_cells(family, methods[family], axes)

@@ -186,7 +186,7 @@ def _datasets_needed(
         if name not in grid or not users:
             made[name] = list(dict.fromkeys((*made.get(name, ()), *codes)))
         for key, source in _made_from(datasets[name]).items():
-            pick([source], datasets, key, "config/datasets/")
+            pick([source], datasets, f"{file}: {key}", "config/datasets/")
             wanted = [PIVOT] if key == "translate_respond.instructions" else codes
             stated = stated_languages(datasets[source], wanted, table, f"config/datasets/{source}.yaml")
             if lacking := [code for code in wanted if code not in stated]:
@@ -202,7 +202,7 @@ def _by_language(path: Path, schema: Path, table: Mapping) -> dict:
     """Return what a file says of each language; a DefinitionError names a code that config/languages.tsv lacks."""
     content = read_yaml(path)
     check(content, schema, path)
-    pick(list(content), table, path.name, "config/languages.tsv")
+    pick(list(content), table, str(path), "config/languages.tsv")
     return content
 
 
@@ -257,12 +257,12 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     check(config, schemas / "config.schema.yaml", "config")
     table = read_languages(folder / "languages.tsv")
     pick([PIVOT], table, "every study", "config/languages.tsv")
-    languages = pick(config["languages"], table, "languages", "config/languages.tsv")
+    languages = pick(config["languages"], table, "config: languages", "config/languages.tsv")
     models = read_definitions(folder / "models", schemas / "model.schema.yaml")
     datasets = read_definitions(folder / "datasets", schemas / "dataset.schema.yaml")
     methods = read_definitions(folder / "methods", schemas / "method.schema.yaml")
     all_tasks = read_definitions(folder / "tasks", schemas / "task.schema.yaml")
-    tasks = pick(config["tasks"], all_tasks, "tasks", "config/tasks/")
+    tasks = pick(config["tasks"], all_tasks, "config: tasks", "config/tasks/")
     for name in dict.fromkeys(name for part in config["grid"] for name in part["methods"] if name in methods):
         _check_method(name, methods[name])
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
@@ -283,7 +283,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     for name, task in tasks.items():
         _check_task(name, task, config, table)
     for key in ("shots", "max_new_tokens", "answers"):
-        pick(list(config[key]), all_tasks, key, "config/tasks/")
+        pick(list(config[key]), all_tasks, f"config: {key}", "config/tasks/")
     if config["task_source"] == "embedded" and config["items"] is None:
         raise DefinitionError("config: items: embedded tasks have no end; write a number")
     if config["task_source"] == "local" and config["data"] is None:

@@ -1,10 +1,12 @@
 import pytest
+from project import ROOT
 
 from maple.definitions import (
     DefinitionError,
     check,
     expand_grid,
     method_cells,
+    pick,
     read_definitions,
     read_languages,
     read_yaml,
@@ -95,17 +97,155 @@ def test_a_file_defines_what_it_is_called(tmp_path):
     assert read_definitions(tmp_path, tmp_path / "schema") == {"tiny": {"hub": "x"}}
 
 
+KINDS = ("model", "dataset", "method", "task")
+HEAD = "code\tname\tiso639_1\tscript\tfamily\tjoshi_class\ttrue\tneither\tfalse\n"
+ROW = "swh_Latn\tSwahili\tsw\tLatn\tAtlantic-Congo\t2\tKweli\tHaijulikani\tUongo\n"
+
+
+@pytest.mark.parametrize("joshi_class", ["0", "5", "unknown"])
+def test_a_language_has_a_class_or_none_that_is_known(tmp_path, joshi_class):
+    (tmp_path / "languages.tsv").write_text(HEAD + ROW.replace("\t2\t", f"\t{joshi_class}\t") + "\n")
+    assert read_languages(tmp_path / "languages.tsv")["swh_Latn"]["joshi_class"] == joshi_class
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("code\tname\neng_Latn\t\n", r"line 2 \(eng_Latn\): fill the column\(s\) \['name'\]"),
-        ("code\tname\na\tA\na\tA\n", "line 3: a stands there twice"),
+        (HEAD + ROW.replace("Swahili", ""), r"line 2 \(swh_Latn\): fill the column\(s\) name"),
+        (HEAD + ROW + "\n" + ROW, r"line 4 \(swh_Latn\) stands there twice"),
+        ("", "line 1, the head, lacks code, name, iso639_1, script, family, joshi_class; cells are parted by tabs"),
+        (ROW + ROW, "line 1, the head, lacks code, name"),
+        (HEAD.replace("joshi", "josh") + ROW, "line 1, the head, lacks joshi_class;"),
+        ((HEAD + ROW).replace("\t", " "), "line 1, the head, lacks code, .*; cells are parted by tabs"),
+        (HEAD + ROW.replace("\t", "  "), r"line 2 \(swh_Latn\) has 1 cells, the head 9; cells are parted by tabs"),
+        (HEAD + ROW.replace("\tsw\t", "\t"), r"line 2 \(swh_Latn\) has 8 cells, the head 9; cells are parted by tabs"),
+        (HEAD + ROW.replace("\n", "\tx\n"), r"line 2 \(swh_Latn\) has 10 cells, the head 9"),
+        (HEAD + ROW.replace("swh_Latn", "swh-Latn"), "code is 'swh-Latn'; write it as FLORES-200 does, as in swh_Latn"),
+        (
+            HEAD + ROW.replace("\t2\t", "\tlow\t"),
+            r"line 2 \(swh_Latn\): joshi_class is 'low'; write 0 to 5, or unk",
+        ),
+        (HEAD + ROW.replace("\t2\t", "\t9\t"), "joshi_class is '9'; write 0 to 5"),
+        (HEAD + ROW.replace("Uongo", "kweli"), "two of true, neither, false are one word"),
     ],
 )
 def test_a_broken_row_of_the_language_table_is_named(tmp_path, table, says):
     (tmp_path / "languages.tsv").write_text(table)
-    with pytest.raises(DefinitionError, match=says):
+    with pytest.raises(DefinitionError, match=r"languages\.tsv: .*" + says):
         read_languages(tmp_path / "languages.tsv")
+
+
+TOY = """
+title: a toy
+required: [seeds]
+properties:
+  seeds: {type: array, items: {type: integer}}
+  rate: {type: [number, "null"]}
+  keep: {type: boolean}
+  bits: {enum: [4, 8]}
+  name: {type: string}
+  revision: {type: string, pattern: "^[0-9a-f]{4}$", description: "a commit, 4 hex digits"}
+  languages: {description: all or a list, oneOf: [{const: all}, {type: array, items: {type: string}}]}
+dependentRequired: {name: [revision]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("toy", "says"),
+    [
+        ({"seeds": ["1"]}, r"seeds\.0: '1' is not of type 'integer'; write 1 without quotes$"),
+        ({"seeds": ["1e3"]}, "write 1000 without quotes"),
+        ({"seeds": ["one"]}, "'one' is not of type 'integer'$"),
+        ({"seeds": 16}, r"seeds: 16 is not of type 'array'; write \[16\]$"),
+        ({"seeds": "a"}, r"write \[a\]$"),
+        ({}, "'seeds' is a required property of a toy$"),
+        ({"seeds": [], "rate": "5e-3"}, "rate: '5e-3' is not of type 'number', 'null'; write 0.005 without quotes$"),
+        ({"seeds": [], "rate": "5e-6"}, r"write 5\.0e-06 without quotes$"),
+        ({"seeds": [], "rate": "null"}, "write null without quotes$"),
+        ({"seeds": [], "rate": ": ["}, "not of type 'number', 'null'$"),
+        ({"seeds": [], "keep": "true"}, "write true without quotes$"),
+        ({"seeds": [], "bits": "8"}, r"bits: '8' is not one of \[4, 8\]; write 8 without quotes$"),
+        ({"seeds": [], "bits": 9}, r"bits: 9 is not one of \[4, 8\]$"),
+        (
+            {"seeds": [], "name": False, "revision": "0000"},
+            "False is not of type 'string'; put quotes around it$",
+        ),
+        ({"seeds": [], "name": None, "revision": "0000"}, "name: None is not of type 'string'$"),
+        ({"seeds": [], "name": "a"}, "'revision' is a dependency of 'name'; write both$"),
+        ({"seeds": [], "revision": "main"}, "revision: 'main' does not match .*; write a commit, 4 hex digits$"),
+        ({"seeds": [], "languages": "a"}, "languages: what stands there is not valid; write all or a list$"),
+        ({"seeds": [], "languages": ["a", 1]}, r"languages\.1: 1 is not of type 'string'; put quotes around it$"),
+    ],
+)
+def test_what_breaks_a_schema_is_told_with_what_to_write(tmp_path, toy, says):
+    (tmp_path / "schema.yaml").write_text(TOY)
+    with pytest.raises(DefinitionError, match=r"^toy\.yaml: .*" + says):
+        check(toy, tmp_path / "schema.yaml", "toy.yaml")
+
+
+def test_numbers_that_the_command_line_made_text_go_to_a_file(tmp_path):
+    (tmp_path / "schema.yaml").write_text(TOY)
+    with pytest.raises(
+        DefinitionError, match=r"0: '1' .* become text: write it in a file and give that with --configfile$"
+    ):
+        check({"seeds": ["1"]}, tmp_path / "schema.yaml", "config")
+
+
+SHIPPED = [(path, kind) for kind in KINDS for path in sorted((ROOT / "config" / f"{kind}s").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(("path", "kind"), SHIPPED, ids=[f"{kind}-{path.stem}" for path, kind in SHIPPED])
+def test_every_definition_here_is_valid(path, kind):
+    check(read_yaml(path), ROOT / f"workflow/schemas/{kind}.schema.yaml", path)
+
+
+MIX = {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}
+LOADED = {"recipe": "load", "load": {}, "curate": {}, "mix": MIX}
+MADE = {"teacher": "embedded", "seed": 1, "seed_tasks": "embedded", "self_instruct": {}, "curate": {}, "mix": MIX}
+PINNED = {"hub": "a/b", "revision": "0" * 40}
+
+
+@pytest.mark.parametrize(
+    ("kind", "definition", "says"),
+    [
+        ("dataset", MADE | {"recipe": "self-instruct"}, r"recipe: 'self-instruct' is not one of \['self_instruct', "),
+        ("dataset", MADE | {"recipe": "load"}, "'load' is a required property of recipe: load"),
+        (
+            "dataset",
+            LOADED | {"recipe": "self_instruct"},
+            "'self_instruct' is a required property of recipe: self",
+        ),
+        ("dataset", MADE, "'recipe' is a required property of an instruction set"),
+        (
+            "dataset",
+            MADE | {"recipe": "self_instruct", "teacher": "vllm"},
+            "'vllm' is a required .* of teacher: vllm",
+        ),
+        (
+            "dataset",
+            LOADED | {"languages": "eng_Latn"},
+            r"languages: .* write all, or a list of codes as in \[",
+        ),
+        ("model", {"hub": "a/b"}, "'revision' is a dependency of 'hub'; write both"),
+        ("model", {"revision": "0" * 40}, "'hub' is a dependency of 'revision'; write both"),
+        ("model", {}, r"write one of hub \(with its revision\), build and openai"),
+        ("model", PINNED | {"openai": {"base_url": "http://h/v1", "model": "m"}}, "write one of hub"),
+        (
+            "model",
+            PINNED | {"revision": "main"},
+            "'main' does not match .*; write the commit of the Hub's repository",
+        ),
+        ("model", PINNED | {"revision": 10**39}, "revision: 10* is not of type 'string'; put quotes around it"),
+    ],
+)
+def test_a_slip_in_a_definition_is_singled_out(kind, definition, says):
+    with pytest.raises(DefinitionError, match=says):
+        check(definition, ROOT / f"workflow/schemas/{kind}.schema.yaml", "mine.yaml")
+
+
+def test_a_name_that_is_not_there_is_told_with_the_place_that_names_it():
+    with pytest.raises(DefinitionError, match=r"^mine\.yaml: key names 'b', which config/tasks/ lacks; it has a$"):
+        pick(["b"], {"a": {}}, "mine.yaml: key", "config/tasks/")
 
 
 def test_languages_are_those_stated_or_the_grid_s():
