@@ -87,8 +87,8 @@ def _said(error: ValidationError, source: str | Path) -> str:
         return f"{error.message} of {schema['title']}"
     if kind == "dependentRequired":
         return f"{error.message}; write both"
-    if kind == "pattern" and "description" in schema:
-        return f"{error.message}; write {schema['description']}"
+    if kind == "pattern" and "description" in schema:  # what stands there may hold a key, and is not repeated
+        return f"write {schema['description']}"
     if kind not in ("type", "enum"):
         return error.message
     fits = Draft202012Validator({kind: error.validator_value}).is_valid
