@@ -206,19 +206,57 @@ def _by_language(path: Path, schema: Path, table: Mapping) -> dict:
     return content
 
 
+def _named(text: str, where: str) -> set[str]:
+    """Return the names in braces."""
+    try:
+        return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise DefinitionError(f"{where}: {error}; braces stand around values alone") from None
+
+
 def _check_prompt(text: str, code: str, file: Path) -> None:
     from maple.self_instruct import MARKS, VALUES
 
-    try:
-        named = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise DefinitionError(f"{file}: {code}: {error}; braces stand around values alone") from None
+    named = _named(text, f"{file}: {code}")
     values = [*VALUES, "language"] if code == PIVOT else VALUES
     lacking = [f"{{{name}}}" for name in values if name not in named] + [mark for mark in MARKS if mark not in text]
     if lacking:
         raise DefinitionError(f"{file}: {code}: the prompt lacks {', '.join(lacking)}; see the head of the file")
     if unknown := sorted(named - {*VALUES, "language"}):
         raise DefinitionError(f"{file}: {code}: unknown value {unknown}; known are language, {', '.join(VALUES)}")
+
+
+def _check_path(where: str, path: str, known: Sequence[str]) -> None:
+    if unknown := sorted(_named(path, where) - set(known)):
+        raise DefinitionError(
+            f"{where}: unknown placeholder {{{unknown[0]}}}; known are {', '.join(f'{{{name}}}' for name in known)}"
+        )
+
+
+def _check_places(where: str, sources: Mapping[str, Mapping], *more: str) -> None:
+    """Check what the paths of sources name; `more` is what they may name besides what `resolve` always knows."""
+    for kind, place in sources.items():
+        known = [*IDENTITY, *more, *(["data"] if kind == "local" else [])]
+        known += ["key"] if isinstance(place.get("languages"), Mapping) else []
+        for key in ("path", "files"):
+            _check_path(f"{where}.{kind}.{key}", place.get(key, ""), known)
+
+
+def _check_phrases(worded: Mapping[str, Mapping], needed: Sequence[str], table: Mapping) -> None:
+    from maple.embedded.speech import KEYS, check_words
+
+    file = "config/phrases.yaml"
+    for code, words in worded.items():
+        if code not in table:
+            raise DefinitionError(f"{file}: {code} is no code of config/languages.tsv; write one, or add its row there")
+        if unknown := [key for key in words or {} if key not in KEYS]:
+            raise DefinitionError(f"{file}: {code}: unknown key {unknown[0]!r}; write the keys of eng_Latn, no others")
+        try:
+            check_words(code, words or {})
+        except ValueError as error:
+            raise DefinitionError(str(error)) from None
+    if lacking := [code for code in dict.fromkeys(needed) if code not in worded]:
+        raise DefinitionError(f"{file}: has no {', '.join(lacking)}; add its block, as eng_Latn's")
 
 
 def _repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, Sequence[Mapping]]]) -> dict[str, dict]:
@@ -251,8 +289,10 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     """Read the definitions that `config` names from `folder` (config/) and check them against `schemas`.
 
     Raises DefinitionError, one line that names file and key, for: an unknown key anywhere, a name without a file or a
-    row, a task without the source the config wants, an unknown metric or engine, a method that does not train on the
-    grid's bits or models, an engine that does not generate with its adapter attached.
+    row, a task without the source the config wants, a language that no task offers or that lacks its phrases where some
+    are needed, an unknown metric, engine, device or placeholder, a template that is none, a part of the grid that would
+    finetune but for an empty list, a method that does not train on the grid's bits or models, an engine that does not
+    generate with its adapter attached.
     """
     check(config, schemas / "config.schema.yaml", "config")
     table = read_languages(folder / "languages.tsv")
@@ -265,6 +305,13 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     tasks = pick(config["tasks"], all_tasks, "config: tasks", "config/tasks/")
     for name in dict.fromkeys(name for part in config["grid"] for name in part["methods"] if name in methods):
         _check_method(name, methods[name])
+    for number, part in enumerate(config["grid"], start=1):
+        empty = [key for key in ("datasets", "methods", "seeds") if not part[key]]
+        if len(empty) in (1, 2):
+            raise DefinitionError(
+                f"config: grid: part {number} finetunes nothing, for it has no {' and no '.join(empty)}; write "
+                "some, as seeds: [1], or leave datasets, methods and seeds empty for the base alone"
+            )
     runs, cells = expand_grid(config["grid"], models, datasets, methods)
     adapted = [run for run in runs if run["method"] != BASELINE["method"]]
     in_grid = {run["dataset"] for run in adapted}
@@ -280,6 +327,13 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         decontaminated, compared = {name: NOT_DECONTAMINATED for name in chosen}, {}
     for name, task in {**tasks, **compared}.items():
         _check_source(name, task, config)
+        _check_places(f"config/tasks/{name}.yaml: sources", task["sources"], "split")
+    for name, definition in chosen.items():
+        file = f"config/datasets/{name}.yaml"
+        loaded = {kind: place for kind, place in definition.get("load", {}).items() if kind in ("local", "hub")}
+        _check_places(f"{file}: load", loaded)
+        if isinstance(seeds := definition.get("seed_tasks"), str):
+            _check_path(f"{file}: seed_tasks", seeds, IDENTITY)
     for name, task in tasks.items():
         _check_task(name, task, config, table)
     for key in ("shots", "max_new_tokens", "answers"):
@@ -289,6 +343,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     if config["task_source"] == "local" and config["data"] is None:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
     _check_engine(config["generate"]["engine"])
+    _check_hardware(config["forecast"]["hardware"], folder / "hardware.tsv")
     _check_training(methods, config["finetune"])
     for name in {run["model"]: None for run in runs if "openai" in models[run["model"]]}:
         _check_endpoint(name, [run for run in adapted if run["model"] == name], config["answers"], tasks)
@@ -306,8 +361,6 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
     for code, text in prompts.items():
         _check_prompt(text, code, folder / "self_instruct.yaml")
     identities = {code: {key: row[key] for key in IDENTITY} for code, row in table.items()}
-    worded = read_yaml(folder / "phrases.yaml")
-    phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if code in worded}
     made_by = {name: _dataset_models(name, definition, models) for name, definition in chosen.items()}
     named = [*(run["model"] for run in runs), *(model for roles in made_by.values() for model in roles.values())]
     chosen_models = {name: models[name] for name in dict.fromkeys(named)}
@@ -316,17 +369,30 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         name: {"openai": {key: value for key, value in block.items() if key in OPENAI_DECIDES}}
         for name, block in remote.items()
     }
-    speech = {code: phrases[code] for code in languages if code in phrases}
     sources, offered = {}, {}
     for name, task in {**tasks, **compared}.items():
         sources[name] = {config["task_source"]: task["sources"][config["task_source"]]}
         stated = sources[name][config["task_source"]]["languages"]
         offered[name] = [code for code in table if stated == "all" or code in stated]
     task_languages = {name: [code for code in languages if code in offered[name]] for name in tasks}
-    if not any(task_languages.values()):
+    if unasked := [code for code in languages if not any(code in codes for codes in task_languages.values())]:
         raise DefinitionError(
-            "config: languages: none of the tasks offers any of them; see `languages:` of their sources"
+            f"config: languages: {', '.join(unasked)}: none of the tasks {', '.join(tasks)} offers it from "
+            f"`{config['task_source']}`; leave it out, or add a task that has it"
         )
+    worded = read_yaml(folder / "phrases.yaml")
+    needed = [
+        code
+        for name, definition in chosen.items()
+        if "embedded" in (definition.get("teacher"), definition.get("seed_tasks"))
+        for code in (PIVOT, *dataset_languages[name])
+    ]
+    if config["task_source"] == "embedded" or any("build" in model for model in chosen_models.values()):
+        needed += languages
+    if needed:
+        _check_phrases(worded, needed, table)
+    phrases = {code: {**identity, **worded[code]} for code, identity in identities.items() if worded.get(code)}
+    speech = {code: phrases[code] for code in languages if code in phrases}
     rows_read = [(sources[name], [identities[code] for code in offered[name]]) for name in sources]
     for name, codes in dataset_languages.items():
         if "hub" in (source := chosen[name].get("load", {})):
@@ -407,10 +473,23 @@ def _check_source(name: str, task: Mapping, config: Mapping) -> None:
 
 
 def _check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> None:
+    from jinja2 import TemplateSyntaxError
+
     from maple.metrics import METRICS
-    from maple.tasks import VOICES, worded, words_named
+    from maple.tasks import ENVIRONMENT, VOICES, worded, words_named
 
     file = f"config/tasks/{name}.yaml"
+    templates = [("prompt", task["prompt"])]
+    templates += [(f"choices.{label}", form) for label, forms in task.get("choices", {}).items() for form in forms]
+    expressions = [(key, f"{{{{ {task[key]} }}}}") for key in ("item", "targets")]
+    for key, template in templates + expressions:
+        try:
+            ENVIRONMENT.parse(template)
+        except TemplateSyntaxError as error:
+            raise DefinitionError(
+                f"{file}: {key}: {error.message}; its placeholders are {', '.join(task['fields'])} and number, in "
+                f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
+            ) from None
     for metric in (*task["metrics"], task["headline"]):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
@@ -446,6 +525,15 @@ def _check_engine(name: str) -> None:
     if name not in (AUTO, *ENGINES):
         raise DefinitionError(
             f"config: generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
+        )
+
+
+def _check_hardware(name: str, path: Path) -> None:
+    from maple.forecast import read_hardware
+
+    if name not in (table := read_hardware(path)):
+        raise DefinitionError(
+            f"config: forecast.hardware: config/hardware.tsv has no {name!r}; it has {', '.join(table)}"
         )
 
 

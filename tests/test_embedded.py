@@ -8,9 +8,9 @@ import pytest
 from maple.definitions import read_languages, read_yaml
 from maple.embedded.cldr import facts, held_out, names, official_languages
 from maple.embedded.corpus import GLOSSARY, documents
-from maple.embedded.speech import FIXED, SENTENCES, Speech, Unnamed
+from maple.embedded.speech import KEYS, SENTENCES, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
-from maple.embedded.teacher import FREE, LABELS, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
+from maple.embedded.teacher import FREE, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 from maple.prompts import instruction_prompt
 from maple.tasks import render as render_prompts
 from maple.tasks import task_words
@@ -64,7 +64,7 @@ def proposals(code, count=300):
 
 @every_language
 def test_every_sentence_is_there_with_its_slots(code):
-    assert set(PHRASES[code]) == {*SENTENCES, *FIXED, *LABELS, "list_separator"}
+    assert set(PHRASES[code]) == set(KEYS)
     for key, slots in SENTENCES.items():
         assert sorted(re.findall(r"{(\w+)}", PHRASES[code][key])) == sorted(slots), key
 
@@ -92,6 +92,8 @@ def test_a_sentence_without_its_slot_is_named():
         Speech(WORDS["eng_Latn"] | {"today": "Today."})
     with pytest.raises(ValueError, match="eng_Latn: today is missing"):
         Speech({key: said for key, said in WORDS["eng_Latn"].items() if key != "today"})
+    with pytest.raises(ValueError, match="eng_Latn: today is missing, or no text in quotes"):
+        Speech(WORDS["eng_Latn"] | {"today": {"day": None}})  # YAML's {day}, as it stands without quotes
 
 
 # --- CLDR ---

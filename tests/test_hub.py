@@ -188,7 +188,7 @@ def project_of_the_hub(tmp_path, monkeypatch):
     project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}})
     example = (json.dumps({"instruction": "Taja.", "input": "", "output": "Mwezi."}) + "\n").encode()
     grid = [TOY_STUDY["grid"][0] | {"datasets": ["set"]}]
-    project.study(tasks=["xcopa"], task_source="hub", items=None, grid=grid, answers={})
+    project.study(languages=["swh_Latn"], tasks=["xcopa"], task_source="hub", items=None, grid=grid, answers={})
     with open(project.folder / "workflow/rules/report.smk", "a") as rules:
         rules.write('\n\nrule environment:\n    output: "env.txt"\n    shell: "env > {output}"\n')
     sets = {"datasets/cambridgeltl/xcopa": rows, "datasets/org/set": {"en.jsonl": example, "sw.jsonl": example}}

@@ -59,9 +59,105 @@ def test_what_is_ranked_is_measured_by_its_own_metrics():
     assert alone["metrics"] == ["rank_accuracy", "rank_accuracy_per_byte"]
 
 
-def test_a_grid_that_no_task_offers_is_refused():
-    with pytest.raises(DefinitionError, match="none of the tasks offers any of them"):
-        study(languages=["yor_Latn"], tasks=["xnli"], task_source="hub")
+def test_each_language_that_no_task_offers_is_refused():
+    asked = {"tasks": ["xcopa", "xnli"], "task_source": "hub"}
+    says = "config: languages: sin_Sinh, yor_Latn: none of the tasks xcopa, xnli offers it from `hub`; leave it out"
+    with pytest.raises(DefinitionError, match=says):
+        study(languages=["swh_Latn", "sin_Sinh", "yor_Latn"], **asked)
+    assert study(languages=["swh_Latn", "deu_Latn"], **asked).task_languages["xcopa"] == ["swh_Latn"]
+
+
+@pytest.mark.parametrize("empty", [{"seeds": []}, {"methods": {}}, {"methods": {}, "seeds": []}])
+def test_a_part_of_the_grid_that_finetunes_nothing_by_mistake_is_refused(empty):
+    full, second = CONFIG["grid"]
+    says = f"config: grid: part 2 finetunes nothing, for it has no {' and no '.join(empty)}; write some"
+    with pytest.raises(DefinitionError, match=says):
+        study(grid=[full, second | empty])
+    bases = study(grid=[full | {"datasets": [], "methods": {}, "seeds": []}])
+    assert [run["method"] for run in bases.runs] == ["none"]
+
+
+def test_a_device_of_the_forecast_is_a_row_of_the_table():
+    with pytest.raises(DefinitionError, match=r"forecast\.hardware: config/hardware\.tsv has no 'tpu'; it has h100"):
+        study(forecast={"hardware": "tpu", "devices": 1})
+
+
+@pytest.fixture
+def slip(tmp_path):
+    """Make a slip in a copy of config/, and read a study there."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+
+    def made(file, old, new, **changes):
+        path = tmp_path / "config" / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+        return read_study(CONFIG | changes, tmp_path / "config", ROOT / "workflow/schemas")
+
+    return made
+
+
+TODAY = '  today: "Heute ist {day}."\n'
+PHRASES = [
+    ("sin_Sinh:", "sin_Sinhala:", "sin_Sinhala is no code of config/languages.tsv; write one, or add its row there"),
+    ("sin_Sinh:", "hau_Latn:", "has no sin_Sinh; add its block, as eng_Latn's"),
+    (TODAY, TODAY.replace("today", "todya"), "deu_Latn: unknown key 'todya'; write the keys of eng_Latn"),
+    (TODAY, "", "deu_Latn: today is missing"),
+    (TODAY, TODAY.replace("day}", "dya}"), r"deu_Latn: today has the slots \['dya'\]; write each of \['day'\] once"),
+    (TODAY, TODAY.replace("}", ""), "deu_Latn: today: expected '}' before end of string; braces stand around slots"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "says"), PHRASES)
+def test_a_slip_in_the_phrase_table_is_refused_where_phrases_are_needed(slip, old, new, says):
+    with pytest.raises(DefinitionError, match=rf"config/phrases\.yaml: {says}"):
+        slip("phrases.yaml", old, new)
+
+
+def test_who_needs_phrases_is_asked_for_them():
+    rows = {"languages": ["eng_Latn", "tur_Latn"], "task_source": "hub"}
+    remote = [{"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}]
+    assert study(grid=remote, answers={}, **rows).task_languages["xnli"] == ["eng_Latn", "tur_Latn"]
+    taught = [CONFIG["grid"][0] | {"models": ["llama-2-7b"]}]
+    built = [remote[0] | {"models": ["tiny-llama"]}]
+    for grid, source in ((remote, "embedded"), (taught, "hub"), (built, "hub")):
+        with pytest.raises(DefinitionError, match=r"config/phrases\.yaml: has no tur_Latn"):
+            study(**rows | {"grid": grid, "task_source": source, "answers": {}})
+
+
+PLACES = [
+    (
+        "datasets/multialpaca.yaml",
+        "{iso639_1}",
+        "{iso}",
+        r"load\.local\.path: unknown placeholder {iso}; known are {code}, {name}, {iso639_1}, {script}, {data}$",
+    ),
+    ("datasets/multialpaca.yaml", "{iso639_1}", "{iso639_1", r"load\.local\.path: expected '}' before end of string"),
+    (
+        "tasks/xnli.yaml",
+        "{data}/xnli/{iso639_1}",
+        "{data}/xnli/{key}",
+        r"sources\.local\.path: unknown placeholder {key}",
+    ),
+    (
+        "tasks/xnli.yaml",
+        "{{ premise }}",
+        "{{ premise }",
+        "prompt: .*; its placeholders are premise, hypothesis, label and",
+    ),
+    (
+        "tasks/xnli.yaml",
+        "{{ own.true }}",
+        "{{ own.true }",
+        r"choices\.entailment: .*also words\.NAME, own\.NAME, english",
+    ),
+    ("tasks/xnli.yaml", "item: id if id is", "item: id if if id is", "item: .*; its placeholders are premise"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), PLACES)
+def test_a_placeholder_that_is_none_is_named_with_its_file_and_key(slip, file, old, new, says):
+    with pytest.raises(DefinitionError, match=rf"config/{file}: {says}"):
+        slip(file, old, new, grid=[CONFIG["grid"][0] | {"datasets": ["multialpaca"]}])
 
 
 def test_rows_made_here_are_looked_for_in_no_dataset():

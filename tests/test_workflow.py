@@ -325,6 +325,15 @@ def test_the_paper_plans(tmp_path):
     assert jobs["synthesize"] == jobs["curate"] == jobs["guard"] == 11 + 32
 
 
+def test_the_paper_without_its_rows_asks_for_their_folder_and_forecasts(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
+    said = project.snakemake("-n", fails=True)
+    assert "config: data: write the folder in which the local rows lie; config/datasets/multialpaca.yaml reads" in said
+    assert project.jobs("forecast") == {"forecast": 1}
+
+
 def test_a_language_without_its_file_is_named_with_the_file(tmp_path):
     (tmp_path / "fresh").mkdir()
     project = Project.made_in(tmp_path / "fresh")

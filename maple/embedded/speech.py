@@ -1,7 +1,7 @@
 """A language's sentences of the embedded world: said from codes, and read back to codes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from string import Formatter
 
@@ -40,31 +40,44 @@ FIXED = (
     *("true", "false", "neither", "cause", "effect"),
     *("xnli_instruction", "xcopa_instruction", "belebele_instruction", "qa_instruction", "xlsum_instruction"),
 )
+LABELS = ("passage", "question", "premise", "hypothesis", "article")
+# The keys of a language's block of the phrase table.
+KEYS = (*SENTENCES, "list_separator", *LABELS, *FIXED)
 
 
 class Unnamed(LookupError):
     """A thing that CLDR does not name in the language."""
 
 
+def check_words(code: str, words: Mapping[str, str]) -> None:
+    """Check that `words` has all KEYS, and each of SENTENCES its slots; a ValueError names the first that has not.
+
+    CLDR is not asked: a study is checked so before any job starts.
+    """
+    where = f"config/phrases.yaml: {code}"
+    for key in KEYS:
+        if not isinstance(words.get(key), str):
+            raise ValueError(f"{where}: {key} is missing, or no text in quotes; write it as in eng_Latn")
+    for key, slots in SENTENCES.items():
+        try:
+            found = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
+        except ValueError as error:
+            raise ValueError(f"{where}: {key}: {error}; braces stand around slots alone") from None
+        if found != sorted(slots):
+            raise ValueError(f"{where}: {key} has the slots {found}; write each of {sorted(slots)} once")
+
+
 class Speech:
     """What can be said in one language, by its row: iso639_1, script, the phrase table's row, and words of prompts.
 
-    Raises ValueError for a row whose phrases or slots are not those of SENTENCES.
+    Raises ValueError as `check_words` does.
     """
 
     def __init__(self, words: dict[str, str]):
-        where = f"config/phrases.yaml: {words.get('code')}"
-        for key, slots in SENTENCES.items():
-            if key not in words:
-                raise ValueError(f"{where}: {key} is missing; write it as in eng_Latn")
-            found = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
-            if found != sorted(slots):
-                raise ValueError(f"{where}: {key} has the slots {found}; write each of {sorted(slots)} once")
-        if "list_separator" not in words:
-            raise ValueError(f"{where}: list_separator is missing; write what stands between the items of a list")
+        check_words(words["code"], words)
         self.words = words
         self.names = names(words["iso639_1"], words["script"])
-        self.templates = {key: words[key] for key in (*SENTENCES, *FIXED) if key in words}
+        self.templates = {key: words[key] for key in (*SENTENCES, *FIXED)}
         self.templates |= {kind: f"{{{kind}}}" for kind in KINDS}
 
     def say(self, utterances: Sequence[Utterance]) -> str:

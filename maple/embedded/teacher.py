@@ -4,7 +4,7 @@ import random
 from typing import TYPE_CHECKING
 
 from maple.embedded.cldr import facts
-from maple.embedded.speech import Speech, Unnamed, Utterance
+from maple.embedded.speech import LABELS, Speech, Unnamed, Utterance
 from maple.embedded.tasks import PROBLEMS, SUCCESSION, Problem, pool, render, shift
 from maple.examples import PIVOT
 
@@ -30,7 +30,6 @@ QUESTIONS = {
     "language_country_question": ("country", "language"),
 }
 FREE = (*NEIGHBOURS, *POSITIONS, "currency_question", "language_question")
-LABELS = ("passage", "question", "premise", "hypothesis", "article")
 
 
 def _name(kind: str, code: str) -> list[Utterance]:

@@ -96,6 +96,12 @@ def recipe_of(wildcards):
 
 def loaded_rows(wildcards):
     """The file that the recipe `load` reads."""
+    path = STUDY.recipes[wildcards.dataset].get("load", {}).get("local", {}).get("path", "")
+    if config["data"] is None and "{data}" in path:  # only here: a forecast needs no rows
+        raise WorkflowError(
+            f"config: data: write the folder in which the local rows lie; config/datasets/{wildcards.dataset}.yaml reads "
+            f"{path}"
+        )
     return local_file(recipe_of(wildcards).get("load", {}))
 
 
