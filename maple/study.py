@@ -387,7 +387,7 @@ def read_study(config: Mapping, folder: Path, schemas: Path) -> Study:
         if "embedded" in (definition.get("teacher"), definition.get("seed_tasks"))
         for code in (PIVOT, *dataset_languages[name])
     ]
-    if config["task_source"] == "embedded" or any("build" in model for model in chosen_models.values()):
+    if config["task_source"] == "embedded":  # else a built base is pretrained on what languages have phrases
         needed += languages
     if needed:
         _check_phrases(worded, needed, table)
