@@ -179,7 +179,7 @@ class TransformersEngine:
         # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
         config = self.model.active_peft_config
         self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
-        self.shares = not config.is_prompt_learning  # a soft prompt comes before what is shared
+        self.shares = self.shares and not config.is_prompt_learning  # a soft prompt comes before what is shared
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts; those of a batch have equal limits."""
