@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written aside, synced, then renamed."""
 
+import io
 import json
 import os
 import shutil
@@ -53,8 +54,11 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
 
 def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:
     """Write `frame` to `path` as zstd Parquet, whole or not at all."""
+    # In memory first: on a full disk polars, writing a file itself, may speak of a transport error.
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
     with written_aside(path) as aside:
-        frame.write_parquet(aside, compression="zstd")
+        aside.write_bytes(buffer.getbuffer())
 
 
 def write_text(text: str, path: str | Path) -> None:
