@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.methods import moves
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
-
-# Starts that move a part of the base's weights into the adapter, so that the adapter alone is not what was learnt.
-MOVING = ("olora", "pissa")
 
 
 class AdapterError(ValueError):
@@ -26,9 +25,14 @@ def recomputes(cell: dict) -> bool:
     return device() == "cuda" and cell["peft"] != "PREFIX_TUNING"
 
 
-def moves(cell: dict) -> bool:
-    """Say whether the adapter starts with a part of the base's weights."""
-    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
+def unsharded(cell: dict) -> str | None:
+    """Return why the parts of a base that several processes hold cannot be trained beside, None where they can."""
+    if moves(cell):
+        start = cell["adapter"]["init_lora_weights"]
+        return f"init_lora_weights={start} needs the base's weights whole, and no process holds them so"
+    if cell["bits"] == 8:
+        return "bitsandbytes cannot divide 8-bit weights"
+    return "PEFT's AdaLoRA cannot divide its ranks" if cell["peft"] == "ADALORA" else None
 
 
 def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":

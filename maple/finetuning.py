@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from maple.adapters import attach, callbacks, gathered, in_float32, moves, recomputes, save
+from maple.adapters import attach, callbacks, gathered, in_float32, recomputes, save, unsharded
 from maple.batches import (
     Encoded,
     attend_by_example,
@@ -102,11 +102,8 @@ def finetune(
         if training["packing"]:
             check_window(network.config, training["max_length"])
             attend_by_example(network)
-        if sharded and moves(cell):
-            raise FinetuningError(
-                f"init_lora_weights={cell['adapter']['init_lora_weights']} needs the base's weights whole, and no "
-                "process holds them so; write sharded: 0 for rule finetune in the profile"
-            )
+        if sharded and (reason := unsharded(cell)):
+            raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
         network = attach(network, cell, adapter)
         check_ranks(network)
         if training["packing"] and network.active_peft_config.is_prompt_learning:

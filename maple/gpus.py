@@ -88,4 +88,5 @@ def claim(count: int) -> None:
         time.sleep(random.uniform(0.5, 1.5))  # two that want two each shall not stay in step
     _locks.extend(taken.values())
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # nvidia-smi's; CUDA would count from the fastest
     print(f"GPU {', '.join(taken)}")

@@ -87,6 +87,8 @@ PLAIN = {
     "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "init_lora_weights",
     "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern",
 }  # fmt: skip
+# Starts that move a part of the base's weights into the adapter, so that the adapter alone is not what was learnt.
+MOVING = ("olora", "pissa")
 # Keys of every type that the workflow sets by itself.
 OWN = {
     "peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version",
@@ -94,6 +96,11 @@ OWN = {
 }  # fmt: skip
 # Architectures whose layers have no biases, and the keys with which they would.
 WITHOUT_BIASES = {"llama": ("attention_bias", "mlp_bias"), "mistral": ()}
+
+
+def moves(cell: Mapping) -> bool:
+    """Say whether the adapter starts with a part of the base's weights."""
+    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
 
 
 def untrainable(cell: Mapping) -> str | None:
@@ -104,6 +111,11 @@ def untrainable(cell: Mapping) -> str | None:
         value = cell["adapter"].get(key)
         if value not in (None, False) and str(value).lower().startswith(start) and cell["bits"] in bits:
             return f"adapter.{key}: {value} on {cell['bits']} bits: {reason}"
+    asked = {key for key, value in cell["adapter"].items() if value not in (None, False, "none")}
+    more = asked - PLAIN or ({"rank_pattern", "alpha_pattern"} & asked if "use_rslora" in asked else set())
+    if moves(cell) and more:
+        start = f"init_lora_weights: {cell['adapter']['init_lora_weights']}"
+        return f"adapter.{min(more)}: PEFT does not save it rightly beside {start}, which moves a part of the base"
     return None
 
 

@@ -13,7 +13,7 @@ from maple.definitions import run_path
 from maple.files import write_text
 from maple.prompts import FRAME
 from maple.summary import points
-from maple.tables import aligned
+from maple.tables import aligned, escaped
 
 # What a card is of; also the folder of results in which it lies.
 MERGED, ADAPTERS = "merged", "adapters"
@@ -136,7 +136,7 @@ def model_card(
         note=note,
         frame=FRAME.format(prompt="instruction\ninput, if there is any").rstrip("\n"),
         example=json.dumps(FRAME.format(prompt="…"), ensure_ascii=False),
-        training=_training(finetune),
+        training=[(name, escaped(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,
         level=f"{100 * summary['confidence'][0]:g} %",

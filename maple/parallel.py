@@ -1,8 +1,10 @@
 """One function in several processes at once, which find each other through torch.distributed: a GPU to each."""
 
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -38,6 +40,15 @@ def on_processes(count: int, function: Callable, *args, **settings) -> object:
         return json.loads(result_of(job).read_text())
 
 
+def end_with_parent() -> None:
+    """Let the system kill this process once its parent is gone (prctl(2), Linux).
+
+    A job that is killed frees its GPUs and is tried again: what it has started must not compute on beside that.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def result_of(job: Path) -> Path:
     """Return the file that the first process puts its result into."""
     return job.with_name("result.json")
@@ -56,4 +67,5 @@ def main(job: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(Path(sys.argv[1]))

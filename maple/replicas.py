@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 from maple.engines import Completion, EngineError, start
+from maple.parallel import end_with_parent
 
 
 class Replicas:
@@ -30,8 +32,7 @@ class Replicas:
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter to every copy."""
-        for pipe, _ in self._copies:
-            pipe.send(("use", [adapter]))
+        self._send([("use", [adapter])] * len(self._copies))
         self._answers()
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
@@ -44,8 +45,8 @@ class Replicas:
 
     def _shared(self, call: str, *lists: Sequence) -> list:
         size = -(-len(lists[0]) // len(self._copies))
-        for number, (pipe, _) in enumerate(self._copies):
-            pipe.send((call, [values[number * size : (number + 1) * size] for values in lists]))
+        parts = [slice(number * size, (number + 1) * size) for number in range(len(self._copies))]
+        self._send([(call, [values[part] for values in lists]) for part in parts])
         answers = self._answers()
         self._cached = [cached for _, cached in answers]
         return list(chain.from_iterable(results for results, _ in answers))
@@ -62,12 +63,17 @@ class Replicas:
         here.send(job)
         return here, process
 
+    def _send(self, calls: Sequence[tuple]) -> None:
+        for (pipe, _), call in zip(self._copies, calls, strict=True):
+            with suppress(OSError):  # a copy that has died is found when it does not answer
+                pipe.send(call)
+
     def _answers(self) -> list:
         answers = []
         for number, (pipe, process) in enumerate(self._copies):
             try:
                 answer = pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 answer = EngineError(
                     f"copy {number} of the engine ended with code {process.wait()}; its words are above"
                 )
@@ -96,4 +102,5 @@ def serve(pipe: Connection) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve(Connection(int(sys.argv[1])))

@@ -30,7 +30,8 @@ def _javascript() -> Markup:
 
 
 def _embedded_json(content: object) -> Markup:
-    """Return `content` as JSON that cannot end the script element it stands in."""
+    """Return `content` as JSON that cannot end the script element it stands in; what is no number is null."""
+    content = json.loads(json.dumps(content), parse_constant=lambda _: None)
     return Markup(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 

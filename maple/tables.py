@@ -183,12 +183,13 @@ def aligned(heads: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> s
     return "".join(f"| {' | '.join(line)} |\n" for line in (padded[0], rule, *padded[1:]))
 
 
+def escaped(text: str) -> str:
+    """Return text that stands in a cell of Markdown as it is."""
+    return re.sub(r"([\\`*_|<])", r"\\\1", text)
+
+
 def markdown(table: Table) -> str:
     """Return the table in Markdown, its columns aligned, the caption above."""
-
-    def escaped(text: str) -> str:
-        return re.sub(r"([\\`*_|<])", r"\\\1", text)
-
     heads = [escaped(head) for head in (*table.names, *table.heads)]
     rows = aligned(heads, table.lines(escaped, "**{}**"), left=len(table.names))
     return f"{escaped(table.caption)}\n\n{rows}"

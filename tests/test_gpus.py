@@ -13,6 +13,7 @@ import os, sys
 from maple.gpus import claim
 claim(int(sys.argv[1]))
 print("sees", os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+print("counts by", os.environ.get("CUDA_DEVICE_ORDER"), flush=True)
 sys.stdin.read()
 """
 
@@ -76,6 +77,11 @@ def machine(tmp_path):
     machine = Machine(tmp_path, "GPU-a", "GPU-b")
     yield machine
     machine.stop(*machine.jobs)
+
+
+def test_cuda_counts_gpus_as_nvidia_smi_does(machine):
+    job = machine.job()
+    assert seen(job) == "0" and said(job) == "counts by PCI_BUS_ID"
 
 
 def test_two_jobs_side_by_side_take_different_gpus(machine):

@@ -6,7 +6,7 @@ import yaml
 from project import ROOT
 
 from maple.definitions import DefinitionError, read_definitions, read_yaml
-from maple.methods import KINDS, config_keys, unserved
+from maple.methods import KINDS, config_keys, unserved, untrainable
 from maple.study import read_study
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
@@ -135,3 +135,18 @@ def test_peft_is_read_and_not_imported():
 def test_where_peft_is_not_installed_its_keys_are_left_to_the_job(monkeypatch):
     monkeypatch.setattr("maple.methods.find_spec", lambda name: None)
     assert config_keys("LORA") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"use_dora": True}, "use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"use_rslora": True, "rank_pattern": {"q_proj": 4}}, "rank_pattern"),
+        ({"use_rslora": True, "bias": "none"}, None),
+    ],
+)
+def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key):
+    reason = untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, "init_lora_weights": "olora", **more}})
+    assert reason is None if key is None else reason.startswith(f"adapter.{key}: PEFT does not save it rightly")
+    assert untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, **more}}) is None

@@ -104,6 +104,11 @@ def test_the_text_tells_change_training_merge_and_how_to_upload():
     assert "### Input:\ninstruction" in text
 
 
+def test_a_pattern_of_layers_stays_in_its_cell():
+    text = card(finetune=FINETUNE | {"adapter": {"target_modules": ".*(q_proj|v_proj)"}}).text
+    assert r"| adapter | target\_modules .\*(q\_proj\|v\_proj) |" in text
+
+
 def test_a_name_that_yaml_takes_for_something_else_stays_text():
     data = yaml.safe_load(card(hub_dataset="no").content.split("---")[1])
     assert data["datasets"] == ["no"]

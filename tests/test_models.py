@@ -161,6 +161,13 @@ def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
     settings = {"batch": 2, "max_length": 256, "cpu_cache_gib": 1}
     with pytest.raises(EngineError, match=r"a copy of the engine failed: .*"):
         start_on(2, "transformers", tmp_path, settings, eos=2, pad=3, threads=1)
+    copies = start_on(2, "transformers", toy_base, settings, eos=2, pad=3, threads=1)
+    processes = [process for _, process in copies._copies]
+    processes[0].kill()
+    processes[0].wait()
+    with pytest.raises(EngineError, match="copy 0 of the engine ended with code -9"):
+        copies.complete([[4], [5]], [2, 2])
+    assert processes[1].wait(timeout=60) == -9
     with pytest.raises(EngineError, match="tensor_parallel: 2 does not divide the 3 GPUs"):
         start_on(3, "transformers", toy_base, settings | {"tensor_parallel": 2}, eos=2, pad=3, threads=1)
 

@@ -1,13 +1,18 @@
 """Training in several processes; what is a GPU each elsewhere is a CPU each here."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
+from project import ROOT
 from safetensors.numpy import load_file
 from sharding import after_the_first_failed, finetune_on_cpus, place
 from training import cell, files, finetuned
 
+from maple.adapters import unsharded
 from maple.files import read_json
 from maple.finetuning import finetune
 from maple.parallel import on_processes
@@ -43,6 +48,23 @@ def shared(base: Path, folder: Path, one: dict, *, sharded: bool = False) -> dic
 def test_one_process_is_this_one_and_several_answer_as_the_first():
     assert on_processes(1, place, "here") == ["here", None]
     assert on_processes(2, place, word="there") == ["there", "0 of 2"]
+
+
+def test_what_a_killed_job_has_started_ends_with_it():
+    computes = "from maple.parallel import end_with_parent as end; end(); print('on', flush=True); input()"
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {computes!r}])"
+    with subprocess.Popen([sys.executable, "-c", starts], cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as job:
+        assert job.stdout.readline() == "on\n"
+        job.kill()
+        assert job.stdout.read() == ""  # the other's end of it is closed too
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"bits": 8}, "8-bit weights"), ({"peft": "ADALORA"}, "AdaLoRA"), ({"bits": 4}, None)]
+)
+def test_what_cannot_be_divided_among_processes_is_named(changes, reason):
+    found = unsharded(cell() | changes)
+    assert found is None if reason is None else reason in found
 
 
 def test_a_process_that_fails_ends_the_others(capfd):

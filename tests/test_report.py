@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -8,7 +9,7 @@ from browser import BROWSER, SHIFT, Browser
 from project import ROOT
 
 from maple.questions import questions
-from maple.report import report
+from maple.report import _embedded_json, report
 from maple.scoring import SCORE_SCHEMA
 from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups
 
@@ -255,6 +256,10 @@ def test_text_from_models_and_data_stays_text():
     assert parsed.text().count("<b>evil</b>") > 10
     blocks = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
     assert len(blocks) == 1 and EVIL in json.dumps(json.loads(blocks[0]), ensure_ascii=False)
+
+
+def test_what_is_no_number_is_null_to_the_page_s_script():
+    assert _embedded_json({"kl": [math.nan, math.inf, 0.5]}) == '{"kl":[null,null,0.5]}'
 
 
 def test_a_name_written_from_right_to_left_is_isolated(page):
