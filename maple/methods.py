@@ -7,6 +7,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from maple.adapters import moves
+
 # Why a type does not train on quantized weights.
 VALUES = "it starts from the values of the base's weights, and PEFT reads none from quantized ones"
 PACKED = "PEFT takes the packed 4-bit weights for a matrix and fails in the first step"
@@ -87,8 +89,6 @@ PLAIN = {
     "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "init_lora_weights",
     "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern",
 }  # fmt: skip
-# Starts that move a part of the base's weights into the adapter, so that the adapter alone is not what was learnt.
-MOVING = ("olora", "pissa")
 # Keys of every type that the workflow sets by itself.
 OWN = {
     "peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version",
@@ -96,11 +96,6 @@ OWN = {
 }  # fmt: skip
 # Architectures whose layers have no biases, and the keys with which they would.
 WITHOUT_BIASES = {"llama": ("attention_bias", "mlp_bias"), "mistral": ()}
-
-
-def moves(cell: Mapping) -> bool:
-    """Say whether the adapter starts with a part of the base's weights."""
-    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
 
 
 def untrainable(cell: Mapping) -> str | None:
