@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.starts import moves
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
-
-# Starts that move a part of the base's weights into the adapter, so that the adapter alone is not what was learnt.
-MOVING = ("olora", "pissa")
 
 
 class AdapterError(ValueError):
@@ -24,11 +23,6 @@ def recomputes(cell: dict) -> bool:
     from maple.devices import device
 
     return device() == "cuda" and cell["peft"] != "PREFIX_TUNING"
-
-
-def moves(cell: dict) -> bool:
-    """Say whether the adapter starts with a part of the base's weights."""
-    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
 
 
 def unsharded(cell: dict) -> str | None:

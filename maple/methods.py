@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from maple.adapters import moves
+from maple.starts import moves
 
 # Why a type does not train on quantized weights.
 VALUES = "it starts from the values of the base's weights, and PEFT reads none from quantized ones"
