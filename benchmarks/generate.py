@@ -107,13 +107,13 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     from maple.prompts import Encoder
 
     Encoder.of(job["model"])  # imports what reads tokenizers
-    imports = time.perf_counter() - begun
     if not cache:
         os.environ["TORCH_COMPILE_DISABLE"] = "1"  # as the engine does before the import
         import vllm
 
         cached = vllm.LLM
         vllm.LLM = lambda **options: cached(**{**options, "enable_prefix_caching": False})
+    imports = time.perf_counter() - begun
     batch = job["batch"] if engine == "vllm" else OWN_BATCH
     settings = {"engine": engine, "batch": batch, "max_length": job["max_length"], "cpu_cache_gib": 4}
     folder = Path(job["folder"])

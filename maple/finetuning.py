@@ -79,6 +79,8 @@ def finetune(
     from maple.quantization import load_base
 
     bits, training = cell["bits"], cell["training"]
+    if sharded and (reason := unsharded(cell)):
+        raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
     trust_remote_code = model.get("trust_remote_code", False)
     prepare(threads, seed)
     processes = PartialState()
@@ -102,8 +104,6 @@ def finetune(
         if training["packing"]:
             check_window(network.config, training["max_length"])
             attend_by_example(network)
-        if sharded and (reason := unsharded(cell)):
-            raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
         network = attach(network, cell, adapter)
         check_ranks(network)
         if training["packing"] and network.active_peft_config.is_prompt_learning:

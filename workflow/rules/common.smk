@@ -177,6 +177,11 @@ def test_source(wildcards):
     return task_places(wildcards)["test"]["source"]
 
 
+def rows_of_task(wildcards):
+    """The file, or fetched folder, of the rows that a task asks about in the language."""
+    return local_file(test_source(wildcards))
+
+
 def words_of_task(wildcards):
     """The words of the language, and of English, that the task's file names, and no other."""
     own, english = STUDY.languages[wildcards.language], STUDY.english

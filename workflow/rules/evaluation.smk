@@ -35,7 +35,7 @@ rule render_prompts:
 rule cluster:
     """Tell which items of a task stand on the same text, in one language."""
     input:
-        rows=lambda wildcards: local_file(test_source(wildcards)),
+        rows=rows_of_task,
     output:
         clusters="results/clusters/{task}/{language}.parquet",
     log:
