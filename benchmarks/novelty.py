@@ -51,7 +51,7 @@ def main() -> int:
     """Print both sides at each size of the pool; end with 1 if they decide differently."""
     from rouge_score.rouge_scorer import _score_lcs
 
-    from maple.text.similarity import Novelty
+    from maple.text.similarity import NoveltyFilter
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
@@ -70,7 +70,7 @@ def main() -> int:
             [token for token in rng.choice(kept) if rng.random() > 0.2] if number % 4 == 3 else drawn(rng, follows)
             for number in range(CANDIDATES)
         ]
-        pool = Novelty(LIMIT)
+        pool = NoveltyFilter(LIMIT)
         for text in kept:
             pool.add(text)
         start = time.perf_counter()

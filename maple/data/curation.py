@@ -17,7 +17,7 @@ from maple.data.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
 from maple.definitions.tables import PIVOT
 from maple.text.identification import in_language, script_share
 from maple.text.segmentation import normalize, tokens
-from maple.text.similarity import Novelty, rouge_l
+from maple.text.similarity import NoveltyFilter, rouge_l
 
 LINK = regex.compile(r"https?://|www\.", regex.I)
 
@@ -57,7 +57,7 @@ def curate(
     reason counts.
     """
     novelty = limits.get("novelty")
-    pool = Novelty(novelty["below"]) if novelty else None
+    pool = NoveltyFilter(novelty["below"]) if novelty else None
     seen: set[tuple[str, ...]] = set()
     kept, dropped = [], []
     for row, task in zip(rows.iter_rows(named=True), found_in or [""] * rows.height, strict=True):

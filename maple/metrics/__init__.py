@@ -1,1 +1,1 @@
-"""Metrics: what one answer scores."""
+"""Metrics: the score of one answer, from 0 to 1."""

@@ -2,5 +2,9 @@
 
 
 def accuracy(prediction: str, targets: list[str], language: str) -> float:
-    """Return 1 if the chosen label is the gold one, else 0."""
+    """Return 1.0 if the predicted label is the gold label, else 0.0.
+
+    >>> accuracy("B", ["A"], "eng_Latn")
+    0.0
+    """
     return float(prediction in targets)

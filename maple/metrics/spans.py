@@ -6,8 +6,8 @@ import regex
 
 from maple.text.segmentation import normalize, segments
 
-# What MLQA's rules (Lewis et al. 2020, ACL, 2020.acl-main.653) take out as articles, by ISO 639-3. In Arabic it is the
-# letters of the article wherever they stand, as in the published figures. Any other language keeps all of its words.
+# Articles that MLQA's rules remove (Lewis et al. 2020, ACL, 2020.acl-main.653), by ISO 639-3 code. In Arabic the
+# letters of the article are removed wherever they stand, as in the published figures. Other languages keep all words.
 ARTICLES = {
     "eng": regex.compile(r"\b(?:a|an|the)\b"),
     "spa": regex.compile(r"\b(?:un|una|unos|unas|el|la|los|las)\b"),
@@ -15,15 +15,15 @@ ARTICLES = {
     "deu": regex.compile(r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
     "arb": regex.compile(r"ال"),
 }
-# Languages of MLQA's whose answers are cut at spaces alone, whatever else is quoted in them.
+# MLQA's languages whose answers are split at spaces only, also where they quote a script without spaces.
 SPACED = ("eng", "spa", "vie", "deu", "arb", "hin")
-# Unicode's punctuation, the ASCII symbols that SQuAD counts as such, and invisible marks, of direction for instance;
-# not the joiners, which are spelling in Indic scripts and Persian.
+# Unicode punctuation, the ASCII symbols that SQuAD counts as punctuation, and invisible marks such as those of
+# direction; not the joiners, which belong to the spelling in Indic scripts and Persian.
 _PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
 
 
-def _answer(text: str, language: str) -> list[str]:
-    """Return the words of an answer by MLQA's rules: no case, no punctuation, no articles, Han by characters."""
+def _answer_words(text: str, language: str) -> list[str]:
+    """Return the words of an answer by MLQA's rules: without case, punctuation and articles; Han by characters."""
     text = _PUNCTUATION.sub("", normalize(text))
     if articles := ARTICLES.get(language[:3]):
         text = articles.sub(" ", text)
@@ -31,23 +31,29 @@ def _answer(text: str, language: str) -> list[str]:
 
 
 def exact_match(prediction: str, targets: list[str], language: str) -> float:
-    """Return 1 if the answer is a gold answer, but for case, punctuation and articles, else 0.
+    """Return 1.0 if the answer equals a gold answer up to case, punctuation and articles, else 0.0.
 
-    SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules for each language (Lewis et al. 2020, ACL).
+    SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules per language (Lewis et al. 2020, ACL).
+
+    >>> exact_match("The Cat!", ["cat"], "eng_Latn")
+    1.0
     """
-    return float(any(_answer(prediction, language) == _answer(target, language) for target in targets))
+    return float(any(_answer_words(prediction, language) == _answer_words(target, language) for target in targets))
 
 
 def f1(prediction: str, targets: list[str], language: str) -> float:
-    """Return the harmonic mean of precision and recall of the answer's words, each counted as often as it occurs.
+    """Return the F1 of the answer's words with the best gold answer's, each counted as often as it occurs.
 
-    SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules for each language (Lewis et al. 2020, ACL): Han is
-    compared by characters in Chinese, and so are, beyond MLQA, the scripts without spaces in all other languages.
+    SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules per language (Lewis et al. 2020, ACL): Chinese is
+    compared by characters; so are, beyond MLQA, scripts without spaces in all other languages.
+
+    >>> f1("il a dit", ["il dit"], "fra_Latn")
+    0.8
     """
 
     def overlap(target: str) -> float:
-        predicted, gold = Counter(_answer(prediction, language)), Counter(_answer(target, language))
-        if not predicted or not gold:  # nothing but articles and punctuation: as SQuAD 2.0's own script has it
+        predicted, gold = Counter(_answer_words(prediction, language)), Counter(_answer_words(target, language))
+        if not predicted or not gold:  # only articles and punctuation: as in SQuAD 2.0's script
             return float(predicted == gold)
         return 2 * (predicted & gold).total() / (predicted.total() + gold.total())
 

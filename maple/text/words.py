@@ -1,4 +1,4 @@
-"""Words and sentences of a text in its language, for measures that compare words."""
+"""Words and sentences of a text in its language, for metrics that compare words."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -12,7 +12,13 @@ _SENTENCE_END = regex.compile(r"(?<=[.!?…][\p{Pf}\p{Pe}\"']*)\s+|(?<=[。！�
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of `text`, cut after the marks that end one in any script."""
+    """Return the sentences of `text`, split after the marks that end a sentence in any script.
+
+    >>> sentences("One. Two? 3.5 km")
+    ['One.', 'Two?', '3.5 km']
+    >>> sentences("一。二！")
+    ['一。', '二！']
+    """
     return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
 
@@ -42,7 +48,7 @@ def _korean() -> Callable[[str], list[str]]:
     return lambda text: mecab(text).split()
 
 
-# To segment one more language by a library, give it a key (ISO 639-3) here.
+# Languages that a library segments, by ISO 639-3 code; add a key here for another one.
 SEGMENTERS = {"tha": _thai, "zho": _chinese, "jpn": _japanese, "kor": _korean}
 
 
@@ -51,13 +57,18 @@ def _segmenter(code: str) -> Callable[[str], list[str]]:
     return SEGMENTERS[code]()
 
 
-@lru_cache(maxsize=1024)  # several measures ask for the words of the same answer
+@lru_cache(maxsize=1024)  # several metrics need the words of the same answer
 def words(text: str, language: str) -> tuple[str, ...]:
-    """Return the words of a text in the language of a code such as `tha_Thai`, normalized, no punctuation.
+    """Return the normalized words of a text, without punctuation; `language` is a code such as `tha_Thai`.
 
-    Thai is segmented by PyThaiNLP (newmm), Chinese by jieba, Japanese and Korean by MeCab, whose pieces in Korean are
-    morphemes; all other languages by `tokens`. Each run between punctuation is segmented for itself, so that a full
-    stop more or less moves no boundary.
+    Thai is segmented by PyThaiNLP (newmm), Chinese by jieba, Japanese and Korean by MeCab (in Korean into morphemes),
+    all other languages by `tokens`. Each run of letters between punctuation is segmented alone, so that an added full
+    stop moves no word boundary.
+
+    >>> words("Jua limetoka.", "swh_Latn")
+    ('jua', 'limetoka')
+    >>> words("今天是星期一。", "zho_Hans")
+    ('今天', '是', '星期一')
     """
     if language[:3] not in SEGMENTERS:
         return tuple(tokens(text))

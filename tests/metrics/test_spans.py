@@ -60,18 +60,18 @@ def mlqa_answer(text, language):
     return text.split()
 
 
-def overlap(said, gold):
-    shared = sum((Counter(said) & Counter(gold)).values())
+def overlap(answer_text, gold):
+    shared = sum((Counter(answer_text) & Counter(gold)).values())
     if shared == 0:
         return 0.0
-    precision, recall = shared / len(said), shared / len(gold)
+    precision, recall = shared / len(answer_text), shared / len(gold)
     return 2 * precision * recall / (precision + recall)
 
 
-def scores(said, golds, answer):
+def scores(answer_text, golds, answer):
     """Exact match and F1, the best over all gold answers."""
-    said, golds = answer(said), [answer(gold) for gold in golds]
-    return float(said in golds), max(overlap(said, gold) for gold in golds)
+    answer_text, golds = answer(answer_text), [answer(gold) for gold in golds]
+    return float(answer_text in golds), max(overlap(answer_text, gold) for gold in golds)
 
 
 def real_rows(path):
@@ -90,7 +90,7 @@ def plain(text):
 
 
 def drawn_pairs(language):
-    """Endless pairs of something said and one to three gold answers, all of one passage."""
+    """Endless pairs of something answer_text and one to three gold answers, all of one passage."""
     draw = random.Random(f"pairs in {language}")
     rows = [(plain(row["context"]), [plain(gold) for gold in row["answers"]["text"]]) for row in qa_rows(language)]
 
@@ -107,7 +107,7 @@ def drawn_pairs(language):
         appended = draw.choice(
             [".", "!", " the", "”", f" {gold}", f" {cut(context)}", f" {draw.choice(ADDED[language])}"]
         )
-        said = draw.choice(
+        answer_text = draw.choice(
             [
                 gold.upper() if gold.upper().lower() == gold.lower() else gold,
                 gold + appended,
@@ -116,7 +116,7 @@ def drawn_pairs(language):
                 context[max(0, at - draw.randrange(20)) : at + len(gold) + draw.randrange(20)],
             ]
         )
-        yield said, golds
+        yield answer_text, golds
 
 
 # Words and marks that the rules treat in their own way, to append to answers.
@@ -146,10 +146,10 @@ def take(language, wanted=lambda text: True):
 def compare(pairs, code, answer):
     """Assert that both scores agree on every pair, and that the pairs are of all sorts."""
     seen = []
-    for said, golds in pairs:
-        expected = scores(said, golds, answer)
-        got = METRICS["exact_match"](said, golds, code), METRICS["f1"](said, golds, code)
-        assert got == pytest.approx(expected), (said, golds)
+    for answer_text, golds in pairs:
+        expected = scores(answer_text, golds, answer)
+        got = METRICS["exact_match"](answer_text, golds, code), METRICS["f1"](answer_text, golds, code)
+        assert got == pytest.approx(expected), (answer_text, golds)
         seen.append(expected)
     right = sum(exact for exact, _ in seen)
     part = sum(0 < value < 1 for _, value in seen)
@@ -168,19 +168,23 @@ def test_answers_score_as_mlqa_scores_them(language):
     compare(take(language), CODES[language], lambda text: mlqa_answer(text, language))
 
 
-def said_and_golds(rows, said, gold):
+def answers_and_golds(rows, answer_text, gold):
     """What one row says against the next row's text, its own, and its own cut in half."""
     for row, following in pairwise(rows):
         half = row[gold][: len(row[gold]) // 2]
-        yield from ((row[said], [row[gold]]), (following[gold], [row[gold], row[said]]), (half, [row[gold]]))
+        yield from (
+            (row[answer_text], [row[gold]]),
+            (following[gold], [row[gold], row[answer_text]]),
+            (half, [row[gold]]),
+        )
 
 
 def assert_sacrebleu_s(metric, own, pairs, code, segmented=str):
     """Assert that a metric is what sacrebleu's own object says of the pairs, the texts segmented before."""
     values = []
-    for said, golds in pairs:
-        expected = own.sentence_score(segmented(said), [segmented(gold) for gold in golds]).score / 100
-        assert METRICS[metric](said, golds, code) == pytest.approx(expected), (said, golds)
+    for answer_text, golds in pairs:
+        expected = own.sentence_score(segmented(answer_text), [segmented(gold) for gold in golds]).score / 100
+        assert METRICS[metric](answer_text, golds, code) == pytest.approx(expected), (answer_text, golds)
         values.append(expected)
     assert len({round(value, 6) for value in values if 0 < value < 1}) > 30
 
@@ -190,18 +194,18 @@ XLSUM = {"th": "tha_Thai", "vi": "vie_Latn", "id": "ind_Latn", "ta": "tam_Taml"}
 
 @pytest.mark.parametrize("language", XLSUM)
 def test_chrf_of_summaries_is_sacrebleu_s(language):
-    pairs = said_and_golds(real_rows(f"xlsum/{language}/test.jsonl"), "title", "summary")
+    pairs = answers_and_golds(real_rows(f"xlsum/{language}/test.jsonl"), "title", "summary")
     assert_sacrebleu_s("chrf++", CHRF(word_order=2), pairs, XLSUM[language])
 
 
 @pytest.mark.parametrize(("language", "tokenizer"), [("vi", "13a"), ("id", "13a"), ("ta", "intl")])
 def test_bleu_of_summaries_is_sacrebleu_s(language, tokenizer):
-    pairs = said_and_golds(real_rows(f"xlsum/{language}/test.jsonl"), "title", "summary")
+    pairs = answers_and_golds(real_rows(f"xlsum/{language}/test.jsonl"), "title", "summary")
     assert_sacrebleu_s("bleu", BLEU(tokenize=tokenizer, effective_order=True), pairs, XLSUM[language])
 
 
 def test_bleu_of_thai_is_sacrebleu_s_on_thai_words():
-    pairs = said_and_golds(real_rows("xlsum/th/test.jsonl"), "title", "summary")
+    pairs = answers_and_golds(real_rows("xlsum/th/test.jsonl"), "title", "summary")
     own = BLEU(tokenize="none", effective_order=True)
     assert_sacrebleu_s("bleu", own, pairs, "tha_Thai", lambda text: " ".join(words(text, "tha_Thai")))
 
@@ -210,5 +214,5 @@ def test_bleu_of_thai_is_sacrebleu_s_on_thai_words():
     ("metric", "own"), [("chrf++", CHRF(word_order=2)), ("bleu", BLEU(tokenize="zh", effective_order=True))]
 )
 def test_chrf_and_bleu_of_chinese_are_sacrebleu_s(metric, own):
-    pairs = said_and_golds(real_rows("xcopa/zh/test.jsonl")[:150], "choice1", "premise")
+    pairs = answers_and_golds(real_rows("xcopa/zh/test.jsonl")[:150], "choice1", "premise")
     assert_sacrebleu_s(metric, own, pairs, "zho_Hans")

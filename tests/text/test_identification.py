@@ -23,13 +23,13 @@ def test_malay_and_indonesian_are_not_told_apart():
 
 
 @pytest.mark.parametrize("text", ["", "Nairobi", "12345 67890 12345 67890 1234"])
-def test_of_too_few_letters_nothing_is_said(text):
+def test_the_language_of_a_few_letters_is_unknown(text):
     assert in_language(text, "sw") is None
 
 
-def test_of_a_language_that_the_model_does_not_know_nothing_is_said():
+def test_a_language_that_the_model_lacks_is_unknown():
     assert in_language(SENTENCES["sw"], "xx") is None
 
 
-def test_the_script_of_digits_is_any():
+def test_digits_count_as_any_script():
     assert script_share("2024", "Deva") == 1.0

@@ -16,5 +16,5 @@ from maple.text.segmentation import tokens
         ("¿?", []),
     ],
 )
-def test_words_are_cut_as_the_script_writes_them(text, words):
+def test_text_is_split_as_its_script_separates_words(text, words):
     assert tokens(text) == words

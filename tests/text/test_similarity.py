@@ -4,7 +4,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from maple.text.segmentation import tokens
-from maple.text.similarity import Novelty, lcs_length, rouge_l
+from maple.text.similarity import NoveltyFilter, lcs_length, rouge_l
 
 
 def test_the_longest_common_subsequence_keeps_order():
@@ -13,11 +13,11 @@ def test_the_longest_common_subsequence_keeps_order():
     assert lcs_length([], list("a")) == 0
 
 
-def test_half_the_words_are_half_alike():
+def test_texts_that_share_half_their_words_score_one_half():
     assert rouge_l(["one", "two"], ["one", "three"]) == pytest.approx(0.5)
 
 
-def test_on_english_it_is_rouge_score_s():
+def test_on_english_rouge_l_equals_rouge_score_s():
     scorer = RougeScorer(["rougeL"])
     rng = random.Random(0)
     for _ in range(200):
@@ -25,17 +25,17 @@ def test_on_english_it_is_rouge_score_s():
         assert rouge_l(tokens(first), tokens(second)) == pytest.approx(scorer.score(first, second)["rougeL"].fmeasure)
 
 
-def test_what_is_like_a_kept_text_is_not_new():
-    pool = Novelty(0.7)
+def test_a_text_similar_to_a_kept_one_is_not_new():
+    pool = NoveltyFilter(0.7)
     pool.add(["name", "the", "capital", "of", "kenya"])
     assert not pool.is_new(["name", "the", "capital", "of", "peru"])
     assert pool.is_new(["write", "a", "poem"])
 
 
-def test_the_bounds_decide_as_comparing_with_every_text_does():
+def test_the_filter_decides_as_a_comparison_with_every_text_does():
     rng = random.Random(1)
     kept = [rng.choices("abcdef", k=rng.randint(1, 8)) for _ in range(60)]
-    pool = Novelty(0.7)
+    pool = NoveltyFilter(0.7)
     for text in kept:
         pool.add(text)
     for _ in range(200):

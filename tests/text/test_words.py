@@ -4,7 +4,7 @@ from maple.text.words import sentences, words
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "found"),
+    ("text", "code", "expected"),
     [
         ("Jua limetoka.", "swh_Latn", ["jua", "limetoka"]),
         ("วันนี้วันจันทร์", "tha_Thai", ["วันนี้", "วัน", "จันทร์"]),
@@ -16,12 +16,12 @@ from maple.text.words import sentences, words
         ("。！", "jpn_Jpan", []),
     ],
 )
-def test_words_are_those_of_the_language(text, code, found):
-    assert list(words(text, code)) == found
+def test_text_is_split_into_the_words_of_its_language(text, code, expected):
+    assert list(words(text, code)) == expected
 
 
 @pytest.mark.parametrize("code", ["tha_Thai", "zho_Hans", "jpn_Jpan", "kor_Hang", "khm_Khmr"])
-def test_a_mark_more_moves_no_boundary(code):
+def test_added_punctuation_moves_no_word_boundary(code):
     text = {
         "tha": "วันนี้วันจันทร์",
         "zho": "今天是星期一",
