@@ -1,4 +1,4 @@
-"""Where a model is computed: a GPU in bfloat16 when there is one, else the CPU in float32."""
+"""The device that a model computes on: a GPU in bfloat16 if there is one, else the CPU in float32."""
 
 import os
 import random
@@ -11,51 +11,52 @@ if TYPE_CHECKING:
 def prepare(threads: int, seed: int) -> None:
     """Fix threads, seeds and algorithms, so that the same job on the same machine gives the same numbers.
 
-    The number of threads belongs to the result: it sets the order in which floats are added up.
+    The number of threads can change a result: it sets the order in which floats are added up.
     """
     import numpy as np
     import torch
+    from torch.utils import deterministic
 
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank())
     torch.set_num_threads(threads)
-    # As transformers' set_seed does, whose import brings all that trains along: most of a second of every job.
+    # The same as transformers.set_seed, whose import also loads the trainer: most of a second in every job.
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a check for reads of it, paid at every allocation
+    deterministic.fill_uninitialized_memory = False  # else every allocation is filled, to find reads of it
 
 
 def local_rank() -> int:
-    """Return which process of its job on this machine this is, counted from 0; its GPU has that number too."""
+    """Return the local rank of this process within its job, from 0; its GPU has the same number."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def device() -> str:
-    """Return "cuda" where torch finds a GPU, else "cpu"."""
+    """Return "cuda" if torch finds a GPU, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the names of the GPUs that this process may use, as in CUDA_VISIBLE_DEVICES."""
     import torch
 
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
 
 
 def compute_dtype() -> "torch.dtype":
-    """Return the dtype of the arithmetic; stored 16-bit weights keep their values in either."""
+    """Return the dtype of the arithmetic: bfloat16 on a GPU, else float32. Both hold stored 16-bit weights exactly."""
     import torch
 
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
 
 
 def peak_memory_gib() -> float:
-    """Return the most memory this process has held so far, on the GPU when it used one, in GiB."""
+    """Return the peak memory of this process so far in GiB, of the GPU if there is one, else of the host."""
     import resource
 
     import torch
@@ -66,10 +67,10 @@ def peak_memory_gib() -> float:
 
 
 def energy_joules() -> float | None:
-    """Return what the GPUs of this process have used since their driver was loaded, in joules; None without a meter.
+    """Return the energy of this process's GPUs since their driver was loaded, in joules; None if it cannot be read.
 
-    NVML tells it, the driver's own library, of a Volta or newer (nvmlDeviceGetTotalEnergyConsumption, in millijoules).
-    Whatever else runs on these GPUs is in it. Of processors nothing is told: most systems let only root read theirs.
+    From the driver's library NVML (nvmlDeviceGetTotalEnergyConsumption, in millijoules; Volta or newer). It includes
+    all other work on these GPUs. Processors are left out: on most systems only root may read their counters.
     """
     import ctypes
 
@@ -94,6 +95,7 @@ def energy_joules() -> float | None:
 
 
 def energy_since(before: float | None) -> float | None:
-    """Return the joules used since `energy_joules` said `before`; None where it says nothing."""
-    now = None if before is None else energy_joules()
-    return None if now is None else round(now - before, 1)
+    """Return the joules used since `energy_joules` returned `before`; None if either cannot be read."""
+    if before is None or (now := energy_joules()) is None:
+        return None
+    return round(now - before, 1)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written aside, synced, then renamed."""
+"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent."""
 
 import io
 import json
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def sync(path: str | Path) -> None:
-    """Wait until what was written to a file is on disk."""
+    """Flush a written file to disk."""
     with open(path, "rb") as written:
         os.fsync(written.fileno())
 
 
 @contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file to; rename it to `path` when the block ends well."""
+    """Yield a temporary path beside `path`; rename it to `path` if the block ends without an error, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -35,7 +35,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_written_aside(path: str | Path) -> Iterator[Path]:
-    """Yield a new folder beside `path` to fill; it replaces `path` when the block ends well."""
+    """Yield a new folder beside `path`; it replaces `path` if the block ends without an error, else it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
@@ -53,8 +53,8 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
 
 
 def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:
-    """Write `frame` to `path` as zstd Parquet, whole or not at all."""
-    # In memory first: on a full disk polars, writing a file itself, may speak of a transport error.
+    """Write `frame` to `path` as zstd Parquet, atomically."""
+    # Serialized in memory first: on a full disk, polars reports a transport error when it writes the file itself.
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd")
     with written_aside(path) as aside:
@@ -62,13 +62,13 @@ def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:
 
 
 def write_text(text: str, path: str | Path) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write `text` to `path` as UTF-8, atomically."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_json(content: object, path: str | Path) -> None:
-    """Write `content` to `path` as indented JSON, whole or not at all."""
+    """Write `content` to `path` as indented JSON, atomically."""
     write_text(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)
 
 

@@ -1,4 +1,4 @@
-"""What a result depends on: a digest of a script and of all project modules behind it, and one of a model."""
+"""Digests of what a result depends on: a script with all project modules that it imports, and a model's files."""
 
 import ast
 from functools import cache
@@ -38,16 +38,17 @@ def _imported(tree: ast.Module) -> set[str]:
 
 
 @cache
-def _digest_and_imports(path: Path) -> tuple[str, frozenset[str]]:
+def digest_and_imports(path: Path) -> tuple[str, frozenset[str]]:
+    """Return the digest of a file's syntax tree, and the names of the project modules that it imports; cached."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imports = frozenset(_imported(tree))
     return blake2b(ast.dump(_without_docstrings(tree)).encode(), digest_size=16).hexdigest(), imports
 
 
 def sources(script: Path, root: Path) -> list[Path]:
-    """Return `script` and every file of the package that it imports, at any depth, in a stable order.
+    """Return `script` and every file of the package that it imports, directly or not, sorted.
 
-    Imports inside functions count; relative imports are not used in this project and are not followed.
+    Imports inside functions count. Relative imports are not followed; this project uses none.
     """
     seen, queue = set(), [script]
     while queue:
@@ -55,39 +56,41 @@ def sources(script: Path, root: Path) -> list[Path]:
         if path in seen:
             continue
         seen.add(path)
-        for name in _digest_and_imports(path)[1]:
+        for name in digest_and_imports(path)[1]:
             parents = [name.rsplit(".", cut)[0] for cut in range(name.count(".") + 1)]
             queue.extend(file for file in (_module_file(root, parent) for parent in parents) if file)
     return sorted(seen)
 
 
 def fingerprint(script: str | Path, root: str | Path) -> str:
-    """Return a digest of the syntax trees, less docstrings, of `script` and the project modules behind it.
+    """Return a digest of `script` and the project modules that it imports.
 
-    A comment, a docstring or the layout of the code changes nothing; any other edit changes it, also one of the Jinja
-    template beside a module that bears its name (report.py, report.html.jinja).
+    It covers their syntax trees without docstrings: an edit of a comment, a docstring or the layout leaves it the same,
+    any other edit changes it. It also covers Jinja templates named like a module (page.py, page.html.jinja).
     """
     script, root = Path(script), Path(root)
     parts = []
     for path in sources(script, root):
-        parts.append(f"{path.relative_to(root)} {_digest_and_imports(path)[0]}")
-        parts += [blake2b(page.read_bytes()).hexdigest() for page in sorted(path.parent.glob(f"{path.stem}.*.jinja"))]
+        parts.append(f"{path.relative_to(root)} {digest_and_imports(path)[0]}")
+        parts += [
+            blake2b(template.read_bytes()).hexdigest() for template in sorted(path.parent.glob(f"{path.stem}.*.jinja"))
+        ]
     return blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
 
 
 def weights_digest(model: str | Path) -> str:
-    """Return a digest of what decides answers in the folder of a model or an adapter.
+    """Return a digest of the files in a model's or adapter's folder that decide its answers.
 
-    That is its weights, its own code if it has any, and its configs: which tokens end an answer is one of theirs.
+    These are its weights, its Python code if it has any, and its configs, one of which names the end-of-text tokens.
     """
     digest = blake2b(digest_size=16)
     names = ("config", "generation_config", "tokenizer", "tokenizer_config", "adapter_config")
-    decides = (
+    files = (
         path
         for path in Path(model).iterdir()
         if path.suffix in (".safetensors", ".py") or (path.suffix == ".json" and path.stem in names)
     )
-    for path in sorted(decides):
+    for path in sorted(files):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Which GPUs a job computes on, told before any library looks for one: jobs side by side take different ones."""
+"""Reserve GPUs for a job by file lock, before torch or vLLM enumerates devices; parallel jobs get different GPUs."""
 
 import fcntl
 import os
@@ -11,39 +11,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-# The locks of this process's GPUs. The system frees them when the process ends, however it ends.
+# The open lock files of this process's GPUs. The system releases the locks when the process ends, even if killed.
 _locks: list[IO] = []
 
 
 class GPUError(ValueError):
-    """A job that wants more GPUs than it may have; the message says which resource to lower."""
+    """A job asks for more GPUs than it may use; the message says which resource to lower."""
 
 
 def candidates() -> dict[str, str]:
-    """Return the GPUs that this process may use, {what CUDA calls it: UUID}.
+    """Return the GPUs that this process may use: {CUDA's name: UUID}.
 
-    They are those that CUDA_VISIBLE_DEVICES names, where Slurm or the user has set it, else all of the machine; none
-    where NVIDIA's driver finds none. CUDA is told its own numbers, since vLLM takes few other names; locks go by UUID,
-    since two Slurm jobs may both call their GPU 0.
+    These are the GPUs in CUDA_VISIBLE_DEVICES if Slurm or the user has set it, else all of the machine; none without
+    NVIDIA's driver. CUDA_VISIBLE_DEVICES is later set to CUDA's numbers, since vLLM accepts few other names; locks are
+    named by UUID, since two Slurm jobs may both call their GPU 0.
     """
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return {}
     uuids = dict(re.findall(r"^GPU (\d+): .*\(UUID: (\S+)\)", listed, re.M))
-    stated = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not uuids or stated is None:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not uuids or visible is None:
         return uuids
-    names = [name.strip() for name in stated.split(",")]
+    names = [name.strip() for name in visible.split(",")]
     return {name: uuids.get(name, name) for name in names if name not in ("", "-1", "NoDevFiles")}
 
 
 def _lock(uuid: str) -> IO | None:
-    """Return the open file that locks a GPU, or None while another process has it."""
+    """Return the open file that locks a GPU; None if another process holds the lock."""
     path = Path(tempfile.gettempdir()) / f"maple-{uuid.replace('/', '-')}.lock"
     with suppress(FileExistsError):
         path.touch(exist_ok=False)
-        path.chmod(0o644)  # whatever the umask: who may read it may lock it, and other users compute here too
+        path.chmod(0o644)  # whatever the umask: other users of this machine must be able to read it to lock it
     file = open(path, "rb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,11 +54,11 @@ def _lock(uuid: str) -> IO | None:
 
 
 def claim(count: int) -> None:
-    """Take `count` GPUs for this process alone until it ends; to be called before torch or vLLM look for one.
+    """Reserve `count` GPUs for this process until it ends; call it before torch or vLLM enumerates devices.
 
-    Jobs side by side get different ones, by a lock on a file of each in the temporary folder; where too few are free,
-    this waits, and says so. Without a GPU there is nothing to wait for, and the CPU computes. Raises GPUError where
-    `count` are never to be had.
+    Each GPU has a lock file in the temporary folder, so that parallel jobs get different GPUs. Prints a line and waits
+    while too few are free. On a machine without GPUs it returns at once, and the CPU computes. Raises GPUError if the
+    process may use fewer than `count` GPUs.
     """
     if count == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -74,19 +74,19 @@ def claim(count: int) -> None:
         )
     waiting = False
     while True:
-        taken: dict[str, IO] = {}
+        locks: dict[str, IO] = {}
         for name, uuid in gpus.items():
-            if len(taken) < count and (file := _lock(uuid)):
-                taken[name] = file
-        if len(taken) == count:
+            if len(locks) < count and (file := _lock(uuid)):
+                locks[name] = file
+        if len(locks) == count:
             break
-        for file in taken.values():  # who holds one and waits for another may wait for ever
+        for file in locks.values():  # a job that keeps one GPU while it waits for a second may deadlock with another
             file.close()
         if not waiting:
             print(f"waiting for {count} of the GPUs {', '.join(gpus)}: other jobs have them")
         waiting = True
-        time.sleep(random.uniform(0.5, 1.5))  # two that want two each shall not stay in step
-    _locks.extend(taken.values())
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # nvidia-smi's; CUDA would count from the fastest
-    print(f"GPU {', '.join(taken)}")
+        time.sleep(random.uniform(0.5, 1.5))  # random, so that two jobs that need two GPUs each do not retry in step
+    _locks.extend(locks.values())
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(locks)
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi numbers them; CUDA's default starts with the fastest
+    print(f"GPU {', '.join(locks)}")

@@ -1,4 +1,4 @@
-"""Everything a job says goes into its rule's log."""
+"""Redirect all output of a job to its rule's log file."""
 
 import faulthandler
 import logging
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def log_to(path: str | Path) -> None:
-    """Send this process's standard output and error, and its children's, to the file `path`.
+    """Redirect standard output and error of this process and its children to the file `path`.
 
-    The descriptors themselves are redirected: reassigning `sys.stderr` would miss child processes and compiled code.
+    The file descriptors are redirected: reassigning `sys.stderr` would miss child processes and compiled code.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     log = open(path, "w", encoding="utf-8", buffering=1)

@@ -3,7 +3,7 @@ import pytest
 from maple.runtime.files import folder_written_aside, read_json, write_json, written_aside
 
 
-def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "scores"
     path.write_text("old")
     with pytest.raises(RuntimeError), written_aside(path) as aside:
@@ -13,7 +13,7 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
+def test_a_failed_write_leaves_the_old_folder(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "weights").write_text("old")

@@ -1,7 +1,6 @@
 import pytest
 
-from maple.runtime import fingerprint as module
-from maple.runtime.fingerprint import fingerprint, sources, weights_digest
+from maple.runtime.fingerprint import digest_and_imports, fingerprint, sources, weights_digest
 
 
 @pytest.fixture
@@ -22,11 +21,11 @@ def house(tmp_path):
 
 
 def read(house):
-    module._digest_and_imports.cache_clear()
+    digest_and_imports.cache_clear()
     return fingerprint(house / "script.py", house)
 
 
-def test_modules_are_found_at_any_depth(house):
+def test_imports_are_followed_at_any_depth(house):
     names = {path.relative_to(house).as_posix() for path in sources(house / "script.py", house)}
     assert names == {"script.py", "maple/__init__.py", "maple/a.py", "maple/deep/__init__.py", "maple/deep/b.py"}
 
@@ -65,16 +64,16 @@ def test_a_template_beside_its_module_counts(house):
     assert read(house) != before
 
 
-def test_a_model_is_its_weights_its_configs_and_its_own_code(tmp_path):
+def test_a_model_s_digest_covers_its_weights_configs_and_code(tmp_path):
     def write(name, content):
         (tmp_path / name).write_text(content)
         return weights_digest(tmp_path)
 
     write("model.safetensors", "1")
-    found = {
+    digests = {
         write("config.json", "{}"), write("generation_config.json", '{"eos_token_id": 2}'),
         write("generation_config.json", '{"eos_token_id": [2, 3]}'), write("tokenizer_config.json", "{}"),
         write("modeling.py", "pass"), write("model.safetensors", "2"),
     }  # fmt: skip
-    assert len(found) == 6
-    assert write("README.md", "words") in found
+    assert len(digests) == 6
+    assert write("README.md", "words") in digests
