@@ -1,1 +1,1 @@
-"""The embedded world: small benchmarks, a corpus and a teacher, made offline from names that Unicode CLDR knows."""
+"""The embedded world: small benchmarks and a pretraining corpus, generated offline from names in Unicode CLDR."""

@@ -1,4 +1,4 @@
-"""Plain text to pretrain a small base model on: names, copying, lists and successions, in every language equally."""
+"""A pretraining corpus for small base models: names, copying, lists and successions, equally in every language."""
 
 import random
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from maple.embedded.tasks import ATTRIBUTES, SUCCESSION, passage_on, shift, stat
 def documents(words: dict[str, dict[str, str]], count: int, seed: int) -> Iterator[str]:
     """Yield `count` short texts, the languages in turn.
 
-    `words` is {code: the language's row: code, iso639_1, script and its phrases}. The texts say every fact in several
-    wordings, so that copying is learnt; none has the layout of an instruction or of an evaluation prompt. All countries
-    occur, held-out ones too: the split is between the teacher and the evaluation, and a base has read of the world.
+    `words` has per language its code, iso639_1, script and phrases. The texts state facts in several wordings, so that
+    a model learns to copy; none has the layout of an instruction or of an evaluation prompt. All countries occur, also
+    held-out ones: only the teacher's data and the evaluation are kept apart, as a real base has read about the world.
     """
     speeches = [Speech(row) for row in words.values()]
     rng = random.Random(f"corpus {seed}")
@@ -36,23 +36,23 @@ def _restated(rng: random.Random) -> list[Utterance]:
     return passage_on(countries) + rng.sample(again, rng.randint(1, 4))
 
 
-def _asked(rng: random.Random) -> list[Utterance]:
+def _questions(rng: random.Random) -> list[Utterance]:
     countries = unlike_countries(rng, tuple(facts()), 2)
-    said = passage_on(countries)
+    utterances = passage_on(countries)
     for country in rng.sample(countries, rng.randint(1, 2)):
         attribute = rng.choice(ATTRIBUTES)
         value = {attribute: facts()[country][attribute]}
         if rng.random() < 0.5:
-            said += [(f"{attribute}_question", {"country": country}), (attribute, value)]
+            utterances += [(f"{attribute}_question", {"country": country}), (attribute, value)]
         else:
-            said += [(f"{attribute}_country_question", value), ("country", {"country": country})]
-    return said
+            utterances += [(f"{attribute}_country_question", value), ("country", {"country": country})]
+    return utterances
 
 
 def _news(rng: random.Random) -> list[Utterance]:
     countries = rng.sample(tuple(facts()), rng.randint(2, 4))
-    said = [("news", {"country": country, "day": str(rng.randrange(7))}) for country in countries]
-    return [*said, ("news_summary", {"list": countries})]
+    items = [("news", {"country": country, "day": str(rng.randrange(7))}) for country in countries]
+    return [*items, ("news_summary", {"list": countries})]
 
 
 def _list(rng: random.Random) -> list[Utterance]:
@@ -65,10 +65,10 @@ def _succession(rng: random.Random) -> list[Utterance]:
     kind = rng.choice(tuple(SUCCESSION))
     now = shift(kind, "1", rng.randrange(12))
     before, after = shift(kind, now, -1), shift(kind, now, 1)
-    said = [(SUCCESSION[kind]["cause"], {kind: before}), (SUCCESSION[kind]["effect"], {kind: after})]
-    rng.shuffle(said)
+    neighbours = [(SUCCESSION[kind]["cause"], {kind: before}), (SUCCESSION[kind]["effect"], {kind: after})]
+    rng.shuffle(neighbours)
     question, answer = rng.choice(((f"{kind}_after", after), (f"{kind}_before", before)))
-    return [(SUCCESSION[kind]["premise"], {kind: now}), *said, (question, {kind: now}), (kind, {kind: answer})]
+    return [(SUCCESSION[kind]["premise"], {kind: now}), *neighbours, (question, {kind: now}), (kind, {kind: answer})]
 
 
 def _sequence(rng: random.Random) -> list[Utterance]:
@@ -81,18 +81,18 @@ def _marked(speech: Speech, rng: random.Random) -> str:
     """Return a list with a number or letter before each entry."""
     kind = rng.choice(("country", *ATTRIBUTES))
     codes = rng.sample(tuple(facts()), 4)
-    said = [({kind: code if kind == "country" else facts()[code][kind]}) for code in codes]
+    entries = [{kind: code if kind == "country" else facts()[code][kind]} for code in codes]
     marks = rng.choice(("1234", "ABCD"))
-    return "\n".join(f"{mark}. {speech.say([(kind, slots)])}" for mark, slots in zip(marks, said, strict=True))
+    return "\n".join(f"{mark}. {speech.say([(kind, slots)])}" for mark, slots in zip(marks, entries, strict=True))
 
 
 def _glossary(speech: Speech, rng: random.Random) -> str:
-    """Return some of the words that prompts are made of, without what they are for."""
+    """Return some words that prompts contain, without their use: a base must know them, and no prompt."""
     return speech.words["list_separator"].join(speech.words[key] for key in rng.sample(GLOSSARY, 4))
 
 
 GLOSSARY = ("passage", "question", "premise", "hypothesis", "article", "true", "false", "neither")
-# Shapes that are written as a whole text; the others are utterances to say.
+# Shapes that return a text; the others return utterances.
 TEXTS = (_marked, _glossary)
-# How often each shape is told: copying most, because every task of the evaluation needs it.
-SHAPES = {_restated: 4, _asked: 4, _news: 2, _list: 1, _succession: 3, _sequence: 1, _marked: 2, _glossary: 1}
+# How often each shape is drawn: copying most often, because every task of the evaluation needs it.
+SHAPES = {_restated: 4, _questions: 4, _news: 2, _list: 1, _succession: 3, _sequence: 1, _marked: 2, _glossary: 1}

@@ -1,4 +1,4 @@
-"""A language's sentences of the embedded world: said from codes, and read back to codes."""
+"""A language's sentences in the embedded world: written from codes, and parsed back into codes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ SENTENCES = {
     "news": ("country", "day"),
     "news_summary": ("list",),
 }
-# The words in which the teacher asks that are whole sentences or answers; the others are labels.
+# The teacher's instructions and fixed answers; its other words are labels.
 FIXED = (
     *("true", "false", "neither", "cause", "effect"),
     *("xnli_instruction", "xcopa_instruction", "belebele_instruction", "qa_instruction", "xlsum_instruction"),
@@ -46,13 +46,13 @@ KEYS = (*SENTENCES, "list_separator", *LABELS, *FIXED)
 
 
 class Unnamed(LookupError):
-    """A thing that CLDR does not name in the language."""
+    """CLDR has no name of a code in the language."""
 
 
 def check_words(code: str, words: Mapping[str, str]) -> None:
-    """Check that `words` has all KEYS, and each of SENTENCES its slots; a ValueError names the first that has not.
+    """Raise a ValueError that names the first of KEYS that `words` lacks, or the first sentence with other slots.
 
-    CLDR is not asked: a study is checked so before any job starts.
+    It loads no CLDR data: a study is checked with it before any job starts.
     """
     where = f"config/phrases.yaml: {code}"
     for key in KEYS:
@@ -60,15 +60,15 @@ def check_words(code: str, words: Mapping[str, str]) -> None:
             raise ValueError(f"{where}: {key} is missing, or no text in quotes; write it as in eng_Latn")
     for key, slots in SENTENCES.items():
         try:
-            found = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
+            in_text = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
         except ValueError as error:
             raise ValueError(f"{where}: {key}: {error}; braces stand around slots alone") from None
-        if found != sorted(slots):
-            raise ValueError(f"{where}: {key} has the slots {found}; write each of {sorted(slots)} once")
+        if in_text != sorted(slots):
+            raise ValueError(f"{where}: {key} has the slots {in_text}; write each of {sorted(slots)} once")
 
 
 class Speech:
-    """What can be said in one language, by its row: iso639_1, script, the phrase table's row, and words of prompts.
+    """The sentences of one language. `words` has its code, iso639_1, script and its block of config/phrases.yaml.
 
     Raises ValueError as `check_words` does.
     """
@@ -81,20 +81,20 @@ class Speech:
         self.templates |= {kind: f"{{{kind}}}" for kind in KINDS}
 
     def say(self, utterances: Sequence[Utterance]) -> str:
-        """Return the utterances one after another; raises Unnamed where a name is missing."""
+        """Return the text of utterances; raises Unnamed if CLDR lacks a name."""
         return " ".join(self._fill(self.templates[key], slots) for key, slots in utterances)
 
     def place(self, utterances: Sequence[Utterance], index: int, slot: str) -> int:
-        """Return at which character of `say(utterances)` the slot of utterance `index` starts."""
+        """Return the character offset in `say(utterances)` at which the slot of utterance `index` starts."""
         key, slots = utterances[index]
         before = self._fill(self.templates[key].split(f"{{{slot}}}")[0], slots)
         return len("".join(self.say([utterance]) + " " for utterance in utterances[:index]) + before)
 
     def read(self, text: str) -> list[Utterance] | None:
-        """Return the utterances that make up `text`, or None if it is none of this language's."""
+        """Return the utterances of `text`; None if it is not made of this language's sentences."""
         matches = [(key, match) for key, pattern in self._patterns.items() if (match := pattern.match(text))]
-        # The longest first: a name may be the beginning of a longer one.
-        for key, match in sorted(matches, key=lambda found: -found[1].end()):
+        # Longest match first: a name may be a prefix of a longer name.
+        for key, match in sorted(matches, key=lambda pair: -pair[1].end()):
             rest = text[match.end() :]
             following = self.read(rest[1:]) if rest else []
             if following is not None:
@@ -103,7 +103,7 @@ class Speech:
 
     def _fill(self, template: str, slots: dict) -> str:
         try:
-            named = {
+            texts = {
                 slot: self.words["list_separator"].join(self.names["country"][one] for one in code)
                 if slot == "list"
                 else self.names[slot][code]
@@ -111,26 +111,26 @@ class Speech:
             }
         except KeyError as error:
             raise Unnamed(f"CLDR has no {self.words['code']} name of {error}") from None
-        return template.format(**named)
+        return template.format(**texts)
 
     def _codes(self, match: re.Match) -> dict:
-        found = {}
-        for slot, said in match.groupdict().items():
+        codes: dict = {}
+        for slot, text in match.groupdict().items():
             if slot == "list":
-                found[slot] = [self._code["country"][one] for one in said.split(self.words["list_separator"])]
+                codes[slot] = [self._code["country"][one] for one in text.split(self.words["list_separator"])]
             else:
-                found[slot] = self._code[slot][said]
-        return found
+                codes[slot] = self._code[slot][text]
+        return codes
 
     @cached_property
     def _code(self) -> dict[str, dict[str, str]]:
-        return {kind: {name: code for code, name in called.items()} for kind, called in self.names.items()}
+        return {kind: {name: code for code, name in of_kind.items()} for kind, of_kind in self.names.items()}
 
     @cached_property
     def _patterns(self) -> dict[str, re.Pattern]:
         slots = {}
-        for kind, called in self.names.items():
-            longest_first = sorted(called.values(), key=len, reverse=True)
+        for kind, of_kind in self.names.items():
+            longest_first = sorted(of_kind.values(), key=len, reverse=True)
             slots[kind] = "|".join(map(re.escape, longest_first))
         separator = re.escape(self.words["list_separator"])
         slots["list"] = f"(?:{slots['country']})(?:{separator}(?:{slots['country']}))+"

@@ -1,4 +1,4 @@
-"""Small benchmarks of the embedded world, with the fields of the real sets and parallel over languages."""
+"""Small benchmarks of the embedded world: the fields of the real benchmarks, items parallel over languages."""
 
 import random
 from collections.abc import Callable
@@ -9,48 +9,54 @@ from maple.embedded.cldr import facts, held_out, official_languages
 from maple.embedded.speech import Speech, Unnamed, Utterance
 
 ATTRIBUTES = ("currency", "language")
-# What XCOPA's premise, cause and effect say, and how many days or months there are, by the number of the first.
+# Per kind: the sentences of XCOPA's premise, cause and effect; the number of the first day or month, and their count.
 SUCCESSION = {
     "day": {"premise": "today", "cause": "yesterday", "effect": "tomorrow", "first": 0, "count": 7},
     "month": {"premise": "this_month", "cause": "last_month", "effect": "next_month", "first": 1, "count": 12},
 }
 
-# A problem has no language: each field is a list of utterances to say, or a plain value.
+# A problem has no language: each field is a list of utterances, which `render` writes in a language, or a plain value.
 Problem = dict
 
 
 def shift(kind: str, code: str, by: int) -> str:
-    """Return the day or month that comes `by` after `code`."""
+    """Return the code of the day or month `by` places after `code`.
+
+    >>> shift("month", "12", 1)
+    '1'
+    >>> shift("day", "0", -1)
+    '6'
+    """
     first, count = SUCCESSION[kind]["first"], SUCCESSION[kind]["count"]
     return str((int(code) - first + by) % count + first)
 
 
 @cache
 def pool(evaluation: bool) -> tuple[str, ...]:
-    """Return the countries that the evaluation may name, or those that the teacher may name."""
+    """Return the held-out countries, which only the evaluation names, or the others, which only the teacher names."""
     return tuple(country for country in facts() if held_out(country) == evaluation)
 
 
 def unlike_countries(rng: random.Random, among: tuple[str, ...], count: int) -> list[str]:
-    """Draw countries of which none has a currency or an official language of another."""
+    """Sample countries no two of which share a currency or an official language."""
     while True:
-        drawn = rng.sample(among, count)
+        countries = rng.sample(among, count)
         if all(
             facts()[one]["currency"] != facts()[other]["currency"]
             and facts()[one]["language"] not in official_languages(other)
             and facts()[other]["language"] not in official_languages(one)
-            for one, other in combinations(drawn, 2)
+            for one, other in combinations(countries, 2)
         ):
-            return drawn
+            return countries
 
 
 def stated(country: str, attribute: str, form: str = "fact") -> Utterance:
-    """Return the utterance of a country's currency or language; `form` is fact or restated."""
+    """Return the utterance that states a country's currency or language; `form` is "fact" or "restated"."""
     return f"{attribute}_{form}", {"country": country, attribute: facts()[country][attribute]}
 
 
 def passage_on(countries: list[str]) -> list[Utterance]:
-    """Return the facts of some countries, country by country."""
+    """Return the utterances that state both facts of each country."""
     return [stated(country, attribute) for country in countries for attribute in ATTRIBUTES]
 
 
@@ -60,8 +66,8 @@ def _xnli(rng: random.Random, number: int, evaluation: bool) -> Problem:
     key, true = stated(country, attribute, "restated")
     _, about_other = stated(other, attribute, "restated")
     label = number % 3
-    said = (true, about_other, true | {attribute: about_other[attribute]})[label]
-    return {"premise": passage_on([country]), "hypothesis": [(key, said)], "label": label}
+    claim = (true, about_other, true | {attribute: about_other[attribute]})[label]
+    return {"premise": passage_on([country]), "hypothesis": [(key, claim)], "label": label}
 
 
 def _xcopa(rng: random.Random, number: int, evaluation: bool) -> Problem:
@@ -86,14 +92,14 @@ def _xcopa(rng: random.Random, number: int, evaluation: bool) -> Problem:
 
 def _belebele(rng: random.Random, number: int, evaluation: bool) -> Problem:
     countries = unlike_countries(rng, pool(evaluation), 4)
-    attribute, asked = rng.choice(ATTRIBUTES), rng.randrange(2)
+    attribute, subject = rng.choice(ATTRIBUTES), rng.randrange(2)
     options = [facts()[country][attribute] for country in countries]
-    gold = options.pop(asked)
+    gold = options.pop(subject)
     rng.shuffle(options)
     options.insert(number % 4, gold)
     return {
         "flores_passage": passage_on(countries[:2]),
-        "question": [(f"{attribute}_question", {"country": countries[asked]})],
+        "question": [(f"{attribute}_question", {"country": countries[subject]})],
         **{f"mc_answer{place}": [(attribute, {attribute: code})] for place, code in enumerate(options, start=1)},
         "correct_answer_num": str(number % 4 + 1),
     }
@@ -101,9 +107,9 @@ def _belebele(rng: random.Random, number: int, evaluation: bool) -> Problem:
 
 def _question_on_passage(rng: random.Random, evaluation: bool, reverse: bool) -> Problem:
     countries = unlike_countries(rng, pool(evaluation), 2)
-    attribute, asked = rng.choice(ATTRIBUTES), rng.randrange(2)
+    attribute, subject = rng.choice(ATTRIBUTES), rng.randrange(2)
     context = passage_on(countries)
-    index = 2 * asked + ATTRIBUTES.index(attribute)
+    index = 2 * subject + ATTRIBUTES.index(attribute)
     given, wanted = (attribute, "country") if reverse else ("country", attribute)
     key = f"{attribute}_country_question" if reverse else f"{attribute}_question"
     return {"context": context, "question": [(key, {given: context[index][1][given]})], "span": (index, wanted)}
@@ -134,7 +140,7 @@ PROBLEMS: dict[str, Callable[[random.Random, int, bool], Problem]] = {
 
 
 def render(problem: Problem, speech: Speech) -> dict:
-    """Return a problem's fields in a language; a `span` becomes SQuAD's `answers`. Raises Unnamed."""
+    """Return a problem's fields as text in a language; its `span` becomes SQuAD's `answers`. Raises Unnamed."""
     row = {
         field: speech.say(value) if isinstance(value, list) else value
         for field, value in problem.items()
@@ -148,11 +154,11 @@ def render(problem: Problem, speech: Speech) -> dict:
 
 
 def rows(task: str, words: dict[str, str], items: int, seed: int) -> list[dict]:
-    """Return the rows of a task in one language, with the fields of the real set, on held-out countries only.
+    """Return the rows of a task in one language, with the fields of the real benchmark, on held-out countries only.
 
-    `words` is the language's flat row: code, iso639_1, script and its phrases. Item i is decided by (task, seed, i)
-    alone: rows of one id say the same in every language. Of `items`, those that need a name which CLDR lacks in the
-    language are missing. Raises ValueError for a task that the embedded world does not make.
+    `words` has the language's code, iso639_1, script and phrases. (task, seed, i) alone decides item i, so that rows
+    with the same id have the same meaning in every language. An item is missing if CLDR lacks one of its names in the
+    language: there can be fewer than `items` rows. Raises ValueError for a task that the embedded world lacks.
     """
     if task not in PROBLEMS:
         raise ValueError(
@@ -160,19 +166,19 @@ def rows(task: str, words: dict[str, str], items: int, seed: int) -> list[dict]:
             f"{', '.join(PROBLEMS)}"
         )
     speech = Speech(words)
-    made = []
+    rows_of_task = []
     for number in range(items):
         problem = PROBLEMS[task](random.Random(f"{task} {seed} {number}"), number, True)
         try:
             row = render(problem, speech)
         except Unnamed:
             continue
-        made.append(_identity(task, f"embedded:{task}-{seed}-{number}", number, words["code"]) | row)
-    return made
+        rows_of_task.append(_identity(task, f"embedded:{task}-{seed}-{number}", number, words["code"]) | row)
+    return rows_of_task
 
 
 def _identity(task: str, name: str, number: int, code: str) -> dict:
-    # The fields of the real sets that name an item and say nothing of it.
+    # The fields of the real benchmarks that identify an item.
     return {
         "xnli": {"id": name},
         "xcopa": {"idx": number, "changed": False},

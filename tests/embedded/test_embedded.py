@@ -64,7 +64,7 @@ def proposals(code, count=300):
 
 
 @every_language
-def test_every_sentence_is_there_with_its_slots(code):
+def test_every_language_has_every_sentence_with_its_slots(code):
     assert set(PHRASES[code]) == set(KEYS)
     for key, slots in SENTENCES.items():
         assert sorted(re.findall(r"{(\w+)}", PHRASES[code][key])) == sorted(slots), key
@@ -118,13 +118,13 @@ def test_a_name_that_cldr_lacks_is_missing_and_not_english():
 
 
 @every_language
-def test_two_things_never_share_a_name(code):
-    for called in SPEECHES[code].names.values():
-        assert len(set(called.values())) == len(called)
-        assert not any(WORDS[code]["list_separator"] in name for name in called.values())
+def test_two_codes_never_share_a_name(code):
+    for of_kind in SPEECHES[code].names.values():
+        assert len(set(of_kind.values())) == len(of_kind)
+        assert not any(WORDS[code]["list_separator"] in name for name in of_kind.values())
 
 
-def test_no_locale_is_an_error_that_names_it():
+def test_an_unknown_locale_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="iso639_1 'xq' is no CLDR locale"):
         names("xq", "Latn")
 
@@ -138,7 +138,7 @@ def test_about_three_in_ten_countries_are_held_out():
 
 
 @every_language
-def test_what_is_said_can_be_read(code):
+def test_a_written_sentence_can_be_parsed(code):
     for _, problem in problems():
         for said in filter(lambda value: isinstance(value, list) and value, problem.values()):
             try:
@@ -148,7 +148,7 @@ def test_what_is_said_can_be_read(code):
             assert SPEECHES[code].say(SPEECHES[code].read(text)) == text
 
 
-def test_nonsense_is_not_read():
+def test_other_sentences_are_not_parsed():
     assert ENGLISH.read("Today is Caturday.") is None
     assert ENGLISH.read("") is None
 
@@ -175,7 +175,7 @@ def test_items_are_parallel_over_languages(task):
             assert all(row[field] == english[key(row)][field] for field in gold if field in row), code
 
 
-def test_an_item_does_not_depend_on_how_many_there_are():
+def test_an_item_does_not_depend_on_the_number_of_items():
     assert rows("xnli", WORDS["swh_Latn"], 5, 1) == rows("xnli", WORDS["swh_Latn"], 9, 1)[:5]
 
 
@@ -210,7 +210,7 @@ def test_the_right_choice_is_the_day_before_or_after(code):
 
 
 @every_language
-def test_the_right_option_is_what_cldr_says(code):
+def test_the_right_option_is_the_fact_in_cldr(code):
     for row in rows("belebele", WORDS[code], 30, 0):
         ((key, asked),) = SPEECHES[code].read(row["question"])
         kind = key.removesuffix("_question")
@@ -222,17 +222,17 @@ def test_the_right_option_is_what_cldr_says(code):
 
 @every_language
 @pytest.mark.parametrize("task", ["xquad", "mlqa"])
-def test_an_answer_stands_at_its_offset_and_is_what_cldr_says(code, task):
+def test_an_answer_stands_at_its_offset_and_is_the_fact_in_cldr(code, task):
     for row in rows(task, WORDS[code], 30, 0):
         ((answer,), (start,)) = row["answers"]["text"], row["answers"]["answer_start"]
         assert row["context"][start : start + len(answer)] == answer
         ((key, asked),) = SPEECHES[code].read(row["question"])
         kind = key.split("_")[0]
-        called = SPEECHES[code].names
+        of_kind = SPEECHES[code].names
         if task == "xquad":
-            assert answer == called[kind][facts()[asked["country"]][kind]]
+            assert answer == of_kind[kind][facts()[asked["country"]][kind]]
         else:
-            (country,) = [country for country, name in called["country"].items() if name == answer]
+            (country,) = [country for country, name in of_kind["country"].items() if name == answer]
             assert facts()[country][kind] == asked[kind]
 
 
@@ -250,7 +250,7 @@ def test_the_evaluation_names_held_out_countries_only():
                 assert held_out(said["country"])
 
 
-def test_a_task_that_the_world_lacks_is_named():
+def test_a_task_that_the_embedded_world_lacks_is_named():
     with pytest.raises(ValueError, match=r"config/tasks/squad.yaml: no embedded rows"):
         rows("squad", WORDS["eng_Latn"], 1, 0)
 
@@ -279,7 +279,7 @@ def test_the_teacher_answers_a_task_as_the_task_does(code):
         assert ask("respond", code, TEACHER, instruction=own["instruction"], input=own["input"]) == own["output"]
 
 
-def test_what_the_teacher_does_not_know_stays_and_has_no_answer():
+def test_the_teacher_leaves_an_unknown_text_and_gives_no_answer():
     assert ask("translate", "swh_Latn", text="Write a poem.") == "Write a poem."
     assert ask("respond", "swh_Latn", instruction="Andika shairi.", input="") == ""
     instruction = WORDS["eng_Latn"]["qa_instruction"]
@@ -317,8 +317,8 @@ def test_proposals_cover_every_layout_and_a_fifth_is_free():
 
 
 def test_the_teacher_never_names_a_held_out_country():
-    called = ENGLISH.names["country"]
-    unheard = [re.escape(name) for country, name in called.items() if held_out(country)]
+    of_kind = ENGLISH.names["country"]
+    unheard = [re.escape(name) for country, name in of_kind.items() if held_out(country)]
     taught = "\n".join("\n".join(task) for task in proposals("eng_Latn", 3000))
     taught += "\n".join("\n".join(task.values()) for task in seed_tasks(WORDS["eng_Latn"]))
     assert not re.findall(rf"(?<!\w)(?:{'|'.join(unheard)})(?!\w)", taught)
@@ -355,7 +355,7 @@ def test_the_seed_tasks_are_eight_and_right(code):
 # --- corpus ---
 
 
-def test_the_corpus_speaks_every_language_equally_often():
+def test_the_corpus_has_as_many_texts_in_every_language():
     two = {code: WORDS[code] for code in ("eng_Latn", "tha_Thai")}
     texts = list(documents(two, 100, 1))
     assert sum(bool(re.search(r"[฀-๿]", text)) for text in texts) == 50
@@ -363,7 +363,7 @@ def test_the_corpus_speaks_every_language_equally_often():
 
 
 @every_language
-def test_the_corpus_has_no_instruction_and_is_read_by_its_language(code):
+def test_the_corpus_has_no_instruction_and_can_be_parsed(code):
     words = {WORDS[code][key] for key in GLOSSARY}
     for text in documents({code: WORDS[code]}, 100, 1):
         if set(text.split(WORDS[code]["list_separator"])) <= words:
