@@ -8,7 +8,7 @@ import polars as pl
 
 from maple.analysis.statistics import Items, Joint, joint
 from maple.definitions.run import run_path
-from maple.evaluation.clusters import CLUSTER_SCHEMA, joined
+from maple.evaluation.clusters import CLUSTER_SCHEMA, cluster_numbers
 from maple.evaluation.finish_reasons import TOO_LONG
 
 RUN = ["model", "dataset", "method", "rank", "bits", "seed"]
@@ -159,7 +159,7 @@ def item_scores(
         values=values,
         items=Items(
             places["cell"].cast(pl.Int64).to_numpy(),
-            joined(places, pl.DataFrame(schema=CLUSTER_SCHEMA) if clusters is None else clusters).to_numpy(),
+            cluster_numbers(places, pl.DataFrame(schema=CLUSTER_SCHEMA) if clusters is None else clusters).to_numpy(),
             cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
         ),
         shares=shares.join(cells.select("cell", *CELL), on=CELL).with_columns(

@@ -1,124 +1,189 @@
-"""Contamination: text of the benchmarks in the sets that are learnt from."""
+"""Contamination: texts of the benchmarks in the instruction data."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import polars as pl
 import regex
 
-from maple.data.sources import read_rows
+from maple.data.sources import HubSource, LocalSource, read_rows
+from maple.definitions.record import Record
+from maple.runtime.files import read_json
 from maple.text.segmentation import UNSPACED, tokens
 
-# So many words in a row are an overlap. GPT-3 (arXiv 2005.14165, appendix C) took 13, and fewer for sets of short
-# examples, but never fewer than 8.
-OVERLAP, FEWEST = 13, 8
-# Where a token is a character, a word is about two of them.
-CHARACTERS_A_WORD = 2
+# Length in words of the n-gram that counts as contamination, and its least length. GPT-3 (arXiv 2005.14165, appendix C)
+# took 13; fewer for datasets of short examples, but never fewer than 8.
+NGRAM_WORDS, MIN_NGRAM_WORDS = 13, 8
+# In scripts without spaces a token is a character, and a word is about two of them.
+CHARACTERS_PER_WORD = 2
+SCHEMA_VERSION = 1
 _UNSPACED = regex.compile(f"(?V1){UNSPACED}")
-_AT_ONCE = 10_000  # examples, to bound memory
-_BASE = 0x9E3779B97F4A7C15  # an odd number; modulo 2 ** 64 different stretches all but never have one hash
+_EXAMPLES_PER_PART = 10_000  # bounds the memory
+_BASE = 0x9E3779B97F4A7C15  # an odd number; modulo 2 ** 64 two different n-grams almost never have the same hash
 
 
 class ContaminationError(ValueError):
-    """A dataset that holds what it will be tested on; the message names both, and what to do."""
+    """A dataset holds text that it will be tested on; the message names both, and what to do."""
 
 
-def _length(text: list[str], words: int) -> int:
-    """Return how many tokens in a row of a text are looked for: of `words` words, or all; 0 where it is too short."""
-    unspaced = sum(map(bool, map(_UNSPACED.match, text))) > len(text) / 2
-    a_word = CHARACTERS_A_WORD if unspaced else 1
-    return min(len(text), words * a_word) if len(text) >= FEWEST * a_word else 0
+class BenchmarkTexts(Record):
+    """Test rows of a task, and which of their texts to look for."""
+
+    sources: list[LocalSource | HubSource]
+    fields: list[str]
+    """Fields whose texts are looked for."""
+    passage: str | None = None
+    """The field whose text no dataset may hold; None if there is none."""
 
 
-def _stretches(texts: list[str], lengths: Collection[int]) -> Iterator[pl.DataFrame]:
-    """Yield for each of `lengths`, the shortest first, all stretches of so many tokens.
+class DecontaminationTests(Record):
+    """The test rows that examples are compared with, by task, and the length of the n-gram that counts."""
 
-    `texts` are tokens with one space between them. Columns: `text`, its place from 0, and `stretch`, a hash.
+    tests: dict[str, BenchmarkTexts]
+    words: int = NGRAM_WORDS
+
+
+@dataclass(frozen=True)
+class TaskOverlap:
+    """How a dataset in one language overlaps with a task's test rows."""
+
+    items: int
+    """Test rows that were compared."""
+    examples: int
+    """Examples that were compared."""
+    overlapping: int
+    """Examples that share an n-gram with a test row."""
+    first: list[str]
+    """The ids of the first five of them."""
+
+
+@dataclass(frozen=True)
+class GuardCard:
+    """The overlaps of a dataset in one language, by task. In JSON, tasks stand beside schema_version."""
+
+    tasks: dict[str, TaskOverlap]
+
+    def params(self) -> dict:
+        """Return the card as JSON holds it."""
+        return {"schema_version": SCHEMA_VERSION, **{task: asdict(overlap) for task, overlap in self.tasks.items()}}
+
+    @classmethod
+    def read(cls, path: str | Path) -> "GuardCard":
+        """Read a card that the rule `guard` wrote."""
+        content = {task: overlap for task, overlap in read_json(path).items() if task != "schema_version"}
+        return cls({task: TaskOverlap(**overlap) for task, overlap in content.items()})
+
+
+def ngram_length(text: list[str], words: int) -> int:
+    """Return the length in tokens of a text's n-grams of `words` words; 0 for a text of fewer than MIN_NGRAM_WORDS.
+
+    A text of fewer than `words` words is one n-gram.
+
+    >>> ngram_length(["word"] * 20, 13), ngram_length(["word"] * 9, 13), ngram_length(["word"] * 7, 13)
+    (13, 9, 0)
+    >>> ngram_length(list("今天早上所有的孩子都很早就去学校了因为那里有一个节日"), 8)
+    16
     """
-    run = pl.DataFrame({"token": texts}, schema={"token": pl.String}).with_row_index("text")
-    run = run.with_columns(pl.col("token").str.split(" ")).explode("token")
-    run = run.with_columns(pl.col("token").hash(), stretch=pl.lit(0, pl.UInt64))
+    unspaced = sum(map(bool, map(_UNSPACED.match, text))) > len(text) / 2
+    per_word = CHARACTERS_PER_WORD if unspaced else 1
+    return min(len(text), words * per_word) if len(text) >= MIN_NGRAM_WORDS * per_word else 0
+
+
+def _ngrams(texts: list[str], lengths: Collection[int]) -> Iterator[pl.DataFrame]:
+    """Yield the hashes of all n-grams of each length in `lengths`, the shortest length first.
+
+    `texts` are tokens joined by spaces. Columns: `text`, the position in `texts`, and `ngram`, a hash.
+    """
+    frame = pl.DataFrame({"token": texts}, schema={"token": pl.String}).with_row_index("text")
+    frame = frame.with_columns(pl.col("token").str.split(" ")).explode("token")
+    frame = frame.with_columns(pl.col("token").hash(), ngram=pl.lit(0, pl.UInt64))
     for length in range(1, max(lengths, default=0) + 1):
-        run = run.with_columns(pl.col("stretch") * _BASE + pl.col("token").shift(1 - length))
+        frame = frame.with_columns(pl.col("ngram") * _BASE + pl.col("token").shift(1 - length))
         if length in lengths:
-            yield run.filter(pl.col("text") == pl.col("text").shift(1 - length)).select("text", "stretch")
+            yield frame.filter(pl.col("text") == pl.col("text").shift(1 - length)).select("text", "ngram")
+
+
+def _benchmark_ngrams(tests: Mapping[str, Iterable[str]], words: int) -> dict[int, list[tuple[str, pl.DataFrame]]]:
+    """Return the n-grams of the tests' texts by length, as pairs of a test and a frame of _ngrams."""
+    by_length = defaultdict(list)
+    for test, texts in tests.items():
+        texts_by_length = defaultdict(list)
+        for text in map(tokens, texts):
+            texts_by_length[ngram_length(text, words)].append(" ".join(text))
+        for length in texts_by_length.keys() - {0}:
+            by_length[length].extend((test, ngrams) for ngrams in _ngrams(texts_by_length[length], [length]))
+    return by_length
 
 
 def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: int) -> pl.DataFrame:
-    """Find the examples that share `words` words in a row with texts of `tests`, whatever the case and punctuation.
+    """Return the examples that share an n-gram of `words` words with a text of `tests`, without case and punctuation.
 
-    In texts of scripts without spaces CHARACTERS_A_WORD characters count as a word. A text of fewer words counts whole,
-    if it has FEWEST (our choice). `examples` has the columns instruction, input and output. Returns the columns `row`,
-    the place of an example from 0, and `test`, a key of `tests`: each pair once, in the order of both.
+    In scripts without spaces CHARACTERS_PER_WORD characters count as one word. A shorter text is looked for whole if
+    it has MIN_NGRAM_WORDS (our choice). `examples` has the columns instruction, input and output. Returned columns:
+    `row`, the position of an example, and `test`, a key of `tests`; pairs are unique and sorted.
     """
-    sought = defaultdict(list)
-    for test, texts in tests.items():
-        of_length = defaultdict(list)
-        for text in map(tokens, texts):
-            of_length[_length(text, words)].append(" ".join(text))
-        for length in of_length.keys() - {0}:
-            sought[length].extend((test, stretches) for stretches in _stretches(of_length[length], [length]))
+    benchmark = _benchmark_ngrams(tests, words)
+    lengths = sorted(benchmark)
     names = pl.Enum(list(tests))
-    found = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
-    for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(_AT_ONCE)):
-        row = (pl.col("text") + number * _AT_ONCE).alias("row")
-        lengths = sorted(sought)
-        ours = _stretches([" ".join(tokens(" ".join(texts))) for texts in part.iter_rows()], lengths)
-        for length, held in zip(lengths, ours, strict=True):
-            for test, theirs in sought[length]:
-                both = held.join(theirs, on="stretch", how="semi")
-                found.append(both.select(row, pl.lit(test, names).alias("test")))
-    return pl.concat(found).unique().sort("row", "test")
+    pairs = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
+    for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(_EXAMPLES_PER_PART)):
+        row = (pl.col("text") + number * _EXAMPLES_PER_PART).alias("row")
+        texts = [" ".join(tokens(" ".join(example))) for example in part.iter_rows()]
+        for length, in_examples in zip(lengths, _ngrams(texts, lengths), strict=True):
+            for test, in_test in benchmark[length]:
+                shared = in_examples.join(in_test, on="ngram", how="semi")
+                pairs.append(shared.select(row, pl.lit(test, names).alias("test")))
+    return pl.concat(pairs).unique().sort("row", "test")
 
 
 def _texts(rows: Iterable[Mapping], fields: Iterable[str]) -> set[str]:
     return {row[field] for row in rows for field in fields if isinstance(row.get(field), str)}
 
 
-def _rows(test: Mapping) -> list[dict]:
-    return [row for source in test["sources"] for row in read_rows(source)]
+def _test_rows(test: BenchmarkTexts) -> list[dict]:
+    return [row for source in test.sources for row in read_rows(source)]
 
 
-def found_in(examples: pl.DataFrame, tests: Mapping[str, Mapping], words: int) -> list[str]:
-    """Return for each example the first task whose test rows it overlaps with, "" for none.
-
-    `tests` gives {"sources": resolved sources, "fields": those whose texts are looked for} by task; the rest as for
-    overlaps.
-    """
-    found = overlaps(examples, {task: _texts(_rows(test), test["fields"]) for task, test in tests.items()}, words)
-    first = dict(found.unique("row", keep="first", maintain_order=True).iter_rows())
+def overlapping_tasks(examples: pl.DataFrame, decontamination: DecontaminationTests) -> list[str]:
+    """Return for each example the first task whose test rows it overlaps with; "" if there is none."""
+    texts = {task: _texts(_test_rows(test), test.fields) for task, test in decontamination.tests.items()}
+    pairs = overlaps(examples, texts, decontamination.words)
+    first = dict(pairs.unique("row", keep="first", maintain_order=True).iter_rows())
     return [first.get(row, "") for row in range(examples.height)]
 
 
-def guard(examples: pl.DataFrame, tests: Mapping[str, Mapping], dataset: str) -> dict[str, dict]:
-    """Raise a ContaminationError if examples hold passages that no dataset may; count what overlaps with test rows.
+def guard(examples: pl.DataFrame, decontamination: DecontaminationTests, dataset: str) -> GuardCard:
+    """Count the examples that overlap with test rows of each task.
 
-    Both by OVERLAP words. `tests` gives {"sources": resolved sources, "fields": those whose texts are looked for,
-    "passage": the field that no dataset may hold, or None} by task. Returns by task how many `items` and `examples`
-    were compared, how many examples are `overlapping`, and the ids of the `first` five.
+    Raises ContaminationError if an example holds part of a passage that no dataset may hold.
     """
-    rows = {task: _rows(test) for task, test in tests.items()}
-    passages = {task: _texts(rows[task], [test["passage"]]) for task, test in tests.items() if test["passage"]}
-    for task, ids in _ids(examples, overlaps(examples, passages, OVERLAP)).items():
+    tests, words = decontamination.tests, decontamination.words
+    rows = {task: _test_rows(test) for task, test in tests.items()}
+    passages = {task: _texts(rows[task], [test.passage]) for task, test in tests.items() if test.passage}
+    for task, ids in _overlapping_ids(examples, overlaps(examples, passages, words)).items():
         raise ContaminationError(
             f"dataset {dataset}: {len(ids)} examples hold passages of {task}, the first are {', '.join(ids[:5])}; name "
-            f"{task} under curate.decontaminate of config/datasets/{dataset}.yaml, with words: {OVERLAP} or fewer, or "
+            f"{task} under curate.decontaminate of config/datasets/{dataset}.yaml, with words: {words} or fewer, or "
             f"remove it from the config's tasks"
         )
-    texts = {task: _texts(rows[task], test["fields"]) for task, test in tests.items()}
-    found = _ids(examples, overlaps(examples, texts, OVERLAP))
-    return {
-        task: {
-            "items": len(rows[task]),
-            "examples": examples.height,
-            "overlapping": len(found.get(task, [])),
-            "first": found.get(task, [])[:5],
+    texts = {task: _texts(rows[task], test.fields) for task, test in tests.items()}
+    ids_by_task = _overlapping_ids(examples, overlaps(examples, texts, words))
+    return GuardCard(
+        {
+            task: TaskOverlap(
+                items=len(rows[task]),
+                examples=examples.height,
+                overlapping=len(ids_by_task.get(task, [])),
+                first=ids_by_task.get(task, [])[:5],
+            )
+            for task in tests
         }
-        for task in tests
-    }
+    )
 
 
-def _ids(examples: pl.DataFrame, found: pl.DataFrame) -> dict[str, list[str]]:
-    """Return the ids of the examples that were found, by test."""
-    ids = found.select("test", id=examples["id"].gather(found["row"]))
+def _overlapping_ids(examples: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, list[str]]:
+    """Return the ids of overlapping examples by test; `pairs` is a result of `overlaps`."""
+    ids = pairs.select("test", id=examples["id"].gather(pairs["row"]))
     return dict(ids.group_by("test", maintain_order=True).agg("id").iter_rows())

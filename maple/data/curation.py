@@ -1,20 +1,23 @@
-"""Curation: which examples are worth learning from, and why the others are not.
+"""Curation: which examples are kept for training, and why the others are dropped.
 
-The rules are those of PolyLM's appendix (arXiv 2307.06018, steps 4 to 7) and Alpaca's generator, made to work in every
-script: words are counted without relying on spaces, and nothing is dropped for not being ASCII. Two rules of Alpaca's
-are left out (our choice): no instruction may begin with punctuation, as one in Spanish may, or with "Write a program",
-which text can serve.
+The rules are those of PolyLM's appendix (arXiv 2307.06018, steps 4 to 7) and of Alpaca's generator, adapted to every
+script: words are counted without relying on spaces, and nothing is dropped for not being ASCII. Two of Alpaca's rules
+are left out (our choice): that no instruction begins with punctuation, as Spanish questions do, or with "Write a
+program", which is answered in text.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import polars as pl
 import regex
+from pydantic import Field
 
 from maple.data.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
-from maple.definitions.tables import PIVOT
+from maple.definitions.dataset import CurationLimits, Novelty, WordRange
+from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.definitions.record import Number, Record, Share
 from maple.text.identification import in_language, script_share
 from maple.text.segmentation import normalize, tokens
 from maple.text.similarity import NoveltyFilter, rouge_l
@@ -22,111 +25,168 @@ from maple.text.similarity import NoveltyFilter, rouge_l
 LINK = regex.compile(r"https?://|www\.", regex.I)
 
 
-def limits_in(
-    limits: Mapping, code: str, refusals: Mapping[str, Sequence[str]], unservable: Mapping[str, Sequence[str]]
-) -> dict:
-    """Return a dataset's limits spelt out for one language.
+class LanguageLimits(Record):
+    """A dataset's limits in one language; None, False or an empty list: no such limit."""
 
-    `instruction_input_rouge_l` may name languages beside its `default`; `refusals: true` becomes the openings of
-    config/refusals.yaml in the language and in English; `unservable: true` the words of config/unservable.yaml in the
-    language alone, as a word of one is another word of the next.
+    compression_ratio: Number | None = None
+    """Most bytes of a text per byte of its zlib compression."""
+    instruction_words: WordRange | None = None
+    """[fewest, most]."""
+    script_share: Share | None = None
+    """Least share of the letters of instruction and output that are of the language's script."""
+    language: bool | None = None
+    """True: instruction and output must be in the language, and neither of them in English, as far as is known. This
+    also drops tasks that ask for English."""
+    instruction_input_rouge_l: Share | None = None
+    """Most ROUGE-L between instruction and input."""
+    echo_rouge_l: Share | None = None
+    """Most ROUGE-L between instruction and output; an output may repeat its input, to edit it."""
+    refusals: list[str] = Field(default_factory=list)
+    """Openings that no output may have."""
+    unservable: list[str] = Field(default_factory=list)
+    """Words that no instruction may have: they ask for more than text. One that ends in * is a prefix."""
+    novelty: Novelty | None = None
+    """The most ROUGE-L with every example kept before."""
+
+
+def limits_in(
+    limits: CurationLimits,
+    code: str,
+    refusals: Mapping[str, Sequence[str]],
+    unservable: Mapping[str, Sequence[str]],
+) -> LanguageLimits:
+    """Return a dataset's limits in one language.
+
+    `refusals` and `unservable` are config/refusals.yaml and config/unservable.yaml. Openings of refusals are those of
+    the language and of English; words that text cannot serve are those of the language alone, since a word of one
+    language is another word in the next.
     """
-    spelt = dict(limits)
-    if isinstance(most := limits.get("instruction_input_rouge_l"), Mapping):
-        spelt["instruction_input_rouge_l"] = most.get(code, most["default"])
-    openings = dict.fromkeys((*refusals.get(code, ()), *refusals.get(PIVOT, ())))
-    if limits.get("unservable"):
-        spelt["unservable"] = list(unservable.get(code, ()))
-    return {**spelt, "refusals": list(openings) if limits.get("refusals") else []}
+    values = {name: limit for name, limit in limits.limits.items() if name not in ("refusals", "unservable")}
+    by_language = limits.instruction_input_rouge_l
+    if isinstance(by_language, Mapping):
+        values["instruction_input_rouge_l"] = by_language.get(code, by_language["default"])
+    if limits.unservable:
+        values["unservable"] = list(unservable.get(code, ()))
+    openings = dict.fromkeys((*refusals.get(code, ()), *refusals.get(ENGLISH, ())))
+    return LanguageLimits(**values, refusals=list(openings) if limits.refusals else [])
 
 
 def curate(
-    rows: pl.DataFrame, language: Mapping, limits: Mapping, found_in: Sequence[str] = ()
+    rows: pl.DataFrame, language: LanguageIdentity, limits: LanguageLimits, test_sets: Sequence[str] = ()
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split raw rows (RAW_SCHEMA) into kept ones (EXAMPLE_SCHEMA) and dropped ones (RAW_SCHEMA and `reason`).
 
-    `limits` are the `curate:` block of a dataset, as limits_in spells it: compression_ratio, the most bytes of a text
-    to one of its zlib compression; instruction_words [fewest, most]; unservable, words that no instruction may hold;
-    script_share, the least share of letters of the language's script in instruction and output together; language, are
-    these to be in the language and neither of them in English, where that can be said (a task that asks for English
-    goes too); instruction_input_rouge_l, the most ROUGE-L between the two; echo_rouge_l, the most between instruction
-    and output (an output may well repeat its input, to edit it); refusals, how an output may not begin; novelty
-    {"fields": names, "below": ROUGE-L with every row kept before}. A limit that is null or not there is off. `found_in`
-    names for each row the task in whose test set it was found, "" for none. An input that the instruction contains is
-    emptied, and the row kept. Of rows that differ by case, spaces and punctuation alone the first is kept. The first
-    reason counts.
+    `test_sets` has for each row the task whose test rows it overlaps with, "" for none. If the input is a substring of
+    the instruction, it is set to "" and the row kept. Of rows that differ only by case, spaces and punctuation the
+    first is kept. A row is dropped for the first reason that applies.
     """
-    novelty = limits.get("novelty")
-    pool = NoveltyFilter(novelty["below"]) if novelty else None
-    seen: set[tuple[str, ...]] = set()
+    kept_before = _KeptBefore(limits.novelty)
     kept, dropped = [], []
-    for row, task in zip(rows.iter_rows(named=True), found_in or [""] * rows.height, strict=True):
+    for row, task in zip(rows.iter_rows(named=True), test_sets or [""] * rows.height, strict=True):
         if row["input"] and row["input"] in row["instruction"]:
             row["input"] = ""
         reason = row["fault"] or _reason(row, language, limits) or (f"in a test set: {task}" if task else "")
-        if not reason:
-            pair = (*tokens(row["instruction"]), "\n", *tokens(row["input"]))
-            said = tokens(" ".join(row[field] for field in novelty["fields"])) if novelty else []
-            if pair in seen:
-                reason = "duplicate"
-            elif pool and not pool.is_new(said):
-                reason = "not novel"
-            else:
-                seen.add(pair)
-                if pool:
-                    pool.add(said)
+        reason = reason or kept_before.reason(row)
         if reason:
             dropped.append({**row, "reason": reason})
         else:
+            kept_before.add(row)
             kept.append({column: row[column] for column in EXAMPLE_SCHEMA})
     return pl.DataFrame(kept, schema=EXAMPLE_SCHEMA), pl.DataFrame(dropped, schema={**RAW_SCHEMA, "reason": pl.String})
 
 
-def _reason(row: Mapping, language: Mapping, limits: Mapping) -> str:
-    texts = [row["instruction"], row["input"], row["output"]]
-    if not row["instruction"].strip() or not row["output"].strip():
-        return "empty"
-    most = limits.get("compression_ratio")
-    if most is not None and any(_compression_ratio(text) > most for text in texts):
-        return "repetition"
-    if any(LINK.search(text) for text in texts):
-        return "web link"
-    if words := limits.get("instruction_words"):
-        count = len(tokens(row["instruction"]))
-        if not words[0] <= count <= words[1]:
-            return "instruction too short" if count < words[0] else "instruction too long"
-    if unservable := limits.get("unservable"):
-        asked = " ".join(["", *tokens(row["instruction"]), ""])
-        if any(_as_tokens(words) in asked for words in unservable):
-            return "needs more than text"
-    said = f"{row['instruction']} {row['output']}"
-    share = limits.get("script_share")
-    if share and script_share(said, language["script"]) < share:
-        return "wrong script"
-    if limits.get("language"):
-        if in_language(said, language["iso639_1"]) is False:
-            return "wrong language"
-        # The longer of two hides that the other is in English, which is what a teacher leaves or falls back to.
-        if language["iso639_1"] != "en" and any(in_language(row[field], "en") for field in ("instruction", "output")):
-            return "in English"
-    most = limits.get("instruction_input_rouge_l")
-    if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["input"])) > most:
-        return "input repeats instruction"
-    most = limits.get("echo_rouge_l")
-    if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["output"])) > most:
-        return "output repeats instruction"
-    begun = normalize(row["output"]).lstrip()
-    if any(begun.startswith(normalize(opening)) for opening in limits.get("refusals") or ()):
-        return "refusal"
+class _KeptBefore:
+    """The rows kept so far, which a row must differ from."""
+
+    def __init__(self, novelty: Novelty | None):
+        self._fields = novelty.fields if novelty else []
+        self._filter = NoveltyFilter(novelty.below) if novelty else None
+        self._pairs: set[tuple[str, ...]] = set()
+
+    def reason(self, row: Mapping[str, str]) -> str:
+        """Return why a row is too similar to a kept one; "" if it is not."""
+        if self._pair(row) in self._pairs:
+            return "duplicate"
+        return "not novel" if self._filter and not self._filter.is_new(self._text(row)) else ""
+
+    def add(self, row: Mapping[str, str]) -> None:
+        """Keep a row."""
+        self._pairs.add(self._pair(row))
+        if self._filter:
+            self._filter.add(self._text(row))
+
+    @staticmethod
+    def _pair(row: Mapping[str, str]) -> tuple[str, ...]:
+        return (*tokens(row["instruction"]), "\n", *tokens(row["input"]))
+
+    def _text(self, row: Mapping[str, str]) -> list[str]:
+        return tokens(" ".join(row[field] for field in self._fields))
+
+
+def _reason(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> str:
+    """Return why a row is dropped; "" if it is not. The checks are in order, cheap ones first."""
+    for check in (_form_reasons, _instruction_reasons, _language_reasons, _repetition_reasons):
+        for reason in check(row, language, limits):
+            return reason
     return ""
 
 
+def _form_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
+    texts = [row["instruction"], row["input"], row["output"]]
+    if not row["instruction"].strip() or not row["output"].strip():
+        yield "empty"
+    most = limits.compression_ratio
+    if most is not None and any(_compression_ratio(text) > most for text in texts):
+        yield "repetition"
+    if any(LINK.search(text) for text in texts):
+        yield "web link"
+
+
+def _instruction_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
+    words = tokens(row["instruction"])
+    if limits.instruction_words:
+        fewest, most = limits.instruction_words
+        if len(words) < fewest:
+            yield "instruction too short"
+        if len(words) > most:
+            yield "instruction too long"
+    if limits.unservable:
+        spaced = " ".join(["", *words, ""])
+        if any(_spaced_tokens(entry) in spaced for entry in limits.unservable):
+            yield "needs more than text"
+
+
+def _language_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
+    text = f"{row['instruction']} {row['output']}"
+    if limits.script_share and script_share(text, language.script) < limits.script_share:
+        yield "wrong script"
+    if limits.language:
+        if in_language(text, language.iso639_1) is False:
+            yield "wrong language"
+        # In one text, a long part hides that a short one is in English, in which teachers tend to leave or answer it.
+        if language.iso639_1 != "en" and any(in_language(row[field], "en") for field in ("instruction", "output")):
+            yield "in English"
+
+
+def _repetition_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
+    instruction = tokens(row["instruction"])
+    most = limits.instruction_input_rouge_l
+    if most is not None and rouge_l(instruction, tokens(row["input"])) > most:
+        yield "input repeats instruction"
+    most = limits.echo_rouge_l
+    if most is not None and rouge_l(instruction, tokens(row["output"])) > most:
+        yield "output repeats instruction"
+    output = normalize(row["output"]).lstrip()
+    if any(output.startswith(normalize(opening)) for opening in limits.refusals):
+        yield "refusal"
+
+
 def _compression_ratio(text: str) -> float:
-    written = text.encode()
-    return len(written) / len(zlib.compress(written))
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw))
 
 
 @cache
-def _as_tokens(words: str) -> str:
-    """Return words as they stand among tokens with a space around each; the last of what ends in * may go on."""
-    return " ".join(["", *tokens(words)]) + ("" if words.endswith("*") else " ")
+def _spaced_tokens(entry: str) -> str:
+    """Return the tokens of an entry, a space before each and after the last; none after an entry that ends in *."""
+    return " ".join(["", *tokens(entry)]) + ("" if entry.endswith("*") else " ")

@@ -1,22 +1,139 @@
-"""Rows that others made: JSON lines and Parquet, on disk or in what was fetched from the Hub."""
+"""Rows that others published: JSON lines and Parquet, on disk or in a fetched repository of the Hub."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-# Where the workflow keeps what was fetched from the Hub.
-FETCHED = "results/hub"
-# Characters of a text; our choice. What is longer is a book, and steps that compare texts would take hours over it.
+import polars as pl
+from pydantic import Field, TypeAdapter
+
+from maple.definitions import dataset, task
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.record import Record
+
+# Characters of a text; our choice. A longer one is a book, and steps that compare texts would take hours over it.
 LONGEST = 1_000_000
+# Where rows come from, as the files of config/tasks/ and config/datasets/ say it.
+StatedSource = task.EmbeddedRows | task.LocalRows | task.HubRows | dataset.LocalFile | dataset.HubFiles
+Split = Literal["test", "dev"]
 
 
 class SourceError(ValueError):
     """Rows that cannot be read; the message names file, row and column, and what to change."""
 
 
-def folder_of(kind: str, repository: str, revision: str) -> str:
-    """Return the name of the folder of a Hub repository; `kind` is "model" or "dataset"."""
+@dataclass(frozen=True)
+class RowFolders:
+    """The folders in which rows lie."""
+
+    data: str | None
+    """What local sources name as {data}; None if the config names no folder."""
+    fetched: str
+    """Holds the fetched repositories of the Hub, each in a folder of its own."""
+
+
+class RowFile(Record):
+    """One file of rows."""
+
+    path: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our names of columns, and the file's: a name, or the path to a nested value as in instances.0.input."""
+
+
+class RowFiles(Record):
+    """Files of rows in a fetched repository."""
+
+    folder: str
+    files: str
+    """A glob below `folder`."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """As in RowFile."""
+
+
+class LocalSource(Record):
+    """Rows on disk, of one language and split."""
+
+    local: RowFile
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.local.path
+
+
+class HubSource(Record):
+    """Rows of one language and split in what was fetched from the Hub."""
+
+    hub: RowFiles
+
+    @property
+    def path(self) -> str:
+        """The folder that is fetched."""
+        return self.hub.folder
+
+
+class EmbeddedSource(Record):
+    """Rows that the embedded world generates."""
+
+    embedded: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def path(self) -> None:
+        """No file."""
+        return None
+
+
+# The rows of one language and split, with all templates filled; `params` gives {"local": ...}, {"hub": ...} or
+# {"embedded": {}}.
+RowSource = LocalSource | HubSource | EmbeddedSource
+
+
+def row_source(params: Mapping | None) -> RowSource | None:
+    """Return the record whose `params` these are; None for None."""
+    return TypeAdapter(RowSource | None).validate_python(params)
+
+
+def repository_folder(kind: str, repository: str, revision: str) -> str:
+    """Return the name of the folder of a Hub repository; `kind` is "model" or "dataset".
+
+    >>> repository_folder("dataset", "facebook/xnli", "b8dd5d7")
+    'datasets--facebook--xnli--b8dd5d7'
+    """
     return f"{kind}s--{repository.replace('/', '--')}--{revision}"
+
+
+def resolve(
+    source: StatedSource, language: LanguageIdentity, folders: RowFolders, split: Split | None = None
+) -> RowSource | None:
+    """Return the rows of a source in one language and split; None if the source has no such split.
+
+    Templates may name code, name, iso639_1 and script of the language, {data}, {split} (the source's own name of the
+    split) and {key} (its own name of the language, where `languages` maps codes to names).
+    """
+    splits = getattr(source, "splits", task.Splits(test="test", dev="dev"))
+    name = getattr(splits, split) if split else None
+    if split and not name:
+        return None
+    if isinstance(source, task.EmbeddedRows):
+        return EmbeddedSource(embedded={})
+    languages = getattr(source, "languages", None)
+    key = {"key": languages.get(language.code)} if isinstance(languages, Mapping) else {}
+    values = {**language.params(), "data": folders.data, "split": name, **key}
+    columns = {"columns": source.columns} if "columns" in source.model_fields_set else {}
+    if isinstance(source, task.HubRows | dataset.HubFiles):
+        folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
+        return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **columns))
+    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns))
+
+
+def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[LanguageIdentity]) -> set[str]:
+    """Return the globs of the files that a source has in some languages, of all its splits."""
+    folders = RowFolders(data=None, fetched="")
+    splits: tuple[Split, ...] = ("test", "dev")
+    rows = [resolve(source, language, folders, split) for language in languages for split in splits]
+    return {place.hub.files for place in rows if isinstance(place, HubSource)}
 
 
 def _json_lines(path: Path) -> Iterator[dict]:
@@ -28,63 +145,46 @@ def _json_lines(path: Path) -> Iterator[dict]:
                 row = json.loads(line.decode("utf-8"))
             except UnicodeDecodeError:
                 raise SourceError(f"{path}: is not UTF-8 in line {number}; convert the file") from None
-            except (ValueError, RecursionError) as error:  # also for numbers without end, and brackets within brackets
+            except (ValueError, RecursionError) as error:  # also for endless numbers and deeply nested brackets
                 raise SourceError(f"{path}: line {number} is not JSON ({error}); mend or remove it") from None
             if not isinstance(row, dict):
                 raise SourceError(f"{path}: line {number} must be a JSON object, found {type(row).__name__}")
             yield row
 
 
-def _local(path: Path) -> list[dict]:
+def _read_file(path: Path) -> list[dict]:
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put it there, or change `path` of the local source that names it")
     if path.suffix in (".jsonl", ".json"):
         return list(_json_lines(path))
     if path.suffix == ".parquet":
-        import polars as pl
-
         return pl.read_parquet(path).to_dicts()
     raise SourceError(f"{path}: a local source must end in .jsonl or .parquet")
 
 
-def _hub(folder: Path, files: str) -> list[dict]:
-    found = sorted(folder.glob(files))
-    if not found:
+def _read_files(folder: Path, files: str) -> list[dict]:
+    paths = sorted(folder.glob(files))
+    if not paths:
         raise SourceError(f"{folder}: no file {files}; mend `files` of the hub source, or its `languages`")
-    return [row for path in found for row in _local(path)]
+    return [row for path in paths for row in _read_file(path)]
 
 
-def resolve(source: Mapping, language: Mapping, data: str | None = None, split: str | None = None) -> dict | None:
-    """Return a source for one language and split, its templates filled: `path` or `files`.
-
-    Of a hub source the dataset and its revision become `folder`, where the workflow has fetched it to. Templates may
-    name the columns code, name, iso639_1 and script of the language's row, {data}, the config's folder,
-    {split}, the source's own name of the split, and {key}, its own name of the language where `languages` maps codes to
-    names. `splits` maps "test" and "dev" to the source's names; None is returned for a split that it lacks. A source
-    without `splits` calls them test and dev.
-    """
-    ((kind, place),) = source.items()
-    names = place.get("splits", {"test": "test", "dev": "dev"})
-    if split and split not in names:
-        return None
-    keys = place.get("languages")
-    filled = {**language, "data": data, "split": names.get(split)}
-    if isinstance(keys, Mapping):
-        filled["key"] = keys.get(language["code"])
-    kept = {key: place[key] for key in ("path", "files", "columns") if key in place}
-    if kind == "hub":
-        kept["folder"] = f"{FETCHED}/{folder_of('dataset', place['dataset'], place['revision'])}"
-    return {kind: {key: value.format_map(filled) if key in ("path", "files") else value for key, value in kept.items()}}
-
-
-def _within(value: object, way: Sequence[str]) -> object:
-    """Return what a way of keys and places leads to; None where it leads nowhere."""
-    for step in way:
+def _nested(value: Any, keys: Sequence[str]) -> object:
+    """Return the value at a path of keys and list positions; None if there is none."""
+    for key in keys:
         if isinstance(value, list):
-            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+            value = value[int(key)] if key.isdecimal() and int(key) < len(value) else None
         else:
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def _rename(row: dict, columns: Mapping[str, str]) -> None:
+    for ours, theirs in columns.items():
+        if theirs in row:
+            row[ours] = row.pop(theirs)
+        elif (value := _nested(row, theirs.split("."))) is not None:
+            row[ours] = value
 
 
 def _check_text(where: str, text: str) -> None:
@@ -96,24 +196,19 @@ def _check_text(where: str, text: str) -> None:
         raise SourceError(f"{where} is no text: it holds half of a character; mend or remove the row") from None
 
 
-def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
-    """Read the rows of a resolved source.
+def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = ()) -> list[dict]:
+    """Read the rows of a source, columns under our names.
 
-    `source` is {"local": {"path"}} or {"hub": {"folder", "files"}}, a glob of Parquet or JSON lines in a fetched
-    repository; each with an optional "columns": {our name: its name, or the way to a value within it, as in
-    instances.0.input}. Every row has at least `fields`;
-    otherwise a SourceError names the file, the row and the missing column.
+    Raises SourceError, which names the file, the row and the column, for a row without one of `fields`, and for text
+    that is too long or no Unicode.
     """
-    ((kind, place),) = source.items()
-    name = place["path"] if kind == "local" else f"{place['folder']}/{place['files']}"
-    rows = _local(Path(name)) if kind == "local" else _hub(Path(place["folder"]), place["files"])
-    renamed = place.get("columns", {})
+    if isinstance(source, LocalSource):
+        name, columns, rows = source.path, source.local.columns, _read_file(Path(source.path))
+    else:
+        name, columns = f"{source.hub.folder}/{source.hub.files}", source.hub.columns
+        rows = _read_files(Path(source.hub.folder), source.hub.files)
     for number, row in enumerate(rows, start=1):
-        for ours, theirs in renamed.items():
-            if theirs in row:
-                row[ours] = row.pop(theirs)
-            elif (found := _within(row, theirs.split("."))) is not None:
-                row[ours] = found
+        _rename(row, columns)
         for field, value in row.items():
             if isinstance(value, str):
                 _check_text(f"{name}: row {number}: {field}", value)
@@ -124,3 +219,8 @@ def read_rows(source: dict, fields: Sequence[str] = ()) -> list[dict]:
                 "mend the row, or map the name under `columns` of its source"
             )
     return rows
+
+
+def local_rows(path: str | Path, fields: Sequence[str] = ()) -> list[dict]:
+    """Read the rows of one file, as `read_rows` does."""
+    return read_rows(LocalSource(local=RowFile(path=str(path))), fields)

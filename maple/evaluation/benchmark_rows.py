@@ -1,114 +1,163 @@
-"""A task's rows: from the embedded world, or from the real sets, mended where their publishers agree on the mistake."""
+"""The rows of a task in one language, from the embedded world or from a published set, repaired by other languages."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from maple.data.sources import SourceError, read_rows, resolve
+from maple.data.sources import (
+    EmbeddedSource,
+    HubSource,
+    LocalSource,
+    RowFolders,
+    RowSource,
+    SourceError,
+    Split,
+    StatedSource,
+    read_rows,
+    resolve,
+)
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.record import Record
+from maple.definitions.task import EmbeddedRows, Repair
+from maple.embedded.tasks import rows as embedded_rows
 
-# Rows of the embedded world to draw demonstrations from, and the seed that keeps them apart from the test rows.
+# Rows of the embedded world for demonstrations, and the seeds that keep them apart from the test rows.
 EMBEDDED_DEV = 50
 EMBEDDED_SEEDS = {"test": 0, "dev": 1}
 
 
-def places(
-    source: Mapping, identities: Mapping[str, Mapping], code: str, *, data: str | None, mend: Mapping | None, dev: bool
-) -> dict[str, dict]:
-    """Return where a task's rows in one language lie: {"test": {"source", "references"}}, with "dev" if asked for.
+class SplitRows(Record):
+    """Where the rows of one split lie."""
 
-    `source` is that of the task's file which the config chose, `identities` are the language table's rows by code,
-    `mend` is the task's `repair:` block, whose languages are the references; `data` fills {data}.
+    source: RowSource | None
+    """None if there are no such rows."""
+    references: list[LocalSource | HubSource]
+    """The same rows in the languages that repair them."""
+
+
+class RowPlaces(Record):
+    """Where a task's rows in one language lie."""
+
+    test: SplitRows
+    dev: SplitRows | None = None
+    """Rows for demonstrations; None if no prompt has any."""
+
+    def files(self) -> list[str]:
+        """Return the files and fetched folders, whose dates the workflow compares; dev files only if they exist."""
+        paths = []
+        for split in filter(None, (self.test, self.dev)):
+            sources = [source for source in (split.source, *split.references) if source]
+            paths += [source.path for source in sources if isinstance(source, HubSource)]
+            local = [source.path for source in sources if isinstance(source, LocalSource)]
+            if split is self.test or (local and Path(local[0]).is_file()):
+                paths += local
+        return list(dict.fromkeys(paths))
+
+
+class TaskRows(NamedTuple):
+    """A task's rows in one language."""
+
+    test: list[dict]
+    dev: list[dict]
+    """Rows for demonstrations."""
+
+
+def row_places(
+    source: StatedSource,
+    identities: Mapping[str, LanguageIdentity],
+    code: str,
+    folders: RowFolders,
+    *,
+    repair: Repair | None,
+    dev: bool,
+) -> RowPlaces:
+    """Return where a task's rows in one language lie.
+
+    `source` is one of the task's sources; the languages that repair the rows are the references; `dev` asks for rows
+    for demonstrations too.
     """
-    found = {}
-    for split in ("test", "dev") if dev else ("test",):
-        references = [] if mend is None or "embedded" in source else mend["from"]
-        among = [resolve(source, identities[other], data, split) for other in references if other != code]
-        own = resolve(source, identities[code], data, split)
-        # Demonstrations are never drawn from what is asked: a path without {split} names the same rows twice.
-        found[split] = {
-            "source": None if split == "dev" and "embedded" not in source and own == found["test"]["source"] else own,
-            "references": [reference for reference in among if reference],
-        }
-    return found
+    references = [] if repair is None or isinstance(source, EmbeddedRows) else repair.from_
 
+    def split_rows(split: Split) -> SplitRows:
+        resolved = [resolve(source, identities[other], folders, split) for other in references if other != code]
+        return SplitRows(
+            source=resolve(source, identities[code], folders, split),
+            references=[reference for reference in resolved if isinstance(reference, LocalSource | HubSource)],
+        )
 
-def files(found: Mapping[str, Mapping]) -> list[str]:
-    """Return the files of what `places` found, for the workflow to look at their dates; dev files if they are there.
-
-    Of rows of the Hub they are the folders that are fetched.
-    """
-    named = []
-    for split, place in found.items():
-        sources = [source for source in (place["source"], *place["references"]) if source]
-        named += [source["hub"]["folder"] for source in sources if "hub" in source]
-        paths = [source["local"]["path"] for source in sources if "local" in source]
-        if split == "test" or (paths and Path(paths[0]).is_file()):
-            named += paths
-    return list(dict.fromkeys(named))
+    test = split_rows("test")
+    if not dev:
+        return RowPlaces(test=test)
+    places = RowPlaces(test=test, dev=split_rows("dev"))
+    # A path without {split} names the test rows a second time; a prompt's demonstrations must not hold its own item.
+    if places.dev and not isinstance(source, EmbeddedRows) and places.dev.source == test.source:
+        return RowPlaces(test=test, dev=SplitRows(source=None, references=places.dev.references))
+    return places
 
 
 def task_rows(
-    task: str, *, source: Mapping | None, phrases: Mapping | None, items: int | None, split: str = "test"
+    task: str,
+    source: RowSource | None,
+    *,
+    phrases: Mapping[str, str] | None,
+    items: int | None,
+    split: Split = "test",
 ) -> list[dict]:
-    """Return a task's first `items` rows in one language (all when None); none for a split that the set lacks.
+    """Return the first `items` rows of a source (None: all); none for None, a split that the set lacks.
 
-    `source` is a resolved source, {"embedded": {}}, {"local": ...} or {"hub": ...}; `phrases` are the language's words
-    of the embedded world. Raises SourceError for a language that the embedded world lacks.
+    `phrases` are the language's sentences of the embedded world. Raises SourceError if they are missing for embedded
+    rows.
     """
     if source is None:
         return []
-    if "embedded" not in source:
+    if not isinstance(source, EmbeddedSource):
         return read_rows(source)[:items]
     if phrases is None:
         raise SourceError(f"{task}: config/phrases.yaml lacks the language; add its words, or take another task_source")
-    from maple.embedded.tasks import rows
+    assert items is not None, "refused while planning: embedded tasks have no end"
+    return embedded_rows(task, dict(phrases), items, EMBEDDED_SEEDS[split])
 
-    return rows(task, phrases, items, EMBEDDED_SEEDS[split])
 
-
-def dev_rows(task: str, *, source: Mapping | None, phrases: Mapping | None) -> list[dict]:
-    """Return the rows to draw demonstrations from; none where the set has no such split, or its file is not there."""
-    if source and "local" in source and not Path(source["local"]["path"]).is_file():
+def dev_rows(task: str, source: RowSource | None, *, phrases: Mapping[str, str] | None) -> list[dict]:
+    """Return the rows for demonstrations; none if the set has no such split, or its file does not exist."""
+    if isinstance(source, LocalSource) and not Path(source.path).is_file():
         return []
-    items = EMBEDDED_DEV if source and "embedded" in source else None
-    return task_rows(task, source=source, phrases=phrases, items=items, split="dev")
+    items = EMBEDDED_DEV if isinstance(source, EmbeddedSource) else None
+    return task_rows(task, source, phrases=phrases, items=items, split="dev")
 
 
-def repair(rows: Sequence[dict], references: Sequence[Sequence[Mapping]], field: str, by: str) -> list[dict]:
-    """Mend a field that a parallel set has wrong in some languages, from languages that have it right.
+def repair_rows(rows: Sequence[dict], references: Sequence[Sequence[Mapping]], repair: Repair) -> list[dict]:
+    """Repair a field that a parallel set has wrong in some languages, by a vote of languages that have it right.
 
-    `references` are those languages' rows; items are parallel by the field `by`. A row takes the value that most of
-    them have, keeps its own where they are divided evenly or lack the item, and says in `repaired` whether it changed.
+    `references` are those languages' rows. A row takes the value that most of them have; it keeps its own if there is
+    a tie, or if they lack the item. The column `repaired` is True if the value changed.
     """
     votes: dict[object, Counter] = {}
     for reference in references:
         for row in reference:
-            if row.get(field) is not None:
-                votes.setdefault(row.get(by), Counter())[row[field]] += 1
-    mended = []
+            if row.get(repair.field) is not None:
+                votes.setdefault(row.get(repair.by), Counter())[row[repair.field]] += 1
+    result = []
     for row in rows:
-        value = row.get(field)
-        ranked = votes.get(row.get(by), Counter()).most_common(2)
-        if ranked and (len(ranked) == 1 or ranked[0][1] > ranked[1][1]):
-            value = ranked[0][0]
-        mended.append({**row, field: value, "repaired": value != row.get(field)})
-    return mended
+        value = row.get(repair.field)
+        ranking = votes.get(row.get(repair.by), Counter()).most_common(2)
+        if ranking and (len(ranking) == 1 or ranking[0][1] > ranking[1][1]):
+            value = ranking[0][0]
+        result.append({**row, repair.field: value, "repaired": value != row.get(repair.field)})
+    return result
+
+
+def _with_repair(rows: list[dict], place: SplitRows | None, repair: Repair | None) -> list[dict]:
+    if repair is None or place is None or not rows or not place.references:
+        return rows
+    return repair_rows(rows, [read_rows(source) for source in place.references], repair)
 
 
 def read_task(
-    task: str, *, places: Mapping[str, Mapping], mend: Mapping | None, phrases: Mapping | None, items: int | None
-) -> dict[str, list[dict]]:
-    """Return the rows of a task in one language: {"test": rows, "dev": rows to draw demonstrations from}.
-
-    `places` has for each of the two {"source": a resolved source or None, "references": resolved sources}; `mend` is
-    the `repair:` block of the task's definition, {"field", "by", "from"}.
-    """
-    read = {
-        "test": task_rows(task, source=places["test"]["source"], phrases=phrases, items=items),
-        "dev": dev_rows(task, source=places["dev"]["source"], phrases=phrases) if "dev" in places else [],
-    }
-    for split, rows in read.items():
-        if mend and rows and (sources := places[split]["references"]):
-            references = [read_rows(source) for source in sources]
-            read[split] = repair(rows, references, field=mend["field"], by=mend["by"])
-    return read
+    task: str, places: RowPlaces, *, repair: Repair | None, phrases: Mapping[str, str] | None, items: int | None
+) -> TaskRows:
+    """Return the rows of a task in one language, the first `items` test rows (None: all), repaired by `repair`."""
+    test = task_rows(task, places.test.source, phrases=phrases, items=items)
+    dev = dev_rows(task, places.dev.source, phrases=phrases) if places.dev else []
+    return TaskRows(_with_repair(test, places.test, repair), _with_repair(dev, places.dev, repair))

@@ -1,4 +1,4 @@
-"""Clusters: which items of a task stand on the same text, so that an answer to one tells of the others."""
+"""Clusters: the items of a task that share a text, so that their errors are not independent."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -7,29 +7,30 @@ from pathlib import Path
 import polars as pl
 from jinja2 import TemplateError
 
+from maple.definitions.task import Clustering
 from maple.evaluation.prompts import ENVIRONMENT
 
 CLUSTER_SCHEMA = dict.fromkeys(("task", "language", "item", "cluster"), pl.String)
 
 
-def cluster_items(task: Mapping, rows: Iterable[Mapping], name: str, code: str) -> pl.DataFrame:
-    """Return the cluster of each item of a task in one language: a digest of the text in the field `cluster`.
+def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str, language: str) -> pl.DataFrame:
+    """Return the cluster of each item of a task in one language: a digest of the text that the items share.
 
-    `task` is {"item", "cluster"} of the definition, as in maple.evaluation.prompts.render; `rows` are those that are
-    asked about. Columns: CLUSTER_SCHEMA. A row without the text or without an item is left out: it cannot be asked.
+    `rows` are the test rows. Columns: CLUSTER_SCHEMA. A row without the text or without an item has no cluster: it
+    becomes no prompt.
     """
-    item_of = ENVIRONMENT.compile_expression(task["item"], undefined_to_none=False)
-    found = []
+    item_of = ENVIRONMENT.compile_expression(clustering.item, undefined_to_none=False)
+    clusters = []
     for number, row in enumerate(rows):
-        if row.get(task["cluster"]) is None:
+        if row.get(clustering.cluster) is None:
             continue
         try:
             item = str(item_of(**{"number": number, **row}))
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError):
             continue
-        text = str(row[task["cluster"]]).strip().encode(errors="replace")
-        found.append((name, code, item, blake2b(text, digest_size=8).hexdigest()))
-    return pl.DataFrame(found, CLUSTER_SCHEMA, orient="row").unique("item", keep="first", maintain_order=True)
+        text = str(row[clustering.cluster]).strip().encode(errors="replace")
+        clusters.append((task, language, item, blake2b(text, digest_size=8).hexdigest()))
+    return pl.DataFrame(clusters, CLUSTER_SCHEMA, orient="row").unique("item", keep="first", maintain_order=True)
 
 
 def read_clusters(paths: Iterable[str | Path]) -> pl.DataFrame:
@@ -37,22 +38,22 @@ def read_clusters(paths: Iterable[str | Path]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=CLUSTER_SCHEMA), *map(pl.read_parquet, paths)])
 
 
-def joined(items: pl.DataFrame, clusters: pl.DataFrame) -> pl.Series:
-    """Return the number of each item's cluster, the smallest of its items' numbers.
+def cluster_numbers(items: pl.DataFrame, clusters: pl.DataFrame) -> pl.Series:
+    """Return the number of each item's cluster: the smallest number of its items.
 
-    `items` has task, language, item and number, which all translations of an item share; `clusters` is CLUSTER_SCHEMA,
-    and what it lacks stands alone. Items are in one cluster where they stand on the same text in any language: so it is
-    the same in all languages, also where a text is cut longer in one of them than in another.
+    `items` has the columns task, language, item and number, the same for all translations of an item; `clusters` is
+    CLUSTER_SCHEMA, and an item that it lacks is a cluster of its own. Two items are in one cluster if they share a text
+    in any language. So the clusters are the same in all languages, even if a text is cut longer in one than in another.
     """
     frame = items.join(clusters, on=["task", "language", "item"], how="left", maintain_order="left").with_columns(
-        cluster=pl.coalesce("cluster", "item"), found=pl.col("number")
+        cluster=pl.coalesce("cluster", "item"), smallest=pl.col("number")
     )
     if clusters.is_empty():
         return frame["number"]
     while True:
-        smallest = frame.with_columns(pl.min("found").over("task", "language", "cluster")).with_columns(
-            pl.min("found").over("task", "number")
+        spread = frame.with_columns(pl.min("smallest").over("task", "language", "cluster")).with_columns(
+            pl.min("smallest").over("task", "number")
         )
-        if smallest["found"].equals(frame["found"]):
-            return frame["found"]
-        frame = smallest
+        if spread["smallest"].equals(frame["smallest"]):
+            return frame["smallest"]
+        frame = spread

@@ -1,14 +1,18 @@
-"""Benchmarks: rows of a task in one language become prompts with their gold answers."""
+"""Rows of a benchmark in one language become prompts with their gold answers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
+from jinja2.environment import TemplateExpression
 from jinja2.sandbox import SandboxedEnvironment
 
+from maple.definitions.language import Language
+from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.models.encoding import evaluation_prompt
 from maple.text.words import words as words_of
 
@@ -29,174 +33,215 @@ PROMPT_SCHEMA = {
     "repaired": pl.Boolean,
     "fault": pl.String,
 }
-# What a template may call the table's words: those of the language that the prompt is in, of the text's own language,
-# and of English.
+# The names under which a template reaches words of the language table: those of the language that the prompt instructs
+# in, of the text's own language, and of English.
 VOICES = ("words", "own", "english")
+# The words of each voice, by column of the language table.
+Words = Mapping[str, Mapping[str, str]]
 
 
 class TaskError(ValueError):
-    """Rows of which no prompt can be made; the message names task, language, row and reason."""
+    """No row of a task becomes a prompt; the message names task, language, row and reason."""
 
 
-class _Fault(Exception):
-    """Why one row makes no prompt."""
+class RowFault(Exception):
+    """Why one row becomes no prompt."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A row as a prompt with its gold answers."""
+
+    item: str
+    prompt: str = ""
+    targets: tuple[str, ...] = ()
+    """The gold label, or all gold answers."""
+    labels: tuple[str, ...] = ()
+    verbalizers: tuple[tuple[str, ...], ...] = ()
+    """For each label, the forms that count as it."""
+
+    @property
+    def gold_answer(self) -> str:
+        """The answer of a demonstration: the gold label's first form, or the first gold answer."""
+        return self.verbalizers[self.labels.index(self.targets[0])][0] if self.labels else self.targets[0]
+
+    def columns(self) -> dict:
+        """Return the columns of PROMPT_SCHEMA that hold it."""
+        return {
+            "item": self.item,
+            "prompt": self.prompt,
+            "targets": list(self.targets),
+            "labels": list(self.labels),
+            "verbalizers": list(map(list, self.verbalizers)),
+        }
 
 
 @cache
-def words_named(*templates: str, voice: str = "words") -> frozenset[str]:
-    """Return the columns of the language table that Jinja templates or expressions name as `words.NAME`.
+def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
+    """Return the columns of the language table that Jinja templates reach by a voice, as in `words.NAME`.
 
-    `voice` is one of VOICES.
+    >>> sorted(word_names("{{ words.cause }} {{ own.effect }}", "{{ words.true }}"))
+    ['cause', 'true']
     """
-    named = set()
+    names = set()
     for template in templates:
         for node in ENVIRONMENT.parse(template).find_all(nodes.Getattr):
             if isinstance(node.node, nodes.Name) and node.node.name == voice:
-                named.add(node.attr)
-    return frozenset(named)
+                names.add(node.attr)
+    return frozenset(names)
 
 
-def worded(task: Mapping) -> list[str]:
-    """Return the templates of a task that may name words: the prompt and the verbalizers."""
-    return [task["prompt"], *(form for forms in task.get("choices", {}).values() for form in forms)]
+def word_templates(task: PromptSpec | Task) -> list[str]:
+    """Return the templates of a task that may use words: the prompt and the verbalizers."""
+    return [task.prompt, *(form for forms in task.choices.values() for form in forms)]
 
 
-def task_words(task: Mapping, own: Mapping, english: Mapping, prompt_language: str) -> dict[str, dict[str, str]]:
-    """Return the words that a task's file names, and no other, for each of VOICES.
+def task_words(
+    task: PromptSpec | Task, own: Language, english: Language, prompt_language: str
+) -> dict[str, dict[str, str]]:
+    """Return for each of VOICES the words that a task's templates use, and no others.
 
-    `own` and `english` are rows of the language table; `prompt_language` says which of the two instructs: "own" or
-    "english".
+    `prompt_language` is the language that prompts instruct in: "own" or "english".
     """
-    rows = {"words": english if prompt_language == "english" else own, "own": own, "english": english}
+    rows = {"own": own.params(), "english": english.params()}
+    rows["words"] = rows[prompt_language]
+    templates = word_templates(task)
     return {
-        voice: {word: rows[voice][word] for word in sorted(words_named(*worded(task), voice=voice))} for voice in VOICES
+        voice: {word: rows[voice][word] for word in sorted(word_names(*templates, voice=voice))} for voice in VOICES
     }
 
 
 @cache
-def _template(source: str):
+def _template(source: str) -> Template:
     return ENVIRONMENT.from_string(source)
 
 
 @cache
-def _expression(source: str):
+def _expression(source: str) -> TemplateExpression:
     return ENVIRONMENT.compile_expression(source, undefined_to_none=False)
 
 
-def _rendered(task: Mapping, row: Mapping, words: Mapping[str, Mapping], number: int) -> dict:
-    """Return one row's item, prompt, targets, labels and verbalizers; raise _Fault where that cannot be."""
-    if lacking := [field for field in task["fields"] if row.get(field) is None]:
-        raise _Fault(f"no {', '.join(lacking)}")
-    row = {"number": number, **row}
-    try:
-        gold = _expression(task["targets"])(**row)
-        golds = [target for target in (gold if isinstance(gold, list) else [gold]) if target is not None]
-        if not all(isinstance(target, str | int | float) for target in golds):
-            raise _Fault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
-        targets = [str(target) for target in golds if str(target).strip()]
-        item = str(_expression(task["item"])(**row))
-        text = _template(task["prompt"]).render(**row, **words)
-        choices = {
-            label: list(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
-            for label, forms in task.get("choices", {}).items()
-        }
-        "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
-    except UnicodeEncodeError:
-        raise _Fault("half of a character (a lone surrogate)") from None
-    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        raise _Fault(str(error)) from None
-    if not targets:
-        raise _Fault("no gold answer")
-    if choices and targets[0] not in choices:
-        raise _Fault(f"gold {targets[0]!r} is none of {', '.join(choices)}")
-    if any(not forms[0].strip() for forms in choices.values()):
-        raise _Fault("a choice without text")
+def _gold_answers(spec: PromptSpec, row: Mapping) -> tuple[str, ...]:
+    gold = _expression(spec.targets)(**row)
+    answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
+    if not all(isinstance(answer, str | int | float) for answer in answers):
+        raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
+    return tuple(str(answer) for answer in answers if str(answer).strip())
+
+
+def _choices(spec: PromptSpec, row: Mapping, words: Words) -> dict[str, tuple[str, ...]]:
     return {
-        "item": item,
-        "prompt": evaluation_prompt(text),
-        "targets": targets,
-        "labels": list(choices),
-        "verbalizers": list(choices.values()),
+        label: tuple(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
+        for label, forms in spec.choices.items()
     }
 
 
-def _gold_answer(row: Mapping) -> str:
-    """Return what a model should have written: the gold label's first form, or the first gold answer."""
-    return row["verbalizers"][row["labels"].index(row["targets"][0])][0] if row["labels"] else row["targets"][0]
+def render_row(spec: PromptSpec, row: Mapping, words: Words, number: int) -> Rendering:
+    """Return one row as a prompt; `number` is its position. Raises RowFault if it becomes none."""
+    if missing := [field for field in spec.fields if row.get(field) is None]:
+        raise RowFault(f"no {', '.join(missing)}")
+    row = {"number": number, **row}
+    try:
+        targets = _gold_answers(spec, row)
+        item = str(_expression(spec.item)(**row))
+        text = _template(spec.prompt).render(**row, **words)
+        choices = _choices(spec, row, words)
+        "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
+    except UnicodeEncodeError:
+        raise RowFault("half of a character (a lone surrogate)") from None
+    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise RowFault(str(error)) from None
+    if not targets:
+        raise RowFault("no gold answer")
+    if choices and targets[0] not in choices:
+        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}")
+    if any(not forms[0].strip() for forms in choices.values()):
+        raise RowFault("a choice without text")
+    return Rendering(item, evaluation_prompt(text), targets, tuple(choices), tuple(choices.values()))
 
 
 def _demonstrations(
-    task: Mapping, name: str, dev: Iterable[Mapping], words: Mapping[str, Mapping], shots: int, seed: int, taken: set
+    spec: PromptSpec, task: str, dev: Iterable[Mapping], words: Words, *, shots: int, seed: int, prompts: set[str]
 ) -> list[str]:
-    drawn = {}
+    """Sample `shots` rows of `dev` as prompts with their answers; `prompts` are those of the test rows."""
+    demonstrations = {}
     for number, row in enumerate(dev):
         try:
-            made = _rendered(task, row, words, number)
-        except _Fault:
+            rendering = render_row(spec, row, words, number)
+        except RowFault:
             continue
-        if made["prompt"] not in taken:  # an item is never shown its own answer
-            # The draw looks at the item alone: the same items demonstrate in every language of a parallel set.
-            digest = blake2b(f"{seed} {name} {made['item']}".encode()).digest()
-            drawn[digest] = f"{made['prompt']}{_gold_answer(made)}\n\n"
-    return [drawn[digest] for digest in sorted(drawn)[:shots]]
+        if rendering.prompt not in prompts:  # else a prompt could show the answer to its own item
+            # The key depends on the item alone: a parallel set has the same demonstrations in every language.
+            key = blake2b(f"{seed} {task} {rendering.item}".encode()).digest()
+            demonstrations[key] = f"{rendering.prompt}{rendering.gold_answer}\n\n"
+    return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
+
+
+def _render_all(
+    spec: PromptSpec, rows: Iterable[Mapping], words: Words
+) -> Iterator[tuple[Mapping, Rendering, str | None]]:
+    """Yield each row, its rendering and its fault (None for none); an item's second row is a fault."""
+    items = set()
+    for number, row in enumerate(rows):
+        try:
+            rendering = render_row(spec, row, words, number)
+            if rendering.item in items:
+                raise RowFault("its item stands there twice")
+            items.add(rendering.item)
+        except RowFault as fault:
+            yield row, Rendering(f"row {number + 1}"), str(fault)
+        else:
+            yield row, rendering, None
 
 
 def render(
-    task: Mapping,
-    name: str,
-    rows: Iterable[Mapping],
-    code: str,
-    words: Mapping[str, Mapping],
+    spec: PromptSpec,
+    settings: TaskSettings,
     *,
+    task: str,
+    language: str,
+    rows: Iterable[Mapping],
+    words: Words,
     dev: Iterable[Mapping] = (),
-    shots: int = 0,
     seed: int = 0,
-    answers: Sequence[str] = ("generate",),
 ) -> pl.DataFrame:
     """Render the rows of one task in one language.
 
-    `task` is a definition of config/tasks/: `prompt` a Jinja template over the row's fields and the words of VOICES;
-    `item` (a stable id, parallel over languages) and `targets` (the gold label, or all gold answers) Jinja expressions
-    over the row, which may also name `number`, its place from 0; `choices` {label: accepted forms, templates too, of
-    which the first is ranked}; `fields` what a row must have. `shots` rows of `dev` are drawn by `seed` as
-    demonstrations, each framed with its answer; there are fewer where `dev` has fewer. `answers` are the ways in which
-    a model is asked, "generate" and "rank".
+    In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
+    in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
+    demonstrations are rows of `dev`, sampled by `seed`; there are fewer than `settings.shots` if `dev` has fewer.
 
-    Returns the columns of PROMPT_SCHEMA, `words` being their number in the prompt. A row without prompt or gold, with a
-    label outside the set, or of an item that was there before keeps its place, with `fault` saying why; such a row is
-    counted and never asked. A TaskError says so when no row is left.
+    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt. A row that becomes no prompt
+    keeps its position, and `fault` says why: it lacks a prompt or a gold answer, its label is none of the choices, or
+    its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty.
     """
-    prompts, seen = [], set()
-    empty = {"prompt": "", "targets": [], "labels": [], "verbalizers": []}
-    for number, row in enumerate(rows):
-        made, fault = {**empty, "item": f"row {number + 1}"}, None
-        try:
-            made = _rendered(task, row, words, number)
-            if made["item"] in seen:
-                raise _Fault("its item stands there twice")
-            seen.add(made["item"])
-        except _Fault as reason:
-            made, fault = {**empty, "item": f"row {number + 1}"}, str(reason)
-        length = len(words_of(made["prompt"], code))
-        prompts.append({**made, "words": length, "repaired": row.get("repaired") is True, "fault": fault})
-    if prompts and not seen:
+    prompts, faults = [], 0
+    for row, rendering, fault in _render_all(spec, rows, words):
+        faults += fault is not None
+        length = len(words_of(rendering.prompt, language))
+        repaired = row.get("repaired") is True
+        prompts.append({**rendering.columns(), "words": length, "repaired": repaired, "fault": fault})
+    if prompts and faults == len(prompts):
         raise TaskError(
-            f"{name}, {code}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
-            f"mend the rows, or config/tasks/{name}.yaml"
+            f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
+            f"mend the rows, or config/tasks/{task}.yaml"
         )
-    taken = {made["prompt"] for made in prompts}
+    demonstrations = []
+    if settings.shots:
+        texts = {prompt["prompt"] for prompt in prompts}
+        demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
     common = {
-        "task": name,
-        "language": code,
-        "demonstrations": _demonstrations(task, name, dev, words, shots, seed, taken) if shots else [],
-        "answers": list(answers),
-        "max_new_tokens": task["max_new_tokens"],
+        "task": task,
+        "language": language,
+        "demonstrations": demonstrations,
+        "answers": list(settings.answers),
+        "max_new_tokens": spec.max_new_tokens,
     }
-    return pl.DataFrame([{**made, **common} for made in prompts], schema=PROMPT_SCHEMA)
+    return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=PROMPT_SCHEMA)
 
 
 def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
-    """Count what was wrong with the rows of benchmarks, from files that the rule `render_prompts` wrote.
+    """Count the faulty and repaired rows of benchmarks, from files that the rule `render_prompts` wrote.
 
     Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once).
     """

@@ -1,10 +1,13 @@
-"""Scoring: what a completion answers, and how good each answer is."""
+"""Scoring: the answer of each completion, and its value by each metric."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 import regex
 
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.metrics.registry import METRICS
 from maple.text.identification import in_language, script_share
@@ -30,53 +33,70 @@ SCORE_SCHEMA = {
     "shots": pl.Int32,
     "shots_dropped": pl.Int32,
 }
-# What a ranking of the choices is scored by: the likeliest choice, and the likeliest by its UTF-8 bytes.
+# Metrics of ranked choices: the choice with the highest log-likelihood, in all or per UTF-8 byte.
 RANK_METRICS = {"rank_accuracy": lambda form: 1, "rank_accuracy_per_byte": lambda form: len(form.encode())}
-# A completion is in the wrong script when fewer of its letters than this are of the language's.
-LEAST_SCRIPT_SHARE = 0.5
+# With a smaller share of letters in the language's script, a completion counts as in the wrong script.
+MIN_SCRIPT_SHARE = 0.5
 
 
 class ScoringError(ValueError):
     """Completions that cannot be scored; the message names the task or the metric."""
 
 
-def ranked_label(row: Mapping, weight: Callable[[str], int]) -> str:
-    """Return the likeliest of a row's labels, its log-likelihood divided by `weight` of its form; the first of equals.
+@dataclass(frozen=True)
+class Score:
+    """The value of one answer by one metric."""
 
-    `row` has labels, verbalizers (of which the first of each label was ranked) and log_likelihoods.
+    metric: str
+    value: float
+    """From 0 to 1."""
+    parsed: bool
+    """False: the completion holds no answer."""
+    prediction: str
+    """The answer: a label, a text, or the line that could not be parsed as a label."""
+
+
+def likeliest_label(row: Mapping, weight: Callable[[str], int]) -> str:
+    """Return the label with the highest log-likelihood divided by `weight` of its form; of equals, the first.
+
+    `row` has labels, verbalizers (the first one of each label was ranked) and log_likelihoods.
     """
-    forms = [spellings[0] for spellings in row["verbalizers"]]
+    forms = [forms[0] for forms in row["verbalizers"]]
     scores = [score / weight(form) for score, form in zip(row["log_likelihoods"], forms, strict=True)]
     return row["labels"][scores.index(max(scores))]
 
 
-def _foreign(row: Mapping, prediction: str, language: Mapping) -> tuple[bool | None, bool | None]:
-    """Return whether an answer is in the wrong language and in the wrong script; None where that cannot be said.
+def _wrong_language(row: Mapping, prediction: str, language: LanguageIdentity) -> tuple[bool | None, bool | None]:
+    """Return True if an answer is in the wrong language, and True if in the wrong script; None if unknown.
 
-    It is said only where a right answer is in the language and its script itself, as far as that can be said: a name in
-    Latin letters, or the letter of a choice, is right in any language, and names alone look like many.
+    Both are unknown unless the right answers are in the script themselves, and the language is unknown if a right
+    answer seems to be in another one: a name in Latin letters, or the letter of a choice, is right in any language.
     """
-    right = [spellings[0] for spellings in row["verbalizers"]] or row["targets"]
-    script = language["script"]
+    right = [forms[0] for forms in row["verbalizers"]] or row["targets"]
+    script = language.script
     if not regex.search(r"\p{L}", prediction) or not all(
-        regex.search(r"\p{L}", text) and script_share(text, script) >= LEAST_SCRIPT_SHARE for text in right
+        regex.search(r"\p{L}", text) and script_share(text, script) >= MIN_SCRIPT_SHARE for text in right
     ):
         return None, None
-    spoken = in_language(prediction, language["iso639_1"])
-    if spoken is False and any(in_language(text, language["iso639_1"]) is False for text in right):
-        spoken = None
-    return None if spoken is None else not spoken, script_share(prediction, script) < LEAST_SCRIPT_SHARE
+    same_language = in_language(prediction, language.iso639_1)
+    if same_language is False and any(in_language(text, language.iso639_1) is False for text in right):
+        same_language = None
+    return None if same_language is None else not same_language, script_share(prediction, script) < MIN_SCRIPT_SHARE
 
 
-def _answers(row: Mapping, metrics: Sequence[str]) -> Iterator[tuple[str, float, bool, str]]:
-    """Yield metric, value, whether the answer was parsed, and the answer."""
+def _rank_scores(row: Mapping) -> Iterator[Score]:
+    for metric, weight in RANK_METRICS.items():
+        if row["log_likelihoods"]:
+            label = likeliest_label(row, weight)
+            yield Score(metric, float(label in row["targets"]), True, label)
+        else:  # the prompt was too long
+            yield Score(metric, 0.0, False, "")
+
+
+def _scores(row: Mapping, metrics: Sequence[str]) -> Iterator[Score]:
+    """Yield the scores of one completion."""
     if row["answer"] == "rank":
-        for metric, weight in RANK_METRICS.items():
-            if not row["log_likelihoods"]:  # the prompt was too long
-                yield metric, 0.0, False, ""
-                continue
-            label = ranked_label(row, weight)
-            yield metric, float(label in row["targets"]), True, label
+        yield from _rank_scores(row)
         return
     prediction = parse_answer(row["completion"])
     parsed = prediction != ""
@@ -86,46 +106,35 @@ def _answers(row: Mapping, metrics: Sequence[str]) -> Iterator[tuple[str, float,
     for metric in metrics:
         if metric not in METRICS:
             raise ScoringError(f"task {row['task']!r}: no metric {metric!r}; write one of {', '.join(METRICS)}")
-        yield (
-            metric,
-            METRICS[metric](prediction, row["targets"], row["language"]) if parsed else 0.0,
-            parsed,
-            prediction,
-        )
+        value = METRICS[metric](prediction, row["targets"], row["language"]) if parsed else 0.0
+        yield Score(metric, value, parsed, prediction)
 
 
 def score_items(
-    generations: pl.DataFrame, tasks: Mapping[str, Sequence[str]], run: Mapping, language: Mapping
+    generations: pl.DataFrame, tasks: Mapping[str, Sequence[str]], run: RunKey, language: LanguageIdentity
 ) -> pl.DataFrame:
-    """Score one run's completions in one language, one row an item and metric (SCORE_SCHEMA; values from 0 to 1).
+    """Score one run's completions in one language.
 
-    `generations` has the columns of maple.evaluation.generation's outputs, `tasks` the metrics of each task for what is
-    generated, `run` is {"model", "dataset", "method", "seed"}, `language` has code, iso639_1 and script. A choice that
-    does not parse, an empty answer and a prompt that was too long score 0 with `parsed` false; their `prediction` is
-    the line that did not parse. What is ranked is scored by RANK_METRICS. Raises ScoringError for a task or metric that
-    is not known.
+    `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task for
+    generated answers, while ranked choices are scored by RANK_METRICS. Returns one row per item and metric
+    (SCORE_SCHEMA), values from 0 to 1. A choice that does not parse, an empty answer and a prompt that was too long
+    score 0 with `parsed` false. Raises ScoringError for an unknown task or metric.
     """
     rows = []
     for row in generations.iter_rows(named=True):
         if row["task"] not in tasks:
             raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
-        item_tokens = row["item_tokens"]  # null where only an endpoint could count them
-        generated = row["answer"] == "generate"
-        foreign = _foreign(row, parse_answer(row["completion"]), language) if generated else (None, None)
-        for metric, value, parsed, prediction in _answers(row, tasks[row["task"]]):
-            rows.append(
-                {
-                    **{key: run[key] for key in ("model", "dataset", "method", "seed")},
-                    **{key: row[key] for key in ("task", "language", "item", "finish_reason")},
-                    **{key: row[key] for key in ("prompt_tokens", "shots", "shots_dropped")},
-                    "metric": metric,
-                    "value": value,
-                    "parsed": parsed,
-                    "prediction": prediction,
-                    "wrong_language": foreign[0],
-                    "wrong_script": foreign[1],
-                    "completion_tokens": row["completion_tokens"],
-                    "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
-                }
-            )
+        item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
+        wrong_language, wrong_script = None, None
+        if row["answer"] == "generate":
+            wrong_language, wrong_script = _wrong_language(row, parse_answer(row["completion"]), language)
+        common = {
+            **{key: getattr(run, key) for key in ("model", "dataset", "method", "seed")},
+            **{key: row[key] for key in ("task", "language", "item", "finish_reason")},
+            **{key: row[key] for key in ("prompt_tokens", "completion_tokens", "shots", "shots_dropped")},
+            "wrong_language": wrong_language,
+            "wrong_script": wrong_script,
+            "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
+        }
+        rows += [{**common, **vars(score)} for score in _scores(row, tasks[row["task"]])]
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.data.contamination import GuardCard
 from maple.runtime.files import read_json
 from maple.text.segmentation import UNSPACED
 
@@ -89,7 +90,7 @@ def read_sets(
     it is not mixed; cost, the keys of COST; kept_rows and dropped_rows to read.
     """
     mixed = {card["dataset"]: card["languages"] for card in map(read_json, mixtures)}
-    found = {(Path(path).parent.name, Path(path).stem): read_json(path) for path in cleared}
+    found = {(Path(path).parent.name, Path(path).stem): GuardCard.read(path).tasks for path in cleared}
     sets = []
     for kept_path, dropped_path, card_path in zip(examples, dropped, cards, strict=True):
         dataset, code = Path(kept_path).parent.name, Path(kept_path).stem
@@ -113,7 +114,7 @@ def read_sets(
                 "dropped": {reason: rows for fault, reason, rows in by_reason if not fault},
                 "kept": kept.height,
                 "lengths": lengths(kept),
-                "overlapping": {task: of["overlapping"] for task, of in found.get((dataset, code), {}).items()},
+                "overlapping": {task: overlap.overlapping for task, overlap in found.get((dataset, code), {}).items()},
                 "mixture": None if mixture is None else {key: mixture.get(key, 0) for key in MIXTURE},
                 "cost": {key: card[key] for key in COST},
                 "kept_rows": draw(kept),

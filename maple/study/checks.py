@@ -88,7 +88,8 @@ def check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> Non
     """Refuse a task with a template, metric, field or word that is none."""
     from jinja2 import TemplateSyntaxError
 
-    from maple.evaluation.prompts import ENVIRONMENT, VOICES, worded, words_named
+    from maple.evaluation.prompts import ENVIRONMENT, VOICES, word_names, word_templates
+    from maple.definitions.task import Task
     from maple.metrics.registry import METRICS
 
     file = f"config/tasks/{name}.yaml"
@@ -113,7 +114,7 @@ def check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> Non
     if "rank" in config["answers"].get(name, []) and "choices" not in task:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
     columns = set(next(iter(table.values()), {}))
-    if unknown := set().union(*(words_named(*worded(task), voice=voice) for voice in VOICES)) - columns:
+    if unknown := set().union(*(word_names(*word_templates(Task(**task)), voice=voice) for voice in VOICES)) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
     for code in task.get("repair", {}).get("from", []):
         if code not in table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from maple.data.contamination import OVERLAP
+from maple.data.contamination import NGRAM_WORDS
 from maple.definitions.loading import DefinitionError, pick
 from maple.definitions.tables import PIVOT
 from maple.engines.openai_endpoint import DECIDES as OPENAI_DECIDES
@@ -34,7 +34,7 @@ DECIDES = {
 # Of these blocks `model` is a file of config/models/.
 LOCAL = ("vllm", "transformers", "translator")
 
-NOT_DECONTAMINATED = {"tasks": [], "words": OVERLAP}
+NOT_DECONTAMINATED = {"tasks": [], "words": NGRAM_WORDS}
 
 
 def _blocks(definition: dict) -> dict[str, str]:

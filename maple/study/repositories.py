@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from maple.data.hub import MODEL_FILES
-from maple.data.sources import folder_of, resolve
+from maple.data.sources import hub_files, repository_folder
+from maple.definitions.dataset import HubFiles
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.task import HubRows
 
 
 def hub_repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, Sequence[Mapping]]]) -> dict[str, dict]:
@@ -13,7 +16,7 @@ def hub_repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, S
     language more then fetches nothing.
     """
     found = {
-        folder_of("model", model["hub"], model["revision"]): {
+        repository_folder("model", model["hub"], model["revision"]): {
             "kind": "model",
             "id": model["hub"],
             "revision": model["revision"],
@@ -26,7 +29,8 @@ def hub_repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, S
         if "hub" not in source:
             continue
         pinned = {"kind": "dataset", "id": source["hub"]["dataset"], "revision": source["hub"]["revision"]}
-        known = found.setdefault(folder_of(*pinned.values()), {**pinned, "files": []})
-        resolved = [resolve(source, row, None, split) for row in languages for split in ("test", "dev")]
-        known["files"] = sorted({*known["files"], *(place["hub"]["files"] for place in resolved if place)})
+        known = found.setdefault(repository_folder(*pinned.values()), {**pinned, "files": []})
+        record = (HubRows if "languages" in source["hub"] else HubFiles)(**source["hub"])
+        files = hub_files(record, [LanguageIdentity(**language) for language in languages])
+        known["files"] = sorted({*known["files"], *files})
     return found

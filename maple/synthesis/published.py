@@ -3,7 +3,7 @@
 import polars as pl
 
 from maple.data.examples import raw_rows
-from maple.data.sources import SourceError, read_rows
+from maple.data.sources import HubSource, LocalSource, SourceError, read_rows, row_source
 
 
 def load(recipe: dict, language: dict) -> pl.DataFrame:
@@ -12,7 +12,8 @@ def load(recipe: dict, language: dict) -> pl.DataFrame:
     `recipe` is a resolved source of maple.data.sources, max_rows, and leave_out, ids of rows that are not wanted. A
     row's id is its own, else its number in the source. Raises SourceError for an id to leave out that no row has.
     """
-    source = {kind: place for kind, place in recipe.items() if kind in ("local", "hub")}
+    source = row_source({kind: place for kind, place in recipe.items() if kind in ("local", "hub")})
+    assert isinstance(source, LocalSource | HubSource)
     unwanted = set(recipe.get("leave_out", ()))
     rows = [
         {

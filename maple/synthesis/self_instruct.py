@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from maple.data.curation import curate
+from maple.data.curation import LanguageLimits, curate
 from maple.data.examples import raw_rows
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.tables import PIVOT
 from maple.synthesis.teachers import Request, Teacher, Unfinished
 
@@ -65,9 +66,9 @@ def seed_tasks(
         from maple.synthesis.embedded_teacher import seed_tasks as embedded
 
         return embedded(phrases[language["code"]])
-    from maple.data.sources import read_rows
+    from maple.data.sources import local_rows
 
-    rows = read_rows({"local": {"path": str(Path(where.format_map(language)))}}, fields)
+    rows = local_rows(Path(where.format_map(language)), fields)
     return [{field: row[field] or "" for field in fields} for row in rows]
 
 
@@ -142,6 +143,8 @@ def self_instruct(
         raise ValueError("self_instruct: tasks_per_request counts the demonstrations; write more than they are")
     print(f"{language['code']}: asked in {recipe['prompt']['language']}, {len(seeds)} seed tasks")
     values = {name: settings[name] for name in VALUES}
+    identity = LanguageIdentity(*(language[key] for key in ("code", "name", "iso639_1", "script")))
+    limits = LanguageLimits(**settings["curate"])
     prompt = recipe["prompt"]["text"].format(language=language["name"], **values)
     rng = random.Random(f"{seed} {language['code']}")
     common = {"language": language["code"], "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
@@ -164,7 +167,7 @@ def self_instruct(
                 {"id": f"{language['code']}-{request.id}-{number}", "parent": parent, **task}
                 for number, task in enumerate(_tasks(said, tasks))
             ]
-        passed, _ = curate(raw_rows(rows, **common), language, settings["curate"])
+        passed, _ = curate(raw_rows(rows, **common), identity, limits)
         kept = passed.to_dicts()
         if settings["max_rows"] and len(kept) >= settings["max_rows"]:
             break

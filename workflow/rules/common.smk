@@ -6,14 +6,17 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from maple.evaluation import benchmark_rows
+from maple.evaluation.benchmark_rows import row_places
 from maple.data.curation import limits_in
 from maple.definitions.loading import DefinitionError
 from maple.definitions.run import BASELINE, run_path
-from maple.definitions.tables import PIVOT
+from maple.definitions.dataset import CurationLimits, LoadSettings
+from maple.definitions.language import ENGLISH, Language, LanguageIdentity
+from maple.definitions.task import PromptSpec, TaskSources
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.synthesis.self_instruct import prompt_in
-from maple.data.sources import FETCHED, folder_of, resolve
+from maple.data.contamination import BenchmarkTexts
+from maple.data.sources import RowFolders, repository_folder, resolve
 from maple.study.study import read_study
 from maple.evaluation.prompts import task_words
 from maple.synthesis.teachers import modules
@@ -26,10 +29,16 @@ gc.set_threshold(100_000)
 ROOT = Path(workflow.basedir)
 RUN = run_path({key: f"{{{key}}}" for key in ("model", "dataset", "method", "seed")})
 
+# Where the fetched repositories of the Hub lie.
+FETCHED = "results/hub"
+FOLDERS = RowFolders(data=config.get("data"), fetched=FETCHED)
+
 try:
     STUDY = read_study(config, ROOT / "config", ROOT / "workflow" / "schemas")
 except DefinitionError as error:
     raise WorkflowError(str(error)) from None
+
+IDENTITIES = {code: LanguageIdentity(**identity) for code, identity in STUDY.identities.items()}
 
 # For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
@@ -66,20 +75,21 @@ def for_runs(path, runs=STUDY.runs):
     return [path.replace("{run}", run_path(run)) for run in runs]
 
 
-def local_file(source):
-    """The file, or fetched folder, of a resolved source, for a rule to look at its date; none of rows made here."""
-    return source["local"]["path"] if "local" in source else source["hub"]["folder"] if "hub" in source else []
+def rows_path(source):
+    """The file, or fetched folder, of rows, whose date a rule compares; none of embedded rows."""
+    return source.path or []
 
 
 def fetched_model(wildcards):
     """The fetched repository of a model of the Hub; none of a model that is built."""
     definition = STUDY.models[wildcards.model]
-    return f"{FETCHED}/{folder_of('model', definition['hub'], definition['revision'])}" if "hub" in definition else []
+    return f"{FETCHED}/{repository_folder('model', definition['hub'], definition['revision'])}" if "hub" in definition else []
 
 
 def limits_of(wildcards):
     """The limits of a dataset's curation, spelt out for the language."""
-    return limits_in(STUDY.limits[wildcards.dataset], wildcards.language, STUDY.refusals, STUDY.unservable)
+    limits = CurationLimits(**STUDY.limits[wildcards.dataset])
+    return limits_in(limits, wildcards.language, STUDY.refusals, STUDY.unservable).params()
 
 
 def recipe_of(wildcards):
@@ -90,26 +100,32 @@ def recipe_of(wildcards):
         return {**recipe, "limits": limits_of(wildcards), "prompt": prompt}
     if recipe["recipe"] != "load":
         return recipe
-    source = {kind: place for kind, place in recipe["load"].items() if kind in ("local", "hub")}
-    found = resolve(source, STUDY.identities[wildcards.language], config["data"])
-    return {**recipe, "load": {**recipe["load"], **found}}
+    return {**recipe, "load": {**recipe["load"], **source_of_load(wildcards).params()}}
+
+
+def source_of_load(wildcards):
+    """The rows that the recipe `load` reads."""
+    load = LoadSettings(**STUDY.recipes[wildcards.dataset]["load"])
+    return resolve(load.local or load.hub, IDENTITIES[wildcards.language], FOLDERS)
 
 
 def loaded_rows(wildcards):
     """The file that the recipe `load` reads."""
-    path = STUDY.recipes[wildcards.dataset].get("load", {}).get("local", {}).get("path", "")
+    if "load" not in STUDY.recipes[wildcards.dataset]:
+        return []
+    path = STUDY.recipes[wildcards.dataset]["load"].get("local", {}).get("path", "")
     if config["data"] is None and "{data}" in path:  # only here: a forecast needs no rows
         raise WorkflowError(
             f"config: data: write the folder in which the local rows lie; config/datasets/{wildcards.dataset}.yaml reads "
             f"{path}"
         )
-    return local_file(recipe_of(wildcards).get("load", {}))
+    return rows_path(source_of_load(wildcards))
 
 
 def english_examples(wildcards):
     """The curated English examples that the recipe `translate_respond` translates."""
     source = STUDY.recipes[wildcards.dataset].get("translate_respond", {}).get("instructions")
-    return f"results/examples/{source}/{PIVOT}.parquet" if source else []
+    return f"results/examples/{source}/{ENGLISH}.parquet" if source else []
 
 
 def seed_examples(wildcards):
@@ -123,7 +139,7 @@ def teacher_phrases(wildcards):
     recipe = STUDY.recipes[wildcards.dataset]
     if "embedded" not in (recipe.get("teacher"), recipe.get("seed_tasks")):
         return {}
-    return {code: STUDY.phrases[code] for code in (PIVOT, wildcards.language) if code in STUDY.phrases}
+    return {code: STUDY.phrases[code] for code in (ENGLISH, wildcards.language) if code in STUDY.phrases}
 
 
 def models_of_dataset(wildcards):
@@ -156,37 +172,47 @@ def examples_of_dataset(wildcards):
     return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
 
 
-def task_places(wildcards):
-    """Where a task's rows lie in the language, and in those that mend them."""
-    return benchmark_rows.places(
-        STUDY.sources[wildcards.task],
-        STUDY.identities,
+def source_of_task(task):
+    """The source of a task's rows that the study reads."""
+    return getattr(TaskSources(**STUDY.sources[task]), config["task_source"])
+
+
+def places_of_task(wildcards):
+    """Where a task's rows lie in the language, and in those that repair them."""
+    return row_places(
+        source_of_task(wildcards.task),
+        IDENTITIES,
         wildcards.language,
-        data=config["data"],
-        mend=STUDY.tasks[wildcards.task].get("repair"),
+        FOLDERS,
+        repair=PromptSpec(**STUDY.renderings[wildcards.task]).repair,
         dev=STUDY.asked[wildcards.task]["shots"] > 0,
     )
 
 
+def task_places(wildcards):
+    """Where a task's rows lie in the language, for `params`."""
+    return places_of_task(wildcards).params()
+
+
 def task_files(wildcards):
-    """The files of a task's rows where they lie on disk."""
-    return benchmark_rows.files(task_places(wildcards))
+    """The files and fetched folders of a task's rows."""
+    return places_of_task(wildcards).files()
 
 
 def test_source(wildcards):
-    """Where the rows lie that a task asks about in the language."""
-    return task_places(wildcards)["test"]["source"]
+    """Where a task's test rows lie in the language, for `params`."""
+    return places_of_task(wildcards).test.source.params()
 
 
 def rows_of_task(wildcards):
-    """The file, or fetched folder, of the rows that a task asks about in the language."""
-    return local_file(test_source(wildcards))
+    """The file, or fetched folder, of a task's test rows in the language."""
+    return rows_path(places_of_task(wildcards).test.source)
 
 
 def words_of_task(wildcards):
     """The words of the language, and of English, that the task's file names, and no other."""
-    own, english = STUDY.languages[wildcards.language], STUDY.english
-    return task_words(STUDY.tasks[wildcards.task], own, english, config["prompt_language"])
+    own, english = (Language.from_row(row) for row in (STUDY.languages[wildcards.language], STUDY.english))
+    return task_words(PromptSpec(**STUDY.renderings[wildcards.task]), own, english, config["prompt_language"])
 
 
 def phrases_of_task(wildcards):
@@ -233,53 +259,68 @@ def metrics_in_language(wildcards):
 
 
 def test_rows(tasks, code, languages):
-    """Where the test rows of tasks lie that examples in a language may hold: {task: {"sources", "fields"}}.
+    """The test rows of tasks that examples in a language may hold, by task.
 
-    They are looked for in the language itself and in English, which stands in examples to translate, where `languages`
-    lists them for the task.
+    They are looked for in the language itself and in English, which is in examples to translate, if `languages` lists
+    them for the task.
     """
     return {
-        task: {
-            "fields": STUDY.tested[task]["fields"],
-            "sources": [
-                resolve(STUDY.tested[task]["source"], STUDY.identities[each], config["data"], "test")
-                for each in dict.fromkeys((code, PIVOT))
+        task: BenchmarkTexts(
+            fields=STUDY.tested[task]["fields"],
+            sources=[
+                resolve(source_of_task(task), IDENTITIES[each], FOLDERS, "test")
+                for each in dict.fromkeys((code, ENGLISH))
                 if each in languages[task]
             ],
-        }
+        )
         for task in tasks
     }
 
 
 def test_files(tests):
-    """The files, or fetched folders, of test rows."""
-    return [path for test in tests.values() for source in test["sources"] if (path := local_file(source))]
+    """The files, and fetched folders, of test rows."""
+    return [source.path for test in tests.values() for source in test.sources]
 
 
-def decontamination(wildcards):
-    """The test rows that a dataset's examples may not overlap with, and by how many words: {"tests", "words"}.
+def test_params(tests):
+    """Test rows, for `params`."""
+    return {task: test.params() for task, test in tests.items()}
+
+
+def rows_to_exclude(wildcards):
+    """The test rows that a dataset's examples may not overlap with.
 
     The dataset names the tasks, and has the same examples whatever the grid's tasks and languages are.
     """
-    named = STUDY.decontaminated[wildcards.dataset]
     languages = {task: test["languages"] for task, test in STUDY.tested.items()}
-    return {"tests": test_rows(named["tasks"], wildcards.language, languages), "words": named["words"]}
+    return test_rows(STUDY.decontaminated[wildcards.dataset]["tasks"], wildcards.language, languages)
+
+
+def decontamination(wildcards):
+    """The test rows that a dataset's examples may not overlap with, and the length of the n-gram that counts."""
+    words = STUDY.decontaminated[wildcards.dataset]["words"]
+    return {"tests": test_params(rows_to_exclude(wildcards)), "words": words}
 
 
 def decontamination_files(wildcards):
     """The files of the test rows that a dataset's examples may not overlap with."""
-    return test_files(decontamination(wildcards)["tests"])
+    return test_files(rows_to_exclude(wildcards))
+
+
+def rows_of_grid(wildcards):
+    """The test rows of the grid's tasks."""
+    return test_rows([task for task in STUDY.tasks if task in STUDY.tested], wildcards.language, STUDY.task_languages)
 
 
 def guarded(wildcards):
-    """The test rows of the grid's tasks, and the field of a passage that no dataset may hold."""
-    tests = test_rows([task for task in STUDY.tasks if task in STUDY.tested], wildcards.language, STUDY.task_languages)
+    """The test rows of the grid's tasks, and the field of a passage that no dataset may hold, for `params`."""
+    tests = test_params(rows_of_grid(wildcards))
     return {task: {**test, "passage": STUDY.tasks[task].get("passage")} for task, test in tests.items()}
 
 
 def guarded_files(wildcards):
     """The files of the test rows of the grid's tasks."""
-    return test_files(guarded(wildcards))
+    return test_files(rows_of_grid(wildcards))
 
 
 def clearances(wildcards):

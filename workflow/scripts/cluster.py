@@ -1,5 +1,7 @@
-"""Tell which items of a task stand on the same text."""
+"""Find the items of a task that share a text."""
 
+from maple.data.sources import row_source
+from maple.definitions.task import Clustering
 from maple.evaluation.benchmark_rows import task_rows
 from maple.evaluation.clusters import cluster_items
 from maple.runtime.files import write_parquet
@@ -8,10 +10,15 @@ from maple.runtime.logs import log_to
 log_to(snakemake.log[0])
 rows = task_rows(
     snakemake.wildcards.task,
-    source=snakemake.params.source,
+    row_source(snakemake.params.source),
     phrases=snakemake.params.phrases,
     items=snakemake.params.rows_wanted,
 )
-clusters = cluster_items(snakemake.params.task, rows, snakemake.wildcards.task, snakemake.wildcards.language)
+clusters = cluster_items(
+    Clustering(**snakemake.params.task),
+    rows,
+    task=snakemake.wildcards.task,
+    language=snakemake.wildcards.language,
+)
 print(f"{clusters.height} items on {clusters['cluster'].n_unique()} texts")
 write_parquet(clusters, snakemake.output.clusters)
