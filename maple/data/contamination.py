@@ -20,7 +20,7 @@ NGRAM_WORDS, MIN_NGRAM_WORDS = 13, 8
 CHARACTERS_PER_WORD = 2
 SCHEMA_VERSION = 1
 _UNSPACED = regex.compile(f"(?V1){UNSPACED}")
-_EXAMPLES_PER_PART = 10_000  # bounds the memory
+EXAMPLES_PER_PART = 10_000  # bounds the memory
 _BASE = 0x9E3779B97F4A7C15  # an odd number; modulo 2 ** 64 two different n-grams almost never have the same hash
 
 
@@ -128,8 +128,8 @@ def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: 
     lengths = sorted(benchmark)
     names = pl.Enum(list(tests))
     pairs = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
-    for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(_EXAMPLES_PER_PART)):
-        row = (pl.col("text") + number * _EXAMPLES_PER_PART).alias("row")
+    for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(EXAMPLES_PER_PART)):
+        row = (pl.col("text") + number * EXAMPLES_PER_PART).alias("row")
         texts = [" ".join(tokens(" ".join(example))) for example in part.iter_rows()]
         for length, in_examples in zip(lengths, _ngrams(texts, lengths), strict=True):
             for test, in_test in benchmark[length]:

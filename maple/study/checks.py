@@ -88,8 +88,8 @@ def check_task(name: str, task: Mapping, config: Mapping, table: Mapping) -> Non
     """Refuse a task with a template, metric, field or word that is none."""
     from jinja2 import TemplateSyntaxError
 
-    from maple.evaluation.prompts import ENVIRONMENT, VOICES, word_names, word_templates
     from maple.definitions.task import Task
+    from maple.evaluation.prompts import ENVIRONMENT, VOICES, word_names, word_templates
     from maple.metrics.registry import METRICS
 
     file = f"config/tasks/{name}.yaml"

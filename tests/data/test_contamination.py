@@ -4,8 +4,19 @@ import random
 import polars as pl
 import pytest
 
-from maple.data.contamination import ContaminationError, found_in, guard, overlaps
+from maple.data.contamination import (
+    BenchmarkTexts,
+    ContaminationError,
+    DecontaminationTests,
+    GuardCard,
+    TaskOverlap,
+    guard,
+    overlapping_tasks,
+    overlaps,
+)
 from maple.data.examples import EXAMPLE_SCHEMA
+from maple.data.sources import LocalSource, RowFile
+from maple.runtime.files import write_json
 
 WORDS = [f"word{number}" for number in range(40)]
 PASSAGE = " ".join(WORDS)
@@ -41,10 +52,10 @@ def test_case_punctuation_and_field_do_not_matter():
     assert overlaps(examples(example("b", "No."), loud), {"test": [PASSAGE]}, 13)["row"].to_list() == [1]
 
 
-@pytest.mark.parametrize(("count", "found"), [(12, True), (8, True), (7, False)])
-def test_a_text_shorter_than_that_counts_whole_from_eight_words_on(count, found):
+@pytest.mark.parametrize(("count", "expected"), [(12, True), (8, True), (7, False)])
+def test_a_text_shorter_than_that_counts_whole_from_eight_words_on(count, expected):
     text = " ".join(WORDS[:count])
-    assert overlap(f"He said: {text}.", text) == found
+    assert overlap(f"He said: {text}.", text) == expected
     assert not overlap(" ".join(WORDS[: count - 1]), text)
 
 
@@ -57,7 +68,7 @@ def test_in_scripts_without_spaces_two_characters_count_as_a_word():
     assert overlap(f"เขาพูดว่า {thai}", thai)
 
 
-def test_hashes_find_what_comparing_all_words_finds():
+def test_hashes_find_the_same_as_comparing_all_words():
     rng = random.Random(0)
     texts = [rng.choices("abc", k=rng.randint(0, 16)) for _ in range(60)]
     made = [example(str(number), " ".join(rng.choices("abc", k=30)), instruction="") for number in range(300)]
@@ -65,24 +76,24 @@ def test_hashes_find_what_comparing_all_words_finds():
     held = [
         number
         for number, row in enumerate(made)
-        for said in [row["output"].split()]
-        if any(tuple(said[at : at + size]) in wanted for size in (8, 9, 10) for at in range(31 - size))
+        for words in [row["output"].split()]
+        if any(tuple(words[at : at + size]) in wanted for size in (8, 9, 10) for at in range(31 - size))
     ]
-    found = overlaps(examples(*made), {"test": [" ".join(text) for text in texts]}, 10)
-    assert found["row"].to_list() == held and 0 < len(held) < 300
+    pairs = overlaps(examples(*made), {"test": [" ".join(text) for text in texts]}, 10)
+    assert pairs["row"].to_list() == held and 0 < len(held) < 300
 
 
 def test_examples_are_found_at_their_place_in_parts_of_any_size(monkeypatch):
     made = examples(*(example(str(number), PASSAGE if number in (1, 4, 5) else "No.") for number in range(7)))
-    monkeypatch.setattr("maple.data.contamination._AT_ONCE", 2)
+    monkeypatch.setattr("maple.data.contamination.EXAMPLES_PER_PART", 2)
     assert overlaps(made, {"test": [PASSAGE]}, 13)["row"].to_list() == [1, 4, 5]
 
 
-def test_nothing_is_found_where_there_is_nothing():
+def test_nothing_overlaps_with_nothing():
     assert overlaps(examples(example("a", PASSAGE)), {}, 13).is_empty()
     assert overlaps(examples(example("a", PASSAGE)), {"test": ["", "Two words"]}, 13).is_empty()
     assert overlaps(examples(), {"test": [PASSAGE]}, 13).is_empty()
-    assert found_in(examples(example("a", PASSAGE)), {}, 13) == [""]
+    assert overlapping_tasks(examples(example("a", PASSAGE)), DecontaminationTests(tests={})) == [""]
 
 
 @pytest.fixture
@@ -93,27 +104,26 @@ def sources(tmp_path):
     }
     for task, of_task in rows.items():
         (tmp_path / f"{task}.jsonl").write_text("\n".join(map(json.dumps, of_task)))
-    return {task: [{"local": {"path": str(tmp_path / f"{task}.jsonl")}}] for task in rows}
+    return {task: [LocalSource(local=RowFile(path=str(tmp_path / f"{task}.jsonl")))] for task in rows}
 
 
-def test_an_example_is_in_the_first_task_whose_named_fields_it_overlaps(sources):
+def test_an_example_belongs_to_the_first_task_whose_fields_it_overlaps(sources):
     tests = {
-        "xnli": {"sources": sources["xnli"], "fields": ["premise", "label"]},
-        "belebele": {"sources": sources["belebele"], "fields": ["flores_passage"]},
+        "xnli": BenchmarkTexts(sources=sources["xnli"], fields=["premise", "label"]),
+        "belebele": BenchmarkTexts(sources=sources["belebele"], fields=["flores_passage"]),
     }
     premise = "all the children went to school early this morning"
     made = examples(example("a", "No."), example("b", PASSAGE), example("c", f"{PASSAGE} {premise}"))
-    assert found_in(made, tests, words=13) == ["", "belebele", "xnli"]
-    assert found_in(made, tests, words=41) == ["", "belebele", "xnli"]
-    assert found_in(made, {"xnli": tests["xnli"]}, words=13) == ["", "", "xnli"]
+    for words in (13, 41):
+        assert overlapping_tasks(made, DecontaminationTests(tests=tests, words=words)) == ["", "belebele", "xnli"]
+    assert overlapping_tasks(made, DecontaminationTests(tests={"xnli": tests["xnli"]})) == ["", "", "xnli"]
 
 
 def test_a_dataset_with_passages_of_a_task_is_refused_by_name(sources):
-    tests = {
-        "belebele": {"sources": sources["belebele"], "fields": ["flores_passage"], "passage": "flores_passage"},
-    }
-    compared = guard(examples(example("clean", "No.")), tests, "mine")
-    assert compared == {"belebele": {"items": 3, "examples": 1, "overlapping": 0, "first": []}}
+    texts = BenchmarkTexts(sources=sources["belebele"], fields=["flores_passage"], passage="flores_passage")
+    tests = DecontaminationTests(tests={"belebele": texts})
+    card = guard(examples(example("clean", "No.")), tests, "mine")
+    assert card.tasks == {"belebele": TaskOverlap(items=3, examples=1, overlapping=0, first=[])}
     held = example("bad", " ".join(WORDS[3:16]))
     with pytest.raises(
         ContaminationError, match="dataset mine: 1 examples hold passages of belebele, the first are bad"
@@ -121,10 +131,14 @@ def test_a_dataset_with_passages_of_a_task_is_refused_by_name(sources):
         guard(examples(example("clean", "No."), held), tests, "mine")
 
 
-def test_what_overlaps_with_other_tasks_is_counted_and_not_refused(sources):
-    tests = {"xnli": {"sources": sources["xnli"], "fields": ["premise"], "passage": None}}
+def test_overlaps_with_other_tasks_are_counted_and_not_refused(sources, tmp_path):
+    tests = DecontaminationTests(tests={"xnli": BenchmarkTexts(sources=sources["xnli"], fields=["premise"])})
     premise = "All the children went to school early this morning"
     made = examples(*(example(str(number), premise if number else "No.") for number in range(8)))
-    assert guard(made, tests, "mine") == {
-        "xnli": {"items": 1, "examples": 8, "overlapping": 7, "first": ["1", "2", "3", "4", "5"]}
+    card = guard(made, tests, "mine")
+    assert card.params() == {
+        "schema_version": 1,
+        "xnli": {"items": 1, "examples": 8, "overlapping": 7, "first": ["1", "2", "3", "4", "5"]},
     }
+    write_json(card.params(), tmp_path / "card.json")
+    assert GuardCard.read(tmp_path / "card.json") == card

@@ -1,6 +1,5 @@
 import json
 import os
-import random
 import string
 import subprocess
 import sys
@@ -8,48 +7,33 @@ import sys
 import polars as pl
 import pytest
 from project import ROOT
+from toy_curation import BAD, ENGLISH, NARROW, mixed_rows, row
 
-from maple.data.curation import curate, limits_in, script_share
+from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
-from maple.definitions.loading import read_yaml
-from maple.definitions.tables import read_languages
+from maple.definitions.dataset import CurationLimits, Novelty
+from maple.definitions.language import LanguageIdentity, read_languages
+from maple.definitions.reading import read_yaml
 from maple.synthesis.published import load
+from maple.text.identification import script_share
 from maple.text.segmentation import tokens
 
-ENGLISH = {"code": "eng_Latn", "name": "English", "iso639_1": "en", "script": "Latn"}
-LIMITS = {
-    "instruction_words": [3, 150],
-    "script_share": 0.5,
-    "language": True,
-    "instruction_input_rouge_l": 0.5,
-    "echo_rouge_l": 0.9,
-    "refusals": ["As an AI"],
-    "novelty": {"fields": ["instruction"], "below": 0.7},
-}
+LIMITS = LanguageLimits(
+    instruction_words=[3, 150],
+    script_share=0.5,
+    language=True,
+    instruction_input_rouge_l=0.5,
+    echo_rouge_l=0.9,
+    refusals=["As an AI"],
+    novelty=Novelty(fields=["instruction"], below=0.7),
+)
 SHARED = ROOT.parent / "shared" / "data"
 
 
-def row(instruction="Name the capital.", input="", output="Nairobi", **other):
-    return {"id": "1", "instruction": instruction, "input": input, "output": output, **other}
-
-
 def reasons(*rows, language=ENGLISH, limits=LIMITS):
-    kept, dropped = curate(raw_rows(list(rows), language=language["code"]), language, limits)
+    kept, dropped = curate(raw_rows(list(rows), language=language.code), language, limits)
     assert kept.height + dropped.height == len(rows)
     return dropped["reason"].to_list()
-
-
-BAD = [
-    (row(fault="not parsed"), "not parsed"),
-    (row(output=" "), "empty"),
-    (row(input="see https://example.org"), "web link"),
-    (row("Name it."), "instruction too short"),
-    (row("Назови столицу Кении.", output="Найроби"), "wrong script"),
-    (row("Name the capital of Kenya.", "Name the capital of Kenya please"), "input repeats instruction"),
-    (row("Nenne die Hauptstadt von Kenia.", output="Das ist die Stadt Nairobi."), "wrong language"),
-    (row(output="Name the capital!"), "output repeats instruction"),
-    (row(output="as an ai, I do not know."), "refusal"),
-]
 
 
 @pytest.mark.parametrize(("bad", "reason"), BAD)
@@ -57,73 +41,52 @@ def test_a_bad_row_is_dropped_for_its_reason(bad, reason):
     assert reasons(bad) == [reason]
 
 
-def test_a_row_found_in_a_test_set_is_dropped_and_stands_in_no_other_row_s_way():
+def test_a_row_of_a_test_set_is_dropped_and_hides_no_other_row():
     rows = raw_rows([row("Name the capital of Kenya."), row("Name the capital of Peru."), row("Name it.")])
-    kept, dropped = curate(rows, ENGLISH, LIMITS, found_in=["xquad", "", "xquad"])
+    kept, dropped = curate(rows, ENGLISH, LIMITS, test_sets=["xquad", "", "xquad"])
     assert kept["instruction"].to_list() == ["Name the capital of Peru."]
     assert dropped["reason"].to_list() == ["in a test set: xquad", "instruction too short"]
 
 
-# Limits that drop many rows, of which each is like another; words drawn at random are in no language.
-NARROW = {
-    "instruction_words": [3, 40],
-    "script_share": 0.5,
-    "instruction_input_rouge_l": 0.3,
-    "echo_rouge_l": 0.5,
-    "refusals": ["As an AI"],
-    "novelty": {"fields": ["instruction"], "below": 0.5},
-}
-
-
-def mixed_rows(count, seed):
-    """Rows of every fault, of which some are said twice and some are alike, in an order of the seed."""
-    rng = random.Random(0)
-    words = ["name", "write", "tell", "a", "song", "river", "of", "in", "Kenya", "Peru", "Chad", "about", "the", "sun"]
-    rows = [row(" ".join(rng.choices(words, k=6)), output=" ".join(rng.choices(words, k=9))) for _ in range(count)]
-    rows += [bad for bad, _ in BAD] + rows[: count // 10]
-    rows = [made | {"id": str(number)} for number, made in enumerate(rows)]
-    random.Random(seed).shuffle(rows)
-    return raw_rows(rows, language="eng_Latn")
-
-
-def test_what_the_rows_before_do_not_decide_is_decided_alike_in_any_order():
-    decided = []
+def test_reasons_that_concern_one_row_do_not_depend_on_the_order():
+    decisions = []
     for seed in range(5):
         kept, dropped = curate(mixed_rows(200, seed), ENGLISH, NARROW)
         reasons = dict.fromkeys(kept["id"], "") | dict(dropped.select("id", "reason").iter_rows())
         assert {"duplicate", "not novel"} <= set(reasons.values())
         alone = {name: reason for name, reason in reasons.items() if reason not in ("", "duplicate", "not novel")}
         assert set(alone.values()) >= {reason for _, reason in BAD} - {"wrong language"}
-        decided.append(alone)
-    assert all(alone == decided[0] for alone in decided)
+        decisions.append(alone)
+    assert all(alone == decisions[0] for alone in decisions)
 
 
-def test_curating_again_decides_the_same_whatever_the_seed_of_hashes():
+def test_curation_does_not_depend_on_the_seed_of_hashes():
     code = (
-        "from test_curation import *; from maple.data.contamination import overlaps; rows = mixed_rows(300, 1);"
+        "from maple.data.contamination import overlaps; from maple.data.curation import curate;"
+        "from toy_curation import *; rows = mixed_rows(300, 1);"
         "kept, dropped = curate(rows, ENGLISH, NARROW);"
         "held = overlaps(rows, {'test': ['name a river in the morning sun of Kenya', *rows['output'][:9]]}, 8);"
         "print(kept.write_json(), dropped.write_json(), held.write_json())"
     )
-    said = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT / "tests",
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/data'}"},
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
             text=True,
             capture_output=True,
             check=True,
         ).stdout
         for seed in ("1", "2", "3")
     ]
-    assert said[0].count("not novel") > 10 and said[0] == said[1] == said[2]
+    assert outputs[0].count("not novel") > 10 and outputs[0] == outputs[1] == outputs[2]
 
 
 def test_an_output_may_repeat_its_input_to_edit_it():
     assert reasons(row("Write it in capitals.", "The sun rises.", "THE SUN RISES.")) == []
 
 
-def test_a_row_said_twice_is_kept_once():
+def test_a_repeated_row_is_kept_once():
     assert reasons(row(), row()) == ["duplicate"]
 
 
@@ -131,12 +94,12 @@ def test_rows_that_differ_by_case_and_punctuation_alone_are_one():
     assert reasons(row(), row("name the capital"), row("Name the Capital!", output="Mombasa")) == ["duplicate"] * 2
 
 
-def test_limits_are_spelt_out_for_a_language():
+def test_limits_of_one_language_are_its_own_numbers_and_words():
     limits = {"instruction_input_rouge_l": {"default": 0.5, "arb_Arab": 0.2}, "refusals": True}
-    known = {"eng_Latn": ["As an AI"], "arb_Arab": ["x"]}
+    refusals = {"eng_Latn": ["As an AI"], "arb_Arab": ["x"]}
 
     def of(code, limits=limits):
-        return limits_in(limits, code, known, {"eng_Latn": ["map"], "tha_Thai": ["ไฟล์"]})
+        return limits_in(CurationLimits(**limits), code, refusals, {"eng_Latn": ["map"], "tha_Thai": ["ไฟล์"]}).params()
 
     assert of("arb_Arab") == {"instruction_input_rouge_l": 0.2, "refusals": ["x", "As an AI"]}
     assert of("tha_Thai") == {"instruction_input_rouge_l": 0.5, "refusals": ["As an AI"]}
@@ -164,31 +127,30 @@ UNSERVABLE = read_yaml(ROOT / "config/unservable.yaml")
     ],
 )
 def test_an_instruction_that_needs_more_than_text_is_dropped(code, asked, served):
-    limits = limits_in({"unservable": True}, code, {}, UNSERVABLE)
+    limits = limits_in(CurationLimits(unservable=True), code, {}, UNSERVABLE)
     assert reasons(row(asked), limits=limits) == ["needs more than text"]
     assert reasons(row(served, input="an image, a map"), limits=limits) == []
 
 
-def test_alpaca_s_rows_hold_none_of_its_words():
+def test_alpaca_s_rows_have_none_of_its_unservable_words():
     path = SHARED / "instruct/alpaca/en.jsonl"
     if not path.is_file():
         pytest.skip(f"real rows are not there: {path}")
-    kept, dropped = curate(
-        load({"local": {"path": str(path)}}, ENGLISH), ENGLISH, {"unservable": UNSERVABLE["eng_Latn"]}
-    )
+    limits = LanguageLimits(unservable=UNSERVABLE["eng_Latn"])
+    kept, dropped = curate(load({"local": {"path": str(path)}}, ENGLISH.params()), ENGLISH, limits)
     assert kept.height > 1900 and "needs more than text" not in dropped["reason"]
 
 
 def test_a_row_without_an_id_has_its_number(tmp_path):
     rows = [{"id": name, "instruction": "Say it.", "output": "It."} for name in ("a", None, None)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert load({"local": {"path": str(tmp_path / "rows.jsonl")}}, ENGLISH)["id"].to_list() == ["a", "1", "2"]
+    assert load({"local": {"path": str(tmp_path / "rows.jsonl")}}, ENGLISH.params())["id"].to_list() == ["a", "1", "2"]
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "1. " * 2000, "###" * 2000, "ndiyo " * 2000])
-def test_a_text_that_repeats_itself_without_end_is_dropped(text):
-    assert reasons(row(output=text), limits={"compression_ratio": 10}) == ["repetition"]
-    assert reasons(row(output="ha ha ha ha ha ha"), limits={"compression_ratio": 10}) == []
+def test_an_endlessly_repeated_text_is_dropped(text):
+    assert reasons(row(output=text), limits=LanguageLimits(compression_ratio=10)) == ["repetition"]
+    assert reasons(row(output="ha ha ha ha ha ha"), limits=LanguageLimits(compression_ratio=10)) == []
 
 
 LONG = {  # with what is left in English beside it, it is still taken for its language as a whole
@@ -201,30 +163,30 @@ LONG = {  # with what is left in English beside it, it is still taken for its la
 
 
 @pytest.mark.parametrize("iso639_1", LONG)
-def test_a_row_of_which_a_part_was_left_in_english_is_dropped(iso639_1):
-    language = {"code": "x", "name": "x", "iso639_1": iso639_1, "script": "Thai" if iso639_1 == "th" else "Latn"}
-    limits, english = {"language": True}, "They all went to school this morning."
+def test_a_row_with_a_part_in_english_is_dropped(iso639_1):
+    language = LanguageIdentity("x", "x", iso639_1, "Thai" if iso639_1 == "th" else "Latn")
+    limits, english = LanguageLimits(language=True), "They all went to school this morning."
     for left in (row(LONG[iso639_1], output=english), row(english, output=LONG[iso639_1])):
         assert reasons(left, language=language, limits=limits) in (["in English"], ["wrong language"])
     assert reasons(row(LONG[iso639_1], output=LONG[iso639_1]), language=language, limits=limits) == []
     assert reasons(row(english, output=english), limits=limits) == []
 
 
-def test_a_row_like_a_kept_one_is_not_novel():
+def test_a_row_similar_to_a_kept_one_is_not_novel():
     assert reasons(row("Name the capital of Kenya."), row("Name the capital of Peru.")) == ["not novel"]
 
 
-def test_an_input_that_the_instruction_contains_is_emptied():
+def test_an_input_within_the_instruction_becomes_empty():
     kept, _ = curate(raw_rows([row("Name the capital of Kenya.", "Kenya")]), ENGLISH, LIMITS)
     assert kept["input"].to_list() == [""]
 
 
 def test_a_limit_that_is_null_is_off():
-    assert reasons(row("Hi", output="x"), limits={"instruction_words": None}) == []
+    assert reasons(row("Hi", output="x"), limits=LanguageLimits(instruction_words=None)) == []
 
 
-def test_words_are_counted_where_no_spaces_are_written():
-    chinese = ENGLISH | {"code": "zho_Hans", "script": "Hans"}
+def test_words_are_counted_in_scripts_without_spaces():
+    chinese = LanguageIdentity("zho_Hans", "Chinese", "en", "Hans")
     assert reasons(row("请写一首关于秋天的诗。", output="秋风起"), language=chinese) == []
 
 
@@ -276,24 +238,26 @@ GOOD = {
 @pytest.mark.parametrize("code", GOOD)
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_good_rows_in_any_script_are_kept_by_every_dataset_s_limits(dataset, code):
-    limits = limits_in(read_yaml(ROOT / f"config/datasets/{dataset}.yaml")["curate"], code, REFUSALS, UNSERVABLE)
+    block = CurationLimits(**read_yaml(ROOT / f"config/datasets/{dataset}.yaml")["curate"])
+    limits = limits_in(block, code, REFUSALS, UNSERVABLE)
     good = [row(*texts) for texts in GOOD[code]]
     assert reasons(*good, language=LANGUAGES[code], limits=limits) == []
-    # Alpaca's fewest words, four, are there too where no spaces part them.
-    assert reasons(*good, language=LANGUAGES[code], limits=limits | {"instruction_words": [4, 150]}) == []
+    # Alpaca's minimum, four words, is reached in scripts without spaces too.
+    assert reasons(*good, language=LANGUAGES[code], limits=limits.changed(instruction_words=[4, 150])) == []
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_no_rule_drops_real_rows_for_their_script(name):
+def test_no_limit_drops_real_rows_for_their_script(name):
     path = SHARED / "instruct" / f"{name}.jsonl"
     if not path.is_file():
         pytest.skip(f"real rows are not there: {path}")
     code, iso639_1, script, rows = REAL[name]
-    language = {"code": code, "iso639_1": iso639_1, "script": script}
+    language = LanguageIdentity(code, code, iso639_1, script)
     refusals = read_yaml(ROOT / "config/refusals.yaml")
-    limits = limits_in(read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"], code, refusals, {})
+    block = CurationLimits(**read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"])
+    limits = limits_in(block, code, refusals, {})
     columns = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
-    raw = load({"local": {"path": str(path), **columns}}, language)
+    raw = load({"local": {"path": str(path), **columns}}, language.params())
     kept, dropped = curate(raw, language, limits)
     assert raw.height == rows == kept.height + dropped.height
     drops = dict(dropped.group_by("reason").len().sort("len", descending=True).iter_rows())
@@ -323,7 +287,7 @@ def in_letters_of(script):
 
 @pytest.mark.parametrize("script", ["Cyrl", "Ethi", "Hans"])
 @pytest.mark.parametrize("name", ["alpaca/en", "dolly/en"])
-def test_real_rows_written_in_another_script_are_decided_on_alike(name, script):
+def test_real_rows_are_kept_and_dropped_alike_in_any_script(name, script):
     path = SHARED / "instruct" / f"{name}.jsonl"
     if not path.is_file():
         pytest.skip(f"real rows are not there: {path}")
@@ -331,18 +295,18 @@ def test_real_rows_written_in_another_script_are_decided_on_alike(name, script):
     texts = ("instruction", "input", "output")
     rows = [
         made
-        for made in load({"local": {"path": str(path), **columns}}, ENGLISH).to_dicts()
+        for made in load({"local": {"path": str(path), **columns}}, ENGLISH.params()).to_dicts()
         # Links and letters with accents would stay as they are, and what holds an input by its letters alone may not
         # hold it by its words.
         if all(made[text].isascii() and "http" not in made[text] and "www." not in made[text] for text in texts)
         and tokens(made["output"])
         and (not made["input"] or " ".join(tokens(made["input"])) not in " ".join(tokens(made["instruction"])))
     ]
-    limits = NARROW | {"refusals": []}
+    limits = NARROW.changed(refusals=[])
     written = in_letters_of(script)
     other = [made | {text: written(made[text]) for text in texts} for made in rows]
     first = curate(raw_rows(rows), ENGLISH, limits)
-    second = curate(raw_rows(other), ENGLISH | {"script": script}, limits)
+    second = curate(raw_rows(other), LanguageIdentity("eng_Latn", "English", "en", script), limits)
     assert first[0]["id"].equals(second[0]["id"])
     assert first[1].select("id", "reason").equals(second[1].select("id", "reason"))
     assert first[0].height > 400 and first[1].height > 100

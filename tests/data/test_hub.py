@@ -13,7 +13,7 @@ from hub import REVISION, Hub
 from project import ROOT, TOY_STUDY, Project
 
 from maple.data.hub import MODEL_FILES
-from maple.data.sources import folder_of
+from maple.data.sources import repository_folder
 
 TOKEN = "hf_secretsecretsecret"
 MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"weights"}
@@ -23,14 +23,16 @@ WANTED = {"kind": "model", "id": "org/toy", "revision": REVISION, "files": MODEL
 # As a job of the workflow: offline, until `fetch` decides otherwise.
 FETCH = """
 import json, sys
+from dataclasses import asdict
 from pathlib import Path
 from maple.runtime.files import write_json
-from maple.data.hub import HubError, fetch
+from maple.data.hub import HubError, Repository, fetch
 from maple.runtime.logs import log_to
 log_to("log")
 try:
-    card = fetch(json.loads(sys.argv[1]), Path("folder"), unfinished=Path("part"), card=Path("card.json"))
-    write_json(card, "card.json")
+    repository = Repository(**json.loads(sys.argv[1]))
+    card = fetch(repository, Path("folder"), unfinished=Path("part"), card=Path("card.json"))
+    write_json(asdict(card), "card.json")
 except HubError as error:
     sys.exit(str(error))
 """
@@ -147,7 +149,7 @@ def test_a_study_fetches_its_models_and_rows_and_all_other_jobs_are_offline(proj
     assert project.jobs("--until", "fetch") == {"fetch": 3}, "what a node with a network has to do"
     project.snakemake(*wanted, "env.txt")
     assert "HF_HUB_OFFLINE=1" in (project.folder / "env.txt").read_text().splitlines()
-    rows = project.folder / f"results/hub/{folder_of('dataset', 'cambridgeltl/xcopa', REVISION)}"
+    rows = project.folder / f"results/hub/{repository_folder('dataset', 'cambridgeltl/xcopa', REVISION)}"
     assert {path.name for path in rows.glob("*/*.jsonl")} == {"test-0.jsonl", "validation-0.jsonl"}
     weights = (project.folder / "results/base/toy/model.safetensors").stat()
     assert weights.st_nlink == 2, "the base is no second copy"

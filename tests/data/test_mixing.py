@@ -1,33 +1,34 @@
 import polars as pl
 
 from maple.data.examples import EXAMPLE_SCHEMA
-from maple.data.mixing import card, hold_out, mix, shares
+from maple.data.mixing import LanguageCount, hold_out, mix, mix_card, rows_per_language
+from maple.definitions.dataset import MixSettings
 
 
 def rows(language, count, name="{language}-{n:03}", **common):
-    empty = dict.fromkeys(EXAMPLE_SCHEMA, "") | {"seed": 1, "language": language} | common
-    named = [empty | {"id": name.format(language=language, n=n)} for n in range(count)]
-    return pl.DataFrame(named, schema=EXAMPLE_SCHEMA)
+    defaults = dict.fromkeys(EXAMPLE_SCHEMA, "") | {"seed": 1, "language": language} | common
+    examples = [defaults | {"id": name.format(language=language, n=n)} for n in range(count)]
+    return pl.DataFrame(examples, schema=EXAMPLE_SCHEMA)
 
 
 def mixed(examples, rows, alpha, seed):
-    return mix(examples, rows, alpha, seed, held_out=0)[0]
+    return mix(examples, MixSettings(rows=rows, alpha=alpha, seed=seed, held_out=0))[0]
 
 
-def test_a_small_alpha_lifts_the_small_language():
+def test_a_small_alpha_gives_a_small_language_more_rows():
     sizes = {"big": 900, "small": 100}
-    assert shares(sizes, 100, alpha=1.0) == {"big": 90, "small": 10}
-    assert shares(sizes, 100, alpha=0.5) == {"big": 75, "small": 25}
-    assert shares(sizes, 100, alpha=0.0) == {"big": 50, "small": 50}
+    assert rows_per_language(sizes, 100, alpha=1.0) == {"big": 90, "small": 10}
+    assert rows_per_language(sizes, 100, alpha=0.5) == {"big": 75, "small": 25}
+    assert rows_per_language(sizes, 100, alpha=0.0) == {"big": 50, "small": 50}
 
 
-def test_what_a_language_lacks_the_others_give():
-    assert shares({"big": 900, "small": 10}, 100, alpha=0.0) == {"big": 90, "small": 10}
-    assert shares({"big": 5, "small": 5}, 100, alpha=0.0) == {"big": 5, "small": 5}
+def test_the_other_languages_give_what_one_lacks():
+    assert rows_per_language({"big": 900, "small": 10}, 100, alpha=0.0) == {"big": 90, "small": 10}
+    assert rows_per_language({"big": 5, "small": 5}, 100, alpha=0.0) == {"big": 5, "small": 5}
 
 
-def test_shares_add_up_to_what_was_asked():
-    assert sum(shares({"a": 7, "b": 7, "c": 7}, 10, alpha=0.3).values()) == 10
+def test_the_rows_of_all_languages_add_up():
+    assert sum(rows_per_language({"a": 7, "b": 7, "c": 7}, 10, alpha=0.3).values()) == 10
 
 
 def test_no_row_is_repeated():
@@ -44,14 +45,14 @@ def test_another_seed_is_another_mixture():
     assert not mixed([rows("a", 50)], 20, 0.0, 1).equals(mixed([rows("a", 50)], 20, 0.0, 2))
 
 
-def test_a_language_keeps_nine_tenths_of_its_rows_to_learn_from():
+def test_a_language_keeps_nine_tenths_of_its_rows_for_training():
     for count, held in ((100, 5), (30, 3), (9, 0)):
         learnt, kept_out = hold_out(rows("a", count), rows=5, seed=1)
         assert (learnt.height, kept_out.height) == (count - held, held)
         assert not set(learnt["id"]) & set(kept_out["id"])
 
 
-def test_what_is_held_out_in_one_language_is_learnt_in_none():
+def test_an_example_held_out_in_one_language_is_trained_on_in_none():
     loaded = pl.concat([rows("a", 40, "{n}"), rows("b", 30, "{n}")])
     learnt, held = hold_out(loaded, rows=2, seed=1)
     assert held.group_by("language").len()["len"].to_list() == [2, 2]
@@ -63,27 +64,28 @@ def test_what_is_held_out_in_one_language_is_learnt_in_none():
     assert not set(learnt["parent"]) & set(held["parent"])
 
 
-def test_what_is_held_out_does_not_depend_on_the_order_of_the_parts():
+def test_held_out_rows_do_not_depend_on_the_order_of_the_parts():
     parts = [rows("a", 40), rows("b", 40)]
-    first, second = (mix(order, 20, 0.0, seed=1, held_out=3)[1] for order in (parts, parts[::-1]))
+    first, second = (
+        mix(order, MixSettings(rows=20, alpha=0.0, seed=1, held_out=3))[1] for order in (parts, parts[::-1])
+    )
     assert first.equals(second)
 
 
-def test_a_card_counts_each_language_s_rows_and_what_the_learnt_ones_hold():
-    said = {"instruction": "Sema ndiyo.", "input": "", "output": "ndiyo"}
-    swahili, thai = rows("swh", 20, **said), rows("tha", 4, **said | {"output": "ใช่"})
-    mixture, held = mix([swahili, thai], rows=8, alpha=0.0, seed=1, held_out=2)
-    assert card([swahili, thai], mixture, held) == {
-        "rows": 8,
-        "languages": {
-            "swh": {"available": 20, "learnt": 4, "held_out": 2, "words": 12, "characters": 64, "bytes": 64},
-            # ใช่ is two tokens (a letter, a letter with its mark), three characters, nine bytes.
-            "tha": {"available": 4, "learnt": 4, "held_out": 0, "words": 16, "characters": 56, "bytes": 80},
-        },
+def test_a_card_counts_each_language_s_rows_and_the_size_of_its_training_text():
+    texts = {"instruction": "Sema ndiyo.", "input": "", "output": "ndiyo"}
+    swahili, thai = rows("swh", 20, **texts), rows("tha", 4, **texts | {"output": "ใช่"})
+    mixture, held = mix([swahili, thai], MixSettings(rows=8, alpha=0.0, seed=1, held_out=2))
+    card = mix_card("mine", [swahili, thai], mixture, held)
+    assert (card.stage, card.dataset, card.rows) == ("mix", "mine", 8)
+    assert card.languages == {
+        "swh": LanguageCount(available=20, learnt=4, held_out=2, words=12, characters=64, bytes=64),
+        # ใช่ is two tokens (a letter, a letter with its mark), three characters, nine bytes.
+        "tha": LanguageCount(available=4, learnt=4, held_out=0, words=16, characters=56, bytes=80),
     }
 
 
-def test_a_language_that_gives_nothing_stands_in_the_card():
+def test_a_language_without_training_rows_is_in_the_card():
     one, other = rows("a", 3), rows("b", 3)
-    counted = card([one, other], one, one.clear())["languages"]
-    assert counted["b"] == {"available": 3, "learnt": 0, "held_out": 0, "words": 0, "characters": 0, "bytes": 0}
+    counts = mix_card("mine", [one, other], one, one.clear()).languages
+    assert counts["b"] == LanguageCount(available=3, learnt=0, held_out=0, words=0, characters=0, bytes=0)

@@ -1,33 +1,38 @@
 import polars as pl
 import pytest
 
-from maple.data.sources import SourceError, read_rows, resolve
+from maple.data.sources import LocalSource, RowFile, RowFolders, SourceError, local_rows, read_rows, resolve
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.task import HubRows, LocalRows, Splits
 
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+
+
+def source(path, **columns):
+    return LocalSource(local=RowFile(path=str(path), columns=columns))
 
 
 def test_a_path_is_filled_from_the_language_row():
-    source = {"local": {"path": "{data}/xcopa/{iso639_1}.jsonl"}}
-    assert resolve(source, SWAHILI, "rows") == {"local": {"path": "rows/xcopa/sw.jsonl"}}
+    rows = LocalRows(path="{data}/xcopa/{iso639_1}.jsonl", languages="all")
+    resolved = resolve(rows, SWAHILI, RowFolders("rows", "hub"))
+    assert resolved.params() == {"local": {"path": "rows/xcopa/sw.jsonl"}}
 
 
-def test_rows_come_with_our_names(tmp_path):
+def test_columns_come_under_our_names(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"sentence1": "Jua limetoka."}\n\n')
-    source = {"local": {"path": str(tmp_path / "a.jsonl"), "columns": {"premise": "sentence1"}}}
-    assert read_rows(source, ["premise"]) == [{"premise": "Jua limetoka."}]
+    assert read_rows(source(tmp_path / "a.jsonl", premise="sentence1"), ["premise"]) == [{"premise": "Jua limetoka."}]
 
 
-def test_a_value_within_a_row_is_reached(tmp_path):
+def test_a_nested_value_is_reached(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"instances": [{"output": "Habari."}]}\n{"instances": []}\n')
-    source = {"local": {"path": str(tmp_path / "a.jsonl"), "columns": {"output": "instances.0.output"}}}
-    assert read_rows(source)[0]["output"] == "Habari."
+    assert read_rows(source(tmp_path / "a.jsonl", output="instances.0.output"))[0]["output"] == "Habari."
     with pytest.raises(SourceError, match="row 2 has no column output; it has instances"):
-        read_rows(source, ["output"])
+        read_rows(source(tmp_path / "a.jsonl", output="instances.0.output"), ["output"])
 
 
 def test_parquet_reads_like_json_lines(tmp_path):
     pl.DataFrame({"text": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
-    assert read_rows({"local": {"path": str(tmp_path / "a.parquet")}}, ["text"]) == [{"text": "a"}, {"text": "b"}]
+    assert local_rows(tmp_path / "a.parquet", ["text"]) == [{"text": "a"}, {"text": "b"}]
 
 
 @pytest.mark.parametrize(
@@ -42,25 +47,30 @@ def test_a_broken_row_is_named(tmp_path, content, says):
     path = tmp_path / "rows.jsonl"
     path.write_text(content)
     with pytest.raises(SourceError, match=says) as error:
-        read_rows({"local": {"path": str(path)}}, ["text"])
+        local_rows(path, ["text"])
     assert str(path) in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"nothing\.jsonl: no such file"):
-        read_rows({"local": {"path": str(tmp_path / "nothing.jsonl")}}, [])
+        local_rows(tmp_path / "nothing.jsonl")
 
 
-def test_rows_of_the_hub_are_read_from_what_was_fetched_at_their_revision(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    place = {"dataset": "facebook/xnli", "revision": "b8dd", "files": "{iso639_1}/{split}-*.parquet"}
-    source = resolve({"hub": place | {"splits": {"test": "validation"}}}, SWAHILI, None, "test")
-    folder = "results/hub/datasets--facebook--xnli--b8dd"
-    assert source == {"hub": {"folder": folder, "files": "sw/validation-*.parquet"}}
-    with pytest.raises(SourceError, match=r"facebook--xnli--b8dd: no file sw/validation-\*\.parquet; mend `files`"):
+def test_rows_of_the_hub_are_read_from_the_fetched_revision(tmp_path):
+    rows = HubRows(
+        dataset="facebook/xnli",
+        revision="b8dd" * 10,
+        files="{iso639_1}/{split}-*.parquet",
+        splits=Splits(test="validation"),
+        languages="all",
+    )
+    source = resolve(rows, SWAHILI, RowFolders(None, str(tmp_path)), "test")
+    folder = tmp_path / f"datasets--facebook--xnli--{'b8dd' * 10}"
+    assert source.params() == {"hub": {"folder": str(folder), "files": "sw/validation-*.parquet"}}
+    with pytest.raises(SourceError, match=r"facebook--xnli--\w+: no file sw/validation-\*\.parquet; mend `files`"):
         read_rows(source)
-    (tmp_path / folder / "sw").mkdir(parents=True)
+    (folder / "sw").mkdir(parents=True)
     for number in (1, 0):
-        rows = pl.DataFrame({"text": [str(number)]})
-        rows.write_parquet(tmp_path / folder / f"sw/validation-0000{number}-of-00002.parquet")
+        frame = pl.DataFrame({"text": [str(number)]})
+        frame.write_parquet(folder / f"sw/validation-0000{number}-of-00002.parquet")
     assert read_rows(source, ["text"]) == [{"text": "0"}, {"text": "1"}]

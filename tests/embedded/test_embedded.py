@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from maple.definitions.loading import read_yaml
-from maple.definitions.tables import read_languages
+from maple.definitions.language import Language, read_languages
+from maple.definitions.reading import read_yaml
+from maple.definitions.task import Task, TaskSettings
 from maple.embedded.cldr import facts, held_out, names, official_languages
 from maple.embedded.corpus import GLOSSARY, documents
 from maple.embedded.speech import KEYS, SENTENCES, Speech, Unnamed
@@ -17,7 +18,7 @@ from maple.models.encoding import instruction_prompt
 from maple.synthesis.embedded_teacher import FREE, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-LANGUAGES = read_languages(CONFIG / "languages.tsv")
+LANGUAGES = {code: language.params() for code, language in read_languages(CONFIG / "languages.tsv").items()}
 PHRASES = read_yaml(CONFIG / "phrases.yaml")
 WORDS = {code: LANGUAGES[code] | phrases for code, phrases in PHRASES.items()}
 SPEECHES = {code: Speech(words) for code, words in WORDS.items()}
@@ -335,9 +336,11 @@ def test_the_teacher_never_asks_a_choice_of_the_evaluation():
 @every_language
 @pytest.mark.parametrize("task", PROBLEMS)
 def test_a_task_of_the_teacher_has_the_layout_of_the_evaluation(code, task):
-    definition = read_yaml(CONFIG / f"tasks/{task}.yaml")
-    words = task_words(definition, LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
-    prompts = render_prompts(definition, task, rows(task, WORDS[code], 20, 0), code, words)["prompt"]
+    spec = Task(**read_yaml(CONFIG / f"tasks/{task}.yaml")).prompt_spec()
+    own, english = (Language.from_row(LANGUAGES[name]) for name in (code, "eng_Latn"))
+    words, settings = task_words(spec, own, english, "own"), TaskSettings(shots=0, answers=["generate"])
+    items = rows(task, WORDS[code], 20, 0)
+    prompts = render_prompts(spec, settings, task=task, language=code, rows=items, words=words)["prompt"]
     examples = [own for kind, _, _, own in sayable(code, evaluation=True) if kind == task]
     assert examples and list(prompts) == [instruction_prompt(own["instruction"], own["input"]) for own in examples]
 

@@ -9,15 +9,17 @@ import pytest
 import regex
 from project import ROOT
 
-from maple.definitions.loading import read_definitions
-from maple.definitions.tables import read_languages
+from maple.definitions.language import read_languages
+from maple.definitions.reading import read_definitions
+from maple.definitions.task import Task, TaskSettings
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.prompts import render, task_words
 from maple.text.identification import script_share
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")
 ENGLISH = LANGUAGES["eng_Latn"]
-TASKS = read_definitions(ROOT / "config/tasks", ROOT / "workflow/schemas/task.schema.yaml")
+TASKS = read_definitions(ROOT / "config/tasks", Task)
+ROW_OF = {code: language.params() for code, language in LANGUAGES.items()}
 CLASSES = ROOT.parent / "shared" / "reference" / "joshi2020_classes.tsv"
 # The classes are of macrolanguages (ISO 639-3), the codes of FLORES-200 mostly of one of their members.
 MACROLANGUAGES = {
@@ -31,7 +33,7 @@ MACROLANGUAGES = {
     "zho": "cmn",
     "zsm": "msa",
 }
-SENTENCES = [name for name in ENGLISH if name.endswith("_instruction") or name in ("cause", "effect")]
+SENTENCES = [name for name in ENGLISH.words if name.endswith("_instruction") or name in ("cause", "effect")]
 
 QA = [{"id": "1", "context": "701 702 703", "question": "704", "answers": {"text": ["702"]}}]
 OPTIONS = {f"mc_answer{n}": f"71{n}" for n in range(1, 5)}
@@ -60,12 +62,14 @@ each_prompt_language = pytest.mark.parametrize("prompt_language", ["own", "engli
 
 def prompts_of(task, code, prompt_language):
     words = task_words(TASKS[task], LANGUAGES[code], ENGLISH, prompt_language)
-    return render(TASKS[task], task, ROWS[task], code, words).to_dicts()
+    settings = TaskSettings(shots=0, answers=["generate"])
+    spec = TASKS[task].prompt_spec()
+    return render(spec, settings, task=task, language=code, rows=ROWS[task], words=words).to_dicts()
 
 
 def instructing(code, prompt_language):
     """The row of the table that a prompt's words are from."""
-    return LANGUAGES[code] if prompt_language == "own" else ENGLISH
+    return ROW_OF[code] if prompt_language == "own" else ROW_OF["eng_Latn"]
 
 
 def foreign_letters(prompt, script):
@@ -111,7 +115,7 @@ def test_a_prompt_is_written_in_the_script_of_its_language(code, prompt_language
 def test_a_prompt_has_no_sentence_of_another_language(code, prompt_language):
     row = instructing(code, prompt_language)
     own = {row[name] for name in SENTENCES}
-    others = {other[name] for other in LANGUAGES.values() for name in SENTENCES} - own
+    others = {other[name] for other in ROW_OF.values() for name in SENTENCES} - own
     for task in ROWS:
         for prompt in prompts_of(task, code, prompt_language):
             assert not [sentence for sentence in others if sentence in prompt["prompt"]], prompt["prompt"]
@@ -122,8 +126,8 @@ def test_a_prompt_has_no_sentence_of_another_language(code, prompt_language):
 def test_xcopa_asks_for_the_cause_or_for_the_effect(code, prompt_language):
     row = instructing(code, prompt_language)
     for question, prompt in zip(ROWS["xcopa"], prompts_of("xcopa", code, prompt_language), strict=True):
-        asked = [kind for kind in ("cause", "effect") if row[kind] in prompt["prompt"]]
-        assert asked == [question["question"]]
+        kinds = [kind for kind in ("cause", "effect") if row[kind] in prompt["prompt"]]
+        assert kinds == [question["question"]]
 
 
 @each_language
@@ -141,13 +145,13 @@ def test_every_form_of_a_label_is_read_as_that_label(code, prompt_language):
 def test_xnli_takes_the_answers_of_the_language_and_of_english(code, prompt_language):
     prompt = prompts_of("xnli", code, prompt_language)[0]
     for forms, word in zip(prompt["verbalizers"], ("true", "neither", "false"), strict=True):
-        assert {LANGUAGES[code][word], ENGLISH[word]} == set(forms)
+        assert {ROW_OF[code][word], ROW_OF["eng_Latn"][word]} == set(forms)
         assert forms[0] == instructing(code, prompt_language)[word]
 
 
 @each_language
 def test_the_xnli_instruction_names_its_three_answers(code):
-    row = LANGUAGES[code]
+    row = ROW_OF[code]
     answers = [row["true"], row["neither"], row["false"]]
     assert len(set(answers)) == 3
     assert [answer for answer in answers if answer in row["xnli_instruction"]] == answers
@@ -155,7 +159,7 @@ def test_the_xnli_instruction_names_its_three_answers(code):
 
 @each_language
 def test_a_language_is_named_as_flores_names_it(code):
-    row = LANGUAGES[code]
+    row = ROW_OF[code]
     assert re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", code)
     assert re.fullmatch(r"[a-z]{2}", row["iso639_1"])
     assert row["script"] == code[-4:]
@@ -163,19 +167,19 @@ def test_a_language_is_named_as_flores_names_it(code):
 
 @each_language
 def test_every_cell_is_composed_and_has_no_space_around_it(code):
-    for name, cell in LANGUAGES[code].items():
+    for name, cell in ROW_OF[code].items():
         assert unicodedata.is_normalized("NFC", cell), name
         assert cell == cell.strip(), name
 
 
 @each_language
 def test_a_language_is_offered_by_a_task_on_the_hub(code):
-    assert [name for name, task in TASKS.items() if code in task["sources"]["hub"]["languages"]]
+    assert [name for name, task in TASKS.items() if code in task.sources.hub.languages]
 
 
 @pytest.mark.skipif(not CLASSES.is_file(), reason=f"the classes of Joshi et al. are not there: {CLASSES}")
 @each_language
 def test_the_class_is_that_of_joshi_et_al(code):
     with open(CLASSES, encoding="utf-8", newline="") as table:
-        known = {row["iso639_3"]: row["class"] for row in csv.DictReader(table, delimiter="\t")}
-    assert LANGUAGES[code]["joshi_class"] == known[MACROLANGUAGES.get(code[:3], code[:3])]
+        classes = {row["iso639_3"]: row["class"] for row in csv.DictReader(table, delimiter="\t")}
+    assert LANGUAGES[code].joshi_class == classes[MACROLANGUAGES.get(code[:3], code[:3])]

@@ -1,47 +1,57 @@
 import pytest
 from project import ROOT
 
-from maple.definitions.loading import read_yaml
-from maple.definitions.tables import read_languages
-from maple.evaluation.prompts import TaskError, quality, render, task_words, words_named
+from maple.definitions.language import Language, read_languages
+from maple.definitions.reading import read_yaml
+from maple.definitions.task import PromptSpec, Task, TaskSettings
+from maple.evaluation.prompts import TaskError, quality, render, task_words, word_names
 
-CHOICE = {
-    "item": "idx",
-    "prompt": "{{ premise }} {{ words.cause if question == 'cause' else words.effect }}",
-    "targets": "label + 1",
-    "choices": {"1": ["1", "{{ choice1 }}"], "2": ["2", "{{ choice2 }}"]},
-    "fields": ["premise", "label"],
-    "max_new_tokens": 4,
-}
+CHOICE = PromptSpec(
+    item="idx",
+    prompt="{{ premise }} {{ words.cause if question == 'cause' else words.effect }}",
+    targets="label + 1",
+    choices={"1": ["1", "{{ choice1 }}"], "2": ["2", "{{ choice2 }}"]},
+    fields=["premise", "label"],
+    max_new_tokens=4,
+)
 ROW = {"idx": 7, "premise": "It rained.", "question": "effect", "choice1": "Wet.", "choice2": "Dry.", "label": 0}
 WORDS = {"words": {"cause": "Why?", "effect": "What then?"}, "own": {}, "english": {}}
-OPEN = {"item": "id", "prompt": "{{ context }}", "targets": "answers.text", "fields": ["context"], "max_new_tokens": 4}
+OPEN = PromptSpec(item="id", prompt="{{ context }}", targets="answers.text", fields=["context"], max_new_tokens=4)
 
 
-def test_the_words_of_a_template_are_those_it_names():
-    assert words_named("{{ words.cause }} {{ other.effect }}", "{{ words.true }}") == {"cause", "true"}
+def prompts(spec, rows, language="eng_Latn", words=None, *, dev=(), shots=0, seed=0):
+    settings = TaskSettings(shots=shots, answers=["generate"])
+    words = words or {"words": {}, "own": {}, "english": {}}
+    return render(spec, settings, task="toy", language=language, rows=rows, words=words, dev=dev, seed=seed)
+
+
+def language(code, **words):
+    return Language(code, "Toy", "xx", "Latn", "Toy", "0", words)
+
+
+def test_the_words_of_a_template_are_found():
+    assert word_names("{{ words.cause }} {{ other.effect }}", "{{ words.true }}") == {"cause", "true"}
 
 
 def test_a_task_takes_no_other_words_of_the_language():
-    language = {"code": "eng_Latn", "cause": "Why?", "effect": "What then?", "summary": "Summary"}
-    assert task_words(CHOICE, language, language, "own") == WORDS
+    english = language("eng_Latn", cause="Why?", effect="What then?", summary="Summary")
+    assert task_words(CHOICE, english, english, "own") == WORDS
 
 
-def test_an_english_prompt_takes_english_words_and_knows_the_language_s_own():
-    task = CHOICE | {"choices": {"1": ["{{ words.true }}", "{{ own.true }}", "{{ english.true }}"]}}
-    own, english = (
-        {"cause": cause, "effect": "", "true": true} for cause, true in (("Kwa nini?", "Kweli"), ("Why?", "True"))
-    )
-    assert task_words(task, own, english, "english") == {
+def test_a_prompt_that_instructs_in_english_can_use_words_of_both_languages():
+    spec = CHOICE.changed(choices={"1": ["{{ words.true }}", "{{ own.true }}", "{{ english.true }}"]})
+    own = language("swh_Latn", cause="Kwa nini?", effect="", true="Kweli")
+    english = language("eng_Latn", cause="Why?", effect="", true="True")
+    assert task_words(spec, own, english, "english") == {
         "words": {"cause": "Why?", "effect": "", "true": "True"},
         "own": {"true": "Kweli"},
         "english": {"true": "True"},
     }
-    assert task_words(task, own, english, "own")["words"]["true"] == "Kweli"
+    assert task_words(spec, own, english, "own")["words"]["true"] == "Kweli"
 
 
 def test_a_row_becomes_a_prompt_with_its_gold_label():
-    (prompt,) = render(CHOICE, "xcopa", [ROW], "eng_Latn", WORDS).to_dicts()
+    (prompt,) = prompts(CHOICE, [ROW], words=WORDS).to_dicts()
     assert "It rained. What then?" in prompt["prompt"]
     assert prompt["item"] == "7"
     assert prompt["targets"] == ["1"]
@@ -51,7 +61,7 @@ def test_a_row_becomes_a_prompt_with_its_gold_label():
 
 def test_all_gold_answers_of_an_open_task_are_kept():
     row = {"id": "a", "context": "c", "answers": {"text": ["one", "1"], "answer_start": [0, 0]}}
-    assert render(OPEN, "xquad", [row], "eng_Latn", {})["targets"].to_list() == [["one", "1"]]
+    assert prompts(OPEN, [row])["targets"].to_list() == [["one", "1"]]
 
 
 @pytest.mark.parametrize(
@@ -65,38 +75,38 @@ def test_all_gold_answers_of_an_open_task_are_kept():
         ({"premise": "a\ud83d"}, "half of a character"),
     ],
 )
-def test_a_row_that_cannot_be_asked_keeps_its_place_and_says_why(change, fault):
-    made = render(CHOICE, "xcopa", [ROW, ROW | {"idx": 8}, ROW | {"idx": 9} | change], "eng_Latn", WORDS)
-    assert made.height == 3
-    assert made["fault"].to_list()[:2] == [None, None]
-    assert fault in made["fault"][2]
-    assert made["targets"][2].to_list() == [] and made["prompt"][2] == ""
+def test_a_faulty_row_keeps_its_position_and_its_reason(change, fault):
+    frame = prompts(CHOICE, [ROW, ROW | {"idx": 8}, ROW | {"idx": 9} | change], words=WORDS)
+    assert frame.height == 3
+    assert frame["fault"].to_list()[:2] == [None, None]
+    assert fault in frame["fault"][2]
+    assert frame["targets"][2].to_list() == [] and frame["prompt"][2] == ""
 
 
-def test_a_row_that_a_template_cannot_reckon_with_is_a_fault():
+def test_an_error_of_arithmetic_in_a_template_is_a_fault():
     rows = [{"id": name, "context": "c", "n": n} for name, n in (("a", 2), ("b", 0))]
-    made = render(OPEN | {"targets": "[1 / n]"}, "xquad", rows, "eng_Latn", {})
-    assert made["fault"].to_list() == [None, "division by zero"]
+    frame = prompts(OPEN.changed(targets="[1 / n]"), rows)
+    assert frame["fault"].to_list() == [None, "division by zero"]
 
 
-def test_a_gold_answer_of_nothing_is_none():
+def test_an_empty_gold_answer_is_a_fault():
     rows = [
         {"id": name, "context": "c", "answers": {"text": gold}}
         for name, gold in (("a", ["x"]), ("b", []), ("c", [" "]))
     ]
-    assert render(OPEN, "xquad", rows, "eng_Latn", {})["fault"].to_list() == [None, "no gold answer", "no gold answer"]
+    assert prompts(OPEN, rows)["fault"].to_list() == [None, "no gold answer", "no gold answer"]
 
 
 def test_a_choice_without_text_cannot_be_ranked():
-    task = CHOICE | {"choices": {"1": ["{{ choice1 }}"], "2": ["{{ choice2 }}"]}}
+    task = CHOICE.changed(choices={"1": ["{{ choice1 }}"], "2": ["{{ choice2 }}"]})
     rows = [ROW, ROW | {"idx": 8, "choice1": " "}]
-    assert render(task, "xcopa", rows, "eng_Latn", WORDS)["fault"].to_list() == [None, "a choice without text"]
+    assert prompts(task, rows, words=WORDS)["fault"].to_list() == [None, "a choice without text"]
 
 
-def test_only_text_and_numbers_are_gold():
+def test_only_text_and_numbers_are_gold_answers():
     rows = [{"id": "a", "context": "c", "answers": {"text": gold}} for gold in ([None], {"x": 1}, [["x"]])]
     rows = [row | {"id": str(number)} for number, row in enumerate(rows)] + dev(1)
-    faults = render(OPEN, "xquad", rows, "eng_Latn", {})["fault"].to_list()
+    faults = prompts(OPEN, rows)["fault"].to_list()
     assert faults == ["no gold answer", "gold is dict, neither text, number nor a list of them", faults[2], None]
     assert "neither text, number" in faults[2]
 
@@ -110,58 +120,58 @@ def test_only_text_and_numbers_are_gold():
         ("xcopa", "question", ["Cause", "", "why"]),
     ],
 )
-def test_a_label_that_is_none_is_never_taken_for_another(name, field, bad):
-    task = read_yaml(ROOT / f"config/tasks/{name}.yaml")
+def test_an_invalid_label_is_never_read_as_another(name, field, bad):
+    task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
     good = dict.fromkeys(("premise", "hypothesis", "flores_passage"), "x") | {"question": "cause"}
     good |= {f"{kind}{number}": f"text {number}" for kind in ("choice", "mc_answer") for number in (1, 2, 3, 4)}
     good |= {"label": 0, "correct_answer_num": "1"}
-    words = dict.fromkeys(read_languages(ROOT / "config/languages.tsv")["eng_Latn"], "w")
+    words = dict.fromkeys(read_languages(ROOT / "config/languages.tsv")["eng_Latn"].words, "w")
     rows = [{**good, "idx": 0, "id": 0}] + [
         {**good, field: value, "idx": number, "id": number} for number, value in enumerate(bad, start=1)
     ]
-    made = render(task, name, rows, "eng_Latn", {"words": words, "own": words, "english": words})
-    assert made["fault"].is_null().to_list() == [True] + [False] * len(bad)
+    frame = prompts(task.prompt_spec(), rows, words={"words": words, "own": words, "english": words})
+    assert frame["fault"].is_null().to_list() == [True] + [False] * len(bad)
 
 
-def test_rows_of_which_none_can_be_asked_are_refused():
-    with pytest.raises(TaskError, match=r"xcopa, eng_Latn: none of 2 rows can be asked; the first: no premise; mend"):
-        render(CHOICE, "xcopa", [{"idx": 1, "label": 0}] * 2, "eng_Latn", WORDS)
+def test_a_task_with_faulty_rows_alone_is_refused():
+    with pytest.raises(TaskError, match=r"toy, eng_Latn: none of 2 rows can be asked; the first: no premise; mend"):
+        prompts(CHOICE, [{"idx": 1, "label": 0}] * 2, words=WORDS)
 
 
 def dev(count):
     return [{"id": name, "context": f"say {name}", "answers": {"text": [name]}} for name in "abcdefgh"[:count]]
 
 
-def test_demonstrations_are_framed_with_their_answers():
-    (prompt,) = render(OPEN, "xquad", dev(1), "eng_Latn", {}, dev=[dev(2)[1]], shots=1).to_dicts()
+def test_a_demonstration_ends_with_its_answer():
+    (prompt,) = prompts(OPEN, dev(1), dev=[dev(2)[1]], shots=1).to_dicts()
     assert prompt["demonstrations"] == ["### Input:\nsay b\n\n### Output:\nb\n\n"]
 
 
-def test_a_seed_draws_the_same_items_in_every_language_whatever_their_order():
+def test_a_seed_samples_the_same_items_in_every_language_and_order():
     item = {"id": "z", "context": "say z", "answers": {"text": ["z"]}}
-    drawn = [
-        render(OPEN, "xquad", [item], code, {}, dev=rows, shots=3, seed=seed)["demonstrations"][0].to_list()
+    samples = [
+        prompts(OPEN, [item], code, dev=rows, shots=3, seed=seed)["demonstrations"][0].to_list()
         for code, rows, seed in (("eng_Latn", dev(8), 1), ("swh_Latn", dev(8)[::-1], 1), ("eng_Latn", dev(8), 2))
     ]
-    assert len(drawn[0]) == 3
-    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(samples[0]) == 3
+    assert samples[0] == samples[1] != samples[2]
 
 
-def test_an_item_is_never_shown_its_own_answer():
-    shown = render(OPEN, "xquad", dev(2), "eng_Latn", {}, dev=dev(3), shots=3)["demonstrations"][0].to_list()
-    assert shown == ["### Input:\nsay c\n\n### Output:\nc\n\n"]
+def test_a_prompt_has_no_demonstration_of_its_own_item():
+    demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=3)["demonstrations"][0].to_list()
+    assert demonstrations == ["### Input:\nsay c\n\n### Output:\nc\n\n"]
 
 
 def test_a_language_without_dev_rows_has_no_demonstrations():
-    assert render(OPEN, "xquad", dev(2), "eng_Latn", {}, shots=8)["demonstrations"].to_list() == [[], []]
+    assert prompts(OPEN, dev(2), shots=8)["demonstrations"].to_list() == [[], []]
 
 
-def test_what_was_wrong_with_rows_is_counted(tmp_path):
+def test_faulty_and_repaired_rows_are_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
-    render(CHOICE, "xcopa", rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
-    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("xcopa", "tha_Thai", 2, 1, 1, ["no label"])]
+    prompts(CHOICE, rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
+    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 1, 1, ["no label"])]
 
 
 def test_braces_in_a_row_are_text():
     row = ROW | {"premise": "{{ words.cause }} {x}"}
-    assert "{{ words.cause }} {x}" in render(CHOICE, "xcopa", [row], "eng_Latn", WORDS)["prompt"][0]
+    assert "{{ words.cause }} {x}" in prompts(CHOICE, [row], words=WORDS)["prompt"][0]

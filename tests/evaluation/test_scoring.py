@@ -1,25 +1,27 @@
 import polars as pl
 import pytest
 
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.scoring import SCORE_SCHEMA, score_items
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
-IDENTITY = {"code": "swh_Latn", "iso639_1": "sw", "script": "Latn"}
-RUN = {"model": "m", "dataset": "d", "method": "lora-r8-4bit", "seed": 1}
+IDENTITY = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+RUN = RunKey("m", "d", "lora-r8-4bit", 1)
 
 
 @pytest.mark.parametrize(
-    "said", ["Kweli", " kweli.", "«Kweli»", "KWELI\nUongo", "\n\nKweli, kwa sababu ...", "\u200fKweli"]
+    "completion", ["Kweli", " kweli.", "«Kweli»", "KWELI\nUongo", "\n\nKweli, kwa sababu ...", "\u200fKweli"]
 )
-def test_a_label_is_read_through_case_and_punctuation(said):
-    assert parse_choice(said, LABELS, SWAHILI) == "entailment"
+def test_a_label_is_read_through_case_and_punctuation(completion):
+    assert parse_choice(completion, LABELS, SWAHILI) == "entailment"
 
 
-@pytest.mark.parametrize("said", ["", "   \n", "Labda", "Kwelikweli", "\U0001f600", "?"])
-def test_what_names_no_label_is_unparsed(said):
-    assert parse_choice(said, LABELS, SWAHILI) is None
+@pytest.mark.parametrize("completion", ["", "   \n", "Labda", "Kwelikweli", "\U0001f600", "?"])
+def test_a_completion_without_a_label_is_unparsed(completion):
+    assert parse_choice(completion, LABELS, SWAHILI) is None
 
 
 def test_the_longest_form_wins():
@@ -31,13 +33,15 @@ def test_letters_that_change_their_length_with_their_case_hide_no_second_label()
     assert parse_choice("SPASS!", ["1", "2"], [["Spaß"], ["B"]]) == "1"
 
 
-def test_two_equal_claims_are_none():
+def test_one_form_of_two_labels_is_unparsed():
     assert parse_choice("yes", ["a", "b"], [["yes"], ["Yes."]]) is None
 
 
-@pytest.mark.parametrize("said", ["2", "2.", "２", "٢", "२।", "๒", "(2)", "2. Kesho ni Jumanne.", "Kesho ni Jumanne."])
-def test_a_choice_is_its_number_or_its_text(said):
-    assert parse_choice(said, ["1", "2"], [["1", "Jana"], ["2", "Kesho ni Jumanne."]]) == "2"
+@pytest.mark.parametrize(
+    "completion", ["2", "2.", "２", "٢", "२।", "๒", "(2)", "2. Kesho ni Jumanne.", "Kesho ni Jumanne."]
+)
+def test_a_choice_is_its_number_or_its_text(completion):
+    assert parse_choice(completion, ["1", "2"], [["1", "Jana"], ["2", "Kesho ni Jumanne."]]) == "2"
 
 
 def test_labels_without_spaces_are_read():
@@ -48,7 +52,7 @@ LETTERS = [["A", "A. A large storm", "A large storm"], ["B", "B. A small one", "
 
 
 @pytest.mark.parametrize(
-    ("said", "label"),
+    ("completion", "label"),
     [
         ("A", "A"),
         ("a)", "A"),
@@ -68,19 +72,19 @@ LETTERS = [["A", "A. A large storm", "A large storm"], ["B", "B. A small one", "
         ("\u200f\n\u200d \nB", "B"),
     ],
 )
-def test_a_letter_is_told_from_the_word_of_one_letter(said, label):
-    assert parse_choice(said, ["A", "B"], LETTERS) == label
+def test_a_letter_is_distinguished_from_a_word_of_one_letter(completion, label):
+    assert parse_choice(completion, ["A", "B"], LETTERS) == label
 
 
 @pytest.mark.parametrize(
-    ("said", "label"), [("1. He bought 2 apples", "1"), ("1번", "1"), ("12", None), ("1 or 2", None)]
+    ("completion", "label"), [("1. He bought 2 apples", "1"), ("1번", "1"), ("12", None), ("1 or 2", None)]
 )
-def test_a_number_is_told_from_a_quantity(said, label):
-    assert parse_choice(said, ["1", "2"], [["1"], ["2"]]) == label
+def test_a_number_is_distinguished_from_a_quantity(completion, label):
+    assert parse_choice(completion, ["1", "2"], [["1"], ["2"]]) == label
 
 
 @pytest.mark.parametrize(
-    ("said", "forms"),
+    ("completion", "forms"),
     [
         ("true or false", ["True", "Neither", "False"]),
         ("True, not FALSE", ["True", "Neither", "False"]),
@@ -90,8 +94,8 @@ def test_a_number_is_told_from_a_quantity(said, label):
         ("\U0001e4f0", ["1", "2", "3"]),
     ],
 )
-def test_what_is_not_said_plainly_is_no_label(said, forms):
-    assert parse_choice(said, LABELS, [[form] for form in forms]) is None
+def test_an_ambiguous_completion_is_unparsed(completion, forms):
+    assert parse_choice(completion, LABELS, [[form] for form in forms]) is None
 
 
 def test_a_mark_makes_another_letter():
@@ -126,7 +130,7 @@ def choice(item, completion):
     return {"task": "xnli", "item": item, "completion": completion} | forms
 
 
-def test_right_wrong_and_unparsed_are_told_apart():
+def test_right_wrong_and_unparsed_answers_differ():
     frame = generations(choice("1", "Kweli"), choice("2", "Uongo"), choice("3", "ah"))
     scores = scored(frame, {"xnli": ["accuracy"]})
     assert scores.select("item", "value", "parsed", "prediction").rows() == [
@@ -154,8 +158,8 @@ def test_an_empty_answer_is_unparsed():
 
 
 def test_an_apostrophe_is_one_letter_however_it_is_typed():
-    for said in ("Yolg\u02bbon", "yolg\u2018on", "Yolg'on."):
-        assert parse_choice(said, ["contradiction"], [["Yolg\u02bbon"]]) == "contradiction"
+    for completion in ("Yolg\u02bbon", "yolg\u2018on", "Yolg'on."):
+        assert parse_choice(completion, ["contradiction"], [["Yolg\u02bbon"]]) == "contradiction"
 
 
 def ranked(log_likelihoods, verbalizers):
@@ -165,7 +169,7 @@ def ranked(log_likelihoods, verbalizers):
     return generations(row | forms | {"log_likelihoods": log_likelihoods})
 
 
-def test_a_ranking_is_scored_raw_and_by_its_bytes():
+def test_a_ranking_is_scored_in_all_and_per_byte():
     # Four bytes at -4 are -1 a byte, eight at -6 are less: the longer choice is likelier by its bytes alone.
     scores = scored(ranked([-6.0, -4.0], [["abcdefgh", "x"], ["wxyz"]]), {"xnli": ["accuracy"]})
     assert scores.select("metric", "value", "prediction", "parsed").rows() == [
@@ -185,44 +189,49 @@ def test_bytes_are_those_of_utf_8():
     assert scores["prediction"].to_list() == ["neutral", "entailment"]
 
 
-def said(completion, target, language=IDENTITY):
+def scored_answer(completion, target, language=IDENTITY):
     row = {"task": "xlsum", "item": "1", "completion": completion, "targets": [target]}
-    return scored(generations(row | {"language": language["code"]}), {"xlsum": ["rougeL"]}, language).row(0, named=True)
+    return scored(generations(row | {"language": language.code}), {"xlsum": ["rougeL"]}, language).row(0, named=True)
 
 
 def test_an_answer_in_another_language_or_script_is_counted():
     swahili = "Watoto wote walikwenda shuleni asubuhi na mapema leo."
     english = "All of the children went to school early in the morning today."
     russian = "Все дети пошли сегодня рано утром в школу."
-    assert [(row["wrong_language"], row["wrong_script"]) for row in (said(a, swahili) for a in (swahili, english))] == [
+    assert [
+        (row["wrong_language"], row["wrong_script"]) for row in (scored_answer(a, swahili) for a in (swahili, english))
+    ] == [
         (False, False),
         (True, False),
     ]
-    assert (said(russian, swahili)["wrong_language"], said(russian, swahili)["wrong_script"]) == (True, True)
+    assert (scored_answer(russian, swahili)["wrong_language"], scored_answer(russian, swahili)["wrong_script"]) == (
+        True,
+        True,
+    )
 
 
-def test_of_a_short_answer_or_a_name_no_language_is_told():
-    assert said("Nairobi", "Nairobi")["wrong_language"] is None
-    hindi = {"code": "hin_Deva", "iso639_1": "hi", "script": "Deva"}
-    assert said("NFL", "NFL", hindi)["wrong_script"] is None  # the right answer is Latin itself
-    assert said("NFL", "एनएफएल", hindi)["wrong_script"] is True
-    assert said("", "एनएफएल", hindi)["wrong_script"] is None
+def test_the_language_of_a_short_answer_or_a_name_is_unknown():
+    assert scored_answer("Nairobi", "Nairobi")["wrong_language"] is None
+    hindi = LanguageIdentity("hin_Deva", "Hindi", "hi", "Deva")
+    assert scored_answer("NFL", "NFL", hindi)["wrong_script"] is None  # the right answer is Latin itself
+    assert scored_answer("NFL", "एनएफएल", hindi)["wrong_script"] is True
+    assert scored_answer("", "एनएफएल", hindi)["wrong_script"] is None
 
 
-def test_a_right_answer_that_looks_foreign_itself_blames_nobody():
-    assert said("Robert Lane and Benjamin Vail", "Robert Lane and Benjamin Vail")["wrong_language"] is None
+def test_the_language_is_unknown_if_the_right_answer_seems_foreign():
+    assert scored_answer("Robert Lane and Benjamin Vail", "Robert Lane and Benjamin Vail")["wrong_language"] is None
 
 
-def test_tokens_are_counted_a_word():
-    assert said("a", "b")["tokens_per_word"] == 3.0  # six tokens of a prompt of two words
+def test_tokens_are_counted_per_word():
+    assert scored_answer("a", "b")["tokens_per_word"] == 3.0  # six tokens of a prompt of two words
 
 
 @pytest.mark.parametrize(
     "completion", ["", "\u200f\u200d\u200b", "a" * 10_000, "字" * 10_000, "\x00\ud7ff", "١" * 50, "\n\n\n"]
 )
-def test_no_completion_is_too_odd_to_be_scored(completion):
+def test_any_completion_can_be_scored(completion):
     for code, iso, script in (("swh_Latn", "sw", "Latn"), ("zho_Hans", "zh", "Hans"), ("tha_Thai", "th", "Thai")):
-        identity = {"code": code, "iso639_1": iso, "script": script}
+        identity = LanguageIdentity(code, code, iso, script)
         open_row = {"task": "xlsum", "item": "1", "completion": completion, "targets": ["Jua."], "language": code}
         metrics = {"xlsum": ["f1", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"], "xnli": ["accuracy"]}
         frame = generations(open_row, choice("2", completion) | {"language": code})

@@ -1,7 +1,7 @@
 import pytest
 from project import ROOT
 
-from maple.definitions.tables import read_languages
+from maple.definitions.language import read_languages
 from maple.metrics.registry import METRICS
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")
@@ -11,14 +11,14 @@ OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL")
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("metric", OPEN)
 def test_a_perfect_answer_scores_one_in_every_language(code, metric):
-    answer = LANGUAGES[code]["qa_instruction"]
+    answer = LANGUAGES[code].words["qa_instruction"]
     assert METRICS[metric](answer, [answer], code) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("mark", [".", "。", "।", "،", "።", "؟", "…", "\u200f"])
 def test_punctuation_of_any_script_does_not_lower_a_score(code, mark):
-    answer = LANGUAGES[code]["passage"]
+    answer = LANGUAGES[code].words["passage"]
     for metric in ("exact_match", "f1", "rouge1", "rougeL"):
         assert METRICS[metric](answer + mark, [answer], code) == pytest.approx(1.0)
 
