@@ -19,8 +19,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # was this folder, whose statistics.py hides the standard library's
 
-from maple.definitions.tables import read_hardware  # noqa: E402
-from maple.planning.forecast import finished  # noqa: E402
+from maple.definitions.hardware import read_hardware  # noqa: E402
+from maple.planning.estimates import ResultPaths  # noqa: E402
+from maple.planning.forecast import check_rates  # noqa: E402
+from maple.planning.plan import plan_of  # noqa: E402
 from maple.runtime.devices import compute_dtype, device  # noqa: E402
 from maple.study.study import read_study  # noqa: E402
 
@@ -59,10 +61,20 @@ def main() -> None:
     }
     study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
     row = read_hardware(ROOT / "config/hardware.tsv")[wanted.row]
-    for (stage, bits), (took, forecast, cards) in finished(study, config, row, wanted.study / "results").items():
+    results = wanted.study / "results"
+    paths = ResultPaths(
+        card=f"{results}/cards/{{run}}/{{stage}}.json",
+        base=f"{results}/base/{{model}}/config.json",
+        build=f"{results}/base/{{model}}/build.json",
+        fetched=f"{results}/cards/fetch/{{repository}}.json",
+        prompts=f"{results}/prompts/{{task}}/{{language}}.parquet",
+        completions=f"{results}/generations/{{run}}/{{language}}.parquet",
+    )
+    for (stage, bits), check in check_rates(plan_of(study, config), row, paths).items():
         share = {"finetune": f"train_{bits}", "generate": "prefill"}.get(stage)
-        mended = f", {share} {row[share] * forecast / took:.2g}" if share else ""
-        print(f"{stage} {bits} bits: {cards} cards, {took:.0f} s, forecast {forecast:.0f} s{mended}")
+        better = f", {share} {getattr(row, share) * check.forecast / check.measured:.2g}" if share else ""
+        sums = f"{check.measured:.0f} s, forecast {check.forecast:.0f} s"
+        print(f"{stage} {bits} bits: {check.jobs} cards, {sums}{better}")
 
 
 if __name__ == "__main__":

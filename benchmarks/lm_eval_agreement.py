@@ -273,7 +273,7 @@ def compared(rows: list[dict], ours: list[dict], theirs: list[dict], tie: float)
 
     `rows` have item, labels, choices and gold; `ours` and `theirs` scores and tokens, `theirs` lm-eval's metrics too.
     """
-    from maple.evaluation.scoring import RANK_METRICS, ranked_label
+    from maple.evaluation.scoring import RANK_METRICS, likeliest_label
 
     weights = {"acc": RANK_METRICS["rank_accuracy"], "acc_bytes": RANK_METRICS["rank_accuracy_per_byte"]}
     line = {"items": len(rows), "same": 0, "difference": 0.0, "chosen": Counter()}
@@ -291,7 +291,7 @@ def compared(rows: list[dict], ours: list[dict], theirs: list[dict], tie: float)
                 [score / weight(choice) for score, choice in zip(side["scores"], row["choices"], strict=True)]
                 for side in (own, other)
             ]
-            mine = row["labels"].index(ranked_label(ranked, weights.get(metric, weight)))
+            mine = row["labels"].index(likeliest_label(ranked, weights.get(metric, weight)))
             its = scores[1].index(max(scores[1]))  # of equals the first, as numpy's argmax
             if (its == row["gold"]) != bool(other[metric]):
                 raise ValueError(f"{row['item']}: lm-eval says {metric} {other[metric]}, against its log-likelihoods")

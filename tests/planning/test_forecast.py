@@ -3,36 +3,73 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import polars as pl
 import pytest
 import yaml
 from project import ROOT, TOY_STUDY, Project
 
-from maple.definitions.loading import DefinitionError
-from maple.definitions.tables import read_hardware
+from maple.definitions.errors import DefinitionError
+from maple.definitions.hardware import Hardware, read_hardware
 from maple.models.size import Size, size_of
-from maple.planning.costs import Asked, generation_seconds, training_operations
+from maple.planning.costs import TaskLoad, generation_seconds, training_operations
+from maple.planning.estimates import ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import figure, table
+from maple.planning.plan import Plan, plan_of
 from maple.study.study import read_study
 
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
 PAPER = {key: {**DEFAULT[key], **value} if isinstance(value, dict) else value for key, value in PAPER.items()}
 TABLE = ROOT / "config/hardware.tsv"
-# One operation a second and parameter would be 1e12 TFLOP/s: this device does ten operations a second, and moves a
-# hundred bytes.
-SLOW = {"peak_tflops": 1e-11, "memory_gb_s": 1e-7, "memory_gb": 1e-6, "weight_bytes": 2, "prefill": 1.0, "decode": 1.0}
+# Ten operations and a hundred bytes per second, so that times can be checked in the head.
+SLOW = Hardware(
+    device="toy",
+    reported="Toy",
+    peak_tflops=1e-11,
+    memory_gb_s=1e-7,
+    memory_gb=1e-6,
+    watts=1.0,
+    weight_bytes=2,
+    train_16=1.0,
+    train_8=1.0,
+    train_4=1.0,
+    prefill=1.0,
+    decode=1.0,
+    job_s=1.0,
+    engine_s=1.0,
+    disk_gb_s=1.0,
+    source="toy",
+)
+
+
+def paths(folder):
+    return ResultPaths(
+        card=f"{folder}/cards/{{run}}/{{stage}}.json",
+        base=f"{folder}/base/{{model}}/config.json",
+        build=f"{folder}/base/{{model}}/build.json",
+        fetched=f"{folder}/cards/fetch/{{repository}}.json",
+        prompts=f"{folder}/prompts/{{task}}/{{language}}.parquet",
+        completions=f"{folder}/generations/{{run}}/{{language}}.parquet",
+    )
 
 
 def of(config, results="nothing", keep=True):
     study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
-    return forecast(study, config | {"merge": config["merge"] | {"keep": keep}}, TABLE, results)
+    plan = plan_of(study, config | {"merge": config["merge"] | {"keep": keep}})
+    table = read_hardware(TABLE)
+    return forecast(plan, table[plan.hardware], paths(results), core_watts=table["cpu"].watts)
 
 
 def stage(made, name):
-    return next(line for line in made["stages"] if line["stage"] == name)
+    return next(line for line in made.stages if line.stage == name)
+
+
+def test_a_plan_crosses_params_as_plain_values():
+    plan = plan_of(read_study(DEFAULT, ROOT / "config", ROOT / "workflow/schemas"), DEFAULT)
+    assert Plan(**json.loads(json.dumps(plan.params()))) == plan
 
 
 def test_a_model_s_size_is_that_of_its_matrices():
@@ -59,16 +96,16 @@ def test_a_frozen_model_costs_four_operations_a_parameter_and_token_and_six_with
 
 def test_reading_long_prompts_is_bound_by_arithmetic():
     # 10 prompts of 10 tokens and an answer of one token each: 2 operations x 5 parameters x 110 tokens, ten a second.
-    asked = Asked(items=10, own=10, shown=0, written=1, choices=0, text=0)
-    assert generation_seconds(Size(5, 0, 0.001), SLOW, [asked], batch=10, cached=True) == pytest.approx(110)
+    loads = TaskLoad(items=10, prompt=10, demonstrations=0, answer=1, choices=0, bytes=0)
+    assert generation_seconds(Size(5, 0, 0.001), SLOW, [loads], batch=10, cached=True) == pytest.approx(110)
 
 
 def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
     # 10 answers of 10 tokens: 100 steps alone, each of which moves 1,000 parameters of 2 bytes, 100 bytes a second.
-    fast = SLOW | {"peak_tflops": 1.0}
-    asked = Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)
+    fast = replace(SLOW, peak_tflops=1.0)
+    loads = TaskLoad(items=10, prompt=0, demonstrations=0, answer=10, choices=0, bytes=0)
     seconds = [
-        generation_seconds(Size(1000, 0, 1e-9), fast | {"memory_gb": 1}, [asked], batch=batch, cached=True)
+        generation_seconds(Size(1000, 0, 1e-9), replace(fast, memory_gb=1), [loads], batch=batch, cached=True)
         for batch in (1, 10)
     ]
     assert seconds == pytest.approx([2000, 200])
@@ -76,31 +113,31 @@ def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
 
 def test_a_batch_is_no_larger_than_what_memory_holds():
     # 0.9 x 4,000 bytes less 2,000 of weights are 1,600: two sequences of 10 tokens at 80 bytes a token.
-    size, row = Size(1000, 0, 80), SLOW | {"peak_tflops": 1.0, "memory_gb": 4e-6}
-    asked = [Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)]
-    two, many = (generation_seconds(size, row, asked, batch=batch, cached=True) for batch in (2, 256))
+    size, row = Size(1000, 0, 80), replace(SLOW, peak_tflops=1.0, memory_gb=4e-6)
+    loads = [TaskLoad(items=10, prompt=0, demonstrations=0, answer=10, choices=0, bytes=0)]
+    two, many = (generation_seconds(size, row, loads, batch=batch, cached=True) for batch in (2, 256))
     assert many == pytest.approx(two)
 
 
 def test_demonstrations_are_read_once_where_there_is_a_cache():
-    asked = [Asked(items=10, own=1, shown=9, written=0, choices=0, text=0)]
+    loads = [TaskLoad(items=10, prompt=1, demonstrations=9, answer=0, choices=0, bytes=0)]
     size = Size(5, 0, 0.001)
-    assert generation_seconds(size, SLOW, asked, batch=1, cached=True) == pytest.approx(10 + 9)
-    assert generation_seconds(size, SLOW, asked, batch=1, cached=False) == pytest.approx(100)
+    assert generation_seconds(size, SLOW, loads, batch=1, cached=True) == pytest.approx(10 + 9)
+    assert generation_seconds(size, SLOW, loads, batch=1, cached=False) == pytest.approx(100)
 
 
 def test_choices_are_read_with_their_prompts_each():
-    asked = [Asked(items=10, own=1, shown=9, written=0, choices=2, text=0)]
-    assert generation_seconds(Size(5, 0, 0.001), SLOW, asked, batch=1, cached=True) == pytest.approx(19 + 200)
+    loads = [TaskLoad(items=10, prompt=1, demonstrations=9, answer=0, choices=2, bytes=0)]
+    assert generation_seconds(Size(5, 0, 0.001), SLOW, loads, batch=1, cached=True) == pytest.approx(19 + 200)
 
 
 def test_every_row_of_the_table_names_its_source():
     rows = read_hardware(TABLE)
     assert set(rows) == {"h100", "a100", "rtx4090", "cpu"}
     for row in rows.values():
-        assert row["source"] and row["reported"]
-        assert all(value > 0 for value in row.values() if isinstance(value, float))
-        assert all(row[key] <= 1 for key in ("train_16", "train_8", "train_4", "prefill", "decode"))
+        assert row.source and row.reported
+        assert all(value > 0 for value in vars(row).values() if isinstance(value, float))
+        assert max(row.train_16, row.train_8, row.train_4, row.prefill, row.decode) <= 1
 
 
 def test_the_jobs_are_those_that_snakemake_plans(tmp_path):
@@ -110,8 +147,8 @@ def test_the_jobs_are_those_that_snakemake_plans(tmp_path):
         planned = project.jobs()
         project.snakemake("forecast")
         made = json.loads((tmp_path / "results/forecast.json").read_text())
-        told = {line["stage"]: line["jobs"] for line in made["stages"]}
-        assert told == {name: count for name, count in planned.items() if not name.startswith("generate_attached")} | {
+        jobs = {line["stage"]: line["jobs"] for line in made["stages"]}
+        assert jobs == {name: count for name, count in planned.items() if not name.startswith("generate_attached")} | {
             "generate": sum(count for name, count in planned.items() if name.startswith("generate"))
         }
         assert project.jobs() == planned, "a forecast makes nothing, and nothing stale"
@@ -125,38 +162,38 @@ def test_it_is_printed(tmp_path):
 
 def test_the_paper_s_grid_is_forecast_with_nothing_there():
     made = of(DEFAULT | PAPER)
-    assert made["notes"] == []
-    assert stage(made, "finetune")["jobs"] == 60 and stage(made, "score")["jobs"] == 62 * 46
-    assert stage(made, "finetune")["tokens"] == 60 * 2000 * 32768
+    assert made.notes == []
+    assert stage(made, "finetune").jobs == 60 and stage(made, "score").jobs == 62 * 46
+    assert stage(made, "finetune").tokens == 60 * 2000 * 32768
     # 30 merged runs of each model at two bytes a parameter.
     weights = 2 * (6_738_415_616 + 7_241_732_096) / 1e9
-    assert stage(made, "merge")["disk_gb"] == pytest.approx(30 * weights)
-    assert stage(made, "fetch")["download_gb"] == pytest.approx(weights, rel=0.05)
-    assert all(line["basis"] for line in made["stages"])
+    assert stage(made, "merge").disk_gb == pytest.approx(30 * weights)
+    assert stage(made, "fetch").download_gb == pytest.approx(weights, rel=0.05)
+    assert all(line.basis for line in made.stages)
 
 
 def test_hours_are_power_and_devices_divide_the_days():
     one, eight = (of(DEFAULT | PAPER | {"forecast": {"hardware": "h100", "devices": count}}) for count in (1, 8))
-    assert one["days"] == pytest.approx(8 * eight["days"]) and one["total"] == eight["total"]
+    assert one.days == pytest.approx(8 * eight.days) and one.total == eight.total
     finetune = stage(one, "finetune")
-    assert finetune["kwh"] == pytest.approx(0.7 * finetune["device_hours"])
+    assert finetune.kwh == pytest.approx(0.7 * finetune.device_hours)
 
 
 def test_what_does_not_fit_and_what_is_not_known_is_said():
     config = DEFAULT | PAPER | {"forecast": {"hardware": "cpu", "devices": 1}}
-    assert "llama-2-7b: its 16-bit weights are larger than the memory of one cpu." in of(config)["notes"]
+    assert "llama-2-7b: its 16-bit weights are larger than the memory of one cpu." in of(config).notes
     config["grid"] = [{"models": ["nllb-200-3.3b"], "datasets": [], "methods": {}, "seeds": []}]
     made = of(config)
-    assert "config/models/nllb-200-3.3b.yaml has no `architecture`" in made["notes"][0]
-    assert made["notes"][0] in table(made)
+    assert "config/models/nllb-200-3.3b.yaml has no `architecture`" in made.notes[0]
+    assert made.notes[0] in table(made)
 
 
 def test_what_an_endpoint_answers_takes_no_hours_here():
     remote = {"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}
     alone, beside = (of(DEFAULT | {"grid": [*DEFAULT["grid"], *more]}) for more in ([], [remote]))
-    assert stage(beside, "generate")["jobs"] == stage(alone, "generate")["jobs"] + 1
-    assert stage(beside, "generate")["device_hours"] == stage(alone, "generate")["device_hours"]
-    assert beside["notes"] == ["gpt-4.1: answers behind an endpoint, whose time and price are left out."]
+    assert stage(beside, "generate").jobs == stage(alone, "generate").jobs + 1
+    assert stage(beside, "generate").device_hours == stage(alone, "generate").device_hours
+    assert beside.notes == ["gpt-4.1: answers behind an endpoint, whose time and price are left out."]
 
 
 def test_an_unknown_device_is_named():
@@ -174,20 +211,20 @@ def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_pa
     alone = {**DEFAULT["grid"][0], "datasets": ["generated"], "methods": {"lora": {"rank": [4], "bits": [4, 16]}}}
     config = DEFAULT | {"grid": [alone]}
     told = stage(of(config), "finetune")
-    assert "rate of cpu in the table" in told["basis"]
+    assert "rate of cpu in the table" in told.basis
     write("lora-r4-16bit", "NVIDIA H100", 1e6)
-    assert stage(of(config, tmp_path), "finetune")["device_hours"] == pytest.approx(told["device_hours"], rel=0.1)
+    assert stage(of(config, tmp_path), "finetune").device_hours == pytest.approx(told.device_hours, rel=0.1)
     write("lora-r4-4bit", "x86_64", 36_000)
     measured = stage(of(config, tmp_path), "finetune")
-    assert 10 < measured["device_hours"] < 10.1
-    assert measured["basis"].endswith("rate measured for 1 runs, 1 by the rate of cpu in the table")
+    assert 10 < measured.device_hours < 10.1
+    assert measured.basis.endswith("rate measured for 1 runs, 1 by the rate of cpu in the table")
     write("lora-r4-4bit", "x86_64", 9_000, processes=4)
-    assert stage(of(config, tmp_path), "finetune")["device_hours"] == pytest.approx(measured["device_hours"])
+    assert stage(of(config, tmp_path), "finetune").device_hours == pytest.approx(measured.device_hours)
     write("lora-r4-4bit", "x86_64", 10, resumed_from=100)
-    assert "rate of cpu in the table" in stage(of(config, tmp_path), "finetune")["basis"]
+    assert "rate of cpu in the table" in stage(of(config, tmp_path), "finetune").basis
     write("lora-r4-4bit", "x86_64", 36_000)
     more = config | {"grid": [alone | {"methods": {"lora": {"rank": [4, 8], "bits": [4]}}}]}
-    assert stage(of(more, tmp_path), "finetune")["device_hours"] == pytest.approx(20, rel=0.1)
+    assert stage(of(more, tmp_path), "finetune").device_hours == pytest.approx(20, rel=0.1)
 
 
 def test_prompts_that_are_there_are_counted(tmp_path):
@@ -196,15 +233,15 @@ def test_prompts_that_are_there_are_counted(tmp_path):
     (tmp_path / "prompts/xnli").mkdir(parents=True)
     pl.DataFrame(rows, schema_overrides={"fault": pl.String}).write_parquet(tmp_path / "prompts/xnli/eng_Latn.parquet")
     made = of(config, tmp_path)
-    assert made["study"]["answers"] == 2 * made["study"]["runs"]
-    assert stage(made, "render_prompts")["basis"].startswith("items measured")
+    assert made.study.answers == 2 * made.study.runs
+    assert stage(made, "render_prompts").basis.startswith("items measured")
 
 
 def test_merged_weights_that_do_not_stay_count_by_device_alone():
     config = DEFAULT | PAPER | {"forecast": {"hardware": "h100", "devices": 2}}
     kept, gone = of(config), of(config, keep=False)
-    assert kept["peak_disk_gb"] - gone["peak_disk_gb"] == pytest.approx(
-        stage(kept, "merge")["disk_gb"] - 2 * 2 * 2 * 7_241_732_096 / 1e9
+    assert kept.peak_disk_gb - gone.peak_disk_gb == pytest.approx(
+        stage(kept, "merge").disk_gb - 2 * 2 * 2 * 7_241_732_096 / 1e9
     )
 
 
@@ -233,11 +270,13 @@ def test_three_digits_matter(value, text):
 def test_the_forecast_of_a_finished_study_is_what_it_took(finished, tmp_path):
     project = finished.copy_to(tmp_path / "project")
     project.snakemake("forecast")
-    made = json.loads((project.folder / "results/forecast.json").read_text())
+    stages = {
+        line["stage"]: line for line in json.loads((project.folder / "results/forecast.json").read_text())["stages"]
+    }
     for name in ("finetune", "merge"):
         cards = [json.loads(path.read_text()) for path in project.folder.glob(f"results/cards/*/*/*/*/{name}.json")]
-        start = read_hardware(TABLE)["cpu"]["job_s"] * len(cards)
+        start = read_hardware(TABLE)["cpu"].job_s * len(cards)
         took = sum(card["seconds"] for card in cards)
-        assert stage(made, name)["device_hours"] * 3600 == pytest.approx(took + start)
-    assert "measured" in stage(made, "generate")["basis"]
+        assert stages[name]["device_hours"] * 3600 == pytest.approx(took + start)
+    assert "measured" in stages["generate"]["basis"]
     assert project.jobs() == {}

@@ -1,3 +1,18 @@
+from dataclasses import asdict
+
+from maple.definitions.hardware import read_hardware
+from maple.planning.plan import plan_of
+
+HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
+# Where the forecast looks for finished parts.
+RESULT_PATHS = {
+    "card": "results/cards/{run}/{stage}.json",
+    "base": "results/base/{model}/config.json",
+    "build": "results/base/{model}/build.json",
+    "fetched": "results/cards/fetch/{repository}.json",
+    "prompts": "results/prompts/{task}/{language}.parquet",
+    "completions": "results/generations/{run}/{language}.parquet",
+}
 ADAPTED = [run for run in STUDY.runs if run["method"] != BASELINE["method"]]
 MERGED = [run for run in ADAPTED if run["method"] not in STUDY.attached]
 COMPARED = [run for run in ADAPTED if run["method"] in STUDY.comparable and config["generate"]["compare_attached"]]
@@ -99,7 +114,10 @@ rule forecast:
     conda:
         "../../envs/analysis.yaml"
     params:
-        study={"study": STUDY, "config": config, "hardware": ROOT / "config/hardware.tsv", "results": "results"},
+        plan=lambda wildcards: plan_of(STUDY, config).params(),
+        hardware=asdict(HARDWARE[config["forecast"]["hardware"]]),
+        core_watts=HARDWARE["cpu"].watts,
+        results=lambda wildcards: RESULT_PATHS,
         code=fingerprint("forecast.py"),
     script:
         "../scripts/forecast.py"

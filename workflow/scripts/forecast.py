@@ -1,10 +1,20 @@
 """Print what the study will take."""
 
+from dataclasses import asdict
+
+from maple.definitions.hardware import Hardware
+from maple.planning.estimates import ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import table
+from maple.planning.plan import Plan
 from maple.runtime.files import write_json, write_text
 
-made = forecast(**snakemake.params.study)
-write_json(made, snakemake.log.figures)
-write_text(table(made), snakemake.log.table)
-print(table(made))
+figures = forecast(
+    Plan(**snakemake.params.plan),
+    Hardware(**snakemake.params.hardware),
+    ResultPaths(**snakemake.params.results),
+    core_watts=snakemake.params.core_watts,
+)
+write_json(asdict(figures), snakemake.log.figures)
+write_text(table(figures), snakemake.log.table)
+print(table(figures))

@@ -1,0 +1,222 @@
+"""Sizes and token counts of a study: measured on finished parts of it, declared by its files, or assumed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from maple.definitions.errors import DefinitionError
+from maple.definitions.hardware import Hardware
+from maple.definitions.record import Record
+from maple.definitions.run import Run
+from maple.models.size import Size, size_of
+from maple.planning.costs import GB, TaskLoad
+from maple.planning.plan import ITEMS, Plan
+from maple.runtime.files import read_json
+
+# UTF-8 bytes per token of LLaMA-2's 32,000, assumed until a model's own prompts have been counted: its vocabulary is of
+# Latin text, and splits other scripts into characters or their bytes.
+TOKEN_BYTES, OTHER_TOKEN_BYTES = {"Latn": 3.0}, 1.7
+BUILT_TOKEN_BYTES = 4.3  # of models built here, in every script: the default study's
+RANK = 16  # a method without a rank counts as LoRA of this rank until its card has counted its parameters: assumed
+
+
+class ResultPaths(Record):
+    """Where the workflow writes what a forecast reads; none of it needs to exist."""
+
+    card: str
+    """Of {run} and {stage}."""
+    base: str
+    """config.json of {model}."""
+    build: str
+    """The card of building {model}."""
+    fetched: str
+    """The card of fetching {repository}."""
+    prompts: str
+    """Of {task} and {language}."""
+    completions: str
+    """Of {run} in {language}."""
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """What the card of a finished job says of its cost."""
+
+    seconds: float
+    start_seconds: float | None
+    """Of them, those in which the engine started; None if there was none."""
+    devices: int
+    device: str | None
+    """As torch names it; None if the card does not say it."""
+    whole: bool
+    """False if part of the work was done by an earlier job."""
+    trainable_parameters: int | None
+
+    @property
+    def device_seconds(self) -> float:
+        """The seconds of one device that it computed."""
+        return (self.seconds - (self.start_seconds or 0)) * self.devices
+
+
+def read_finished_job(path: Path) -> FinishedJob | None:
+    """Read the card of a finished job; None if it is not there."""
+    if not path.is_file():
+        return None
+    card = read_json(path)
+    parallel = card.get("settings", {}).get("tensor_parallel", 1)
+    return FinishedJob(
+        seconds=card["seconds"],
+        start_seconds=card.get("start_seconds"),
+        devices=card.get("processes", 1) * card.get("replicas", 1) * parallel,
+        device=card["hardware"]["device"] if "hardware" in card else None,
+        whole=not (card.get("carried_over") or card.get("computed") == 0 or card.get("resumed_from")),
+        trainable_parameters=card.get("trainable_parameters"),
+    )
+
+
+@dataclass(frozen=True)
+class PromptFigures:
+    """The prompts of a task in one language."""
+
+    items: int
+    bytes: float
+    """UTF-8, the mean of a prompt without demonstrations."""
+    demonstration_bytes: float
+    """UTF-8, of the demonstrations before each."""
+    basis: str
+    """measured, declared or assumed."""
+
+
+class Estimates:
+    """The sizes, tokens and finished jobs of a study."""
+
+    def __init__(self, plan: Plan, hardware: Hardware, results: ResultPaths):
+        self.plan, self.hardware, self.results = plan, hardware, results
+        self.runs = plan.runs
+        self.finetuned = [run for run in plan.runs if not run.is_baseline]
+        self.local = {name: model for name, model in plan.models.items() if not model.endpoint}
+        self.unknown_sizes: dict[str, str] = {}
+        """Why the size of a model is unknown."""
+        self.sizes = {name: size for name in self.local if (size := self._size(name))}
+        self.jobs: dict[tuple[str, str], FinishedJob] = {}
+        """By path of the run and stage."""
+        for run in plan.runs:
+            for stage in ("finetune", "merge", "generate"):
+                if job := read_finished_job(Path(results.card.format(run=run.path, stage=stage))):
+                    self.jobs[run.path, stage] = job
+        self.prompts = {
+            (task, code): self._prompts(task, code)
+            for task, planned in plan.tasks.items()
+            for code in planned.languages
+        }
+        self.counts = {name: self._counts(name) for name in self.sizes}
+        self.loads = {name: self._loads(name) for name in self.sizes}
+
+    @cached_property
+    def answers(self) -> int:
+        """Answers of one run."""
+        return sum(prompts.items * len(self.plan.tasks[task].answers) for (task, _), prompts in self.prompts.items())
+
+    def sized(self, runs: Iterable[Run]) -> list[Run]:
+        """Return the runs whose model has a known size; the others cost nothing here, and a note says so."""
+        return [run for run in runs if run.model in self.sizes]
+
+    def parameters(self, run: Run) -> int:
+        """Return the parameters of a run's base."""
+        return self.sizes[run.model].parameters
+
+    def trained(self, run: Run) -> float:
+        """Return the parameters of a run's adapter."""
+        job = self.jobs.get((run.path, "finetune"))
+        if job and job.trainable_parameters is not None:
+            return job.trainable_parameters
+        return self.sizes[run.model].linear * (run.rank or RANK)
+
+    def example_tokens(self, run: Run) -> float:
+        """Return the tokens of one example per language of a run's dataset."""
+        dataset = self.plan.datasets[run.dataset]
+        return sum(dataset.bytes / self._token_bytes(run.model, self.plan.scripts[code]) for code in dataset.languages)
+
+    def notes(self) -> list[str]:
+        """Return what the forecast leaves out, and what does not fit."""
+        datasets, hardware = self.plan.datasets, self.hardware
+        remote = [name for name in self.plan.models if name not in self.local]
+        heavy = [name for name, size in self.sizes.items() if 2 * size.parameters > hardware.memory_gb * GB]
+        by_model = [name for name, dataset in datasets.items() if dataset.local_models]
+        by_endpoint = [name for name, dataset in datasets.items() if dataset.endpoint]
+        return [
+            *(f"{name}: {why}; what it computes is left out." for name, why in self.unknown_sizes.items()),
+            *(f"{name}: made by a model on this machine, whose hours are left out." for name in by_model),
+            *(
+                f"{name}: made by a model behind an endpoint, whose time and price are left out."
+                for name in by_endpoint
+            ),
+            *(f"{name}: answers behind an endpoint, whose time and price are left out." for name in remote),
+            *(f"{name}: its 16-bit weights are larger than the memory of one {hardware.device}." for name in heavy),
+        ]
+
+    def _size(self, name: str) -> Size | None:
+        fetched = Path(self.results.base.format(model=name))
+        try:
+            if fetched.is_file():
+                return size_of(read_json(fetched))
+            if self.local[name].architecture:
+                return size_of(self.local[name].architecture)
+        except DefinitionError as error:
+            self.unknown_sizes[name] = str(error)
+            return None
+        self.unknown_sizes[name] = f"config/models/{name}.yaml has no `architecture`, and it is not fetched"
+        return None
+
+    def _prompts(self, task: str, code: str) -> PromptFigures:
+        path, planned = Path(self.results.prompts.format(task=task, language=code)), self.plan.tasks[task]
+        if path.is_file():
+            rows = pl.scan_parquet(path).filter(pl.col("fault").is_null())
+            prompt = pl.col("prompt").str.len_bytes().mean()
+            demonstrations = pl.col("demonstrations").first().list.join("").str.len_bytes()
+            figures = rows.select(items=pl.len(), prompt=prompt, demonstrations=demonstrations).collect()
+            items, prompt_bytes, demonstration_bytes = figures.row(0)
+            return PromptFigures(items, prompt_bytes or 0, demonstration_bytes or 0, "measured")
+        items = planned.items if isinstance(planned.items, int) else planned.items.get(code, ITEMS)
+        return PromptFigures(
+            items=min(items, self.plan.items or items),
+            bytes=planned.bytes,
+            demonstration_bytes=planned.shots * planned.bytes,
+            basis="declared" if planned.declared else "assumed",
+        )
+
+    def _token_bytes(self, model: str, script: str) -> float:
+        return BUILT_TOKEN_BYTES if self.local[model].pretraining else TOKEN_BYTES.get(script, OTHER_TOKEN_BYTES)
+
+    def _counts(self, model: str) -> dict[tuple[str, str], tuple[float, float]]:
+        """Return the baseline's mean tokens of prompts and answers, by task and language; empty if it has not run."""
+        run = Run.baseline(model).path
+        paths = [Path(self.results.completions.format(run=run, language=code)) for code in self.plan.languages]
+        if not (paths := [path for path in paths if path.is_file()]):
+            return {}
+        completions = pl.scan_parquet(paths).filter(pl.col("finish_reason") != "rank")
+        means = completions.group_by("task", "language").agg(
+            pl.col("item_tokens").mean(), pl.col("completion_tokens").mean()
+        )
+        return {(task, code): (prompt, answer) for task, code, prompt, answer in means.collect().iter_rows()}
+
+    def _loads(self, model: str) -> list[TaskLoad]:
+        loads = []
+        for (task, code), prompts in self.prompts.items():
+            planned = self.plan.tasks[task]
+            tokens = prompts.bytes / self._token_bytes(model, self.plan.scripts[code])
+            prompt, answer = self.counts[model].get((task, code), (tokens, planned.max_new_tokens))
+            demonstrations = prompts.demonstration_bytes * prompt / prompts.bytes if prompts.bytes else 0
+            loads.append(
+                TaskLoad(
+                    items=prompts.items,
+                    prompt=prompt,
+                    demonstrations=max(0, min(demonstrations, self.plan.max_length - prompt - answer)),
+                    answer=answer if "generate" in planned.answers else 0,
+                    choices=planned.choices,
+                    bytes=prompts.bytes,
+                )
+            )
+        return loads
