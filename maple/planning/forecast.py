@@ -260,7 +260,7 @@ def _took(known: _Known, stage: str, run: Run) -> float | None:
     if card is None or card.get("carried_over") or card.get("computed") == 0 or card.get("resumed_from"):
         return None
     # A card of generation names no device: it is that of the model's other cards.
-    others = (card for (path, _), card in known.cards.items() if path.startswith(f"{run['model']}/"))
+    others = (card for (path, _), card in known.cards.items() if path.startswith(f"{run.model}/"))
     device = next((each["hardware"]["device"] for each in (card, *others) if "hardware" in each), "")
     if not device.startswith(known.row.reported):
         return None
