@@ -59,7 +59,7 @@ def main() -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {
         "forecast": {"hardware": wanted.row, "devices": 1}
     }
-    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+    study = read_study(config, ROOT / "config")
     row = read_hardware(ROOT / "config/hardware.tsv")[wanted.row]
     results = wanted.study / "results"
     paths = ResultPaths(
@@ -70,7 +70,7 @@ def main() -> None:
         prompts=f"{results}/prompts/{{task}}/{{language}}.parquet",
         completions=f"{results}/generations/{{run}}/{{language}}.parquet",
     )
-    for (stage, bits), check in check_rates(plan_of(study, config), row, paths).items():
+    for (stage, bits), check in check_rates(plan_of(study), row, paths).items():
         share = {"finetune": f"train_{bits}", "generate": "prefill"}.get(stage)
         better = f", {share} {getattr(row, share) * check.forecast / check.measured:.2g}" if share else ""
         sums = f"{check.measured:.0f} s, forecast {check.forecast:.0f} s"

@@ -7,6 +7,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from maple.data.sources import repository_folder
 from maple.runtime.files import read_json
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Repository:
     """The commit."""
     files: list[str]
     """Globs."""
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it is fetched into."""
+        return repository_folder(self.kind, self.id, self.revision)
 
     @property
     def page(self) -> str:

@@ -1,16 +1,19 @@
 """What a forecast reads of a study, as plain values that cross Snakemake's params."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.model import PretrainingSettings
+from maple.definitions.config import Config
+from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.model import BuiltModel, EndpointModel, HubModel, Model, PretrainingSettings
 from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
+from maple.study.datasets import StudyDataset
 from maple.study.study import Study
+from maple.study.tasks import StudyTask
 
 # UTF-8 bytes of an example and of a prompt if none are declared: those of the default study's embedded ones.
 EXAMPLE_BYTES, PROMPT_BYTES = 280, 370
@@ -120,85 +123,87 @@ class Plan(Record):
     """How many compute at once."""
 
 
-def plan_of(study: Study, config: Mapping) -> Plan:
-    """Return what a forecast reads of a study and its config."""
-    datasets = {name: _dataset(study, name) for name in study.dataset_languages}
-    tasks = {name: _task(study, config, name) for name in study.tasks}
-    codes = dict.fromkeys(
-        code for codes in (study.languages, *(dataset.languages for dataset in datasets.values())) for code in codes
-    )
+def plan_of(study: Study) -> Plan:
+    """Return what a forecast reads of a study."""
+    config, table = study.config, study.languages.table
+    datasets = {name: _dataset(dataset) for name, dataset in study.datasets.items()}
+    codes = [*study.languages.codes, *(code for dataset in datasets.values() for code in dataset.languages)]
     return Plan(
-        models={name: _model(study, name) for name in study.models},
-        methods={name: _method(study, name) for name in study.settings},
+        models={name: _model(model) for name, model in study.models.items()},
+        methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
-        tasks=tasks,
-        runs=[Run(**run) for run in study.runs],
-        languages=list(study.languages),
-        scripts={code: study.identities[code]["script"] for code in codes},
-        repositories={folder: repository["id"] for folder, repository in study.repositories.items()},
-        decontaminated=bool(study.tested),
-        items=config["items"],
-        max_length=config["generate"]["max_length"],
-        merge_rows=config["merge"]["rows"],
-        keep_merged=config["merge"].get("keep", True),
-        compare_attached=bool(config["generate"]["compare_attached"]),
-        hardware=config["forecast"]["hardware"],
-        devices=config["forecast"]["devices"],
+        tasks={name: _task(config, task) for name, task in study.tasks.items()},
+        runs=study.runs,
+        languages=study.languages.codes,
+        scripts={code: table[code].script for code in dict.fromkeys(codes)},
+        repositories={folder: repository.id for folder, repository in study.repositories.items()},
+        decontaminated=bool(study.tests),
+        items=config.items,
+        max_length=config.generate.max_length,
+        merge_rows=config.merge.rows,
+        keep_merged=config.merge.keep,
+        compare_attached=bool(config.generate.compare_attached),
+        hardware=config.forecast.hardware,
+        devices=config.forecast.devices,
     )
 
 
-def _model(study: Study, name: str) -> PlannedModel:
-    definition = study.models[name]
-    architecture, pretraining = study.architectures.get(name, {}), None
-    if "build" in definition:
-        build = definition["build"]
-        architecture = {**build["architecture"], "vocab_size": build["vocabulary"]}
-        pretraining = PretrainingSettings(**build["training"])
+def _model(model: Model) -> PlannedModel:
+    if isinstance(model, BuiltModel):
+        architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
+        return PlannedModel(endpoint=False, hub=None, architecture=architecture, pretraining=model.build.training)
     return PlannedModel(
-        endpoint="openai" in definition,
-        hub=definition.get("hub"),
-        architecture=architecture,
-        pretraining=pretraining,
+        endpoint=isinstance(model, EndpointModel),
+        hub=model.hub if isinstance(model, HubModel) else None,
+        architecture=model.architecture,
     )
 
 
 def _method(study: Study, name: str) -> PlannedMethod:
+    method = study.methods.get(name)
+    settings = method.settings if method else study.config.generate.settings
     return PlannedMethod(
-        training=None if name == NONE else TrainingSettings(**study.cells[name]["training"]),
-        attached=name in study.attached,
-        shared_engine=name in study.together,
-        comparable=name in study.comparable,
-        engine=study.settings[name]["engine"],
-        batch=study.settings[name]["batch"],
+        training=method.variant.training if method else None,
+        attached=method is not None and method.attached,
+        shared_engine=method is not None and method.shares_engine,
+        comparable=method is not None and method.comparable,
+        engine=settings.engine,
+        batch=settings.batch,
     )
 
 
-def _dataset(study: Study, name: str) -> PlannedDataset:
-    recipe, size = study.recipes[name], study.declared_sets.get(name, {})
+def _dataset(dataset: StudyDataset) -> PlannedDataset:
+    definition, size = dataset.definition, dataset.definition.size
+    if isinstance(definition, SelfInstructDataset):
+        rows = definition.self_instruct.max_rows
+    elif isinstance(definition, TranslateRespondDataset):
+        rows = definition.translate_respond.max_rows
+    else:
+        rows = definition.load.max_rows
     return PlannedDataset(
-        languages=study.dataset_languages[name],
-        rows=recipe.get(recipe["recipe"], {}).get("max_rows") or size.get("rows", ITEMS),
-        bytes=size.get("bytes", EXAMPLE_BYTES),
-        held_out=study.mixes[name]["held_out"],
-        local_models=bool(study.dataset_models[name]),
-        endpoint="openai" in recipe,
+        languages=dataset.languages,
+        rows=rows or (size.rows if size else ITEMS),
+        bytes=size.bytes if size else EXAMPLE_BYTES,
+        held_out=definition.mix.held_out,
+        local_models=bool(dataset.makers),
+        endpoint=isinstance(definition, TaughtDataset) and definition.teacher == "openai",
     )
 
 
-def _task(study: Study, config: Mapping, name: str) -> PlannedTask:
-    task, settings = study.tasks[name], study.asked[name]
-    declared = "size" in task and config["task_source"] != "embedded"
-    size = task["size"] if declared else {"items": config["items"] or ITEMS, "bytes": PROMPT_BYTES}
+def _task(config: Config, task: StudyTask) -> PlannedTask:
+    size, hub = task.definition.size, task.definition.sources.hub
+    if task.embedded:
+        size = None
     return PlannedTask(
-        languages=study.task_languages[name],
-        items=size["items"],
-        bytes=size["bytes"],
-        declared=declared,
-        shots=settings["shots"],
-        answers=settings["answers"],
-        choices=len(task.get("choices", ())) if "rank" in settings["answers"] else 0,
-        max_new_tokens=study.renderings[name]["max_new_tokens"],
-        metrics=len(study.measures[name]["metrics"]),
-        clustered=name in study.clusterings,
-        hub=task["sources"].get("hub", {}).get("dataset"),
+        languages=task.languages,
+        items=size.items if size else config.items or ITEMS,
+        bytes=size.bytes if size else PROMPT_BYTES,
+        declared=size is not None,
+        shots=task.settings.shots,
+        answers=task.settings.answers,
+        choices=len(task.definition.choices) if "rank" in task.settings.answers else 0,
+        max_new_tokens=task.prompt_spec.max_new_tokens,
+        metrics=len(task.metrics.metrics),
+        clustered=task.clustering is not None,
+        hub=hub.dataset if hub else None,
     )

@@ -2,35 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 
-from maple.data.hub import MODEL_FILES
-from maple.data.sources import hub_files, repository_folder
+from maple.data.hub import MODEL_FILES, Repository
+from maple.data.sources import hub_files
 from maple.definitions.dataset import HubFiles
 from maple.definitions.language import LanguageIdentity
+from maple.definitions.model import HubModel, Model
 from maple.definitions.task import HubRows
+from maple.study.tasks import TaskSource
 
 
-def hub_repositories(models: Mapping[str, dict], sources: Sequence[tuple[dict, Sequence[Mapping]]]) -> dict[str, dict]:
+def hub_repositories(
+    models: Mapping[str, Model], sources: Sequence[tuple[TaskSource | HubFiles, Sequence[LanguageIdentity]]]
+) -> dict[str, Repository]:
     """Return what is fetched from the Hub, by the name of its folder.
 
-    `sources` are those of rows, each with the identities of all languages that it offers, not of the grid's alone: one
-    language more then fetches nothing.
+    `sources` are those of rows, each with all languages that it offers, not the study's alone: one language more then
+    fetches nothing.
     """
-    found = {
-        repository_folder("model", model["hub"], model["revision"]): {
-            "kind": "model",
-            "id": model["hub"],
-            "revision": model["revision"],
-            "files": MODEL_FILES,
-        }
+    repositories = {
+        repository.folder: repository
         for model in models.values()
-        if "hub" in model
+        if isinstance(model, HubModel)
+        for repository in [Repository("model", model.hub, model.revision, MODEL_FILES)]
     }
     for source, languages in sources:
-        if "hub" not in source:
+        if not isinstance(source, HubRows | HubFiles):
             continue
-        pinned = {"kind": "dataset", "id": source["hub"]["dataset"], "revision": source["hub"]["revision"]}
-        known = found.setdefault(repository_folder(*pinned.values()), {**pinned, "files": []})
-        record = (HubRows if "languages" in source["hub"] else HubFiles)(**source["hub"])
-        files = hub_files(record, [LanguageIdentity(**language) for language in languages])
-        known["files"] = sorted({*known["files"], *files})
-    return found
+        repository = Repository("dataset", source.dataset, source.revision, [])
+        before = repositories.get(repository.folder, repository).files
+        files = sorted({*before, *hub_files(source, languages)})
+        repositories[repository.folder] = Repository("dataset", source.dataset, source.revision, files)
+    return repositories

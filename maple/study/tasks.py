@@ -1,19 +1,169 @@
-"""A study's tasks: what is rendered and what is measured."""
+"""The tasks of a study: what is rendered, where the rows lie, how each is asked and what is measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-# What decides a task's prompts and gold answers; its metrics do not.
-RENDERING = ("item", "prompt", "targets", "choices", "fields", "repair", "max_new_tokens")
+from jinja2 import TemplateSyntaxError
+
+from maple.data.contamination import BenchmarkTexts
+from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
+from maple.definitions.config import Config
+from maple.definitions.errors import DefinitionError
+from maple.definitions.language import Language
+from maple.definitions.task import (
+    Clustering,
+    EmbeddedRows,
+    HubRows,
+    LocalRows,
+    PromptSpec,
+    Task,
+    TaskMetrics,
+    TaskSettings,
+)
+from maple.evaluation.benchmark_rows import RowPlaces, row_places
+from maple.evaluation.prompts import ENVIRONMENT, VOICES, task_words, word_names, word_templates
+from maple.evaluation.scoring import RANK_METRICS
+from maple.metrics.registry import METRICS
+from maple.study.languages import Languages
+
+TaskSource = EmbeddedRows | LocalRows | HubRows
 
 
-def task_metrics(task: Mapping, answers: list[str], languages: list[str]) -> dict:
-    """Return what is measured of a task: its metrics, the headline among them, chance, and the languages."""
-    from maple.evaluation.scoring import RANK_METRICS
+@dataclass(frozen=True)
+class TestSet:
+    """Test rows of a task, which datasets must not contain."""
 
-    generated = "generate" in answers
-    return {
-        "metrics": [*(task["metrics"] if generated else []), *(RANK_METRICS if "rank" in answers else [])],
-        "headline": task["headline"] if generated else next(iter(RANK_METRICS)),
-        "chance": task.get("chance"),
-        "languages": languages,
-    }
+    source: TaskSource
+    """The source of rows that the config chose."""
+    fields: list[str]
+    """Fields whose texts are looked for."""
+    passage: str
+    """The field whose text no dataset may hold; empty for none."""
+    offered: list[str]
+    """Codes of all languages that the source offers."""
+
+    def rows(self, code: str, codes: Sequence[str], languages: Languages, folders: RowFolders) -> BenchmarkTexts:
+        """Return the rows that examples in a language may hold.
+
+        They are looked for in the language itself and in English, which stands in examples to translate, where `codes`
+        has them.
+        """
+        among = [each for each in dict.fromkeys((code, languages.english.code)) if each in codes]
+        resolved = [resolve(self.source, languages.identity(each), folders, "test") for each in among]
+        sources = [source for source in resolved if isinstance(source, LocalSource | HubSource)]
+        return BenchmarkTexts(fields=self.fields, sources=sources)
+
+
+@dataclass(frozen=True)
+class StudyTask:
+    """A benchmark as a study asks it."""
+
+    name: str
+    definition: Task
+    source: TaskSource
+    """The source of rows that the config chose."""
+    settings: TaskSettings
+    """Demonstrations, and the ways of answering."""
+    prompt_spec: PromptSpec
+    """What decides prompts and gold answers."""
+    languages: list[str]
+    """The study's codes that the source offers."""
+    embedded: bool
+    """True if the rows are those of the embedded world."""
+
+    @property
+    def metrics(self) -> TaskMetrics:
+        """What is measured: the metrics of each way of answering, the headline among them, chance, the languages."""
+        generated = "generate" in self.settings.answers
+        ranked = RANK_METRICS if "rank" in self.settings.answers else ()
+        return TaskMetrics(
+            metrics=[*(self.definition.metrics if generated else []), *ranked],
+            headline=self.definition.headline if generated else next(iter(RANK_METRICS)),
+            chance=self.definition.chance,
+            languages=self.languages,
+        )
+
+    @property
+    def clustering(self) -> Clustering | None:
+        """What tells which items stand on the same text; None where each stands on its own."""
+        return self.definition.clustering
+
+    def places(self, code: str, languages: Languages, folders: RowFolders) -> RowPlaces:
+        """Return where the rows lie in a language, and in the languages that repair them."""
+        repair, dev = self.prompt_spec.repair, self.settings.shots > 0
+        return row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
+
+    def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
+        """Return the words of a language, and of English, that the task's file names, and no other."""
+        return task_words(self.prompt_spec, languages.table[code], languages.english, prompt_language)
+
+
+def chosen_source(name: str, task: Task, kind: str) -> TaskSource:
+    """Return the source of rows that the config's task_source names.
+
+    Raises DefinitionError for a task without it.
+    """
+    source = getattr(task.sources, kind)
+    if source is None:
+        raise DefinitionError(
+            f"config/tasks/{name}.yaml: has no source {kind!r}, which the config's task_source asks "
+            f"for; it has {', '.join(task.sources.params())}"
+        )
+    return source
+
+
+def offered_languages(source: TaskSource, table: Mapping[str, Language]) -> list[str]:
+    """Return the codes of the table that a source offers."""
+    return [code for code in table if source.languages == "all" or code in source.languages]
+
+
+def study_task(name: str, task: Task, config: Config, languages: Languages) -> StudyTask:
+    """Return a task as the config asks it."""
+    source = chosen_source(name, task, config.task_source)
+    offered = offered_languages(source, languages.table)
+    settings = TaskSettings(shots=config.shots.get(name, 0), answers=config.answers.get(name, ["generate"]))
+    return StudyTask(
+        name=name,
+        definition=task,
+        source=source,
+        settings=settings,
+        prompt_spec=task.prompt_spec(config.max_new_tokens.get(name)),
+        languages=[code for code in languages.codes if code in offered],
+        embedded=config.task_source == "embedded",
+    )
+
+
+def check_task(name: str, task: Task, config: Config, table: Mapping[str, Language]) -> None:
+    """Refuse a task with a template, metric, field or word that does not exist."""
+    file = f"config/tasks/{name}.yaml"
+    _check_templates(file, task)
+    for metric in (*task.metrics, task.headline):
+        if metric not in METRICS:
+            raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+    if task.headline not in task.metrics:
+        raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
+    if task.cluster and task.cluster not in task.fields:
+        raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
+    if "rank" in config.answers.get(name, []) and not task.choices:
+        raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
+    columns = set(next(iter(table.values())).params())
+    named = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
+    if unknown := set().union(*named) - columns:
+        raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+    for code in task.repair.from_ if task.repair else []:
+        if code not in table:
+            raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
+
+
+def _check_templates(file: str, task: Task) -> None:
+    templates = [("prompt", task.prompt)]
+    templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
+    expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
+    for key, template in templates + expressions:
+        try:
+            ENVIRONMENT.parse(template)
+        except TemplateSyntaxError as error:
+            raise DefinitionError(
+                f"{file}: {key}: {error.message}; its placeholders are {', '.join(task.fields)} and number, in "
+                f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
+            ) from None

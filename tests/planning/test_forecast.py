@@ -57,8 +57,7 @@ def paths(folder):
 
 
 def of(config, results="nothing", keep=True):
-    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
-    plan = plan_of(study, config | {"merge": config["merge"] | {"keep": keep}})
+    plan = plan_of(read_study(config | {"merge": config["merge"] | {"keep": keep}}, ROOT / "config"))
     table = read_hardware(TABLE)
     return forecast(plan, table[plan.hardware], paths(results), core_watts=table["cpu"].watts)
 
@@ -68,7 +67,7 @@ def stage(made, name):
 
 
 def test_a_plan_crosses_params_as_plain_values():
-    plan = plan_of(read_study(DEFAULT, ROOT / "config", ROOT / "workflow/schemas"), DEFAULT)
+    plan = plan_of(read_study(DEFAULT, ROOT / "config"))
     assert Plan(**json.loads(json.dumps(plan.params()))) == plan
 
 
@@ -246,10 +245,10 @@ def test_merged_weights_that_do_not_stay_count_by_device_alone():
 
 
 def test_what_only_the_forecast_reads_decides_no_result():
-    study = read_study(DEFAULT | PAPER, ROOT / "config", ROOT / "workflow/schemas")
-    assert set(study.models["llama-2-7b"]) == {"hub", "revision"}
-    assert all("size" not in rendering for rendering in study.renderings.values())
-    assert all("size" not in recipe for recipe in study.recipes.values())
+    study = read_study(DEFAULT | PAPER, ROOT / "config")
+    assert set(study.models["llama-2-7b"].params()) == {"hub", "revision"}
+    assert all("size" not in task.prompt_spec.params() for task in study.tasks.values())
+    assert all("size" not in dataset.recipe_of_all for dataset in study.datasets.values())
 
 
 def test_it_loads_no_model_library():
