@@ -11,7 +11,7 @@ from maple.data.sources import repository_folder
 from maple.runtime.files import read_json
 
 if TYPE_CHECKING:
-    from huggingface_hub._verification import FolderVerification
+    from huggingface_hub.utils._verification import FolderVerification
 
 # Of a model: safetensors and tokenizer. Pickled weights could run code when they are loaded.
 MODEL_FILES = [

@@ -89,7 +89,9 @@ def names(iso639_1: str, script: str) -> dict[str, dict[str, str]]:
         "currency": (locale.currencies, {fact["currency"] for fact in countries.values()}),
         "language": (locale.languages, {code for country in countries for code in official_languages(country)}),
     }
-    by_kind = {kind: {code: table.get(code) for code in sorted(codes)} for kind, (table, codes) in tables.items()}
+    by_kind: dict[str, dict[str, str]] = {
+        kind: {code: table[code] for code in sorted(codes) if code in table} for kind, (table, codes) in tables.items()
+    }
     by_kind["day"] = {str(number): name for number, name in locale.days["format"]["wide"].items()}
     by_kind["month"] = {str(number): name for number, name in _months(locale).items()}
     for kind, of_kind in by_kind.items():

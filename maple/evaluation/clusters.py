@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from maple.definitions.task import Clustering
 from maple.evaluation.prompts import ENVIRONMENT
 
-CLUSTER_SCHEMA = dict.fromkeys(("task", "language", "item", "cluster"), pl.String)
+CLUSTER_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "cluster": pl.String}
 
 
 def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str, language: str) -> pl.DataFrame:

@@ -25,7 +25,8 @@ def prepare(threads: int, seed: int) -> None:
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    deterministic.fill_uninitialized_memory = False  # else every allocation is filled, to find reads of it
+    # Else every allocation is filled, to find reads of it. A property of the module, which pyright does not see.
+    deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def local_rank() -> int:
