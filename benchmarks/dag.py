@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from maple.definitions.tables import read_languages  # noqa: E402
+from maple.definitions.language import read_languages  # noqa: E402
 
 PARTS = ("Snakefile", "config", "maple", "workflow", "profiles", "envs")
 
@@ -34,7 +34,7 @@ def project(folder: Path, times: int) -> None:
     (folder / "times.yaml").write_text(yaml.safe_dump(overlay))
     for row in read_languages(ROOT / "config/languages.tsv").values():
         for dataset in ("multialpaca", "bactrian-x"):
-            rows = folder / f"data/instruct/{dataset}/{row['iso639_1']}.jsonl"
+            rows = folder / f"data/instruct/{dataset}/{row.iso639_1}.jsonl"
             rows.parent.mkdir(parents=True, exist_ok=True)
             rows.touch()
 

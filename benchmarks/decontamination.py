@@ -1,4 +1,4 @@
-"""How fast are examples that overlap with test rows found, against an automaton of all stretches (Aho-Corasick)?
+"""How fast are examples that overlap with test rows found, compared with an automaton of all n-grams (Aho-Corasick)?
 
     python benchmarks/decontamination.py --data FOLDER
 
@@ -22,22 +22,22 @@ SETS = ("multialpaca/es", "multialpaca/pt", "multialpaca/ja", "alpaca/en")
 
 
 def automaton(examples, tests: dict[str, set[str]], words: int) -> list[tuple[int, str]]:
-    """Find the same with polars' automaton over the stretches themselves."""
+    """Find the same with polars' automaton over the n-grams themselves."""
     import polars as pl
 
-    from maple.data.contamination import _length
+    from maple.data.contamination import ngram_length
     from maple.text.segmentation import tokens
 
     held = pl.Series([f" {' '.join(tokens(' '.join(row)))} " for row in examples.iter_rows()])
-    found = []
+    pairs = []
     for test, texts in tests.items():
-        stretches = set()
+        ngrams = set()
         for text in map(tokens, texts):
-            if length := _length(text, words):
+            if length := ngram_length(text, words):
                 starts = range(len(text) - length + 1)
-                stretches.update(f" {' '.join(text[start : start + length])} " for start in starts)
-        found += [(row, test) for row in held.str.contains_any(sorted(stretches)).arg_true()]
-    return sorted(found)
+                ngrams.update(f" {' '.join(text[start : start + length])} " for start in starts)
+        pairs += [(row, test) for row in held.str.contains_any(sorted(ngrams)).arg_true()]
+    return sorted(pairs)
 
 
 def measured(name: str, find: Callable, *given) -> list:
@@ -54,24 +54,26 @@ def main() -> int:
     """Print time and memory of both sides; end with 1 if they find different examples."""
     import polars as pl
 
-    from maple.data.contamination import OVERLAP, overlaps
-    from maple.data.sources import read_rows, resolve
-    from maple.definitions.loading import read_definitions
-    from maple.definitions.tables import read_languages
+    from maple.data.contamination import NGRAM_WORDS, overlaps
+    from maple.data.sources import RowFolders, local_rows, read_rows, resolve
+    from maple.definitions.language import read_languages
+    from maple.definitions.reading import read_definitions
+    from maple.definitions.task import Task
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
     languages = read_languages(ROOT / "config/languages.tsv")
     tests, items = {}, 0
-    for name, task in read_definitions(ROOT / "config/tasks", ROOT / "workflow/schemas/task.schema.yaml").items():
-        source = {"local": task["sources"]["local"]}
-        offered = [row for code, row in languages.items() if code in source["local"]["languages"]]
-        places = [resolve(source, row, str(data), "test") for row in offered]
-        rows = [row for place in places if Path(place["local"]["path"]).is_file() for row in read_rows(place)]
+    folders = RowFolders(data=str(data), fetched="")
+    for name, task in read_definitions(ROOT / "config/tasks", Task).items():
+        source = task.sources.local
+        offered = [language for code, language in languages.items() if code in source.languages]
+        places = [resolve(source, language, folders, "test") for language in offered]
+        rows = [row for place in places if Path(place.path).is_file() for row in read_rows(place)]
         items += len(rows)
-        tests[name] = {row[field] for row in rows for field in task["fields"] if isinstance(row[field], str)}
-    rows = [row for name in SETS for row in read_rows({"local": {"path": f"{data}/instruct/{name}.jsonl"}})]
+        tests[name] = {row[field] for row in rows for field in task.fields if isinstance(row[field], str)}
+    rows = [row for name in SETS for row in local_rows(f"{data}/instruct/{name}.jsonl")]
     texts = [f"{row['instruction']} {row['input'] or ''} {row['output']}".split(" ") for row in rows]
     rng = random.Random(0)
     said = sorted(set().union(*tests.values()))
@@ -81,9 +83,9 @@ def main() -> int:
         texts.append(text[cut:] + text[:cut] + (rng.choice(said).split(" ")[:15] if number % 100 == 0 else []))
     examples = pl.DataFrame({"instruction": [" ".join(text) for text in texts]})
     examples = examples.with_columns(input=pl.lit(""), output=pl.lit(""))
-    print(f"{examples.height} examples, {items} test items, {OVERLAP} words in a row")
-    ours = measured("hashes", lambda *given: overlaps(*given).rows(), examples, tests, OVERLAP)
-    theirs = measured("automaton", automaton, examples, tests, OVERLAP)
+    print(f"{examples.height} examples, {items} test items, n-grams of {NGRAM_WORDS} words")
+    ours = measured("hashes", lambda *given: overlaps(*given).rows(), examples, tests, NGRAM_WORDS)
+    theirs = measured("automaton", automaton, examples, tests, NGRAM_WORDS)
     print("same examples:", set(ours) == set(theirs))
     return 0 if set(ours) == set(theirs) and ours else 1
 

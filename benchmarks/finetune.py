@@ -37,9 +37,13 @@ def data(asked: argparse.Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the examples to learn, and those held out."""
     from maple.data.examples import raw_rows
     from maple.data.mixing import mix
+    from maple.definitions.dataset import MixSettings
 
     if not asked.data:
-        return mix([pl.read_parquet(asked.results / "mixtures/generated.parquet")], None, 1.0, SEED, held_out=20)
+        return mix(
+            [pl.read_parquet(asked.results / "mixtures/generated.parquet")],
+            MixSettings(rows=None, alpha=1.0, seed=SEED, held_out=20),
+        )
     frames = []
     for name, (language, answer) in REAL.items():
         with open(asked.data / f"instruct/{name}.jsonl", encoding="utf-8") as lines:
@@ -50,7 +54,7 @@ def data(asked: argparse.Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
         frames.append(
             raw_rows([row | {"id": f"{name} {at}"} for at, row in enumerate(told)], language=language, recipe="load")
         )
-    return mix(frames, None, 1.0, SEED, held_out=100)
+    return mix(frames, MixSettings(rows=None, alpha=1.0, seed=SEED, held_out=100))
 
 
 def cell_of(asked: argparse.Namespace) -> dict:

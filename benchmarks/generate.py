@@ -61,20 +61,24 @@ def demonstrated(data: Path, items: int | None):
     """Return prompts of maple.evaluation.prompts.PROMPT_SCHEMA; the first rows of a set are its demonstrations."""
     import polars as pl
 
-    from maple.definitions.loading import read_yaml
-    from maple.definitions.tables import PIVOT, read_languages
-    from maple.evaluation.benchmark_rows import places, read_task
+    from maple.data.sources import RowFolders
+    from maple.definitions.language import ENGLISH, read_languages
+    from maple.definitions.reading import read_yaml
+    from maple.definitions.task import Task, TaskSettings
+    from maple.evaluation.benchmark_rows import read_task, row_places
     from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
-    frames = []
+    frames, folders = [], RowFolders(data=str(data), fetched="")
     for name, codes in LANGUAGES.items():
-        task = read_yaml(ROOT / f"config/tasks/{name}.yaml")
+        task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
+        spec, settings = task.prompt_spec(), TaskSettings(shots=SHOTS, answers=["generate"])
         for code in codes:
-            found = places({"local": task["sources"]["local"]}, table, code, data=str(data), mend=None, dev=False)
-            rows = read_task(name, places=found, mend=None, phrases=None, items=items and SHOTS + items)["test"]
-            words = task_words(task, table[code], table[PIVOT], "own")
-            frames.append(render(task, name, rows[SHOTS:], code, words, dev=rows[:SHOTS], shots=SHOTS, seed=1))
+            places = row_places(task.sources.local, table, code, folders, repair=None, dev=False)
+            rows = read_task(name, places, repair=None, phrases=None, items=items and SHOTS + items).test
+            words = task_words(task, table[code], table[ENGLISH], "own")
+            sample = {"rows": rows[SHOTS:], "words": words, "dev": rows[:SHOTS], "seed": 1}
+            frames.append(render(spec, settings, task=name, language=code, **sample))
     return pl.concat(frames).filter(pl.col("fault").is_null())
 
 

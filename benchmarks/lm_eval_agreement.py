@@ -70,21 +70,23 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
     """Return the prompts of maple.evaluation.prompts.PROMPT_SCHEMA in each task and language, faulty rows left out."""
     import polars as pl
 
-    from maple.definitions.loading import read_yaml
-    from maple.definitions.tables import PIVOT, read_languages
-    from maple.evaluation.benchmark_rows import places, read_task
+    from maple.data.sources import RowFolders
+    from maple.definitions.language import ENGLISH, read_languages
+    from maple.definitions.reading import read_yaml
+    from maple.definitions.task import Task, TaskSettings
+    from maple.evaluation.benchmark_rows import read_task, row_places
     from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
-    frames = []
+    frames, folders = [], RowFolders(data=str(data), fetched="")
     for name, codes in languages.items():
-        task = read_yaml(ROOT / f"config/tasks/{name}.yaml")
-        mend = task.get("repair")
+        task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
+        spec, settings = task.prompt_spec(), TaskSettings(shots=0, answers=["rank"])
         for code in codes:
-            found = places({"local": task["sources"]["local"]}, table, code, data=str(data), mend=mend, dev=False)
-            rows = read_task(name, places=found, mend=mend, phrases=None, items=items)["test"]
-            words = task_words(task, table[code], table[PIVOT], "own")
-            frames.append(render(task, name, rows, code, words, answers=["rank"]))
+            places = row_places(task.sources.local, table, code, folders, repair=task.repair, dev=False)
+            rows = read_task(name, places, repair=task.repair, phrases=None, items=items).test
+            words = task_words(task, table[code], table[ENGLISH], "own")
+            frames.append(render(spec, settings, task=name, language=code, rows=rows, words=words))
     return pl.concat(frames).filter(pl.col("fault").is_null())
 
 

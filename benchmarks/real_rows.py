@@ -21,54 +21,59 @@ SETS = {
 }
 
 
-def tests_there(tasks: dict, languages: dict, code: str, data: Path) -> dict[str, dict]:
-    """Return where test rows in a language and in English lie, {task: {"fields", "sources"}}, of files that exist."""
-    from maple.data.sources import resolve
-    from maple.definitions.tables import PIVOT
+def test_texts(tasks: dict, languages: dict, code: str, data: Path) -> dict:
+    """Return the test rows in a language and in English, by task, of files that exist."""
+    from maple.data.contamination import BenchmarkTexts
+    from maple.data.sources import RowFolders, resolve
+    from maple.definitions.language import ENGLISH
 
-    tests = {}
+    tests, folders = {}, RowFolders(data=str(data), fetched="")
     for name, task in tasks.items():
-        local = {"local": task["sources"]["local"]}
-        named = [each for each in dict.fromkeys((code, PIVOT)) if each in local["local"]["languages"]]
-        sources = [resolve(local, languages[each], str(data), "test") for each in named]
-        there = [source for source in sources if Path(source["local"]["path"]).is_file()]
-        tests[name] = {"fields": task["fields"], "sources": there}
+        local = task.sources.local
+        codes = [each for each in dict.fromkeys((code, ENGLISH)) if each in local.languages]
+        sources = [resolve(local, languages[each], folders, "test") for each in codes]
+        existing = [source for source in sources if Path(source.path).is_file()]
+        tests[name] = BenchmarkTexts(fields=task.fields, sources=existing)
     return tests
 
 
 def main() -> int:
     """Print for each set and language its rows, and the shares kept and dropped by each reason; end with 1 if none."""
-    from maple.data.contamination import OVERLAP, found_in
+    from maple.data.contamination import NGRAM_WORDS, DecontaminationTests, overlapping_tasks
     from maple.data.curation import curate, limits_in
-    from maple.definitions.loading import pick, read_definitions, read_yaml
-    from maple.definitions.tables import read_languages
+    from maple.definitions.dataset import CurationLimits
+    from maple.definitions.language import read_languages
+    from maple.definitions.reading import pick, read_definitions, read_yaml
+    from maple.definitions.task import Task
     from maple.synthesis.published import load
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limits", default="multialpaca", metavar="DATASET")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     languages = read_languages(ROOT / "config/languages.tsv")
-    tasks = read_definitions(ROOT / "config/tasks", ROOT / "workflow/schemas/task.schema.yaml")
+    tasks = read_definitions(ROOT / "config/tasks", Task)
     words = [read_yaml(ROOT / f"config/{name}.yaml") for name in ("refusals", "unservable")]
-    limits = read_yaml(ROOT / f"config/datasets/{asked.limits}.yaml")["curate"]
-    decontaminate = limits.get("decontaminate") or {"tasks": [], "words": OVERLAP}
-    tasks = pick(decontaminate["tasks"], tasks, "curate.decontaminate.tasks", "config/tasks/")
+    limits = CurationLimits(**read_yaml(ROOT / f"config/datasets/{options.limits}.yaml")["curate"])
+    decontaminate = limits.decontaminate
+    names = decontaminate.tasks if decontaminate else []
+    tasks = pick(names, tasks, "curate.decontaminate.tasks", "config/tasks/")
     columns = {}
     for name, (codes, renamed) in SETS.items():
         for code in codes:
-            path = asked.data / f"instruct/{name}/{languages[code]['iso639_1']}.jsonl"
+            path = options.data / f"instruct/{name}/{languages[code].iso639_1}.jsonl"
             if not path.is_file():
                 print(f"{path}: not there")
                 continue
-            tests = tests_there(tasks, languages, code, asked.data)
-            rows = load({"local": {"path": str(path), **renamed}}, languages[code])
+            tests = test_texts(tasks, languages, code, options.data)
+            ngram_words = decontaminate.words if decontaminate else NGRAM_WORDS
+            rows = load({"local": {"path": str(path), **renamed}}, languages[code].params())
             start = time.perf_counter()
-            found = found_in(rows, tests, decontaminate["words"])
-            kept, dropped = curate(rows, languages[code], limits_in(limits, code, *words), found)
+            test_sets = overlapping_tasks(rows, DecontaminationTests(tests=tests, words=ngram_words))
+            kept, dropped = curate(rows, languages[code].identity, limits_in(limits, code, *words), test_sets)
             columns[name, code] = {
                 "rows": str(rows.height),
-                "test sets compared": str(sum(len(test["sources"]) for test in tests.values())),
+                "test sets compared": str(sum(len(test.sources) for test in tests.values())),
                 "seconds": f"{time.perf_counter() - start:.1f}",
                 "kept": f"{kept.height / rows.height:.2%}",
             } | {
@@ -80,7 +85,7 @@ def main() -> int:
     heads = ["rows", "test sets compared", "seconds", "kept"]
     reasons = sorted({row for column in columns.values() for row in column} - set(heads))
     for head in range(2):
-        print(f"{('limits', asked.limits)[head]:30}" + "".join(f"{names[head]:>14}" for names in columns))
+        print(f"{('limits', options.limits)[head]:30}" + "".join(f"{names[head]:>14}" for names in columns))
     for row in (*heads, *reasons):
         print(f"{row:30}" + "".join(f"{column.get(row, '0.00%'):>14}" for column in columns.values()))
     return 0

@@ -95,7 +95,7 @@ def test_the_mixture_and_what_guard_found_are_told_where_they_are(results):
     of = {"available": 9, "learnt": 5, "held_out": 1, "words": 40, "characters": 200, "bytes": 200}
     results.add("mixed", "eng_Latn", [row("a")]).add("mixed", "arb_Arab", []).add("translated", "eng_Latn", [row("a")])
     results.json("mixtures", "mixed", {"stage": "mix", "dataset": "mixed", "rows": 5, "languages": {"eng_Latn": of}})
-    results.json("cleared", "mixed/eng_Latn", {"xquad": {"items": 7, "examples": 1, "overlapping": 1}})
+    results.json("cleared", "mixed/eng_Latn", {"xquad": {"items": 7, "examples": 1, "overlapping": 1, "first": ["a"]}})
     mixed, unmixed, only_translated = results.read()
     assert mixed["mixture"] == {"learnt": 5, "words": 40, "held_out": 1}
     assert unmixed["mixture"] == {"learnt": 0, "words": 0, "held_out": 0}

@@ -5,7 +5,7 @@ import yaml
 from project import ROOT
 
 from maple.data.curation import curate
-from maple.data.sources import SourceError
+from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
 from maple.evaluation.benchmark_rows import task_rows
@@ -260,7 +260,7 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
         asked = {"language": identity, "phrases": default.languages.phrases, "progress": iter}
         recipes = {name: dataset.recipe(code, default.languages, None) for name, dataset in default.datasets.items()}
         generated = synthesize(recipes["generated"], english=None, **asked)
-        kept, _ = curate(generated, identity, default.datasets["generated"].limits(code))
+        kept, _ = curate(generated, default.languages.identity(code), default.datasets["generated"].limits(code))
         assert kept.height >= 200
         if code == "eng_Latn":
             kept.write_parquet(tmp_path / "english.parquet")
@@ -273,8 +273,7 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
 def test_embedded_rows_are_parallel_over_languages():
     phrases = study().languages.phrases
     rows = {
-        code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], items=5)
-        for code in ("eng_Latn", "amh_Ethi")
+        code: task_rows("xquad", EmbeddedSource(), phrases=phrases[code], items=5) for code in ("eng_Latn", "amh_Ethi")
     }
     ids = [[row["id"] for row in of_language] for of_language in rows.values()]
     assert ids[0] == ids[1] and len(ids[0]) == 5
@@ -282,11 +281,11 @@ def test_embedded_rows_are_parallel_over_languages():
 
 def test_a_language_without_phrases_has_no_embedded_rows():
     with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
-        task_rows("xquad", source={"embedded": {}}, phrases=None, items=5)
+        task_rows("xquad", EmbeddedSource(), phrases=None, items=5)
 
 
 def test_no_more_local_rows_than_asked(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
-    source = {"local": {"path": str(tmp_path / "a.jsonl")}}
-    assert len(task_rows("xquad", source=source, phrases=None, items=2)) == 2
-    assert len(task_rows("xquad", source=source, phrases=None, items=None)) == 5
+    source = LocalSource(local=RowFile(path=str(tmp_path / "a.jsonl")))
+    assert len(task_rows("xquad", source, phrases=None, items=2)) == 2
+    assert len(task_rows("xquad", source, phrases=None, items=None)) == 5
