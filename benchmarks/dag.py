@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from maple.definitions import read_languages  # noqa: E402
+from maple.definitions.tables import read_languages  # noqa: E402
 
 PARTS = ("Snakefile", "config", "maple", "workflow", "profiles", "envs")
 

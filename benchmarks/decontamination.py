@@ -25,8 +25,8 @@ def automaton(examples, tests: dict[str, set[str]], words: int) -> list[tuple[in
     """Find the same with polars' automaton over the stretches themselves."""
     import polars as pl
 
-    from maple.contamination import _length
-    from maple.segmentation import tokens
+    from maple.data.contamination import _length
+    from maple.text.segmentation import tokens
 
     held = pl.Series([f" {' '.join(tokens(' '.join(row)))} " for row in examples.iter_rows()])
     found = []
@@ -54,9 +54,10 @@ def main() -> int:
     """Print time and memory of both sides; end with 1 if they find different examples."""
     import polars as pl
 
-    from maple.contamination import OVERLAP, overlaps
-    from maple.definitions import read_definitions, read_languages
-    from maple.sources import read_rows, resolve
+    from maple.data.contamination import OVERLAP, overlaps
+    from maple.data.sources import read_rows, resolve
+    from maple.definitions.loading import read_definitions
+    from maple.definitions.tables import read_languages
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)

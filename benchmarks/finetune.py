@@ -35,8 +35,8 @@ REAL = {
 
 def data(asked: argparse.Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the examples to learn, and those held out."""
-    from maple.examples import raw_rows
-    from maple.mixing import mix
+    from maple.data.examples import raw_rows
+    from maple.data.mixing import mix
 
     if not asked.data:
         return mix([pl.read_parquet(asked.results / "mixtures/generated.parquet")], None, 1.0, SEED, held_out=20)
@@ -55,7 +55,7 @@ def data(asked: argparse.Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def cell_of(asked: argparse.Namespace) -> dict:
     """Return the method cell of all sides: the embedded default's, with longer rows and larger steps for real data."""
-    from maple.definitions import read_yaml
+    from maple.definitions.loading import read_yaml
 
     training = read_yaml(ROOT / "config/config.yaml")["finetune"]
     training |= {"steps": asked.steps, "held_out_steps": asked.steps // 2}
@@ -73,7 +73,7 @@ class Stopwatch:
     """
 
     def __init__(self, threads: int):
-        from maple.devices import device
+        from maple.runtime.devices import device
 
         self.now = time.process_time if device() == "cpu" and threads == 1 else time.perf_counter
         self.seconds = {}
@@ -96,21 +96,21 @@ def ours(asked: argparse.Namespace, folder: Path) -> dict:
     """Train as the workflow does."""
     from transformers import Trainer
 
-    import maple.finetuning
+    import maple.training.finetuning
 
     watch = Stopwatch(asked.threads)
     for owner, name in (
         (Trainer, "train"),
         (Trainer, "log"),
         (Trainer, "_save_checkpoint"),
-        (maple.finetuning, "seal"),
-        (maple.finetuning, "bits_per_byte"),
+        (maple.training.finetuning, "seal"),
+        (maple.training.finetuning, "bits_per_byte"),
     ):
         watch.on(owner, name)
     files = folder / "examples.parquet", folder / "held_out.parquet"
     for frame, file in zip(data(asked), files, strict=True):
         frame.write_parquet(file)
-    card = maple.finetuning.finetune(
+    card = maple.training.finetuning.finetune(
         asked.results / "base/tiny-llama",
         *files,
         folder,
@@ -133,10 +133,10 @@ def padded(asked: argparse.Namespace, folder: Path, *, trl: bool) -> dict:
     from transformers import AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments
     from trl import SFTConfig, SFTTrainer
 
-    from maple.batches import draw, encode
-    from maple.devices import compute_dtype, device, prepare
-    from maple.prompts import Encoder
-    from maple.quantization import load_base
+    from maple.models.encoding import Encoder
+    from maple.models.precision import load_base
+    from maple.runtime.devices import compute_dtype, device, prepare
+    from maple.training.batches import draw, encode
 
     base, cell = asked.results / "base/tiny-llama", cell_of(asked)
     training = cell["training"]
@@ -190,10 +190,10 @@ def side(name: str, asked: argparse.Namespace, folder: Path) -> dict:
     """Train one side; return its figures and the bits per byte of its adapter, measured in 16 bits for all alike."""
     from peft import PeftModel
 
-    from maple.devices import peak_memory_gib
-    from maple.held_out import bits_per_byte, encode_held_out
-    from maple.prompts import Encoder
-    from maple.quantization import load_base
+    from maple.models.encoding import Encoder
+    from maple.models.precision import load_base
+    from maple.runtime.devices import peak_memory_gib
+    from maple.training.held_out import bits_per_byte, encode_held_out
 
     found = ours(asked, folder) if name == SIDES[0] else padded(asked, folder, trl=name == SIDES[2])
     found["peak_memory_gib"] = peak_memory_gib()

@@ -8,7 +8,7 @@ size, every answer goes to its limit of tokens, and the same weights are read by
 process of its own; starting (imports, weights, engine) is timed apart from answering, which goes from the prompts' text
 to the completions' text, and in this project to files on disk. Stopping an engine is timed on no side.
 
-- maple: `maple.generation.generate` with vLLM, with vLLM but no prefix cache, with transformers; and once more on its
+- maple: `maple.evaluation.generation.generate` with vLLM, vLLM without prefix cache, transformers; and once more on its
   own finished files, which is a replay.
 - generate: the loop of every tutorial, transformers' `generate` in the order of the rows, at several batch sizes.
 - lm-eval 0.4.13 (`make .lm-eval/done`) on vLLM with its batch size "auto", which hands all prompts over at once.
@@ -58,13 +58,13 @@ TRAINING = {"steps": 2, "batch": 4, "length": 128, "learning_rate": 4e-3, "seed"
 
 
 def demonstrated(data: Path, items: int | None):
-    """Return prompts of maple.tasks.PROMPT_SCHEMA; the first rows of a set are its demonstrations."""
+    """Return prompts of maple.evaluation.prompts.PROMPT_SCHEMA; the first rows of a set are its demonstrations."""
     import polars as pl
 
-    from maple.benchmarks import places, read_task
-    from maple.definitions import read_languages, read_yaml
-    from maple.examples import PIVOT
-    from maple.tasks import render, task_words
+    from maple.definitions.loading import read_yaml
+    from maple.definitions.tables import PIVOT, read_languages
+    from maple.evaluation.benchmark_rows import places, read_task
+    from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
     frames = []
@@ -82,8 +82,8 @@ def tiny_model(texts: list[str], folder: Path) -> None:
     """Build the model, its tokenizer trained on the prompts; it never ends an answer before its limit."""
     from safetensors.torch import load_file, save_file
 
-    from maple.bases import build
-    from maple.prompts import Encoder
+    from maple.models.encoding import Encoder
+    from maple.models.tiny import build
 
     definition = {"vocabulary": 4096, "architecture": ARCHITECTURE, "training": TRAINING}
     build(definition, iter(texts), folder, threads=1, progress=iter)
@@ -103,8 +103,8 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     import polars as pl
     from tqdm import tqdm
 
-    from maple.generation import Run, generate
-    from maple.prompts import Encoder
+    from maple.evaluation.generation import Run, generate
+    from maple.models.encoding import Encoder
 
     Encoder.of(job["model"])  # imports what reads tokenizers
     if not cache:
@@ -178,7 +178,7 @@ def loop_side(job: dict, batch: int) -> dict:
 
 def harness_side(job: dict) -> dict:
     """Answer by lm-eval on vLLM, on tasks that are written here."""
-    from maple.engines import engine_version
+    from maple.engines.start import engine_version
 
     sys.path.append(str(HARNESS))  # vLLM is this environment's, the harness that one's
     os.environ |= {"VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1"}
@@ -262,7 +262,7 @@ def main() -> None:
     if asked.side:
         Path(asked.job["folder"], "answer.json").write_text(json.dumps(answer(asked.side, asked.job)))
         return
-    from maple.prompts import Encoder
+    from maple.models.encoding import Encoder
 
     with tempfile.TemporaryDirectory() as place:
         prompts = demonstrated(asked.data, asked.items)

@@ -19,9 +19,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # was this folder, whose statistics.py hides the standard library's
 
-from maple.devices import compute_dtype, device  # noqa: E402
-from maple.forecast import finished, read_hardware  # noqa: E402
-from maple.study import read_study  # noqa: E402
+from maple.definitions.tables import read_hardware  # noqa: E402
+from maple.planning.forecast import finished  # noqa: E402
+from maple.runtime.devices import compute_dtype, device  # noqa: E402
+from maple.study.study import read_study  # noqa: E402
 
 
 def seconds(work: Callable[[], object], times: int = 10) -> float:

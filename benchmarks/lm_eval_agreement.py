@@ -13,7 +13,8 @@ continuation and encodes both together: our prompts end with a newline, which is
 its own, `add_bos_token` gives it our BOS). Hence:
 
 1. Our tokens on both sides: lm-eval's HFLM with `_encode_pair` replaced by "BOS and prompt, then choice", encoded by
-   transformers' tokenizer. The rest, from batches to metrics, is lm-eval's. Compares `maple.generation.complete`.
+   transformers' tokenizer. The rest, from batches to metrics, is lm-eval's. Compares
+   `maple.evaluation.generation.complete`.
 2. lm-eval's tokens on both sides: lm-eval untouched; our engine scores the tokens that it made.
 3. Each side its own tokens: what somebody sees who holds our scores against a plain run of lm-eval. Not a check: the
    sides ask the model about different tokens. Where white space ends a prompt, lm-eval's normalised metrics also divide
@@ -66,13 +67,13 @@ TRAINING = {"steps": 30, "batch": 8, "length": 128, "learning_rate": 4e-3, "seed
 
 
 def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
-    """Return the prompts of maple.tasks.PROMPT_SCHEMA in each task and language, faulty rows left out."""
+    """Return the prompts of maple.evaluation.prompts.PROMPT_SCHEMA in each task and language, faulty rows left out."""
     import polars as pl
 
-    from maple.benchmarks import places, read_task
-    from maple.definitions import read_languages, read_yaml
-    from maple.examples import PIVOT
-    from maple.tasks import render, task_words
+    from maple.definitions.loading import read_yaml
+    from maple.definitions.tables import PIVOT, read_languages
+    from maple.evaluation.benchmark_rows import places, read_task
+    from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
     frames = []
@@ -89,7 +90,7 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
 
 def tiny_model(prompts, folder: Path) -> None:
     """Build a small model that has read some prompts, each with one of its choices in turn: it knows no answer."""
-    from maple.bases import build
+    from maple.models.tiny import build
 
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
     texts = [
@@ -102,7 +103,7 @@ def tiny_model(prompts, folder: Path) -> None:
 
 def fitting(prompts, model: Path, max_length: int):
     """Return the prompts that have room for their longest choice; lm-eval would cut the others."""
-    from maple.prompts import Encoder
+    from maple.models.encoding import Encoder
 
     encoder = Encoder.of(model)
     used = [
@@ -196,12 +197,13 @@ def our_side(job: dict) -> dict:
     import polars as pl
     from tqdm import tqdm
 
-    from maple.engines import engine_version
-    from maple.engines import start as start_engine
-    from maple.fingerprint import weights_digest
-    from maple.generation import COMPLETION_SCHEMA, complete
-    from maple.journal import Journal
-    from maple.prompts import Encoder
+    from maple.engines.start import engine_version
+    from maple.engines.start import start as start_engine
+    from maple.evaluation.completions import COMPLETION_SCHEMA
+    from maple.evaluation.generation import complete
+    from maple.models.encoding import Encoder
+    from maple.runtime.fingerprint import weights_digest
+    from maple.runtime.journal import Journal
 
     encoder = Encoder.of(job["model"])
     settings = {"batch": job["batch"], "max_length": job["max_length"], "flip_sample": 0}
@@ -271,7 +273,7 @@ def compared(rows: list[dict], ours: list[dict], theirs: list[dict], tie: float)
 
     `rows` have item, labels, choices and gold; `ours` and `theirs` scores and tokens, `theirs` lm-eval's metrics too.
     """
-    from maple.scoring import RANK_METRICS, ranked_label
+    from maple.evaluation.scoring import RANK_METRICS, ranked_label
 
     weights = {"acc": RANK_METRICS["rank_accuracy"], "acc_bytes": RANK_METRICS["rank_accuracy_per_byte"]}
     line = {"items": len(rows), "same": 0, "difference": 0.0, "chosen": Counter()}
@@ -341,9 +343,9 @@ def seconds_table(ours: dict, theirs: dict) -> str:
 
 def compare(prompts, model: Path, folder: Path, *, threads: int, batch: int) -> int:
     """Run both sides on the prompts, print the tables; return how many items failed a check."""
-    from maple.devices import compute_dtype, device
-    from maple.files import write_parquet
-    from maple.prompts import Encoder
+    from maple.models.encoding import Encoder
+    from maple.runtime.devices import compute_dtype, device
+    from maple.runtime.files import write_parquet
 
     max_length = json.loads((model / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
     fit = fitting(prompts, model, max_length)
@@ -439,7 +441,7 @@ def main() -> int:
     if not HARNESS.is_file():
         print("lm-eval is not installed: make .lm-eval/done", file=sys.stderr)
         return 2
-    from maple.sources import SourceError
+    from maple.data.sources import SourceError
 
     try:
         prompts = rendered(wanted.data.resolve(), {task: getattr(wanted, task) for task in LANGUAGES}, wanted.items)

@@ -27,8 +27,9 @@ FIGURES = ("kl", "worst_kl", "agreement", "bits_per_byte_change", "largest_logit
 
 def cells_of(names: list[str] | None, ranks: list[int], bits: list[int]) -> dict[str, dict]:
     """Return the cells of the methods that merge; one that has none of the `ranks` has the first of its own."""
-    from maple.definitions import method_cells, read_definitions
-    from maple.methods import merges
+    from maple.definitions.loading import read_definitions
+    from maple.methods.capabilities import merges
+    from maple.study.grid import method_cells
 
     known = read_definitions(ROOT / "config/methods", ROOT / "workflow/schemas/method.schema.yaml")
     cells = {}
@@ -46,9 +47,9 @@ def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: s
     import polars as pl
     import torch
 
-    from maple.devices import compute_dtype
-    from maple.finetuning import finetune
-    from maple.merging import merge
+    from maple.runtime.devices import compute_dtype
+    from maple.training.finetuning import finetune
+    from maple.training.merging import merge
 
     mixture, held_out = (results / f"{folder}/{DATASET}.parquet" for folder in ("mixtures", "held_out"))
     base, max_length = results / "base" / model, cell["training"]["max_length"]
@@ -61,7 +62,7 @@ def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: s
         finetune(base, mixture, held_out, adapter, cell=cell, **told)
         how = {"bits": cell["bits"], "max_length": max_length, "settings": settings, "model": {}, "threads": 1}
         dtype = getattr(torch, arithmetic) if arithmetic else compute_dtype()
-        with patch("maple.devices.compute_dtype", lambda: dtype):
+        with patch("maple.runtime.devices.compute_dtype", lambda: dtype):
             return merge(base, adapter, pl.read_parquet(held_out), merged, **how)["ways"]
 
 
@@ -72,7 +73,7 @@ def line(*cells: object) -> None:
 
 def main() -> None:
     """Print each run's divergence by way, then of all figures the smallest and the largest by bits and way."""
-    from maple.definitions import read_yaml
+    from maple.definitions.loading import read_yaml
 
     logging.disable(logging.WARNING)
     config = read_yaml(ROOT / "config/config.yaml")

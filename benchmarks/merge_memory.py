@@ -53,7 +53,7 @@ def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
     import polars as pl
     import torch
 
-    from maple.merging import merge
+    from maple.training.merging import merge
 
     before, seen, done = anonymous_gib(), [], threading.Event()
 
@@ -67,7 +67,7 @@ def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
     (folder / dtype).mkdir()
     settings = {"into": "dequantized", "bound": float("inf"), "rows": 1, "tokens": 16}
     how = {"bits": bits, "max_length": 384, "settings": settings, "model": {}, "threads": 2}
-    with patch("maple.devices.compute_dtype", lambda: getattr(torch, dtype)):
+    with patch("maple.runtime.devices.compute_dtype", lambda: getattr(torch, dtype)):
         card = merge(folder / "base", folder / "adapter", pl.read_parquet(held_out), folder / dtype, **how)
     done.set()
     watcher.join()

@@ -25,8 +25,8 @@ LONGEST = 40
 
 def sentences_of(data: Path | None) -> list[list[str]]:
     """Return the tokens of real instructions, or of the project's documents."""
-    from maple.segmentation import tokens
-    from maple.words import sentences
+    from maple.text.segmentation import tokens
+    from maple.text.words import sentences
 
     if data:
         with open(data, encoding="utf-8") as lines:
@@ -51,7 +51,7 @@ def main() -> int:
     """Print both sides at each size of the pool; end with 1 if they decide differently."""
     from rouge_score.rouge_scorer import _score_lcs
 
-    from maple.similarity import Novelty
+    from maple.text.similarity import Novelty
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)

@@ -27,9 +27,9 @@ def serve(latency: float, address) -> None:
 
 def main() -> None:
     """Print requests a second, the ideal, and the share."""
-    from maple.journal import Journal
-    from maple.openai_teacher import OpenAITeacher
-    from maple.teachers import Request
+    from maple.runtime.journal import Journal
+    from maple.synthesis.openai_teacher import OpenAITeacher
+    from maple.synthesis.teachers import Request
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concurrency", type=int, default=32)

@@ -31,8 +31,8 @@ def study():
     """Return the paper's config and study."""
     from snakemake.utils import update_config
 
-    from maple.definitions import read_yaml
-    from maple.study import read_study
+    from maple.definitions.loading import read_yaml
+    from maple.study.study import read_study
 
     config = read_yaml(ROOT / "config/config.yaml")
     update_config(config, read_yaml(ROOT / "config/paper.yaml"))
@@ -43,7 +43,7 @@ def texts(grid):
     """Return which of the drawn items stand on the same text, as rule `cluster` tells it."""
     import polars as pl
 
-    from maple.clusters import CLUSTER_SCHEMA
+    from maple.evaluation.clusters import CLUSTER_SCHEMA
 
     rows = [
         (task, code, f"{task}-{number:012}", str(number // ON_A_TEXT[task]))
@@ -59,9 +59,9 @@ def draw(folder: Path, runs: int | None) -> None:
     import numpy as np
     import polars as pl
 
-    from maple.definitions import run_path
-    from maple.files import write_parquet
-    from maple.scoring import SCORE_SCHEMA
+    from maple.definitions.run import run_path
+    from maple.evaluation.scoring import SCORE_SCHEMA
+    from maple.runtime.files import write_parquet
 
     _, grid = study()
     rng = np.random.default_rng(1)
@@ -137,7 +137,7 @@ def cards(grid) -> list[dict]:
 
 
 def sets(grid) -> list[dict]:
-    """Return what maple.viewer.read_sets reads of each dataset and language, with the texts that the page may hold."""
+    """Return what `read_sets` reads of each dataset and language, with the texts that the page may hold."""
     text = "A sentence of an instruction and its answer. " * 20
     row = {"reason": "", "id": "1", "instruction": text, "input": "", "output": text, "completion": ""}
     length = {"rows": 50_000, "five": [1, 8, 13, 21, 900]}
@@ -158,9 +158,11 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     import numpy as np
     import polars as pl
 
-    from maple.questions import questions
-    from maple.report import report
-    from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups
+    from maple.analysis.item_scores import item_scores
+    from maple.analysis.language_groups import language_groups
+    from maple.analysis.questions.answer import questions
+    from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+    from maple.report.page import report
 
     config, grid = study()
     settings, languages = config["report"], list(grid.languages.values())

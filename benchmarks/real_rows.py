@@ -23,8 +23,8 @@ SETS = {
 
 def tests_there(tasks: dict, languages: dict, code: str, data: Path) -> dict[str, dict]:
     """Return where test rows in a language and in English lie, {task: {"fields", "sources"}}, of files that exist."""
-    from maple.examples import PIVOT
-    from maple.sources import resolve
+    from maple.data.sources import resolve
+    from maple.definitions.tables import PIVOT
 
     tests = {}
     for name, task in tasks.items():
@@ -38,10 +38,11 @@ def tests_there(tasks: dict, languages: dict, code: str, data: Path) -> dict[str
 
 def main() -> int:
     """Print for each set and language its rows, and the shares kept and dropped by each reason; end with 1 if none."""
-    from maple.contamination import OVERLAP, found_in
-    from maple.curation import curate, limits_in
-    from maple.definitions import pick, read_definitions, read_languages, read_yaml
-    from maple.load import load
+    from maple.data.contamination import OVERLAP, found_in
+    from maple.data.curation import curate, limits_in
+    from maple.definitions.loading import pick, read_definitions, read_yaml
+    from maple.definitions.tables import read_languages
+    from maple.synthesis.published import load
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)

@@ -44,7 +44,7 @@ def letters(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def toy_base(tmp_path_factory) -> Path:
     """A base of a few hundred thousand parameters, pretrained for five steps on two sentences."""
-    from maple.bases import build
+    from maple.models.tiny import build
 
     folder = tmp_path_factory.mktemp("base")
     definition = {

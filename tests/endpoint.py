@@ -9,7 +9,7 @@ from collections import Counter
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from maple.self_instruct import NO_INPUT, numbered
+from maple.synthesis.self_instruct import NO_INPUT, numbered
 
 WORDS = ("jua", "mwezi", "nyota", "maji", "moto", "upepo", "mti", "nyumba")
 

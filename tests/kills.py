@@ -18,9 +18,9 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from maple.generation import Run, generate
-from maple.journal import Journal
-from maple.quantization import load_base
+from maple.evaluation.generation import Run, generate
+from maple.models.precision import load_base
+from maple.runtime.journal import Journal
 
 
 def job(base: Path, prompts: Path, folder: Path) -> dict:

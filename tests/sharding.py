@@ -5,7 +5,7 @@ def finetune_on_cpus(*args, **settings) -> dict:
     """Finetune as if each process had a GPU where accelerate decides what a model is wrapped in."""
     from accelerate.state import DistributedType, PartialState
 
-    from maple.finetuning import finetune
+    from maple.training.finetuning import finetune
 
     began = PartialState.__init__
 

@@ -14,8 +14,8 @@ import yaml
 from project import AFTER_SCORE, ROOT, Project
 from tqdm import tqdm
 
-from maple.engines import choose
-from maple.generation import Run, generate
+from maple.engines.start import choose
+from maple.evaluation.generation import Run, generate
 
 pytestmark = pytest.mark.heavy
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project import ROOT
 
-from maple.fingerprint import sources
+from maple.runtime.fingerprint import sources
 
 RULES = {
     script: env

@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from project import Project
 
-from maple.sources import SourceError, read_rows
+from maple.data.sources import SourceError, read_rows
 
 RUN = "toy/little/lora-r2-16bit/seed1"
 # How often the study is killed, four times before each of its ends; MAPLE_KILLS=20 for an hour without hurry.
@@ -246,7 +246,7 @@ def test_a_folder_of_pickled_weights_is_no_model(toy_base, tmp_path):
     import torch
     from safetensors.torch import load_file
 
-    from maple.quantization import load_base
+    from maple.models.precision import load_base
 
     folder = tmp_path / "pickled"
     shutil.copytree(toy_base, folder)
@@ -258,7 +258,7 @@ def test_a_folder_of_pickled_weights_is_no_model(toy_base, tmp_path):
 
 @pytest.mark.heavy
 def test_code_in_a_model_s_folder_is_not_run(toy_base, tmp_path):
-    from maple.quantization import load_base
+    from maple.models.precision import load_base
 
     folder = tmp_path / "coded"
     shutil.copytree(toy_base, folder)

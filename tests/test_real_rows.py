@@ -8,16 +8,17 @@ import pytest
 import regex
 from project import ROOT
 
-from maple.benchmarks import places, read_task
-from maple.contamination import FEWEST, OVERLAP, ContaminationError, found_in, guard, overlaps
-from maple.definitions import read_definitions, read_languages
-from maple.examples import EXAMPLE_SCHEMA
-from maple.load import load
-from maple.scoring import score_items
-from maple.segmentation import tokens
-from maple.sources import resolve
-from maple.tasks import render, task_words
-from maple.words import sentences, words
+from maple.data.contamination import FEWEST, OVERLAP, ContaminationError, found_in, guard, overlaps
+from maple.data.examples import EXAMPLE_SCHEMA
+from maple.data.sources import resolve
+from maple.definitions.loading import read_definitions
+from maple.definitions.tables import read_languages
+from maple.evaluation.benchmark_rows import places, read_task
+from maple.evaluation.prompts import render, task_words
+from maple.evaluation.scoring import score_items
+from maple.synthesis.published import load
+from maple.text.segmentation import tokens
+from maple.text.words import sentences, words
 
 SHARED = ROOT.parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real rows are not there: {SHARED}")

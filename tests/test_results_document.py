@@ -7,9 +7,9 @@ from project import ROOT
 from test_questions import CELLS, LANGUAGES, SETTINGS, base, study, tuned
 from test_summary import BASE, TUNED, groups_of, in_both, summary_of
 
-from maple.clusters import CLUSTER_SCHEMA
-from maple.questions import questions
-from maple.scoring import SCORE_SCHEMA
+from maple.analysis.questions.answer import questions
+from maple.evaluation.clusters import CLUSTER_SCHEMA
+from maple.evaluation.scoring import SCORE_SCHEMA
 
 DOCUMENT = (ROOT / "docs/results.md").read_text(encoding="utf-8")
 FRAMES = [in_both(BASE, [1, 0, 0, 0, 1]), in_both(TUNED, [1, 1, 1, 0, 1])]

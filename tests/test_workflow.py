@@ -6,7 +6,7 @@ import pytest
 import yaml
 from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
 
-from maple.definitions import read_languages
+from maple.definitions.tables import read_languages
 
 pytestmark = pytest.mark.heavy
 
@@ -25,7 +25,12 @@ def test_a_finished_study_has_nothing_to_do(project):
 
 
 def test_a_comment_reruns_nothing(project):
-    for path in ("maple/scoring.py", "maple/prompts.py", "workflow/scripts/score.py", "workflow/scripts/finetune.py"):
+    for path in (
+        "maple/evaluation/scoring.py",
+        "maple/models/encoding.py",
+        "workflow/scripts/score.py",
+        "workflow/scripts/finetune.py",
+    ):
         file = project.folder / path
         file.write_text(file.read_text() + "\n# a remark\n")
     assert project.jobs() == {}
@@ -76,26 +81,26 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
 @pytest.mark.parametrize(
     ("module", "reruns"),
     [
-        ("maple/metrics.py", scored()),
-        ("maple/scoring.py", scored()),
-        ("maple/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
-        ("maple/clusters.py", {"cluster": 4, **AFTER_SCORE}),
-        ("maple/methods.py", AFTER_SCORE),
-        ("maple/adapters.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
-        ("maple/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
-        ("maple/batches.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
-        ("maple/checkpoints.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
-        ("maple/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
-        ("maple/engines.py", {"generate": 2, **scored()}),
-        ("maple/openai_teacher.py", {}),
-        ("maple/local_teacher.py", {}),
-        ("maple/translators.py", {}),
-        ("maple/report.py", {"report": 1}),
-        ("maple/viewer.py", {"report": 1}),
-        ("maple/tables.py", {"tabulate": 1, "describe": 1}),
-        ("maple/figures.py", {"draw": 1}),
-        ("maple/lm_eval_results.py", {"export": 1}),
-        ("maple/model_card.md.jinja", {"describe": 1}),
+        ("maple/metrics/overlap.py", scored()),
+        ("maple/evaluation/scoring.py", scored()),
+        ("maple/text/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
+        ("maple/evaluation/clusters.py", {"cluster": 4, **AFTER_SCORE}),
+        ("maple/methods/capabilities.py", AFTER_SCORE),
+        ("maple/methods/peft_method.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/training/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/training/batches.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/training/checkpoints.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/data/mixing.py", {"mix": 1, "finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
+        ("maple/engines/start.py", {"generate": 2, **scored()}),
+        ("maple/synthesis/openai_teacher.py", {}),
+        ("maple/synthesis/local_teacher.py", {}),
+        ("maple/synthesis/local_translator.py", {}),
+        ("maple/report/page.py", {"report": 1}),
+        ("maple/report/dataset_tables.py", {"report": 1}),
+        ("maple/report/tables.py", {"tabulate": 1, "describe": 1}),
+        ("maple/report/figures.py", {"draw": 1}),
+        ("maple/report/lm_eval.py", {"export": 1}),
+        ("maple/report/model_card.md.jinja", {"describe": 1}),
     ],
 )
 def test_an_edited_module_reruns_exactly_the_rules_that_use_it(project, module, reruns):

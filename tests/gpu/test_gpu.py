@@ -4,7 +4,7 @@ import json
 
 import pytest
 from test_generation import prompts
-from training import HELD_OUT, cell, finetuned
+from toy_training import HELD_OUT, cell, finetuned
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -17,7 +17,7 @@ MERGE = {"into": "dequantized", "bound": 0.05, "rows": 4, "tokens": 512}
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_a_run_learns_in_bfloat16_and_its_merge_is_the_model_that_was_trained(toy_base, tmp_path, bits):
-    from maple.merging import merge
+    from maple.training.merging import merge
 
     card = finetuned(toy_base, tmp_path, cell(bits, steps=24, held_out_steps=24))
     print(json.dumps({key: card[key] for key in ("bits", "seconds", "peak_memory_gib", "hardware", "attention")}))
@@ -57,7 +57,7 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
 
     from tqdm import tqdm
 
-    from maple.generation import Run, generate
+    from maple.evaluation.generation import Run, generate
 
     pytest.importorskip("vllm")
     texts = [f"{words} {number}" for words in ("The sun", "Jua", "Which day is it?") for number in range(20)]
@@ -86,7 +86,7 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
 
 
 def test_the_meter_of_a_gpu_goes_on_while_it_computes():
-    from maple.devices import energy_joules, energy_since
+    from maple.runtime.devices import energy_joules, energy_since
 
     before = energy_joules()
     if before is None:

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from maple import benchmarks
-from maple.curation import limits_in
-from maple.definitions import BASELINE, DefinitionError, run_path
-from maple.examples import PIVOT
-from maple.fingerprint import fingerprint as fingerprint_of
-from maple.self_instruct import prompt_in
-from maple.sources import FETCHED, folder_of, resolve
-from maple.study import read_study
-from maple.tasks import task_words
-from maple.teachers import modules
+from maple.evaluation import benchmark_rows
+from maple.data.curation import limits_in
+from maple.definitions.loading import DefinitionError
+from maple.definitions.run import BASELINE, run_path
+from maple.definitions.tables import PIVOT
+from maple.runtime.fingerprint import fingerprint as fingerprint_of
+from maple.synthesis.self_instruct import prompt_in
+from maple.data.sources import FETCHED, folder_of, resolve
+from maple.study.study import read_study
+from maple.evaluation.prompts import task_words
+from maple.synthesis.teachers import modules
 
 # Planning makes little garbage. To look for it among all jobs and imports took a third of a small study's planning, a
 # fifth of a large one's.
@@ -30,7 +31,7 @@ try:
 except DefinitionError as error:
     raise WorkflowError(str(error)) from None
 
-# For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/hub.py).
+# For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
 
 
@@ -157,7 +158,7 @@ def examples_of_dataset(wildcards):
 
 def task_places(wildcards):
     """Where a task's rows lie in the language, and in those that mend them."""
-    return benchmarks.places(
+    return benchmark_rows.places(
         STUDY.sources[wildcards.task],
         STUDY.identities,
         wildcards.language,
@@ -169,7 +170,7 @@ def task_places(wildcards):
 
 def task_files(wildcards):
     """The files of a task's rows where they lie on disk."""
-    return benchmarks.files(task_places(wildcards))
+    return benchmark_rows.files(task_places(wildcards))
 
 
 def test_source(wildcards):

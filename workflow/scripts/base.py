@@ -2,10 +2,10 @@
 
 from tqdm import tqdm
 
-from maple.bases import make
-from maple.files import folder_written_aside
-from maple.gpus import claim
-from maple.logs import log_to
+from maple.models.base_folder import make
+from maple.runtime.files import folder_written_aside
+from maple.runtime.gpu_locks import claim
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))

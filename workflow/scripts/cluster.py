@@ -1,9 +1,9 @@
 """Tell which items of a task stand on the same text."""
 
-from maple.benchmarks import task_rows
-from maple.clusters import cluster_items
-from maple.files import write_parquet
-from maple.logs import log_to
+from maple.evaluation.benchmark_rows import task_rows
+from maple.evaluation.clusters import cluster_items
+from maple.runtime.files import write_parquet
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 rows = task_rows(

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from maple.contamination import found_in
-from maple.curation import curate
-from maple.files import write_parquet
-from maple.logs import log_to
+from maple.data.contamination import found_in
+from maple.data.curation import curate
+from maple.runtime.files import write_parquet
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 rows = pl.read_parquet(snakemake.input.rows)

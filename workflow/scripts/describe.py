@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from maple.cards import read_cards
-from maple.logs import log_to
-from maple.model_card import ADAPTERS, MERGED, write_model_cards
+from maple.report.model_card import ADAPTERS, MERGED, write_model_cards
+from maple.runtime.logs import log_to
+from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 cards = read_cards(snakemake.input.cards)

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from maple.figures import figures, write_figures
-from maple.files import read_json
-from maple.logs import log_to
+from maple.report.figures import figures, write_figures
+from maple.runtime.files import read_json
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 drawn = figures(

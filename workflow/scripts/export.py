@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from maple.cards import read_cards
-from maple.lm_eval_results import write_lm_eval
-from maple.logs import log_to
-from maple.tasks import quality
+from maple.evaluation.prompts import quality
+from maple.report.lm_eval import write_lm_eval
+from maple.runtime.logs import log_to
+from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 write_lm_eval(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from maple.files import write_json
-from maple.hub import fetch
-from maple.logs import log_to
+from maple.data.hub import fetch
+from maple.runtime.files import write_json
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 card = fetch(

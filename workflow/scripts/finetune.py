@@ -2,11 +2,11 @@
 
 import shutil
 
-from maple.files import folder_written_aside, write_json
-from maple.finetuning import finetune
-from maple.gpus import claim
-from maple.logs import log_to
-from maple.parallel import on_processes
+from maple.runtime.files import folder_written_aside, write_json
+from maple.runtime.gpu_locks import claim
+from maple.runtime.logs import log_to
+from maple.runtime.processes import on_processes
+from maple.training.finetuning import finetune
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))

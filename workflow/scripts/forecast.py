@@ -1,7 +1,8 @@
 """Print what the study will take."""
 
-from maple.files import write_json, write_text
-from maple.forecast import forecast, table
+from maple.planning.forecast import forecast
+from maple.planning.forecast_table import table
+from maple.runtime.files import write_json, write_text
 
 made = forecast(**snakemake.params.study)
 write_json(made, snakemake.log.figures)

@@ -3,10 +3,10 @@
 import polars as pl
 from tqdm import tqdm
 
-from maple.files import write_json
-from maple.generation import Run, generate
-from maple.gpus import claim
-from maple.logs import log_to
+from maple.evaluation.generation import Run, generate
+from maple.runtime.files import write_json
+from maple.runtime.gpu_locks import claim
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))

@@ -3,10 +3,10 @@
 import polars as pl
 from tqdm import tqdm
 
-from maple.cards import write_cards
-from maple.generation import Run, generate
-from maple.gpus import claim
-from maple.logs import log_to
+from maple.evaluation.generation import Run, generate
+from maple.runtime.gpu_locks import claim
+from maple.runtime.logs import log_to
+from maple.runtime.run_cards import write_cards
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from maple.contamination import guard
-from maple.files import write_json
-from maple.logs import log_to
+from maple.data.contamination import guard
+from maple.runtime.files import write_json
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 compared = guard(

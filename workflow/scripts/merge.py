@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from maple.files import folder_written_aside, write_json
-from maple.gpus import claim
-from maple.logs import log_to
-from maple.merging import merge
+from maple.runtime.files import folder_written_aside, write_json
+from maple.runtime.gpu_locks import claim
+from maple.runtime.logs import log_to
+from maple.training.merging import merge
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))

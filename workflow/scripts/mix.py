@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from maple.files import write_json, write_parquet
-from maple.logs import log_to
-from maple.mixing import card, mix
+from maple.data.mixing import card, mix
+from maple.runtime.files import write_json, write_parquet
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 examples = [pl.read_parquet(path) for path in snakemake.input.examples]

@@ -1,9 +1,9 @@
 """Render a task's prompts and gold answers in one language."""
 
-from maple.benchmarks import read_task
-from maple.files import write_parquet
-from maple.logs import log_to
-from maple.tasks import render
+from maple.evaluation.benchmark_rows import read_task
+from maple.evaluation.prompts import render
+from maple.runtime.files import write_parquet
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 rows = read_task(

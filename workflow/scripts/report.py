@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from maple.cards import read_cards
-from maple.files import read_json, write_text
-from maple.logs import log_to
-from maple.report import report
-from maple.tasks import quality
-from maple.viewer import read_sets
+from maple.evaluation.prompts import quality
+from maple.report.dataset_tables import read_sets
+from maple.report.page import report
+from maple.runtime.files import read_json, write_text
+from maple.runtime.logs import log_to
+from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 page = report(

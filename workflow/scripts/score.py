@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from maple.files import write_parquet
-from maple.logs import log_to
-from maple.scoring import score_items
+from maple.evaluation.scoring import score_items
+from maple.runtime.files import write_parquet
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 scores = score_items(

@@ -2,11 +2,14 @@
 
 import polars as pl
 
-from maple.clusters import read_clusters
-from maple.files import write_json, write_parquet, write_text
-from maple.logs import log_to
-from maple.questions import questions
-from maple.summary import item_scores, language_groups, summarize, summarize_by_task, summarize_groups, terminal_table
+from maple.analysis.item_scores import item_scores
+from maple.analysis.language_groups import language_groups
+from maple.analysis.leaderboard import terminal_table
+from maple.analysis.questions.answer import questions
+from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.evaluation.clusters import read_clusters
+from maple.runtime.files import write_json, write_parquet, write_text
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 languages, settings = snakemake.params.languages, snakemake.params.settings

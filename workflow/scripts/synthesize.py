@@ -2,11 +2,11 @@
 
 from tqdm import tqdm
 
-from maple.files import write_json, write_parquet
-from maple.gpus import claim
-from maple.journal import Journal
-from maple.logs import log_to
-from maple.synthesis import card, synthesize
+from maple.runtime.files import write_json, write_parquet
+from maple.runtime.gpu_locks import claim
+from maple.runtime.journal import Journal
+from maple.runtime.logs import log_to
+from maple.synthesis.synthesize import card, synthesize
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.gpu)

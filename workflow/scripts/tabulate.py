@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from maple.logs import log_to
-from maple.tables import tables, write_tables
+from maple.report.tables import tables, write_tables
+from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 write_tables(

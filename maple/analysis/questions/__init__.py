@@ -1,0 +1,1 @@
+"""A study's questions, and the statistics that answer them."""

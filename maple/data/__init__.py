@@ -1,0 +1,1 @@
+"""Instruction data: sources, curation, contamination, mixing."""

@@ -1,0 +1,1 @@
+"""Typed records of the files of config/, and how they are read."""

@@ -1,0 +1,1 @@
+"""Engines that generate completions: vLLM, transformers, copies of one, and endpoints."""

@@ -1,0 +1,1 @@
+"""Benchmark rows, prompts, generation, answer parsing and scoring."""

@@ -1,0 +1,1 @@
+"""Metrics: what one answer scores."""

@@ -1,0 +1,1 @@
+"""What a model is: how it is loaded, encoded for, built and measured."""

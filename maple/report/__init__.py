@@ -1,0 +1,1 @@
+"""What people read: the page, figures, tables, model cards, and lm-eval's files."""

@@ -1,0 +1,1 @@
+"""A config, resolved: every name looked up, every contradiction found before any job starts."""

@@ -1,0 +1,1 @@
+"""Recipes that make instruction data, and the teachers that they ask."""

@@ -1,0 +1,1 @@
+"""Text in every script: segmentation, words, language identification, similarity."""

@@ -1,0 +1,1 @@
+"""Finetuning, and folding what was learnt into the weights."""

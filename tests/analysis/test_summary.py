@@ -1,0 +1,369 @@
+import math
+from dataclasses import replace
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+import pytest
+
+from maple.analysis.item_scores import SummaryError, item_scores
+from maple.analysis.language_groups import language_groups, resource_group
+from maple.analysis.leaderboard import points, terminal_table
+from maple.analysis.statistics import t_quantile
+from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.evaluation.clusters import CLUSTER_SCHEMA
+from maple.evaluation.scoring import SCORE_SCHEMA
+
+BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
+TUNED = {
+    "model": "toy",
+    "dataset": "little",
+    "method": "lora-r2-4bit",
+    "seed": 1,
+    "family": "lora",
+    "rank": 2,
+    "bits": 4,
+}
+TASKS = {
+    "xnli": {"metrics": ["accuracy"], "headline": "accuracy", "chance": 0.3333},
+    "xquad": {"metrics": ["f1", "exact_match"], "headline": "f1", "chance": None},
+}
+LANGUAGES = [
+    {"code": "eng_Latn", "script": "Latn", "family": "Indo-European", "joshi_class": "5"},
+    {"code": "swh_Latn", "script": "Latn", "family": "Atlantic-Congo", "joshi_class": "2"},
+    {"code": "xxx_Latn", "script": "Latn", "family": "unknown", "joshi_class": "unknown"},
+]
+LOW = (0, 1, 2)
+
+
+def scored(run, values, task="xnli", language="eng_Latn", metric="accuracy", **columns):
+    keys = {name: run[name] for name in ("model", "dataset", "method", "seed")}
+    rows = [
+        {
+            **keys, "task": task, "language": language, "item": str(item), "metric": metric, "value": float(value),
+            "parsed": True, "prediction": "x", "finish_reason": "stop", "prompt_tokens": 10, "completion_tokens": 2,
+            "wrong_language": None, "wrong_script": None, "tokens_per_word": 2.0, "shots": 0, "shots_dropped": 0,
+            **columns,
+        }
+        for item, value in enumerate(values)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA)
+
+
+def together(*frames, runs=(BASE, TUNED)):
+    return item_scores(pl.concat(frames), runs, TASKS)
+
+
+def summary_of(*frames, **options):
+    return summarize(together(*frames), **options)
+
+
+def groups_of(*frames, runs=(BASE, TUNED), finetuned_in=None):
+    return summarize_groups(together(*frames, runs=runs), language_groups(LANGUAGES, LOW, finetuned_in or {}))
+
+
+def in_both(run, values, **columns):
+    """The same values in English and in Swahili."""
+    return pl.concat(scored(run, values, language=code, **columns) for code in ("eng_Latn", "swh_Latn"))
+
+
+def row(summary, method, task="xnli", language="eng_Latn", metric="accuracy"):
+    found = summary.filter(method=method, task=task, language=language, metric=metric)
+    assert found.height == 1
+    return found.row(0, named=True)
+
+
+def test_half_of_the_items_right_is_a_mean_of_a_half():
+    one = row(summary_of(scored(BASE, [1, 0, 1, 0])), "none")
+    assert (one["n"], one["mean"], one["chance"], one["headline"]) == (4, 0.5, 0.3333, True)
+    assert one["se"] == pytest.approx(math.sqrt(0.25 / 3))
+
+
+def test_a_share_counts_only_what_can_be_said():
+    known = scored(BASE, [1, 1]).with_columns(wrong_language=pl.Series([True, None]))
+    one = row(summary_of(known), "none")
+    assert (one["wrong_language"], one["wrong_script"]) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "where"), [([1] * 20, "above"), ([0] * 20, "below"), ([1, 0, 0] * 4, "inside"), ([1], "inside")]
+)
+def test_a_score_is_seen_from_chance(values, where):
+    assert row(summary_of(scored(BASE, values)), "none")["against_chance"] == where
+
+
+def test_no_chance_is_no_place_seen_from_it():
+    assert (
+        row(summary_of(scored(BASE, [1, 0], "xquad", metric="f1")), "none", "xquad", metric="f1")["against_chance"]
+        is None
+    )
+
+
+def test_prompts_that_were_too_long_are_counted():
+    frame = scored(BASE, [0, 1]).with_columns(finish_reason=pl.Series(["too_long", "stop"]))
+    assert row(summary_of(frame), "none")["too_long"] == 0.5
+
+
+def test_wilson_s_interval_of_all_right_does_not_end_at_one_alone():
+    one = row(summary_of(scored(BASE, [1] * 4)), "none")
+    assert one["high"] == 1.0
+    assert one["low"] == pytest.approx(4 / (4 + 1.959964**2), abs=1e-6)
+
+
+def test_a_graded_metric_has_an_interval_within_its_own_scores():
+    one = row(summary_of(scored(BASE, [0.2, 0.5, 0.8] * 4, "xquad", metric="f1")), "none", "xquad", metric="f1")
+    assert one["se"] == pytest.approx(math.sqrt(0.06 * 12 / 11 / 12))
+    assert 0.2 < one["low"] < 0.5 < one["high"] < 0.8
+
+
+def test_a_change_is_paired_by_item():
+    # every item gains 0.1: the change has no spread, however much the items differ
+    base, tuned = scored(BASE, [0.1, 0.5, 0.9]), scored(TUNED, [0.2, 0.6, 1.0])
+    one = row(summary_of(base, tuned.sample(fraction=1, shuffle=True, seed=1)), "lora-r2-4bit")
+    assert one["change"] == pytest.approx(0.1)
+    assert one["change_se"] == pytest.approx(0, abs=1e-9)
+    assert one["base"] == pytest.approx(0.5)
+
+
+def test_only_shared_items_are_compared():
+    one = row(summary_of(scored(BASE, [0.2, 0.4]), scored(TUNED, [0.4, 0.6, 0.9])), "lora-r2-4bit")
+    assert one["n"] == 3 and one["base"] == pytest.approx(0.3) and one["change"] == pytest.approx(0.2)
+
+
+def test_a_base_has_no_change():
+    one = row(summary_of(scored(BASE, [1, 0]), scored(TUNED, [1, 1])), "none")
+    assert [one[name] for name in ("base", "change", "change_se", "change_low", "change_high")] == [None] * 5
+
+
+def test_a_change_is_seen_from_the_smallest_that_would_have_been_seen():
+    # 0.1 and 0.3 by turns: standard error 0.1 * sqrt(10 / 9 / 10)
+    base, tuned = scored(BASE, [0.2] * 10), scored(TUNED, [0.3, 0.5] * 5)
+    one = row(summary_of(base, tuned), "lora-r2-4bit")
+    assert one["visible"] == pytest.approx(float(t_quantile(0.05, 9) + t_quantile(0.4, 9)) / 30)
+    assert one["change"] > one["visible"]
+
+
+def test_answers_that_all_stay_right_do_not_prove_that_nothing_changed():
+    one = row(summary_of(scored(BASE, [1] * 10), scored(TUNED, [1] * 10)), "lora-r2-4bit")
+    assert one["change"] == 0 and one["change_low"] < -0.1 and one["change_high"] > 0.1
+
+
+def test_one_item_has_no_standard_error():
+    one = row(summary_of(scored(BASE, [1]), scored(TUNED, [0])), "lora-r2-4bit")
+    assert one["change"] == -1.0 and one["se"] is None and one["change_low"] is None
+
+
+def test_translations_of_one_item_are_one_cluster():
+    # the same four items in two languages, scored alike, tell no more than in one language
+    frames = [scored(run, values, language=code) for run, values in ((BASE, [0, 0, 1, 1]), (TUNED, [0, 1, 1, 1]))
+              for code in ("eng_Latn", "swh_Latn")]  # fmt: skip
+    summary = summary_of(*frames)
+    one, both = row(summary, "lora-r2-4bit"), row(summary, "lora-r2-4bit", language="all")
+    assert (both["n"], both["cells"]) == (8, 2)
+    assert both["se"] == pytest.approx(one["se"]) and both["change_se"] == pytest.approx(one["change_se"])
+
+
+def test_languages_that_move_against_each_other_cancel():
+    frames = [scored(BASE, [0, 1], language="eng_Latn"), scored(BASE, [1, 0], language="swh_Latn")]
+    assert row(summary_of(*frames), "none", language="all")["se"] == pytest.approx(0)
+
+
+def test_the_macro_score_averages_the_headline_cells_that_every_run_has():
+    frames = [
+        scored(BASE, [1, 1]), scored(TUNED, [0, 0]),
+        scored(BASE, [0.5, 0.5], "xquad", metric="f1"), scored(TUNED, [0.7, 0.7], "xquad", metric="f1"),
+        scored(BASE, [1, 1], "xquad", metric="exact_match"), scored(TUNED, [1, 1], "xquad", metric="exact_match"),
+        scored(TUNED, [1, 1], language="swh_Latn"),
+    ]  # fmt: skip
+    summary = summary_of(*frames)
+    base, tuned = (row(summary, method, "all", "all", "headline") for method in ("none", "lora-r2-4bit"))
+    assert base["cells"] == tuned["cells"] == 2
+    assert base["mean"] == pytest.approx(0.75) and tuned["mean"] == pytest.approx(0.35)
+    assert tuned["change"] == pytest.approx(-0.4)
+
+
+def test_quirks_are_shares_of_the_completions():
+    bad = scored(BASE, [0], parsed=False, prediction="", finish_reason="length")
+    good = scored(BASE, [1, 1, 1]).with_columns(item=pl.col("item") + "b")
+    one = row(summary_of(bad, good), "none")
+    assert (one["unparsed"], one["empty"], one["truncated"], one["prompt_tokens"]) == (0.25, 0.25, 0.25, 10.0)
+
+
+def test_a_wider_confidence_is_a_wider_interval():
+    frames = scored(BASE, [0, 1, 1, 0]), scored(TUNED, [1, 1, 1, 0])
+    narrow, wide = (row(summary_of(*frames, confidence=level), "lora-r2-4bit") for level in (0.5, 0.99))
+    assert wide["change_low"] < narrow["change_low"] < narrow["change"] < narrow["change_high"] < wide["change_high"]
+
+
+def test_runs_without_a_common_cell_have_no_macro_score():
+    summary = summary_of(scored(BASE, [1, 0]), scored(TUNED, [1, 0], "xquad", metric="f1"))
+    assert summary.filter(task="all").is_empty()
+    frames = scored(BASE, [1, 0]), scored(TUNED, [1, 0], "xquad", metric="f1")
+    assert "cannot be compared" in terminal_table(summary, groups_of(*frames))
+
+
+def test_scores_of_no_run_and_of_no_task_are_refused():
+    with pytest.raises(SummaryError, match="no score belongs to a run"):
+        together(scored(BASE, [1]), runs=[TUNED])
+    with pytest.raises(SummaryError, match="task \\['xcopa'\\], which is not among xnli, xquad"):
+        summary_of(scored(BASE, [1], "xcopa"))
+
+
+def test_an_item_that_stands_twice_is_refused():
+    with pytest.raises(
+        SummaryError, match="toy/none/none/seed0: accuracy of item '0' of xnli in eng_Latn stands there"
+    ):
+        together(scored(BASE, [1]), scored(BASE, [0]))
+
+
+def test_a_mean_over_differing_languages_is_refused():
+    scores = together(in_both(BASE, [1, 0]), scored(TUNED, [1, 0]))
+    with pytest.raises(SummaryError, match="xnli in swh_Latn: toy/little/lora-r2-4bit/seed1 has none"):
+        scores.together([0, 1], [0.5, 0.5])
+
+
+def test_runs_without_an_item_in_common_are_not_averaged():
+    one, other = scored(BASE, [1, 0]), scored(TUNED, [1, 0]).with_columns(item=pl.col("item") + "b")
+    summary = summary_of(one, other)
+    assert summary.filter(language="all").is_empty() and row(summary, "lora-r2-4bit")["change"] is None
+    with pytest.raises(SummaryError, match="xnli in eng_Latn: no item has one in every run"):
+        together(one, other).together([0], [1.0])
+
+
+def group_row(groups, kind, group, **run):
+    found = groups.filter(kind=kind, group=group, **({"method": "lora-r2-4bit"} | run))
+    assert found.height == 1
+    return found.row(0, named=True)
+
+
+def test_a_group_of_one_cell_is_that_cell():
+    frames = scored(BASE, [0, 0, 1]), scored(TUNED, [0, 1, 1])
+    one, group = row(summary_of(*frames), "lora-r2-4bit"), group_row(groups_of(*frames), "language", "eng_Latn")
+    assert group["cells"] == 1
+    for name in ("n", "mean", "se", "low", "high", "base", "change", "change_low", "change_high", "visible"):
+        assert group[name] == one[name], name
+
+
+def test_a_group_of_all_languages_is_the_mean_of_all():
+    frames = in_both(BASE, [0, 0, 1, 0]), in_both(TUNED, [0, 1, 1, 1])
+    one = row(summary_of(*frames), "lora-r2-4bit", language="all")
+    group = group_row(groups_of(*frames), "script", "Latn")
+    for name in ("cells", "n", "mean", "se", "low", "high", "base", "change", "change_se", "change_low", "change_high"):
+        assert group[name] == one[name], name
+
+
+def test_a_group_in_a_task_is_averaged_over_that_task_alone():
+    frames = [*(in_both(run, values) for run, values in ((BASE, [0, 0, 1, 0]), (TUNED, [0, 1, 1, 1])))]
+    alone = summarize_groups(scores := together(*frames), grouped := language_groups(LANGUAGES, LOW, {}))
+    other = [scored(run, [0.5], "xquad", metric="f1") for run in (BASE, TUNED)]
+    by_task = summarize_by_task(together(*frames, *other), grouped)
+    assert set(by_task["task"]) == {"xnli", "xquad"} and "language" not in set(by_task["kind"])
+    xnli = by_task.filter(task="xnli").drop("task")
+    assert xnli.filter(kind="script").equals(alone.filter(kind="script"))
+    assert summarize_by_task(scores, grouped).drop("task").equals(alone.filter(pl.col("kind") != "language"))
+
+
+def test_translations_are_one_item_in_a_group_too():
+    # scored alike in two languages, the items tell no more than in one
+    groups = groups_of(in_both(BASE, [0, 0.2, 0.4]), in_both(TUNED, [0.1, 0.9, 0.5]))
+    one, both = group_row(groups, "language", "swh_Latn"), group_row(groups, "script", "Latn")
+    assert both["change_se"] == pytest.approx(one["change_se"]) and both["cells"] == 2
+
+
+def test_languages_are_grouped_by_class_script_family_and_what_was_finetuned_on():
+    groups = groups_of(in_both(BASE, [0, 1]), in_both(TUNED, [1, 1]), finetuned_in={"little": ["eng_Latn"]})
+    found = {(row["kind"], row["group"]) for row in groups.filter(method="lora-r2-4bit").iter_rows(named=True)}
+    assert found == {
+        ("language", "eng_Latn"), ("language", "swh_Latn"), ("resource", "high"), ("resource", "low"), ("class", "5"),
+        ("class", "2"), ("script", "Latn"), ("family", "Indo-European"), ("family", "Atlantic-Congo"), ("seen", "seen"),
+        ("seen", "unseen"),
+    }  # fmt: skip
+    assert groups.filter(kind="seen", method="none").is_empty()  # a base was finetuned on nothing
+
+
+def test_the_changes_of_a_kind_of_group_are_one_family():
+    groups = groups_of(in_both(BASE, [0, 0, 0, 0.1]), in_both(TUNED, [0.5, 0.4, 0.5, 0.4]))
+    english = group_row(groups, "language", "eng_Latn")
+    assert english["p_holm"] == pytest.approx(2 * english["p"])
+    script = group_row(groups, "script", "Latn")
+    assert script["p_holm"] == pytest.approx(script["p"])
+
+
+def test_seeds_are_averaged_in_a_row_of_their_own_that_knows_how_they_vary():
+    # every item gains 0.2 with one seed and 0.4 with the other: nothing varies but the seed
+    other = TUNED | {"seed": 2}
+    base = [0.1, 0.3, 0.5]
+    frames = scored(BASE, base), scored(TUNED, [x + 0.2 for x in base]), scored(other, [x + 0.4 for x in base])
+    groups = groups_of(*frames, runs=[BASE, TUNED, other])
+    assert groups.filter(kind="language", seed=1)["change_se"].item() == pytest.approx(0, abs=1e-6)
+    mean = groups.filter(pl.col("seed").is_null(), kind="language").row(0, named=True)
+    assert (mean["method"], mean["seeds"], mean["n"]) == ("lora-r2-4bit", 2, 6)
+    assert mean["change"] == pytest.approx(0.3)
+    assert mean["change_se"] == pytest.approx(0.1)  # spread 0.14 of two seeds
+    assert mean["change_high"] == pytest.approx(0.3 + 12.706 * 0.1, abs=1e-3)
+
+
+def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
+    # ten thousand models, right on 60 items in a hundred, finetuned on 65; items are as hard in both languages
+    simulations, items = 10_000, 200
+    toy = together(*(scored(BASE, [0] * items, language=language["code"]) for language in LANGUAGES[:2]))
+    rng = np.random.default_rng(1)
+    hardness = rng.normal(size=(items, 2 * simulations))[toy.items.cluster - 1]
+    bound = math.sqrt(2) * np.repeat([NormalDist().inv_cdf(share) for share in (0.6, 0.65)], simulations)
+    scores = replace(
+        toy,
+        runs=[run | {"model": str(number)} for run in (BASE, TUNED) for number in range(simulations)],
+        values=(hardness + rng.normal(size=hardness.shape) < bound).astype(float),
+        shares=toy.shares.drop("run").join(pl.DataFrame({"run": range(2 * simulations)}), how="cross"),
+    )
+    summary = summarize(scores).filter(task="xnli", method="lora-r2-4bit")
+    for (language,), rows in summary.group_by("language"):
+        means = rows.select(pl.lit(0.65).is_between("low", "high")).to_series().mean()
+        changes = rows.select(pl.lit(0.05).is_between("change_low", "change_high")).to_series().mean()
+        assert 0.94 < means < 0.96 and 0.94 < changes < 0.96, (language, means, changes)
+
+
+def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
+    assert [resource_group(language, LOW) for language in LANGUAGES] == ["high", "low", None]
+    assert resource_group({"joshi_class": "3"}, (0, 1, 2, 3)) == "low"
+
+
+def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():
+    frames = in_both(BASE, [0, 1]), in_both(TUNED, [1, 1])
+    lines = terminal_table(summary_of(*frames), groups_of(*frames)).splitlines()
+    assert "2 cells" in lines[0]
+    assert lines[3].split()[:3] == ["toy", "none", "none"] and lines[3].split()[-3:] == ["–", "50.0", "50.0"]
+    assert "+50.0 [" in lines[4] and lines[4].endswith("100.0    100.0")
+
+
+def on_texts(**texts):
+    """The text of each item of XNLI, a letter an item, in each language."""
+    rows = [("xnli", code, str(item), text) for code, found in texts.items() for item, text in enumerate(found)]
+    return pl.DataFrame(rows, CLUSTER_SCHEMA, orient="row")
+
+
+def clustered(clusters):
+    return item_scores(in_both(BASE, [1, 0, 1, 0]), [BASE], TASKS, clusters).items.cluster.tolist()
+
+
+def test_items_on_one_text_are_one_cluster_in_every_language():
+    assert clustered(None) == clustered(on_texts()) == [1, 2, 3, 4] * 2
+    assert clustered(on_texts(eng_Latn="aabb", swh_Latn="ccdd")) == [1, 1, 3, 3] * 2
+    # a text of one language is enough, and where texts are cut differently the longest counts
+    assert clustered(on_texts(eng_Latn="aabc")) == [1, 1, 3, 4] * 2
+    assert clustered(on_texts(eng_Latn="aabb", swh_Latn="abbc")) == [1, 1, 1, 1] * 2
+
+
+def test_two_questions_on_each_passage_are_less_sure_than_four_alone():
+    scores = in_both(BASE, [1, 1, 0, 0]), [BASE], TASKS
+    alone = row(summarize(item_scores(*scores)), "none")
+    pairs = row(summarize(item_scores(*scores, on_texts(eng_Latn="aabb"))), "none")
+    assert (pairs["mean"], pairs["n"]) == (alone["mean"], alone["n"]) == (0.5, 4)
+    assert alone["se"] == pytest.approx(math.sqrt(0.25 / 3)) and pairs["se"] == pytest.approx(0.5)
+    assert pairs["low"] < alone["low"] and pairs["high"] > alone["high"]
+
+
+def test_points_have_one_decimal_and_a_real_minus():
+    assert [points(0.4123), points(-0.05, True), points(0.05, True), points(-0.0001, True), points(None)] == [
+        "41.2", "−5.0", "+5.0", "0.0", "–",
+    ]  # fmt: skip

@@ -1,0 +1,130 @@
+import json
+import random
+
+import polars as pl
+import pytest
+
+from maple.data.contamination import ContaminationError, found_in, guard, overlaps
+from maple.data.examples import EXAMPLE_SCHEMA
+
+WORDS = [f"word{number}" for number in range(40)]
+PASSAGE = " ".join(WORDS)
+CHINESE = "今天早上所有的孩子都很早就去学校了因为那里有一个很大的节日庆祝活动大家都非常高兴"
+
+
+def example(name, output, instruction="Say it."):
+    return {**dict.fromkeys(EXAMPLE_SCHEMA, ""), "id": name, "instruction": instruction, "output": output, "seed": 0}
+
+
+def examples(*rows):
+    return pl.DataFrame(rows, schema=EXAMPLE_SCHEMA)
+
+
+def overlap(output, text, words=13):
+    return overlaps(examples(example("a", output)), {"test": [text]}, words).rows() == [(0, "test")]
+
+
+def test_thirteen_words_in_a_row_are_an_overlap_and_twelve_are_not():
+    for start in range(28):
+        assert overlap(" ".join(WORDS[start : start + 13]), PASSAGE)
+        assert not overlap(" ".join(WORDS[start : start + 12]), PASSAGE)
+
+
+def test_words_must_stand_in_a_row_and_in_one_example():
+    assert not overlap(" ".join([*WORDS[:7], "other", *WORDS[7:14]]), PASSAGE)
+    parted = examples(example("a", " ".join(WORDS[:7])), example("b", " ".join(WORDS[7:14]), instruction=""))
+    assert overlaps(parted, {"test": [PASSAGE]}, 13).is_empty()
+
+
+def test_case_punctuation_and_field_do_not_matter():
+    loud = example("a", "Yes.", instruction=PASSAGE.upper().replace(" ", ", ") + "!")
+    assert overlaps(examples(example("b", "No."), loud), {"test": [PASSAGE]}, 13)["row"].to_list() == [1]
+
+
+@pytest.mark.parametrize(("count", "found"), [(12, True), (8, True), (7, False)])
+def test_a_text_shorter_than_that_counts_whole_from_eight_words_on(count, found):
+    text = " ".join(WORDS[:count])
+    assert overlap(f"He said: {text}.", text) == found
+    assert not overlap(" ".join(WORDS[: count - 1]), text)
+
+
+def test_in_scripts_without_spaces_two_characters_count_as_a_word():
+    for start in range(len(CHINESE) - 25):
+        assert overlap(f"他说：{CHINESE[start : start + 26]}。", CHINESE)
+        assert not overlap(CHINESE[start : start + 25], CHINESE)
+    assert overlap(CHINESE, CHINESE[:16]) and not overlap(CHINESE, CHINESE[:15])
+    thai = "วันนี้เด็กทุกคนไปโรงเรียนแต่เช้าเพราะมีงานฉลองใหญ่"
+    assert overlap(f"เขาพูดว่า {thai}", thai)
+
+
+def test_hashes_find_what_comparing_all_words_finds():
+    rng = random.Random(0)
+    texts = [rng.choices("abc", k=rng.randint(0, 16)) for _ in range(60)]
+    made = [example(str(number), " ".join(rng.choices("abc", k=30)), instruction="") for number in range(300)]
+    wanted = {tuple(text[at : at + 10]) for text in texts for at in range(max(len(text) - 9, 1)) if len(text) >= 8}
+    held = [
+        number
+        for number, row in enumerate(made)
+        for said in [row["output"].split()]
+        if any(tuple(said[at : at + size]) in wanted for size in (8, 9, 10) for at in range(31 - size))
+    ]
+    found = overlaps(examples(*made), {"test": [" ".join(text) for text in texts]}, 10)
+    assert found["row"].to_list() == held and 0 < len(held) < 300
+
+
+def test_examples_are_found_at_their_place_in_parts_of_any_size(monkeypatch):
+    made = examples(*(example(str(number), PASSAGE if number in (1, 4, 5) else "No.") for number in range(7)))
+    monkeypatch.setattr("maple.data.contamination._AT_ONCE", 2)
+    assert overlaps(made, {"test": [PASSAGE]}, 13)["row"].to_list() == [1, 4, 5]
+
+
+def test_nothing_is_found_where_there_is_nothing():
+    assert overlaps(examples(example("a", PASSAGE)), {}, 13).is_empty()
+    assert overlaps(examples(example("a", PASSAGE)), {"test": ["", "Two words"]}, 13).is_empty()
+    assert overlaps(examples(), {"test": [PASSAGE]}, 13).is_empty()
+    assert found_in(examples(example("a", PASSAGE)), {}, 13) == [""]
+
+
+@pytest.fixture
+def sources(tmp_path):
+    rows = {
+        "belebele": [{"flores_passage": PASSAGE}, {"flores_passage": None}, {"question": "No passage?"}],
+        "xnli": [{"premise": "All the children went to school early this morning.", "label": 1, "note": PASSAGE}],
+    }
+    for task, of_task in rows.items():
+        (tmp_path / f"{task}.jsonl").write_text("\n".join(map(json.dumps, of_task)))
+    return {task: [{"local": {"path": str(tmp_path / f"{task}.jsonl")}}] for task in rows}
+
+
+def test_an_example_is_in_the_first_task_whose_named_fields_it_overlaps(sources):
+    tests = {
+        "xnli": {"sources": sources["xnli"], "fields": ["premise", "label"]},
+        "belebele": {"sources": sources["belebele"], "fields": ["flores_passage"]},
+    }
+    premise = "all the children went to school early this morning"
+    made = examples(example("a", "No."), example("b", PASSAGE), example("c", f"{PASSAGE} {premise}"))
+    assert found_in(made, tests, words=13) == ["", "belebele", "xnli"]
+    assert found_in(made, tests, words=41) == ["", "belebele", "xnli"]
+    assert found_in(made, {"xnli": tests["xnli"]}, words=13) == ["", "", "xnli"]
+
+
+def test_a_dataset_with_passages_of_a_task_is_refused_by_name(sources):
+    tests = {
+        "belebele": {"sources": sources["belebele"], "fields": ["flores_passage"], "passage": "flores_passage"},
+    }
+    compared = guard(examples(example("clean", "No.")), tests, "mine")
+    assert compared == {"belebele": {"items": 3, "examples": 1, "overlapping": 0, "first": []}}
+    held = example("bad", " ".join(WORDS[3:16]))
+    with pytest.raises(
+        ContaminationError, match="dataset mine: 1 examples hold passages of belebele, the first are bad"
+    ):
+        guard(examples(example("clean", "No."), held), tests, "mine")
+
+
+def test_what_overlaps_with_other_tasks_is_counted_and_not_refused(sources):
+    tests = {"xnli": {"sources": sources["xnli"], "fields": ["premise"], "passage": None}}
+    premise = "All the children went to school early this morning"
+    made = examples(*(example(str(number), premise if number else "No.") for number in range(8)))
+    assert guard(made, tests, "mine") == {
+        "xnli": {"items": 1, "examples": 8, "overlapping": 7, "first": ["1", "2", "3", "4", "5"]}
+    }

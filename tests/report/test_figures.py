@@ -1,0 +1,79 @@
+import json
+import xml.etree.ElementTree as ElementTree
+
+import polars as pl
+import pytest
+from test_summary import BASE, LANGUAGES, LOW, TASKS, TUNED, in_both
+
+from maple.analysis.item_scores import item_scores
+from maple.analysis.language_groups import language_groups
+from maple.analysis.questions.answer import questions
+from maple.analysis.summary import summarize, summarize_groups
+from maple.report.figures import figures, write_figures
+
+SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 0.5, "english_bound": 2.0}
+TABLE = [language | {"name": name} for language, name in zip(LANGUAGES, ("English", "Swahili", "Other"), strict=True)]
+MORE = TUNED | {"method": "lora-r4-4bit", "rank": 4}
+
+
+def drawn(*runs):
+    """Figures of runs that have half of twenty items right when untouched, and a tenth more for each run after."""
+    right = {number: [1] * (10 + 2 * number) + [0] * (10 - 2 * number) for number in range(len(runs))}
+    scores = item_scores(pl.concat(in_both(run, right[number]) for number, run in enumerate(runs)), runs, TASKS)
+    groups = summarize_groups(scores, language_groups(LANGUAGES, LOW, {}))
+    return figures(summarize(scores), groups, questions(scores, TABLE, SETTINGS), runs, TABLE, 2.0)
+
+
+def values(chart):
+    """All rows that a figure holds."""
+    found, queue = [], [chart.to_dict()]
+    while queue:
+        part = queue.pop()
+        if isinstance(part, dict):
+            found += part.get("values", []) if isinstance(part.get("values"), list) else []
+            queue.extend(part.values())
+        elif isinstance(part, list):
+            queue.extend(part)
+    return [row for row in found if isinstance(row, dict) and row]
+
+
+def test_the_leaderboard_has_every_run_with_its_mean_in_points():
+    rows = {row["run"]: row["value"] for row in values(drawn(BASE, TUNED)["leaderboard"])}
+    assert rows == {"toy · untouched": 50.0, "toy · little · lora-r2-4bit": 60.0}
+
+
+def test_the_change_of_each_language_stands_in_the_heat_map():
+    rows = {(row["run"], row["language"]): row["value"] for row in values(drawn(BASE, TUNED)["languages"])}
+    run = "toy · little · lora-r2-4bit"
+    assert rows == {(run, "English"): 10.0, (run, "Swahili"): 10.0}
+
+
+def test_a_curve_over_ranks_has_a_point_a_rank_in_each_group():
+    rows = values(drawn(BASE, TUNED, MORE)["rank"])
+    assert {(row["group"], row["rank"], row["value"]) for row in rows} == {
+        (group, rank, change) for group in ("low-resource", "high-resource") for rank, change in ((2, 10.0), (4, 20.0))
+    }
+    assert {row["curve"] for row in rows} == {"toy · little · lora"}
+
+
+def test_a_question_that_was_asked_is_a_line_and_one_that_was_not_is_none():
+    lines = {row["line"].partition(":")[0] for row in values(drawn(BASE, TUNED)["questions"])}
+    assert lines == {"english", "exchange"}
+
+
+def test_seeds_are_drawn_as_their_mean():
+    rows = values(drawn(BASE, TUNED, TUNED | {"seed": 2})["english"])
+    assert {row["value"] for row in rows if "value" in row} == {15.0}
+
+
+@pytest.mark.parametrize("runs", [(BASE,), (BASE, TUNED, MORE)])
+def test_every_figure_is_a_picture_even_where_there_is_nothing_to_show(tmp_path, runs):
+    charts = drawn(*runs)
+    write_figures(charts, [tmp_path / f"{name}.svg" for name in charts])
+    for name in charts:
+        assert ElementTree.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_a_figure_names_no_address_to_fetch_from():
+    for chart in drawn(BASE, TUNED).values():
+        assert '"url"' not in json.dumps(chart.to_dict())

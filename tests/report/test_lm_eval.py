@@ -1,0 +1,94 @@
+import json
+import subprocess
+
+import polars as pl
+import pytest
+from project import ROOT
+from test_summary import BASE, TASKS, TUNED, scored, summary_of
+
+from maple.report.lm_eval import lm_eval_results, write_lm_eval
+
+LM_EVAL = ROOT / ".lm-eval/bin/python"
+TASKS_ASKED = {name: {"shots": shots, "answers": ["generate"]} for name, shots in (("xnli", 8), ("xquad", 0))}
+RENDERINGS = {name: {"prompt": f"{name}: {{{{ x }}}}", "max_new_tokens": 8} for name in TASKS}
+# Half of four items right in English, all in Swahili; in Swahili a fifth row could not be asked.
+SUMMARY = summary_of(
+    scored(BASE, [1, 1, 0, 0]),
+    scored(BASE, [1, 1, 1, 1], language="swh_Latn"),
+    scored(BASE, [0.5, 0.0], "xquad", metric="f1"),
+    scored(BASE, [0, 0], "xquad", metric="exact_match"),
+    scored(TUNED, [1, 1, 1, 0]),
+)
+QUALITY = pl.DataFrame(
+    {"task": ["xnli", "xnli", "xquad"], "language": ["eng_Latn", "swh_Latn", "eng_Latn"], "rows": [4, 5, 2]}
+)
+STUDY = {"tasks": TASKS, "renderings": RENDERINGS, "asked": TASKS_ASKED, "quality": QUALITY}
+CARD = {"engine": "vllm 0.32.0", "dtype": "bfloat16"}
+
+
+def results(run=BASE, **changes):
+    return lm_eval_results(SUMMARY, run, card=CARD, **{**STUDY, **changes})
+
+
+def test_a_task_in_a_language_is_a_task_and_metrics_have_lm_eval_s_keys():
+    found = results()["results"]["xnli_eng_Latn"]
+    assert found["accuracy,none"] == 0.5 and found["sample_len"] == 4
+    assert found["accuracy_stderr,none"] == pytest.approx((0.25 / 3) ** 0.5)
+    assert set(results()["results"]["xquad_eng_Latn"]) >= {"f1,none", "exact_match,none"}
+
+
+def test_a_task_is_a_group_of_its_languages():
+    found = results()
+    assert found["group_subtasks"]["xnli"] == ["xnli_eng_Latn", "xnli_swh_Latn"]
+    # Swahili is scored in one run alone, so that the mean is of English.
+    assert found["groups"]["xnli"]["accuracy,none"] == found["results"]["xnli"]["accuracy,none"] == 0.5
+
+
+def test_samples_are_counted_before_and_after_what_could_not_be_asked():
+    assert results()["n-samples"]["xnli_swh_Latn"] == {"original": 5, "effective": 4}
+
+
+def test_a_task_s_version_changes_with_its_prompt_alone():
+    version = results()["versions"]["xnli_eng_Latn"]
+    assert (
+        results(asked=TASKS_ASKED | {"xnli": {"shots": 0, "answers": ["generate"]}})["versions"]
+        == (results()["versions"])
+    )
+    other = RENDERINGS | {"xnli": {"prompt": "another", "max_new_tokens": 8}}
+    assert results(renderings=other)["versions"]["xnli_eng_Latn"] != version
+
+
+def test_a_single_item_has_no_standard_error():
+    one = summary_of(scored(BASE, [1]))
+    found = lm_eval_results(one, BASE, card=CARD, **STUDY)
+    assert found["results"]["xnli_eng_Latn"]["accuracy_stderr,none"] == "N/A"
+
+
+def test_a_job_that_started_no_engine_tells_no_dtype():
+    assert "model_dtype" not in lm_eval_results(SUMMARY, BASE, card={"engine": "openai"}, **STUDY)["config"]
+
+
+@pytest.mark.heavy
+def test_lm_eval_reads_the_files_with_its_own_table(tmp_path):
+    if not LM_EVAL.exists():
+        pytest.skip("lm-eval is not installed: make .lm-eval/done")
+    path = tmp_path / "results_maple.json"
+    write_lm_eval(SUMMARY, [BASE], [CARD], [path], **STUDY)
+    script = """
+import json, sys
+from lm_eval.result_schema import EvalResults
+from lm_eval.utils import get_results_filenames, make_table, sanitize_model_name
+found = json.load(open(sys.argv[1]))
+assert get_results_filenames(sys.argv[1:]) == sys.argv[1:]
+assert found["model_name_sanitized"] == sanitize_model_name(found["model_name"])
+assert not set(found) - set(EvalResults.__annotations__)
+print(json.dumps([make_table(found), make_table(found, "groups")]))
+"""
+    done = subprocess.run([LM_EVAL, "-c", script, path], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    table, groups = json.loads(done.stdout.splitlines()[-1])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    version = results()["versions"]["xnli"]
+    assert rows[0] == ["Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr"]
+    assert ["- xnli_eng_Latn", version, "none", "8", "accuracy", "↑", "0.50", "±", "0.2887"] in rows
+    assert "xnli" in groups and "xnli_eng_Latn" not in groups

@@ -1,0 +1,603 @@
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+from browser import BROWSER, SHIFT, Browser
+from project import ROOT
+
+from maple.analysis.item_scores import item_scores
+from maple.analysis.language_groups import language_groups
+from maple.analysis.questions.answer import questions
+from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.evaluation.scoring import SCORE_SCHEMA
+from maple.report.page import _embedded_json, report
+
+BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
+GRID = [
+    BASE,
+    *(
+        {
+            "model": "toy",
+            "dataset": "little",
+            "method": f"lora-r{rank}-{bits}bit",
+            "seed": 1,
+            "family": "lora",
+            "rank": rank,
+            "bits": bits,
+        }
+        for rank in (2, 4)
+        for bits in (4, 16)
+    ),
+]
+LANGUAGES = [
+    {"code": "eng_Latn", "name": "English", "script": "Latn", "family": "Indo-European", "joshi_class": "5"},
+    {"code": "arb_Arab", "name": "العربية", "script": "Arab", "family": "Afro-Asiatic", "joshi_class": "5"},
+    {"code": "swh_Latn", "name": "Swahili", "script": "Latn", "family": "Atlantic-Congo", "joshi_class": "2"},
+    {"code": "xxx_Latn", "name": "Unlisted", "script": "Latn", "family": "unknown", "joshi_class": "unknown"},
+]
+TASKS = {
+    "xnli": {
+        "metrics": ["accuracy"],
+        "headline": "accuracy",
+        "chance": 0.3333,
+        "languages": ["eng_Latn", "arb_Arab", "swh_Latn", "xxx_Latn"],
+    },
+    "xquad": {"metrics": ["f1"], "headline": "f1", "chance": None, "languages": ["eng_Latn", "arb_Arab"]},
+}
+QUALITY = pl.DataFrame(
+    [("xnli", "arb_Arab", 5, 2, 1, ["no label"]), ("xnli", "eng_Latn", 4, 0, 0, [])],
+    schema=["task", "language", "rows", "repaired", "faulty", "reasons"],
+    orient="row",
+)
+EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
+# What runs if it stands as markup anywhere: the title of the page would say so.
+RUNS = "</script><script>document.title='ran'</script><img src=x onerror=document.title='ran'>"
+
+
+def a_set(dataset="little", code="eng_Latn", name="English", lang="en-Latn", reason="refusal", **texts):
+    """1,240 rows of a dataset in one language, of which one was cut off and five dropped for a reason."""
+    row = {
+        "reason": "",
+        "id": f"{code}-0",
+        "instruction": "Name it.",
+        "input": "",
+        "output": "A stone.",
+        "completion": "",
+    }
+    row |= texts
+    length = {"rows": 1234, "five": [1, 2, 3, 4, 50]}
+    return {
+        "dataset": dataset, "code": code, "name": name, "lang": lang, "recipe": "self_instruct", "teacher": "parrot",
+        "made": 1240, "kept": 1234, "faults": {"cut off": 1}, "dropped": {reason: 5}, "overlapping": {},
+        "lengths": {"instruction": length, "input": {"rows": 0, "five": None}, "output": length},
+        "mixture": {"learnt": 1000, "words": 9000, "held_out": 100},
+        "cost": {"answers": 70, "failures": 0, "prompt_tokens": 12345, "completion_tokens": 67890, "usd": 1.5},
+        "kept_rows": [row], "dropped_rows": [{**row, "id": f"{code}-1", "reason": reason}],
+    }  # fmt: skip
+
+
+ARABIC = {"code": "arb_Arab", "name": "العربية", "lang": "ar-Arab", "output": "حجر 1."}
+SETS = [a_set(), a_set(**ARABIC)]
+
+
+def better(run, language):
+    """Items that a run gets right, of four: a base two, the others three."""
+    return 2 if run["method"] == "none" else 3
+
+
+def by_rank(run, language):
+    """In Swahili the greater rank is better, elsewhere the smaller one."""
+    if run["method"] == "none":
+        return 2
+    return 4 if (run["rank"] == 4) == (language == "swh_Latn") else 1
+
+
+def scores(runs, right=better):
+    """Every run is right on its first items, in XNLI and of XQuAD in English."""
+    cells = [("xnli", language["code"], "accuracy") for language in LANGUAGES[:3]] + [("xquad", "eng_Latn", "f1")]
+    rows = [
+        (
+            *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item), metric,
+            float(item < right(run, language)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
+        )
+        for run in runs for task, language, metric in cells for item in range(4)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
+
+
+def cards(runs):
+    found = []
+    for run in runs:
+        key = {name: run[name] for name in ("model", "dataset", "method", "seed")}
+        asked = {"engine": "transformers 5", "seconds": 3.5, "computed": 16, "compared_alone": 8, "flipped": 2}
+        found.append({"stage": "generate", "run": key, **asked})
+        if run["method"] != "none":
+            loss = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
+            held_out = [
+                {"step": step, "bits_per_byte": {"eng_Latn": bits, "arb_Arab": 2 * bits}}
+                for step, bits in ((0, 2.0), (3, 0.5))
+            ]
+            took = {"trainable_share": 0.01, "seconds": 2.0, "peak_memory_gib": 1.5}
+            found.append({"stage": "finetune", "run": key, "loss": loss, "held_out": held_out, **took})
+            way = {"kl": 1e-5, "worst_kl": 2e-5, "worst_language": "arb_Arab", "agreement": 0.995}
+            way |= {"bits_per_byte": 0.75, "bits_per_byte_change": -0.002, "largest_logit_difference": 0.06}
+            ways = {"untouched": way | {"kl": 3.0}, "original": way}
+            merged = {"into": "original", "bits": 16, "bound": 1e-3, "tokens": 436, "ways": ways}
+            found.append({"stage": "merge", "run": key, **merged})
+    return found
+
+
+LOW = [0, 1, 2]
+SEEN = {"little": ["eng_Latn", "swh_Latn"]}
+SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 0.5, "english_bound": 2.0}
+
+
+def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY, scored=None):
+    found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
+    grouped = language_groups(languages, LOW, SEEN)
+    summary, groups = summarize(found), summarize_groups(found, grouped)
+    by_task = summarize_by_task(found, grouped)
+    given = cards(runs) if given is None else given
+    asked = questions(found, languages, SETTINGS)
+    return report(summary, groups, by_task, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, text by the elements around it."""
+
+    VOID = ("meta", "br", "img", "link", "input")
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        self.texts.append((tuple(self.open), data))
+
+    def text(self):
+        return " ".join(data for path, data in self.texts if "script" not in path and "style" not in path)
+
+
+def columns_of(page):
+    """What the page's script reads."""
+    return json.loads(next(data for path, data in Page(page).texts if "script" in path and data.startswith("{")))
+
+
+def table(page, label):
+    """The body of the table with a label, a list of cells for each row."""
+    body = page[page.index(f'aria-label="{label}') :].split("<tbody>")[1].split("</tbody>")[0]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, flags=re.S) for line in body.split("</tr>")]
+    return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in line] for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return page_of()
+
+
+FIGURES = (
+    "question-rank", "question-bits", "question-english", "question-exchange", "rank", "bits", "languages", "shares",
+    "merges", "held-out", "losses",
+)  # fmt: skip
+
+
+def test_the_page_is_closed_html_with_every_section(page):
+    parsed = Page(page)
+    assert parsed.open == []
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    sections = {"summary", "questions", "leaderboard", "scores", "capacity", "lab", "data", "coverage", "quirks"}
+    assert len(ids) == len(set(ids)) and sections | {"cards"} <= set(ids)
+    assert {f"chart-{name}" for name in FIGURES} <= set(ids)
+    targets = {attributes["href"].lstrip("#") for tag, attributes in parsed.elements if tag == "a"}
+    assert targets <= set(ids)
+
+
+def test_the_page_loads_nothing(page):
+    for tag, attributes in Page(page).elements:
+        assert tag not in ("link", "img", "iframe", "object")
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+    assert "@import" not in page and "url(" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert "default-src 'none'" in page
+    assert len(page.encode()) < 3e6
+
+
+def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page):
+    text = " ".join(Page(page).text().split())
+    first = text[text.index("A toy.") : text.index("Five questions")]
+    assert "4 finetuned runs" in first and "1 base model" in first
+    assert "Does English drop? undetermined +25.0 −28.9 to +78.9 points that English gains" in first
+    assert "English gained 25.0 points on average" in first and "No run lost more than 2 points, of 4." in first
+    best = page[page.index('<table class="best">') :]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", best[best.index("All languages") : best.index("High-resource")])
+    assert [re.sub(r"<.*?>", "", cell) for cell in cells[:4]] == ["little", "2", "4", "75.0"]
+    assert cells[-1] == "3 of 3"
+
+
+def test_each_question_tells_effect_interval_verdict_and_what_would_have_been_found(page):
+    text = " ".join(Page(page).text().split())
+    english = text[text.index("Does English drop? undetermined effect, points") :].split("Do low-resource")[0]
+    assert "+25.00 95 % interval −28.95 to +78.95 p, corrected 1 smallest effect that would have been found" in english
+    assert (
+        "Undetermined: the interval is not wholly beyond the smallest effect of interest. It stands on 5 runs"
+        in english
+    )
+    assert "not asked on this grid" in text and "No two runs differ in model alone" in text
+
+
+def test_a_run_that_lost_more_english_than_the_bound_is_named():
+    text = Page(page_of(scored=scores(GRID, by_rank))).text()
+    text = " ".join(text.split())
+    named = text[text.index("2 of 4 runs lost more than 2 points") : text.index("A score is the mean")]
+    assert "toy/little/lora-r4-4bit/seed1" in named and "lora-r2" not in named
+
+
+def test_text_from_models_and_data_stays_text():
+    model = BASE | {"model": EVIL}
+    tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
+    languages = [{**LANGUAGES[0], "name": EVIL}, *LANGUAGES[1:]]
+    sets = [a_set(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL) | {"teacher": EVIL}]
+    given = [card | {"engine": EVIL, "versions": {"torch": EVIL}} for card in cards([model, tuned])]
+    page = page_of([model, tuned], languages, given, sets, note=EVIL)
+    parsed = Page(page)
+    assert parsed.open == []
+    assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
+    assert "</script><b>" not in page
+    assert parsed.text().count("<b>evil</b>") > 10
+    blocks = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
+    assert len(blocks) == 1 and EVIL in json.dumps(json.loads(blocks[0]), ensure_ascii=False)
+
+
+def test_what_is_no_number_is_null_to_the_page_s_script():
+    assert _embedded_json({"kl": [math.nan, math.inf, 0.5]}) == '{"kl":[null,null,0.5]}'
+
+
+def test_a_name_written_from_right_to_left_is_isolated(page):
+    around = [path for path, data in Page(page).texts if "العربية" in data and "script" not in path]
+    assert around and all(path[-1] == "bdi" for path in around)
+
+
+def test_a_missing_cell_tells_the_command_that_fills_it(page):
+    text = " ".join(Page(page).text().split())
+    assert "xquad is not offered in Swahili , Unlisted" in text
+    xnli, xquad = table(page, "Missing cells")
+    assert xnli[:2] == ["xnli", "Unlisted"] and xquad[:2] == ["xquad", "العربية"]
+    assert xquad[-1] == "snakemake --cores all --forcerun results/prompts/xquad/arb_Arab.parquet"
+    lacking = scores(GRID).filter((pl.col("method") != "lora-r2-4bit") | (pl.col("language") != "swh_Latn"))
+    (swahili,) = [row for row in table(page_of(scored=lacking), "Missing cells") if row[1] == "Swahili"]
+    path = "results/generations/toy/little/lora-r2-4bit/seed1/swh_Latn.parquet"
+    assert swahili[2:] == ["1 of 5 runs", f"snakemake --cores all --forcerun {path}"]
+
+
+def test_every_table_has_a_caption_and_every_row_a_head(page):
+    tables = re.findall(r"<table.*?</table>", page.split("<script")[0], flags=re.S)
+    assert len(tables) >= 12
+    for table in tables:
+        assert "<caption" in table
+        for line in re.findall(r"<tr.*?</tr>", table.split("<tbody>")[1], flags=re.S):
+            assert re.search(r'<th scope="row(group)?"', line), line
+
+
+def test_repaired_and_faulty_rows_of_benchmarks_are_told(page):
+    assert table(page, "Faulty and repaired rows") == [["xnli", "العربية", "5", "2", "1", "no label"]]
+
+
+def test_quirks_say_what_cannot_be_said(page):
+    # Neither two nor three right of four, of three choices, lie above chance for sure.
+    assert table(page, "Quirks by language")[0][1:] == [
+        "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
+    ]  # fmt: skip
+    text = " ".join(Page(page).text().split())
+    assert "Of 80 answers 0 could not be parsed" in text
+    assert "Of 15 cells with a chance level 15 are not surely above it." in text
+
+
+def test_flip_rates_stand_beside_the_runs(page):
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", page[page.index("Quirks by run") :].split("</thead>")[0])
+    assert {row[heads.index("flipped, %")] for row in table(page, "Quirks by run")} == {"25.0"}
+
+
+def test_the_rows_of_a_dataset_are_counted_from_made_to_learnt_and_paid(page):
+    heads, body = page[page.index("Rows of little") :].split("<tbody>")[:2]
+    columns = re.findall(r'<th scope="col"[^>]*><bdi>([^<]*)</bdi>', heads)
+    lines = [re.findall(r"<td>([^<]*)</td>", line) for line in body.split("</tbody>")[0].split("</tr>")]
+    assert dict(zip(columns, lines[1], strict=True)) == {
+        "made": "1,240", "kept": "1,234", "cut off": "1", "refusal": "5", "learnt": "1,000", "words learnt": "9,000",
+        "held out": "100", "answered": "70", "failed": "–", "tokens in": "12,345", "tokens out": "67,890",
+        "USD": "1.50",
+    }  # fmt: skip
+    assert dict(zip(columns, lines[0], strict=True))["USD"] == "3.00"
+    assert re.search(r"</b>: 2,468 rows kept of 2,480 .*parrot.* 3.00 USD", page)
+
+
+def test_lengths_are_told_in_numbers_and_drawn(page):
+    body = page[page.index("Lengths in little") :].split("<tbody>")[1]
+    cells = re.findall(r"<td.*?</td>", body.split("</tr>")[0])
+    assert re.search(r"--e:100\"></i>3 <small>2–4, 1–50</small>", cells[0]) and "–</td>" in cells[1]
+
+
+def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
+    plain = {**GRID[1], "method": "ia3-4bit", "family": "ia3", "rank": None}
+    page = page_of([*GRID, plain])
+    assert "ia3-4bit" in Page(page).text()
+    charts = columns_of(page)["charts"]
+    assert "ia3" not in json.dumps(charts["rank"]) and "ia3" in json.dumps(charts["shares"])
+    assert charts["losses"]["spec"]["encoding"]["color"]["scale"]["domain"] == [2, 4, "none"]
+
+
+def test_methods_are_not_joined_by_a_line():
+    other = [{**run, "method": f"dora-r{run['rank']}-4bit", "family": "dora"} for run in GRID if run["bits"] == 4]
+    series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["rank"]["data"]["values"]}
+    assert series == {"toy · little · lora", "toy · little · dora"}
+
+
+def test_each_run_tells_how_far_every_way_to_merge_is_from_what_was_trained(page):
+    assert "merged within 2e-05 of 0.001 nats a token" in page
+    as_merged = ["16", "folded into original", "1e-05", "2e-05 العربية", "99.5", "0.750", "-0.002", "0.06"]
+    assert [row[1:] for row in table(page, "Merged as evaluated")] == 4 * [[*as_merged, "–"]]
+    ways = table(page, "Ways to merge")
+    assert [row[2:4] for row in ways[:2]] == [["folded into original", "1e-05"], ["left out", "3"]]
+    assert "<b>folded into original</b>" in page
+
+
+def test_completions_that_differ_when_attached_are_counted():
+    key = {name: GRID[1][name] for name in ("model", "dataset", "method", "seed")}
+    compared = {"stage": "compare_attached", "run": key, "attached_differ": {"compared": 32, "different": 3}}
+    page = page_of(given=[*cards(GRID), compared])
+    assert [row[-1] for row in table(page, "Merged as evaluated")] == ["3 of 32", "–", "–", "–"]
+    assert "3 of 32 completions differ when the adapter is attached" in page
+
+
+def test_held_out_text_is_told_before_and_after_finetuning(page):
+    found = columns_of(page)
+    assert found["heldOut"]["runs"] == [1, 2, 3, 4]
+    languages = [language["code"] for language in found["languages"]]
+    before, after = (dict(zip(languages, found["heldOut"][when][0], strict=True)) for when in ("before", "after"))
+    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2000, 500, 1000, None)
+
+
+def test_run_cards_add_up_time_and_say_what_no_meter_told(page):
+    base, tuned, *_ = table(page, "What each run took")
+    assert base[1:] == ["–", "–", "–", "–", "4", "4", "–", "–", "–"]
+    assert tuned[1:] == ["1", "–", "2", "–", "4", "6", "1.5", "–", "–"]
+    given = [card | {"energy_joules": 7200} if card["stage"] == "finetune" else card for card in cards(GRID)]
+    assert table(page_of(given=given), "What each run took")[1][8] == "2.0"
+    assert "No energy meter could be read." in page
+
+
+def test_seeds_have_a_mean_of_their_own_among_the_groups():
+    again = [{**run, "seed": 2} for run in GRID[1:]]
+    found = columns_of(page_of([*GRID, *again]))
+    means = [run for run in found["runs"] if run["seed"] is None]
+    assert len(means) == 4 and {run["seeds"] for run in means} == {2}
+
+
+def test_the_page_stands_without_cards_data_and_finetuned_runs():
+    page = page_of([BASE], given=[], sets=[])
+    parsed = Page(page)
+    assert parsed.open == [] and "vegaEmbed" not in page and 'id="reader"' not in page
+    ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
+    assert {"summary", "coverage"} <= ids and not {"cards", "data", "lab"} & ids
+
+
+def test_the_page_stands_without_a_cell_that_all_runs_have():
+    runs = GRID[:2]
+    scored = scores(runs).filter((pl.col("method") == "none") == (pl.col("task") == "xnli"))
+    page = page_of(runs, given=[], scored=scored)
+    assert "the runs cannot be compared" in page and Page(page).open == []
+
+
+def contrast(one, other):
+    """The contrast of two colours #rrggbb, as WCAG 2.2 defines it."""
+
+    def luminance(colour):
+        shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return sum(weight * share for weight, share in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_stands_out_in_light_and_dark_and_on_paper():
+    style = (ROOT / "maple/report/page.css.jinja").read_text()
+    schemes = re.findall(r":root \{(.*?)\}", style, flags=re.S)
+    assert len(schemes) == 3
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([\w-]+): (#\w{6})", scheme + " "))
+        page = colours.get("page", "#ffffff")
+        for name in ("ink", "muted", "warn", "series-1"):
+            assert contrast(colours.get(name, "#000000"), page) >= 4.5, (name, page)
+        for name in (f"series-{number}" for number in range(1, 7)):
+            assert contrast(colours[name], page) >= 3, (name, page)  # what WCAG asks of graphics
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A browser without network."""
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome is installed, so that the page was not opened")
+    pytest.importorskip("websockets", reason="without websockets no browser can be driven")
+    with Browser(tmp_path) as opened:
+        yield opened
+
+
+def shown(browser, page):
+    """Open a page and wait until its charts are drawn: before that what stands below them moves."""
+    browser.open(page)
+    browser.wait(lambda: browser.tell("document.documentElement.dataset.drawn") == "all")
+
+
+def rows_of(browser, table):
+    return browser.tell(f"[...document.querySelectorAll('#{table} tbody tr')].map((row) => row.cells[0].textContent)")
+
+
+def sorted_by(browser, table):
+    return browser.tell(
+        f"[...document.querySelectorAll('#{table} [aria-sort]')].map((h) => [h.textContent, h.ariaSort])"
+    )
+
+
+def told(browser, name):
+    return browser.tell(f"document.getElementById('{name}').textContent")
+
+
+def test_a_browser_draws_every_chart(page, browser):
+    shown(browser, page)
+    for name in FIGURES:
+        assert browser.tell(f"document.querySelectorAll('#chart-{name} svg [class^=mark-]').length"), name
+    assert "could not be drawn" not in browser.tell("document.querySelector('main').textContent")
+    assert browser.messages == []
+
+
+def test_a_click_on_a_head_sorts_the_leaderboard_and_the_next_one_turns_it(browser):
+    shown(browser, page_of(scored=scores(GRID, by_rank)))
+    assert sorted_by(browser, "leaders") == [["score", "descending"]]
+    small = ["little · lora-r2-4bit", "little · lora-r2-16bit"]
+    assert sorted(rows_of(browser, "leaders")[:2]) == sorted(small)
+    browser.click("#leaders th:nth-child(3) button")
+    assert sorted_by(browser, "leaders") == [["rank", "descending"]]
+    assert all("r4" in name for name in rows_of(browser, "leaders")[:2])
+    browser.click("#leaders th:nth-child(3) button")
+    assert sorted_by(browser, "leaders") == [["rank", "ascending"]]
+    names = rows_of(browser, "leaders")
+    assert all("r2" in name for name in names[:2]) and names[-1] == "untouched base"
+
+
+def test_by_keyboard_alone_a_language_and_a_task_are_chosen_and_a_column_sorted(browser):
+    shown(browser, page_of(scored=scores(GRID, by_rank)))
+    assert all("r2" in name for name in rows_of(browser, "leaders")[:2])
+    browser.tab_to("#leaders-task")
+    browser.type("xnli")
+    browser.press("Tab")
+    browser.type("Swahili")
+    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, Swahili, 4 item scores a run")
+    assert all("r4" in name for name in rows_of(browser, "leaders")[:2])
+    browser.press("Tab")
+    assert browser.tell("document.activeElement.id") == "leaders-search"
+    browser.type("16bit")
+    assert rows_of(browser, "leaders") == ["little · lora-r4-16bit", "little · lora-r2-16bit"]
+    browser.tab_to("#leaders th:nth-child(1) button")
+    browser.press("Enter")
+    assert sorted_by(browser, "leaders") == [["run", "ascending"]]
+    assert rows_of(browser, "leaders") == ["little · lora-r2-16bit", "little · lora-r4-16bit"]
+    browser.press("Tab", modifiers=SHIFT, times=2)
+    assert browser.tell("document.activeElement.id") == "leaders-search"
+
+
+def test_a_group_has_its_interval_in_a_task_and_a_plain_mean_in_another_metric(browser):
+    found = scores(GRID, by_rank)
+    other = found.filter(task="xnli").with_columns(metric=pl.lit("rank_accuracy"))
+    shown(browser, page_of(scored=pl.concat([found, other])))
+    first = "document.querySelector('#leaders tbody tr').textContent"
+    browser.tab_to("#leaders-scope")
+    browser.type("High")
+    assert "100.0" in browser.tell(first) and "no interval" not in browser.tell(first)
+    browser.press("Tab", modifiers=SHIFT)
+    browser.type("xnli: a")
+    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, High-resource, 8 item scores a run")
+    assert "+50.0" in browser.tell(first) and "no interval" not in browser.tell(first)
+    browser.press("ArrowDown", times=2)
+    assert "+50.0" in browser.tell(first) and "no interval" in browser.tell(first)
+    assert "intervals in headline metrics alone" in told(browser, "leaders-status")
+    browser.press("Tab")
+    browser.type("unseen")
+    assert told(browser, "leaders-status").startswith("4 runs: rank_accuracy of xnli, unseen in finetuning, 4 item")
+
+
+def test_a_press_on_a_group_hides_its_languages_in_the_heat_map(page, browser):
+    def heads():
+        return browser.tell("[...document.querySelectorAll('#heat thead tr:last-child th')].map((h) => h.textContent)")
+
+    shown(browser, page)
+    assert {"English", "العربية", "Swahili"} <= set(heads())
+    browser.click("#scores .toggles button:nth-child(2)")
+    assert "Swahili" not in heads() and "English" in heads()
+    assert browser.tell("document.querySelector('#scores .toggles button:nth-child(2)').ariaPressed") == "false"
+    browser.press(" ")
+    assert "Swahili" in heads()
+
+
+def test_arrow_keys_walk_the_heat_map_and_it_tells_each_cell(page, browser):
+    shown(browser, page)
+    browser.tab_to("#heat td")
+    assert "toy · untouched base, All: 50.0 (" in told(browser, "heat-status")
+    browser.press("ArrowDown")
+    browser.press("ArrowRight")
+    assert re.match(
+        r"toy · little · lora-r2-4bit, English: 75.0 \(.* to .*\), change \+25.0 \(.*\), 8 item scores",
+        told(browser, "heat-status"),
+    )
+    browser.tab_to("#held td")
+    assert "2.000 before, 0.500 bits a byte after" in told(browser, "held-status")
+
+
+def test_the_page_follows_the_colours_of_the_reader_and_prints_without_its_controls(page, browser):
+    shown(browser, page)
+    shade = "getComputedStyle(document.body).backgroundColor"
+    contents = "getComputedStyle(document.querySelector('nav')).display !== 'none'"
+    light = browser.tell(shade)
+    browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    assert browser.tell(shade) != light and browser.tell(contents)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    assert browser.tell(shade) == "rgb(255, 255, 255)" and not browser.tell(contents)
+
+
+def test_a_browser_shows_rows_of_the_chosen_dataset_and_language(browser):
+    sets = [a_set(output="One."), a_set("second", output="Two."), a_set("second", **ARABIC)]
+    shown(browser, page_of(sets=sets))
+    first = browser.tell("document.querySelector('#reader .sides').innerHTML")
+    assert "Kept: 1 of 1,234" in first and "Dropped: 1 of 6" in first
+    assert '<dd dir="auto" lang="en-Latn">One.</dd>' in first and "<b>refusal</b>" in first
+    browser.tab_to("#reader-dataset")
+    browser.type("second")
+    browser.press("Tab")
+    browser.press("ArrowDown")
+    then = browser.tell("document.querySelector('#reader .sides').innerHTML")
+    assert '<dd dir="auto" lang="ar-Arab">حجر 1.</dd>' in then and "One." not in then and "Two." not in then
+    said = "document.querySelector('#reader dd[lang=ar-Arab]:last-of-type')"
+    assert browser.tell(f"getComputedStyle({said}).direction") == "rtl"
+
+
+def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
+    browser.open(f"<title>MAPLE</title><script>{RUNS}")
+    browser.wait(lambda: browser.tell("document.title") == "ran")
+    evil = a_set(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
+    model = BASE | {"model": RUNS}
+    tuned = model | {"dataset": RUNS, "method": RUNS, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
+    languages = [{**LANGUAGES[0], "name": RUNS}, *LANGUAGES[1:]]
+    shown(browser, page_of([model, tuned], languages, sets=[evil]))
+    assert browser.tell("document.title").startswith("MAPLE")
+    assert browser.tell("document.images.length") == 0 and "<img" in browser.tell("document.body.textContent")
+
+
+def test_a_change_is_sure_only_after_the_correction_over_all_runs_and_languages(browser):
+    # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80: six more are beyond zero, but uncorrected.
+    right = {run["method"]: {None: 40, 2: 46, 4: 80}[run["rank"]] for run in GRID}
+    hundred = pl.DataFrame({"number": range(100)})
+    found = scores(GRID).filter(item="0").join(hundred, how="cross")
+    found = found.with_columns(
+        item=pl.col("number").cast(pl.String),
+        value=(pl.col("number") < pl.col("method").replace_strict(right)).cast(pl.Float64),
+    )
+    shown(browser, page_of(scored=found.select(SCORE_SCHEMA.keys())))
+    browser.tab_to("#leaders-scope")
+    browser.type("Swahili")
+    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [6, 7].map((at) => row.cells[at]))"
+    cells = browser.tell(
+        f"{lines}.map(([change, interval]) => [change.className, change.textContent, interval.dataset.v])"
+    )
+    assert [cell[:2] for cell in cells] == 2 * [["sure", "+40.0"]] + 2 * [["", "+6.0"]] + [["", "–"]]
+    assert all(float(low) > 0 for _, _, low in cells[:4])

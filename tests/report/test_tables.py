@@ -1,0 +1,118 @@
+import re
+
+import polars as pl
+import pytest
+from test_summary import BASE, TASKS, TUNED, scored, summary_of
+
+from maple.definitions.tables import read_languages
+from maple.report.tables import aligned, latex, markdown, short_names, tables, write_tables
+
+LANGUAGES = [
+    {"code": "eng_Latn", "iso639_1": "en", "joshi_class": "5"},
+    {"code": "swh_Latn", "iso639_1": "sw", "joshi_class": "2"},
+    {"code": "yor_Latn", "iso639_1": "yo", "joshi_class": "2"},
+]
+OTHER = BASE | {"model": "a_b&c"}
+# The base has 25 in English and 50 in Swahili; the finetuned run 75 and 25, and 100 in Yoruba, which the base lacks.
+SUMMARY = summary_of(
+    scored(BASE, [1, 0, 0, 0]),
+    scored(BASE, [1, 1, 0, 0], language="swh_Latn"),
+    scored(TUNED, [1, 1, 1, 0]),
+    scored(TUNED, [1, 0, 0, 0], language="swh_Latn"),
+    scored(TUNED, [1, 1, 1, 1], language="yor_Latn"),
+)
+
+
+def of(summary):
+    return tables(summary, TASKS, LANGUAGES, (0, 1, 2))
+
+
+def test_a_row_is_a_run_and_a_column_a_language_in_points():
+    table = of(SUMMARY)["xnli"]
+    assert table.heads[:3] == ["en", "sw", "yo"]
+    assert table.rows[0] == (["toy", "–", "untouched"], ["25.0", "50.0", "–", "50.0", "25.0", "37.5"])
+    assert table.rows[1] == (["toy", "little", "lora-r2-4bit"], ["75.0", "25.0", "100.0", "25.0", "75.0", "50.0"])
+
+
+def test_means_are_over_languages_that_every_run_has():
+    table = of(SUMMARY)["xnli"]
+    assert table.heads[3:] == ["low", "high", "mean"]
+    assert "low of 1, high of 1, mean of 2" in table.caption
+    own = SUMMARY.filter(task="xnli", language="all")["mean"].to_list()
+    assert [cells[-1] for _, cells in table.rows] == [f"{100 * mean:.1f}" for mean in own]
+
+
+def test_the_best_of_a_column_is_bold_and_of_equals_none():
+    text = markdown(of(SUMMARY)["xnli"])
+    assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["50.0", "50.0", "75.0", "75.0", "50.0"]
+    alike = summary_of(scored(BASE, [1, 0]), scored(TUNED, [0, 1]))
+    assert "**" not in markdown(of(alike)["xnli"])
+
+
+def test_the_columns_of_markdown_stand_under_one_another():
+    _, table = markdown(of(SUMMARY)["xnli"]).split("\n\n")
+    bars = [[at for at, letter in enumerate(line) if letter == "|"] for line in table.splitlines()]
+    assert len(bars) == 4 and all(line == bars[0] for line in bars)
+    assert aligned(["a", "b"], [["x", "1.5"]], left=1) == "| a   |   b |\n| --- | --: |\n| x   | 1.5 |\n"
+
+
+def test_latex_is_escaped_and_every_line_has_a_cell_a_column():
+    text = latex(of(summary_of(scored(BASE, [1, 0])).with_columns(model=pl.lit("a_b&c")))["xnli"])
+    assert r"a\_b\&c & -- & untouched & 50.0" in text and r"95 \% intervals" in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    bare = [line.replace(r"\&", "") for line in body]
+    (columns,) = re.findall(r"\\begin\{tabular\}\{([lr]+)\}", text)
+    assert len(body) == 2 and all(line.count("&") == len(columns) - 1 for line in bare)
+
+
+def test_latex_opens_and_closes_the_same_environments_and_braces():
+    for table in of(SUMMARY).values():
+        text = latex(table)
+        opened, closed = (re.findall(rf"\\{word}\{{(\w+\*?)\}}", text) for word in ("begin", "end"))
+        assert opened == closed[::-1] == ["table*", "tabular"]
+        bare = re.sub(r"\\[{}]", "", text)
+        assert bare.count("{") == bare.count("}")
+
+
+def test_base_models_are_parted_by_a_line():
+    runs = (BASE, OTHER, TUNED)
+    from maple.analysis.item_scores import item_scores
+    from maple.analysis.summary import summarize
+
+    found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
+    table = of(found)["xnli"]
+    assert [names[0] for names, _ in table.rows] == ["toy", "toy", "a_b&c"] and table.groups == [2, 1]
+    assert latex(table).count(r"\midrule") == 2
+
+
+def test_the_table_over_all_has_a_column_a_task():
+    both = summary_of(
+        *(scored(run, [1, 0]) for run in (BASE, TUNED)),
+        scored(BASE, [1, 1], "xquad", metric="f1"),
+        scored(TUNED, [0, 0], "xquad", metric="f1"),
+    )
+    table = of(both)["all"]
+    assert table.heads == ["xnli", "xquad", "mean"]
+    assert [cells for _, cells in table.rows] == [["50.0", "100.0", "75.0"], ["50.0", "0.0", "25.0"]]
+
+
+def test_a_seed_has_a_column_where_runs_differ_by_it():
+    other = TUNED | {"seed": 2}
+    from maple.analysis.item_scores import item_scores
+    from maple.analysis.summary import summarize
+
+    runs = (BASE, TUNED, other)
+    found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
+    assert of(found)["xnli"].names == ["model", "dataset", "method", "seed"]
+    assert of(SUMMARY)["xnli"].names == ["model", "dataset", "method"]
+
+
+def test_two_languages_that_share_a_short_name_are_called_by_their_codes():
+    names = short_names(read_languages("config/languages.tsv").values())
+    assert (names["swh_Latn"], names["zho_Hans"], names["zho_Hant"]) == ("sw", "zho_Hans", "zho_Hant")
+
+
+@pytest.mark.parametrize("suffix", [".tex", ".md"])
+def test_a_table_is_written_in_the_format_that_its_file_names(tmp_path, suffix):
+    write_tables(of(SUMMARY), [tmp_path / f"xnli{suffix}"])
+    assert ("tabular" in (tmp_path / f"xnli{suffix}").read_text()) == (suffix == ".tex")

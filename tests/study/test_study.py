@@ -1,0 +1,285 @@
+import shutil
+
+import pytest
+import yaml
+from project import ROOT
+
+from maple.data.curation import curate, limits_in
+from maple.data.sources import SourceError
+from maple.definitions.loading import DefinitionError, read_yaml
+from maple.evaluation.benchmark_rows import task_rows
+from maple.study.study import read_study
+from maple.synthesis.self_instruct import prompt_in
+from maple.synthesis.synthesize import synthesize
+
+CONFIG = read_yaml(ROOT / "config/config.yaml")
+
+
+def study(**changes):
+    return read_study(CONFIG | changes, ROOT / "config", ROOT / "workflow/schemas")
+
+
+def overlay(name, **changes):
+    content = read_yaml(ROOT / "config" / name)
+    merged = {key: CONFIG[key] | value if isinstance(value, dict) else value for key, value in content.items()}
+    return study(**merged | changes)
+
+
+def test_the_embedded_default_is_a_square_and_two_runs_more():
+    default = study()
+    assert len(default.runs) == 12
+    square = [run for run in default.runs if run["model"] == "tiny-llama" and run["rank"]]
+    assert {(run["dataset"], run["rank"], run["bits"]) for run in square} == {
+        (dataset, rank, bits) for dataset in ("generated", "translated") for rank in (4, 16) for bits in (4, 16)
+    }
+    assert len(default.languages) >= 10
+    assert len({row["script"] for row in default.languages.values()}) >= 6
+
+
+def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
+    paper = overlay("paper.yaml", data="rows")
+    assert len(paper.runs) == 62
+    assert {model["hub"] for model in paper.models.values()} == {
+        "meta-llama/Llama-2-7b-hf",
+        "mistralai/Mistral-7B-v0.1",
+    }
+    assert len(paper.languages) >= 40
+    assert len(paper.task_languages["belebele"]) >= 40 and len(paper.task_languages["mlqa"]) == 7
+    assert paper.asked["xnli"] == {"shots": 8, "answers": ["generate"]}
+    assert paper.renderings["xlsum"]["max_new_tokens"] == 400
+    assert set(paper.tested) == set(CONFIG["tasks"])
+    assert len(paper.dataset_languages["multialpaca"]) == 11 and len(paper.dataset_languages["bactrian-x"]) == 32
+    assert paper.cells["lora-r64-8bit"]["adapter"]["r"] == 64
+
+
+def test_what_is_ranked_is_measured_by_its_own_metrics():
+    both, alone = (study(answers={"xcopa": ways}).measures["xcopa"] for ways in (["generate", "rank"], ["rank"]))
+    assert both["metrics"] == ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]
+    assert (both["headline"], alone["headline"]) == ("accuracy", "rank_accuracy")
+    assert alone["metrics"] == ["rank_accuracy", "rank_accuracy_per_byte"]
+
+
+def test_each_language_that_no_task_offers_is_refused():
+    asked = {"tasks": ["xcopa", "xnli"], "task_source": "hub"}
+    says = "config: languages: sin_Sinh, yor_Latn: none of the tasks xcopa, xnli offers it from `hub`; leave it out"
+    with pytest.raises(DefinitionError, match=says):
+        study(languages=["swh_Latn", "sin_Sinh", "yor_Latn"], **asked)
+    assert study(languages=["swh_Latn", "deu_Latn"], **asked).task_languages["xcopa"] == ["swh_Latn"]
+
+
+@pytest.mark.parametrize("empty", [{"seeds": []}, {"methods": {}}, {"methods": {}, "seeds": []}])
+def test_a_part_of_the_grid_that_finetunes_nothing_by_mistake_is_refused(empty):
+    full, second = CONFIG["grid"]
+    says = f"config: grid: part 2 finetunes nothing, for it has no {' and no '.join(empty)}; write some"
+    with pytest.raises(DefinitionError, match=says):
+        study(grid=[full, second | empty])
+    bases = study(grid=[full | {"datasets": [], "methods": {}, "seeds": []}])
+    assert [run["method"] for run in bases.runs] == ["none"]
+
+
+def test_a_device_of_the_forecast_is_a_row_of_the_table():
+    with pytest.raises(DefinitionError, match=r"forecast\.hardware: config/hardware\.tsv has no 'tpu'; it has h100"):
+        study(forecast={"hardware": "tpu", "devices": 1})
+
+
+@pytest.fixture
+def slip(tmp_path):
+    """Make a slip in a copy of config/, and read a study there."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+
+    def made(file, old, new, **changes):
+        path = tmp_path / "config" / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+        return read_study(CONFIG | changes, tmp_path / "config", ROOT / "workflow/schemas")
+
+    return made
+
+
+TODAY = '  today: "Heute ist {day}."\n'
+PHRASES = [
+    ("sin_Sinh:", "sin_Sinhala:", "sin_Sinhala is no code of config/languages.tsv; write one, or add its row there"),
+    ("sin_Sinh:", "hau_Latn:", "has no sin_Sinh; add its block, as eng_Latn's"),
+    (TODAY, TODAY.replace("today", "todya"), "deu_Latn: unknown key 'todya'; write the keys of eng_Latn"),
+    (TODAY, "", "deu_Latn: today is missing"),
+    (TODAY, TODAY.replace("day}", "dya}"), r"deu_Latn: today has the slots \['dya'\]; write each of \['day'\] once"),
+    (TODAY, TODAY.replace("}", ""), "deu_Latn: today: expected '}' before end of string; braces stand around slots"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "says"), PHRASES)
+def test_a_slip_in_the_phrase_table_is_refused_where_phrases_are_needed(slip, old, new, says):
+    with pytest.raises(DefinitionError, match=rf"config/phrases\.yaml: {says}"):
+        slip("phrases.yaml", old, new)
+
+
+def test_who_needs_phrases_is_asked_for_them():
+    rows = {"languages": ["eng_Latn", "tur_Latn"], "task_source": "hub"}
+    remote = [{"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}]
+    built = [remote[0] | {"models": ["tiny-llama"]}]  # is pretrained on what languages have phrases
+    for grid in (remote, built):
+        assert study(grid=grid, answers={}, **rows).task_languages["xnli"] == ["eng_Latn", "tur_Latn"]
+    taught = [CONFIG["grid"][0] | {"models": ["llama-2-7b"]}]
+    for grid, source in ((remote, "embedded"), (taught, "hub")):
+        with pytest.raises(DefinitionError, match=r"config/phrases\.yaml: has no tur_Latn"):
+            study(**rows | {"grid": grid, "task_source": source, "answers": {}})
+
+
+PLACES = [
+    (
+        "datasets/multialpaca.yaml",
+        "{iso639_1}",
+        "{iso}",
+        r"load\.local\.path: unknown placeholder {iso}; known are {code}, {name}, {iso639_1}, {script}, {data}$",
+    ),
+    ("datasets/multialpaca.yaml", "{iso639_1}", "{iso639_1", r"load\.local\.path: expected '}' before end of string"),
+    (
+        "tasks/xnli.yaml",
+        "{data}/xnli/{iso639_1}",
+        "{data}/xnli/{key}",
+        r"sources\.local\.path: unknown placeholder {key}",
+    ),
+    (
+        "tasks/xnli.yaml",
+        "{{ premise }}",
+        "{{ premise }",
+        "prompt: .*; its placeholders are premise, hypothesis, label and",
+    ),
+    (
+        "tasks/xnli.yaml",
+        "{{ own.true }}",
+        "{{ own.true }",
+        r"choices\.entailment: .*also words\.NAME, own\.NAME, english",
+    ),
+    ("tasks/xnli.yaml", "item: id if id is", "item: id if if id is", "item: .*; its placeholders are premise"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), PLACES)
+def test_a_placeholder_that_is_none_is_named_with_its_file_and_key(slip, file, old, new, says):
+    with pytest.raises(DefinitionError, match=rf"config/{file}: {says}"):
+        slip(file, old, new, grid=[CONFIG["grid"][0] | {"datasets": ["multialpaca"]}])
+
+
+def test_rows_made_here_are_looked_for_in_no_dataset():
+    grid = [CONFIG["grid"][0] | {"datasets": ["generated", "multialpaca"]}]
+    embedded = study(grid=grid)
+    assert embedded.tested == {} and [named["tasks"] for named in embedded.decontaminated.values()] == [[], []]
+
+
+def test_the_tasks_that_a_dataset_is_decontaminated_of_are_its_own_and_no_limit_of_its_recipe():
+    paper = overlay("paper.yaml", data="rows", tasks=["xnli"], languages=["eng_Latn"])
+    assert paper.decontaminated["multialpaca"]["tasks"] == ["xquad", "mlqa", "xnli", "xcopa", "xlsum", "belebele"]
+    assert "decontaminate" not in paper.limits["multialpaca"]
+    assert set(paper.tested) == set(CONFIG["tasks"])
+    assert paper.tested["xquad"]["fields"] == ["id", "context", "question", "answers"]
+    assert "tha_Thai" in paper.tested["xquad"]["languages"] and paper.task_languages == {"xnli": ["eng_Latn"]}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "removed", "says"),
+    [
+        (["xnil"], None, "curate.decontaminate.tasks names 'xnil', which config/tasks/ lacks"),
+        (["xcopa"], "hub", r"config/tasks/xcopa\.yaml: has no source 'hub'"),
+    ],
+)
+def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, removed, says):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/datasets/multialpaca.yaml"
+    dataset = read_yaml(path)
+    dataset["curate"]["decontaminate"]["tasks"] = tasks
+    path.write_text(yaml.safe_dump(dataset))
+    path = tmp_path / "config/tasks/xcopa.yaml"
+    task = read_yaml(path)
+    task["sources"].pop(removed, None)
+    path.write_text(yaml.safe_dump(task))
+    grid = [CONFIG["grid"][0] | {"datasets": ["multialpaca"]}]
+    config = CONFIG | {"grid": grid, "task_source": "hub", "tasks": ["xnli"], "answers": {}}
+    with pytest.raises(DefinitionError, match=says):
+        read_study(config, tmp_path / "config", ROOT / "workflow/schemas")
+
+
+def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/tasks/xquad.yaml"
+    path.write_text(path.read_text().replace("cluster: context", "cluster: passage"))
+    with pytest.raises(DefinitionError, match=r"xquad\.yaml: cluster 'passage' must be one of its fields"):
+        read_study(CONFIG, tmp_path / "config", ROOT / "workflow/schemas")
+    assert study().clusterings["xquad"] == {"item": "id", "cluster": "context"}
+    assert "xcopa" not in study().clusterings
+
+
+def test_a_licence_is_known_and_decides_nothing_that_is_computed():
+    paper = overlay("paper.yaml")
+    assert paper.licenses == {"llama-2-7b": "llama2", "mistral-7b": "apache-2.0"}
+    assert all("license" not in model for model in paper.models.values())
+
+
+def test_a_dataset_that_is_translated_is_made_too():
+    grid = [CONFIG["grid"][0] | {"datasets": ["translated"]}]
+    assert set(study(grid=grid).recipes) == {"generated", "translated"}
+
+
+def test_a_dataset_of_seed_tasks_is_made_too():
+    grid = [CONFIG["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
+    made = study(grid=grid, languages=["deu_Latn", "yor_Latn"], data="rows").dataset_languages
+    own = {"self-instruct", "translate-respond", "seeds-translated"}
+    assert made == {name: ["deu_Latn", "yor_Latn"] if name in own else ["eng_Latn"] for name in made}
+    assert set(made) == own | {"seeds", "bactrian-x"}
+
+
+def test_what_a_method_changes_of_training_is_in_its_cells():
+    cells = study().cells
+    assert all(cell["training"] == CONFIG["finetune"] for cell in cells.values())
+
+
+def test_a_language_of_the_grid_alone_decides_what_tasks_offer():
+    assert study(languages=["swh_Latn"]).task_languages == {name: ["swh_Latn"] for name in CONFIG["tasks"]}
+    real = overlay("real.yaml", data="rows")
+    assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
+    assert real.dataset_languages == {"multialpaca-sample": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
+
+
+def test_local_rows_need_a_folder():
+    with pytest.raises(DefinitionError, match="data: write the folder"):
+        study(task_source="local")
+
+
+def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
+    default = study()
+    made = {}
+    for code in ("eng_Latn", "swh_Latn"):
+        asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
+        limits = limits_in(default.limits["generated"], code, default.refusals, default.unservable)
+        spelt = {"limits": limits, "prompt": prompt_in(default.prompts["generated"], code)}
+        generated = synthesize({**default.recipes["generated"], **spelt}, english=None, **asked)
+        kept, _ = curate(generated, default.identities[code], limits)
+        assert kept.height >= 200
+        if code == "eng_Latn":
+            kept.write_parquet(tmp_path / "english.parquet")
+        made[code] = synthesize(default.recipes["translated"], english=tmp_path / "english.parquet", **asked)
+    assert made["eng_Latn"]["parent"].equals(made["swh_Latn"]["parent"])
+    assert not made["swh_Latn"]["instruction"].equals(made["eng_Latn"]["instruction"])
+    assert made["swh_Latn"]["fault"].unique().to_list() == [""]
+
+
+def test_embedded_rows_are_parallel_over_languages():
+    phrases = study().phrases
+    rows = {
+        code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], items=5)
+        for code in ("eng_Latn", "amh_Ethi")
+    }
+    ids = [[row["id"] for row in of_language] for of_language in rows.values()]
+    assert ids[0] == ids[1] and len(ids[0]) == 5
+
+
+def test_a_language_without_phrases_has_no_embedded_rows():
+    with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
+        task_rows("xquad", source={"embedded": {}}, phrases=None, items=5)
+
+
+def test_no_more_local_rows_than_asked(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
+    source = {"local": {"path": str(tmp_path / "a.jsonl")}}
+    assert len(task_rows("xquad", source=source, phrases=None, items=2)) == 2
+    assert len(task_rows("xquad", source=source, phrases=None, items=None)) == 5

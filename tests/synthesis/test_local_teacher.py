@@ -1,0 +1,351 @@
+"""Teachers that are models on this machine, at a few hundred thousand parameters."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from project import ROOT, TOY_MODEL, TOY_STUDY, Project
+from test_openai_teacher import DATASET, PROMPT
+
+from maple.definitions.loading import DefinitionError, check
+from maple.engines.ledger import ledger
+from maple.engines.start import choose, start
+from maple.runtime.files import read_json
+from maple.runtime.journal import Journal, batches_to_do
+from maple.study.datasets import recipe_params, service_params
+from maple.synthesis.self_instruct import self_instruct
+from maple.synthesis.teachers import Request, Unfinished, teacher
+
+pytestmark = pytest.mark.heavy
+
+SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SEEDS = [{"instruction": f"Jua {n}", "input": "", "output": "x"} for n in range(4)]
+
+
+def needs_vllm():
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+
+
+def local(base, path, engine="transformers", **changes):
+    settings = {"model": "toy", "max_tokens": 8, "batch": 4, "cpu_cache_gib": 1, "file": "config/datasets/d.yaml"}
+    return teacher(engine, {}, {**settings, **changes}, Journal(path / "journal.jsonl"), model=base)
+
+
+def requests(count, first=0):
+    return [Request(f"r{n}", "propose", SWAHILI, "The sun " * (n % 3 + 1), n, {}) for n in range(first, first + count)]
+
+
+def test_batches_of_which_one_is_missing_are_done_whole():
+    assert list(batches_to_do("abcdefg", 3, {"a", "b", "c", "e", "g"})) == [["d", "e", "f"]]
+
+
+def test_the_same_requests_get_the_same_answers_in_any_order_and_batch(toy_base, tmp_path):
+    asked = requests(12)
+    answers = local(toy_base, tmp_path / "a").complete(asked)
+    assert len({str(answer) for answer in answers}) > 6
+    assert local(toy_base, tmp_path / "b", batch=5).complete(asked[::-1]) == answers[::-1]
+    assert [local(toy_base, tmp_path / "c").complete([request])[0] for request in asked[:3]] == answers[:3]
+
+
+def test_another_seed_draws_another_answer_and_none_at_temperature_0(toy_base, tmp_path):
+    asked = [Request("r", "propose", SWAHILI, "The sun", seed, {}) for seed in range(8)]
+    assert len(set(map(str, local(toy_base, tmp_path / "a").complete(asked)))) > 4
+    assert len(set(map(str, local(toy_base, tmp_path / "b", temperature=0).complete(asked)))) == 1
+    assert len(set(map(str, local(toy_base, tmp_path / "c", top_p=1e-6).complete(asked)))) == 1
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely():
+    import torch
+
+    from maple.engines.transformers_engine import _Draws
+
+    shares = torch.tensor([0.6, 0.3, 0.1, 0.0])
+    draw = _Draws(range(4000), "cpu")
+    drawn = Counter(draw(None, shares.log().repeat(4000, 1)).argmax(-1).tolist())
+    # Three standard deviations of a share at 4,000 draws are below 0.024.
+    assert [drawn[token] / 4000 for token in range(4)] == pytest.approx(shares.tolist(), abs=0.024)
+
+
+def test_what_the_journal_holds_is_not_drawn_again(toy_base, tmp_path, monkeypatch):
+    first = local(toy_base, tmp_path)
+    answers = first.complete(requests(6))
+    again = local(toy_base, tmp_path)
+    monkeypatch.setattr(again, "_started", lambda: pytest.fail("an engine was started"))
+    assert again.complete(requests(6)) == answers
+    spent = ledger(again.journal.read())
+    assert (spent["answers"], spent["failures"], spent["usd"]) == (6, 0, 0.0)
+    assert spent["prompt_tokens"] == sum(len(first._tokens(request.prompt)) for request in requests(6))
+    assert 6 <= spent["completion_tokens"] <= 6 * 8
+    monkeypatch.undo()
+    for changes in ({"temperature": 0.5}, {"max_tokens": 7}, {"max_length": 100}):
+        other = local(toy_base, tmp_path, **changes)
+        other.complete(requests(1))
+    assert len(again.journal.read()) == 9
+
+
+def test_a_prompt_that_leaves_no_room_has_no_answer_and_an_answer_that_fills_it_is_cut_off(toy_base, tmp_path):
+    asked = local(toy_base, tmp_path, max_tokens=300, temperature=0)
+    letters = [next(count for count in range(400) if len(asked._tokens("b" * count)) == room) for room in (256, 255, 9)]
+    none, one, many = asked.complete(
+        [Request(str(n), "propose", SWAHILI, "b" * count, n, {}) for n, count in enumerate(letters)]
+    )
+    assert none == Unfinished("no answer")
+    assert one.fault == many.fault == "cut off"  # a greedy toy goes on for ever
+    rows = {row["prompt_tokens"]: row["completion_tokens"] for row in asked.journal.read() if "text" in row}
+    assert rows == {255: 1, 9: 247}
+
+
+def test_a_limit_below_the_model_s_own_is_kept(toy_base, tmp_path):
+    asked = local(toy_base, tmp_path, max_length=20, max_tokens=300, temperature=0)
+    asked.complete(requests(1))
+    (row,) = asked.journal.read()
+    assert row["prompt_tokens"] + row["completion_tokens"] == 20
+
+
+def test_a_chat_template_is_used_once_and_writes_the_only_bos(chat_base, tmp_path):
+    asked = local(chat_base, tmp_path)
+    tokens = asked._tokens("The sun")
+    assert tokens.count(asked.tokenizer.bos_token_id) == 1 and tokens[0] == asked.tokenizer.bos_token_id
+    assert asked.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
+
+
+def test_without_a_chat_template_the_prompt_is_sent_as_it_is_and_the_log_says_so(toy_base, tmp_path, capsys):
+    asked = local(toy_base, tmp_path)
+    assert "toy: no chat template; it gets the prompts as they are" in capsys.readouterr().out
+    tokens = asked._tokens("The sun")
+    assert tokens.count(asked.tokenizer.bos_token_id) == 1
+    assert asked.tokenizer.decode(tokens[1:]) == "The sun"
+
+
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_a_chat_model_s_own_end_of_turn_ends_an_answer_and_its_own_penalties_do_not_count(toy_base, tmp_path, engine):
+    if engine == "vllm":
+        needs_vllm()
+
+    def drawn(base):
+        settings = {"batch": 8, "max_length": 128, "cpu_cache_gib": 1}
+        running = start(engine, base, settings, eos=2, pad=3, threads=1)
+        return dict(running.sample([[1, 50, 60]] * 8, [8] * 8, range(8), 1.0, 1.0))
+
+    seed, before = next((seed, said) for seed, said in drawn(toy_base).items() if len(set(said.tokens[:3])) == 3)
+    third = before.tokens[2]
+    folder = tmp_path / "turns"
+    shutil.copytree(toy_base, folder)
+    own = {"eos_token_id": [2, third], "repetition_penalty": 9.0, "do_sample": True, "top_k": 1}
+    (folder / "generation_config.json").write_text(json.dumps(own))
+    assert drawn(folder)[seed][:2] == (before.tokens[:2], "stop")
+
+
+def test_transformers_is_handed_a_batch_at_a_time(toy_base, tmp_path, monkeypatch):
+    from maple.engines.transformers_engine import TransformersEngine
+
+    calls = []
+    whole = TransformersEngine.sample
+
+    def counted(self, prompts, *rest):
+        calls.append(len(prompts))
+        return whole(self, prompts, *rest)
+
+    monkeypatch.setattr(TransformersEngine, "sample", counted)
+    local(toy_base, tmp_path).complete(requests(10))
+    assert calls == [4, 4, 2]
+
+
+def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path, monkeypatch):
+    needs_vllm()
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    from maple.engines.vllm_engine import VllmEngine
+
+    calls, events = [], []
+    whole = VllmEngine.sample
+    add, step = LLMEngine.add_request, LLMEngine.step
+    monkeypatch.setattr(LLMEngine, "add_request", lambda *given, **named: events.append("add") or add(*given, **named))
+    monkeypatch.setattr(LLMEngine, "step", lambda engine: events.append("step") or step(engine))
+
+    def counted(self, prompts, *rest):
+        calls.append(len(prompts))
+        events.append("call")
+        return whole(self, prompts, *rest)
+
+    monkeypatch.setattr(VllmEngine, "sample", counted)
+    shown = {"seed": 2, "pool": 0}
+    recipe = {"rounds": 2, "first_round_requests": 5, "requests_per_round": 9, "demonstrations": shown, "curate": {}}
+    recipe["prompt"] = PROMPT
+
+    def made(path):
+        asked = local(wide_base, path, "vllm", max_tokens=12)
+        return asked, self_instruct(recipe, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+
+    asked, rows = made(tmp_path)
+    assert calls == [5, 9]
+    runs = [(name, len(list(group))) for name, group in itertools.groupby(events[events.index("call") :])]
+    assert [count for name, count in runs if name == "add"] == [5, 9]  # all before the first step
+    # A journal that lost its second half: what is missing is drawn again, and alike.
+    lines = (tmp_path / "journal.jsonl").read_text().splitlines(keepends=True)
+    assert len(lines) == 14
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half/journal.jsonl").write_text("".join(lines[:7]))
+    calls.clear()
+    again, same = made(tmp_path / "half")
+    assert calls == [7] and same.equals(rows)
+    assert ledger(again.journal.read()) == ledger(asked.journal.read())
+
+
+def test_the_room_and_the_seed_mean_the_same_to_both_engines(toy_base, tmp_path):
+    needs_vllm()
+    greedy = {"temperature": 0, "max_tokens": 300, "max_length": 40}
+    asked = [*requests(3), Request("long", "propose", SWAHILI, "The sun " * 40, 0, {})]
+    ours = local(toy_base, tmp_path / "ours", **greedy).complete(asked)
+    assert local(toy_base, tmp_path / "vllm", "vllm", **greedy).complete(asked) == ours
+    assert ours[-1] == Unfinished("no answer")
+
+
+PROGRAM = """
+import sys
+from maple.runtime.files import write_json, write_parquet
+from maple.runtime.journal import Journal
+from maple.synthesis.synthesize import card, synthesize
+language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+base, folder = sys.argv[1:]
+recipe = {
+    "recipe": "self_instruct", "teacher": "transformers", "seed": 1, "limits": {},
+    "seed_tasks": folder + "/seeds.jsonl", "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
+    "transformers": {"model": "toy", "max_tokens": 6},
+    "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 20, "tasks_per_request": 3,
+                      "demonstrations": {"seed": 1, "pool": 1}},
+}
+journal = Journal(folder + "/journal.jsonl")
+rows = synthesize(
+    recipe, language=language, phrases={}, english=None, progress=iter,
+    service={"teacher": {"batch": 3, "file": "d.yaml"}}, journal=journal, teacher_model=base,
+)
+write_parquet(rows, folder + "/rows.parquet")
+write_json(card(rows, journal), folder + "/card.json")
+"""
+
+
+def test_a_killed_synthesis_goes_on_to_the_same_bytes(wide_base, tmp_path):
+    def folder(name):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "seeds.jsonl").write_text("".join(json.dumps(task) + "\n" for task in SEEDS))
+        return [sys.executable, "-c", PROGRAM, str(wide_base), str(tmp_path / name)]
+
+    whole, killed = folder("whole"), folder("killed")
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True)
+    for lines in (4, 25):
+        running = subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        journal = tmp_path / "killed/journal.jsonl"
+        while not journal.exists() or journal.read_bytes().count(b"\n") < lines:
+            assert running.poll() is None
+            time.sleep(0.001)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    # A kill while a line was being written leaves it torn.
+    journal.write_bytes(journal.read_bytes()[:-9])
+    subprocess.run(killed, cwd=ROOT, check=True, capture_output=True)
+    assert (tmp_path / "killed/rows.parquet").read_bytes() == (tmp_path / "whole/rows.parquet").read_bytes()
+    assert read_json(tmp_path / "killed/card.json") == read_json(tmp_path / "whole/card.json")
+    assert read_json(tmp_path / "whole/card.json")["answers"] == 50
+
+
+BLOCK = {"model": "toy", "temperature": 0.7, "batch": 8}
+TAUGHT = {key: value for key, value in DATASET.items() if key != "openai"} | {"teacher": "vllm", "vllm": BLOCK}
+SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"vllm": {**BLOCK, "key_variable": "KEY"}}, "unknown key 'key_variable' at vllm; known keys are batch"),
+        ({"vllm": {"temperature": 1}}, "vllm: 'model' is a required property"),
+        ({"teacher": "transformers"}, "'transformers' is a required property"),
+        ({"vllm": {**BLOCK, "top_p": 0}}, "vllm.top_p: 0 is less than or equal to the minimum of 0"),
+        ({"translator": {"model": "nllb"}}, "'translate_respond' is a dependency of 'translator'"),
+        ({"translate_respond": {"instructions": "d"}, "translator": {"model": "m", "beam": 4}}, "unknown key 'beam'"),
+    ],
+)
+def test_a_slip_in_a_block_is_named(change, says):
+    check(TAUGHT, SCHEMA, "d.yaml")
+    with pytest.raises(DefinitionError, match=says):
+        check({**TAUGHT, **change}, SCHEMA, "d.yaml")
+
+
+def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
+    definition = {**TAUGHT, "translator": {"model": "far", "beams": 4, "batch": 9}}
+    recipe = recipe_params(definition, {"toy": {}, "far": {"trust_remote_code": True}})
+    assert recipe["vllm"] == {"model": "toy", "temperature": 0.7, "trust_remote_code": False}
+    assert recipe["translator"] == {"model": "far", "beams": 4, "trust_remote_code": True}
+    file = {"file": "config/datasets/d.yaml"}
+    assert service_params("d", definition) == {"teacher": {"batch": 8, **file}, "translator": {"batch": 9, **file}}
+
+
+def taught(folder, **changes):
+    """A toy project whose dataset `taught` has the model `master` as its teacher."""
+    project = Project.made_in(folder)
+    project.write("config/models/master.yaml", TOY_MODEL)
+    content = {**TAUGHT, "teacher": "transformers", "transformers": {"model": "master", "max_tokens": 20}}
+    project.write("config/datasets/taught.yaml", {**content, **changes})
+    project.study(grid=[{**TOY_STUDY["grid"][0], "datasets": ["taught"]}])
+    return project
+
+
+def test_a_teacher_s_model_is_a_base_that_the_synthesis_waits_for_and_makes_no_run(tmp_path):
+    project = taught(tmp_path)
+    jobs = project.jobs()
+    assert (jobs["base"], jobs["synthesize"], jobs["generate"]) == (2, 2, 2)
+    target = "results/synthesized/taught/swh_Latn.parquet"
+    assert project.jobs(target) == {"base": 1, "synthesize": 1}
+    said = project.snakemake("-n", target)
+    assert "input: results/base/master" in said and "gpu=1" in said
+    project.replace("config/datasets/taught.yaml", "teacher: transformers", "teacher: embedded")
+    said = project.snakemake("-n", target)
+    assert "results/base/master" not in said and "gpu=0" in said
+
+
+def test_a_translator_s_model_is_a_base_too(tmp_path):
+    project = taught(tmp_path)
+    parallel = {
+        **TAUGHT,
+        "recipe": "translate_respond",
+        "teacher": "embedded",
+        "translate_respond": {"instructions": "little"},
+        "translator": {"model": "master"},
+    }
+    project.write("config/datasets/parallel.yaml", parallel)
+    project.study(grid=[{**TOY_STUDY["grid"][0], "datasets": ["parallel"]}])
+    target = "results/synthesized/parallel/swh_Latn.parquet"
+    assert project.jobs(target) == {"base": 1, "synthesize": 2, "curate": 1}
+
+
+def test_a_model_that_no_file_defines_is_named_with_its_block(tmp_path):
+    project = taught(tmp_path, transformers={"model": "mistress"})
+    said = project.snakemake("-n", fails=True)
+    assert "config/datasets/taught.yaml: transformers.model names 'mistress', which config/models/ lacks" in said
+
+
+def test_the_rule_asks_its_model_and_a_larger_batch_or_another_teacher_s_code_reruns_nothing(tmp_path):
+    block = {"model": "master", "max_tokens": 8}
+    project = taught(tmp_path, transformers=block)
+    target = "results/synthesized/taught/swh_Latn.parquet"
+    project.snakemake(target)
+    card = read_json(tmp_path / "results/cards/synthesize/taught/swh_Latn.json")
+    assert card["answers"] + card["failures"] == 2 and card["usd"] == 0
+    assert not (tmp_path / "results/synthesized/taught/swh_Latn.journal.jsonl").exists()
+    assert "master: no chat template" in (tmp_path / "logs/synthesize/taught/swh_Latn.log").read_text()
+    project.write(
+        "config/datasets/taught.yaml", {**TAUGHT, "teacher": "transformers", "transformers": {**block, "batch": 2}}
+    )
+    assert project.jobs(target) == {}
+    for module, jobs in (("openai_teacher", {}), ("translators", {}), ("local_teacher", {"synthesize": 1})):
+        file = tmp_path / f"maple/{module}.py"
+        file.write_text(file.read_text() + "\nEDITED = True\n")
+        assert project.jobs(target) == jobs

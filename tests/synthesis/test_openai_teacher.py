@@ -1,0 +1,323 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+from endpoint import Endpoint
+from project import ROOT, TOY_STUDY, Project
+
+from maple.data.curation import curate
+from maple.definitions.loading import DefinitionError, check, read_yaml
+from maple.engines.ledger import ledger
+from maple.engines.openai_endpoint import EndpointError
+from maple.runtime.files import read_json
+from maple.runtime.journal import Journal
+from maple.study.datasets import recipe_params, service_params
+from maple.synthesis.openai_teacher import OpenAITeacher
+from maple.synthesis.self_instruct import self_instruct
+from maple.synthesis.teachers import Request, Unfinished
+from maple.synthesis.translate_respond import translate_respond
+
+SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
+LIMITS = {"script_share": 0.5, "instruction_words": [1, 150], "instruction_input_rouge_l": 0.5}
+PROMPT = {"language": "eng_Latn", "text": read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"]}
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("TEACHER_KEY", SECRET)
+
+
+def teacher(url, path, **changes):
+    settings = {"base_url": url, "model": "m", "key_variable": "TEACHER_KEY", "file": "config/datasets/d.yaml"}
+    return OpenAITeacher({**settings, "concurrency": 4, "retries": 2, **changes}, Journal(path / "journal.jsonl"))
+
+
+def requests(count, purpose="propose"):
+    return [Request(f"r{n}", purpose, SWAHILI, f"prompt {n}", n, {}) for n in range(count)]
+
+
+def made(asked, rounds=2):
+    shown = {"seed": 2, "pool": 1}
+    recipe = {"rounds": rounds, "first_round_requests": 8, "requests_per_round": 24, "demonstrations": shown}
+    return self_instruct({**recipe, "curate": LIMITS, "prompt": PROMPT}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+
+
+def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_once(tmp_path):
+    with Endpoint(delay=0.02) as endpoint:
+        asked = teacher(endpoint.url, tmp_path)
+        answers = asked.complete(requests(20))
+        assert len(set(answers)) == 20 and endpoint.most <= 4
+        assert asked.complete(requests(20)[::-1]) == answers[::-1]
+        assert sum(endpoint.seen.values()) == 20
+    assert endpoint.bodies[0]["temperature"] == 1.0 and endpoint.bodies[0]["max_tokens"] == 3072
+    assert "max_completion_tokens" not in endpoint.bodies[0]
+
+
+@pytest.mark.parametrize("fault", ["drop", "429", "500", "garbled", "shapeless"])
+def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
+    with Endpoint(faults=(fault,)) as endpoint:
+        assert not any(isinstance(said, Unfinished) for said in teacher(endpoint.url, tmp_path).complete(requests(3)))
+        assert set(endpoint.seen.values()) == {2}
+
+
+def test_a_request_that_times_out_is_asked_again_and_then_has_no_answer(tmp_path):
+    with Endpoint(delay=0.5) as endpoint, pytest.raises(EndpointError, match="APITimeoutError"):
+        teacher(endpoint.url, tmp_path, timeout=0.1, retries=1).complete(requests(1))
+    assert sum(endpoint.seen.values()) == 2
+
+
+def test_a_request_that_fails_for_good_has_no_answer_and_is_not_asked_again(tmp_path):
+    with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
+        answers = teacher(endpoint.url, tmp_path, retries=0).complete(requests(12))
+        failed = answers.count(Unfinished("no answer"))
+        assert 0 < failed < 12
+        again = teacher(endpoint.url, tmp_path, retries=0)
+        assert again.complete(requests(12)) == answers and sum(endpoint.seen.values()) == 12
+    spent = ledger(again.journal.read())
+    assert (spent["answers"], spent["failures"]) == (12 - failed, failed)
+
+
+@pytest.mark.parametrize(("status", "tries"), [(401, 4), (404, 4), (402, 4), (400, 12)])
+def test_when_nothing_is_answered_the_job_stops_and_says_what_to_check(tmp_path, status, tries):
+    with Endpoint(status=status) as endpoint:
+        with pytest.raises(
+            EndpointError, match=rf"config/datasets/d\.yaml: openai: .*HTTP {status}.*TEACHER_KEY"
+        ) as told:
+            teacher(endpoint.url, tmp_path).complete(requests(40))
+        assert sum(endpoint.seen.values()) <= tries + 4
+    assert SECRET not in str(told.value) and not (tmp_path / "journal.jsonl").exists()
+
+
+def test_a_wrong_address_stops_the_job_too(tmp_path):
+    with Endpoint() as endpoint:
+        url = endpoint.url
+    with pytest.raises(EndpointError, match="answers nothing: 2 request"):
+        teacher(url, tmp_path, retries=0).complete(requests(2))
+
+
+def test_a_missing_key_is_named_by_its_variable(tmp_path, monkeypatch):
+    monkeypatch.delenv("TEACHER_KEY")
+    with pytest.raises(
+        EndpointError, match=r"d\.yaml: openai\.key_variable: the environment variable TEACHER_KEY holds"
+    ):
+        teacher("http://127.0.0.1:9/v1", tmp_path).complete(requests(1))
+
+
+def test_a_server_without_a_key_is_sent_none_of_ours(tmp_path):
+    with Endpoint() as endpoint:
+        teacher(endpoint.url, tmp_path, key_variable=None).complete(requests(1))
+    assert endpoint.keys == {"Bearer none"}
+
+
+def test_the_key_is_sent_and_kept_nowhere(tmp_path, capfd):
+    with Endpoint() as endpoint:
+        teacher(endpoint.url, tmp_path).complete(requests(3))
+    assert endpoint.keys == {f"Bearer {SECRET}"}
+    assert SECRET not in (tmp_path / "journal.jsonl").read_text() + "".join(capfd.readouterr())
+
+
+def test_a_cap_stops_after_the_requests_in_flight_and_a_higher_one_goes_on(tmp_path):
+    prices = {"usd_per_million": {"input": 1000.0, "output": 10000.0}}  # 20 cents an answer
+    with Endpoint() as endpoint:
+        with pytest.raises(
+            EndpointError, match=r"d\.yaml: openai\.max_usd: .* USD are spent, the cap is 1\.0; raise it"
+        ):
+            teacher(endpoint.url, tmp_path, max_usd=1.0, **prices).complete(requests(40))
+        answered = sum(endpoint.answered.values())
+        rows = Journal(tmp_path / "journal.jsonl").read()
+        assert 5 <= answered <= 5 + 3 and len(rows) == answered
+        assert ledger(rows)["usd"] == pytest.approx(0.2 * answered)
+        teacher(endpoint.url, tmp_path, max_usd=9.0, **prices).complete(requests(40))
+        assert set(endpoint.seen.values()) == {1} and len(endpoint.seen) == 40
+
+
+def test_a_cap_of_tokens_is_kept_too_and_needs_a_server_that_counts(tmp_path):
+    with Endpoint() as endpoint, pytest.raises(EndpointError, match=r"openai\.max_tokens_total: .* the cap is 300"):
+        teacher(endpoint.url, tmp_path, max_tokens_total=300).complete(requests(40))
+    with Endpoint(usage=False) as endpoint, pytest.raises(EndpointError, match="no cap can be kept"):
+        teacher(endpoint.url, tmp_path / "other", max_tokens_total=300).complete(requests(40))
+
+
+def test_another_prompt_seed_model_or_temperature_is_another_request(tmp_path):
+    with Endpoint() as endpoint:
+        for changes in ({}, {"model": "n"}, {"temperature": 0.5}, {"concurrency": 2}):
+            teacher(endpoint.url, tmp_path, **changes).complete(requests(1))
+        assert sum(endpoint.seen.values()) == 3
+
+
+def test_an_answer_that_ends_on_its_length_limit_is_cut_off(tmp_path):
+    with Endpoint(length=("prompt 1",)) as endpoint:
+        whole, cut = teacher(endpoint.url, tmp_path).complete(requests(2))
+    assert isinstance(whole, str) and cut.fault == "cut off" and cut.text
+
+
+def test_half_a_translation_is_no_example(tmp_path):
+    english = pl.DataFrame({"id": ["a", "b"], "instruction": ["half it", "say it"], "input": ["", ""]})
+    with Endpoint(length=("half",)) as endpoint:
+        rows = translate_respond({}, SWAHILI, english, teacher(endpoint.url, tmp_path), seed=1, progress=iter)
+    assert rows["fault"].to_list() == ["cut off", ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("empty", "cut off"),
+        ("long", "cut off"),
+        ("list in prose", "cut off"),
+        ("blank", "not parsed"),
+        ("broken numbering", "not parsed"),
+        ("wrong language", "wrong script"),
+        ("repeats the prompt", "repeats the prompt"),
+    ],
+)
+def test_a_bad_answer_is_counted_and_dropped(tmp_path, kind, reason):
+    with Endpoint(kinds=(kind,)) as endpoint:
+        rows = made(teacher(endpoint.url, tmp_path))
+    kept, dropped = curate(rows, SWAHILI, LIMITS)
+    assert kept.height == 0 and reason in dropped["reason"].to_list()
+
+
+def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
+    with Endpoint(faults=("none", "none", "500")) as endpoint:
+        rows = made(teacher(endpoint.url, tmp_path, retries=0))
+    kept, dropped = curate(rows, SWAHILI, LIMITS)
+    assert kept.height and "no answer" in dropped["reason"].to_list()
+
+
+PROGRAM = """
+import sys
+from maple.runtime.files import write_json, write_parquet
+from maple.runtime.journal import Journal
+from maple.synthesis.synthesize import card, synthesize
+language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+url, folder = sys.argv[1:]
+recipe = {
+    "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": folder + "/seeds.jsonl", "limits": {},
+    "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
+    "openai": {"base_url": url, "model": "m"},
+    "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
+}
+service = {"teacher": {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}}
+journal = Journal(folder + "/journal.jsonl")
+rows = synthesize(recipe, language=language, phrases={}, english=None, progress=iter, service=service, journal=journal)
+write_parquet(rows, folder + "/rows.parquet")
+write_json(card(rows, journal), folder + "/card.json")
+"""
+MIXED = {
+    "kinds": ("good", "good", "good", "empty", "long", "wrong language", "repeats the prompt", "broken numbering"),
+    "faults": ("none",) * 5 + ("drop", "429", "500", "garbled", "shapeless"),
+}
+
+
+def test_a_killed_synthesis_goes_on_to_the_same_bytes_and_counts_each_request_once(tmp_path):
+    def folder(name):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "seeds.jsonl").write_text("".join(json.dumps(task) + "\n" for task in SEEDS))
+        return str(tmp_path / name)
+
+    def command(url, place):
+        return [sys.executable, "-c", PROGRAM, url, place]
+
+    whole, killed = folder("whole"), folder("killed")
+    with Endpoint(**MIXED) as endpoint:
+        url = endpoint.url
+        subprocess.run(command(url, whole), cwd=ROOT, check=True, capture_output=True)
+        undisturbed = endpoint.answered.copy()
+        endpoint.seen.clear(), endpoint.answered.clear()
+        for lines in (7, 30):
+            running = subprocess.Popen(command(url, killed), cwd=ROOT, stdout=subprocess.DEVNULL)
+            journal = tmp_path / "killed/journal.jsonl"
+            while not journal.exists() or journal.read_text().count("\n") < lines:
+                assert running.poll() is None
+                time.sleep(0.01)
+            os.kill(running.pid, signal.SIGKILL)
+            running.wait()
+        done = subprocess.run(command(url, killed), cwd=ROOT, check=True, capture_output=True, text=True)
+    assert (tmp_path / "killed/rows.parquet").read_bytes() == (tmp_path / "whole/rows.parquet").read_bytes()
+    assert read_json(tmp_path / "killed/card.json") == read_json(tmp_path / "whole/card.json")
+    assert read_json(tmp_path / "whole/card.json")["answers"] == len(undisturbed) == 70
+    assert endpoint.answered.keys() == undisturbed.keys()
+    assert sum(endpoint.answered.values()) <= 70 + 2 * 2 * 4  # twice only what was in flight, or not yet on disk
+    assert SECRET not in done.stdout + done.stderr
+
+
+BLOCK = {"base_url": "http://127.0.0.1/v1", "model": "m"}
+DATASET = {
+    "recipe": "self_instruct",
+    "teacher": "openai",
+    "openai": BLOCK,
+    "seed": 1,
+    "seed_tasks": "embedded",
+    "self_instruct": {"rounds": 1, "first_round_requests": 2},
+    "curate": LIMITS,
+    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
+}
+SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"openai": {**BLOCK, "api_key": SECRET}}, "unknown key 'api_key' at openai; known keys are"),
+        ({"openai": {"model": "m"}}, "openai: 'base_url' is a required property"),
+        ({"openai": {**BLOCK, "max_usd": 1}}, "'usd_per_million' is a dependency of 'max_usd'"),
+        (
+            {"openai": {**BLOCK, "base_url": "http://me:secret@host/v1"}},
+            "openai.base_url: write an address without a key, as in http://localhost:8000/v1$",
+        ),
+        ({"openai": {**BLOCK, "concurrency": 0}}, "openai.concurrency: 0 is less than"),
+    ],
+)
+def test_a_slip_in_the_block_is_named(change, says):
+    check(DATASET, SCHEMA, "d.yaml")
+    with pytest.raises(DefinitionError, match=says):
+        check({**DATASET, **change}, SCHEMA, "d.yaml")
+
+
+def test_the_teacher_needs_its_block():
+    with pytest.raises(DefinitionError, match="'openai' is a required property"):
+        check({key: value for key, value in DATASET.items() if key != "openai"}, SCHEMA, "d.yaml")
+
+
+def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
+    definition = {**DATASET, "openai": {**BLOCK, "temperature": 0.7, "max_usd": 3, "timeout": 9}}
+    assert recipe_params(definition, {})["openai"] == {**BLOCK, "temperature": 0.7}
+    assert service_params("d", definition)["teacher"] == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
+
+
+@pytest.mark.heavy
+def test_the_rule_reaches_a_cap_goes_on_when_it_is_raised_and_buys_nothing_anew(tmp_path):
+    project = Project.made_in(tmp_path)
+    target = "results/synthesized/bought/swh_Latn.parquet"
+    project.study(grid=[{**TOY_STUDY["grid"][0], "datasets": ["bought"]}])
+    with Endpoint(**MIXED) as endpoint:
+        prices = {"input": 1000.0, "output": 10000.0}
+
+        def write(**changes):
+            block = {"base_url": endpoint.url, "model": "m", "key_variable": "TEACHER_KEY", "usd_per_million": prices}
+            content = {**DATASET, "self_instruct": {"rounds": 1, "first_round_requests": 12}}
+            project.write("config/datasets/bought.yaml", {**content, "openai": {**block, "concurrency": 2, **changes}})
+
+        write(max_usd=1.0)
+        said = project.snakemake(target, fails=True)
+        log = (tmp_path / "logs/synthesize/bought/swh_Latn.log").read_text()
+        assert "config/datasets/bought.yaml: openai.max_usd" in log
+        journal = tmp_path / "results/synthesized/bought/swh_Latn.journal.jsonl"
+        assert 5 <= len(Journal(journal).read()) <= 6
+        write(max_usd=5.0)
+        said += project.snakemake(target)
+        assert set(endpoint.answered.values()) == {1} and not journal.exists()
+        assert read_json(tmp_path / "results/cards/synthesize/bought/swh_Latn.json")["answers"] == 12
+        write(max_usd=6.0, concurrency=3)
+        assert project.jobs(target) == {}
+        write(max_usd=6.0, temperature=0.5)
+        assert project.jobs(target) == {"synthesize": 1}
+    files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert SECRET not in said and not any(SECRET.encode() in content for content in files)

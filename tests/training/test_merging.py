@@ -1,0 +1,290 @@
+"""Merging, and what tells a merged model from the one that was trained."""
+
+import json
+import math
+import shutil
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from project import ROOT
+
+from maple.definitions.loading import read_yaml
+from maple.models.encoding import Encoder
+from maple.training.merging import MergeError, Row, check, compare, merge, observe, rows_to_compare
+
+SETTINGS = read_yaml(ROOT / "config/config.yaml")["merge"]
+LEARNT = [
+    ("Which day is it?", "", "It is Monday."),
+    ("Say the word.", "east", "east"),
+    ("Leo ni siku gani?", "", "Leo ni Jumatatu."),
+    ("Sema neno.", "jua", "jua"),
+]
+HELD_OUT = pl.DataFrame(
+    [
+        ("eng_Latn", "Where does the sun rise?", "", "The sun rises in the east."),
+        ("eng_Latn", "Say the word.", "Monday", "Monday"),
+        ("eng_Latn", "Which day was it?", "", "It was Sunday."),
+        ("swh_Latn", "Jua huchomoza wapi?", "", "Jua huchomoza mashariki."),
+        ("swh_Latn", "Sema neno.", "siku", "siku"),
+    ],
+    schema=["language", "instruction", "input", "output"],
+    orient="row",
+)
+
+
+def alphabet(*answers):
+    """Rows whose prompts and answers a tokenizer of letters reads letter by letter."""
+    return pl.DataFrame([("a", "say", "", answer) for answer in answers], schema=HELD_OUT.schema, orient="row")
+
+
+def test_rows_are_the_first_of_each_language_that_training_would_have_kept(letters):
+    encoder = Encoder.of(letters)
+    rows = rows_to_compare(alphabet("b" * 60, "", "c", "dd", "e"), encoder, rows=2, max_length=64)
+    assert [(row.answer, row.size) for row in rows] == [(2, 1), (3, 2)]  # the end of the text is a token more
+    assert encoder.text(rows[1].ids[-3:]).replace(" ", "") == "dd"
+
+
+def test_a_merge_that_cannot_be_checked_says_what_to_raise(letters):
+    with pytest.raises(MergeError, match=r"none of 1 held-out examples fits finetune\.max_length=9 .*mix\.held_out"):
+        rows_to_compare(alphabet("b"), Encoder.of(letters), rows=2, max_length=9)
+
+
+def card(kl, **more):
+    way = {"kl": kl / 2, "agreement": 0.9, "bits_per_byte_change": 0.1, "largest_logit_difference": 2.0}
+    ways = {"original": {**way, "worst_kl": kl, "worst_language": "b", "languages": {"a": {}, "b": {}}}}
+    return {"bits": 4, "into": "original", "bound": 0.01, "ways": ways} | more
+
+
+@pytest.mark.parametrize("kl", [0.02, math.nan, math.inf])
+def test_one_bad_language_fails_a_merge_with_its_figures_and_the_keys_to_change(kl):
+    check(card(0.01))
+    with pytest.raises(
+        MergeError, match=rf"by {kl:.2g} nats a token in b, and merge\.bound allows 0\.01 .*merge\.into"
+    ):
+        check(card(kl))
+
+
+class Coin:
+    """A model of two tokens that always gives token 0 the same probability."""
+
+    device = "cpu"
+
+    def __init__(self, probability):
+        self.probability = probability
+
+    def __call__(self, input_ids, logits_to_keep):
+        import torch
+
+        row = torch.tensor([self.probability, 1 - self.probability]).log()
+        return SimpleNamespace(logits=row.expand(1, logits_to_keep, 2))
+
+
+@pytest.mark.heavy
+def test_the_figures_are_those_of_a_coin():
+    rows = [Row("a", [1, 0], 1, 1), Row("b", [1, 0, 0], 2, 4)]
+    found = compare(observe(Coin(0.5), rows, tokens=1), Coin(0.75), rows)
+    kl = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    assert [found["languages"][code]["kl"] for code in "ab"] == pytest.approx([kl, kl])
+    assert found["agreement"] == 1.0
+    saved = 1 - math.log2(4 / 3)  # bits that each answer token is cheaper by: of one byte in a, of two in b
+    bits = {code: found["languages"][code]["bits_per_byte_change"] for code in "ab"}
+    assert bits == pytest.approx({"a": -saved, "b": -2 * saved / 4})
+    assert found["bits_per_byte"] == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
+    assert found["largest_logit_difference"] == pytest.approx(math.log(0.5 / 0.25))
+    assert compare(observe(Coin(0.25), rows, tokens=1), Coin(0.75), rows)["agreement"] == 0.0
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    """A base that has learnt its few sentences, so that bits matter to it, and one of another seed."""
+    from maple.models.tiny import build
+
+    words = {"The sun rises in the {}.": ["east", "morning"], "It is {}.": ["Monday", "Sunday"]}
+    words |= {"Jua huchomoza {}.": ["mashariki", "asubuhi"], "Leo ni {}.": ["Jumatatu", "Jumapili"]}
+    texts = [text.format(word) for text, some in words.items() for word in some] * 20
+    architecture = {
+        "model_type": "llama",
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "max_position_embeddings": 256,
+        "tie_word_embeddings": True,
+    }
+    folders = []
+    for seed in (1, 2):
+        folders.append(tmp_path_factory.mktemp("base"))
+        training = {"steps": 100, "batch": 8, "length": 32, "learning_rate": 1e-2, "seed": seed}
+        definition = {"vocabulary": 350, "architecture": architecture, "training": training}
+        build(definition, iter(texts), folders[-1], threads=1, progress=iter)
+    return folders
+
+
+def adapter(base, folder, **settings):
+    """An adapter trained hard: what it does, and what a fault of its merge does, is far above rounding."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from maple.models.precision import load_base
+
+    torch.manual_seed(1)
+    config = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=16, lora_alpha=16, **settings)
+    model = get_peft_model(load_base(base, 16), config).train()
+    optimizer = torch.optim.AdamW([weights for weights in model.parameters() if weights.requires_grad], lr=1e-2)
+    encoder = Encoder.of(base)
+    examples = [encoder.example(*row) for row in LEARNT]
+    for _ in range(10):
+        for ids, labels in examples:
+            model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder
+
+
+def merged(base, adapter, folder, bits, **settings):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return merge(
+        base, adapter, HELD_OUT, folder, bits=bits, max_length=128, settings=SETTINGS | settings, model={}, threads=1
+    )
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_an_adapter_in_the_weights_it_was_trained_on_is_the_trained_model(bases, tmp_path, bits):
+    ways = merged(bases[0], adapter(bases[0], tmp_path / "adapter"), tmp_path / "merged", bits)["ways"]
+    expected = {"original", "untouched"}
+    if bits < 16:
+        expected |= {"dequantized", "attached_original", "attached_dequantized"}
+        assert ways["dequantized"]["kl"] < ways["original"]["kl"]
+    assert set(ways) == expected
+    assert ways["untouched"]["kl"] > 100 * SETTINGS["bound"]
+    assert bits != 4 or ways["attached_dequantized"]["kl"] == 0
+
+
+@pytest.mark.heavy
+def test_in_four_bits_the_original_weights_are_another_model(bases, tmp_path):
+    trained = adapter(bases[0], tmp_path / "adapter")
+    with pytest.raises(MergeError, match=r"original weights .* not the model that was trained in 4 bits.*dequantized"):
+        merged(bases[0], trained, tmp_path / "merged", 4, into="original")
+    found = merged(bases[0], trained, tmp_path / "merged", 4, into="original", bound=10.0)
+    assert found["ways"]["original"]["kl"] > 100 * found["ways"]["dequantized"]["kl"]
+
+
+def layers(attached):
+    from peft.tuners.lora import LoraLayer
+
+    return [module for module in attached.modules() if isinstance(module, LoraLayer)]
+
+
+def doubled_alpha(fold, attached, bases, adapter):
+    for layer in layers(attached):
+        layer.scaling["default"] *= 2
+    return fold(attached)
+
+
+def rslora_s_scale_taken_for_lora_s(fold, attached, bases, adapter):
+    for layer in layers(attached):
+        assert layer.scaling["default"] == 16 / math.sqrt(16)
+        layer.scaling["default"] = 16 / 16
+    return fold(attached)
+
+
+def a_layer_s_share_left_out(fold, attached, bases, adapter):
+    layers(attached)[0].lora_B["default"].weight.data.zero_()
+    return fold(attached)
+
+
+def a_base_of_another_seed(fold, attached, bases, adapter):
+    from peft import PeftModel
+
+    from maple.models.precision import load_base
+
+    return fold(PeftModel.from_pretrained(load_base(bases[1], 16), adapter))
+
+
+def a_merge_into_the_quantized_base(fold, attached, bases, adapter):
+    import torch
+    from peft import PeftModel
+
+    from maple.models.precision import load_base
+
+    return PeftModel.from_pretrained(load_base(bases[0], 4), adapter).merge_and_unload().dequantize().to(torch.bfloat16)
+
+
+FAULTS = [
+    (doubled_alpha, 4, {}),
+    (rslora_s_scale_taken_for_lora_s, 16, {"use_rslora": True}),
+    (a_layer_s_share_left_out, 8, {}),
+    (a_base_of_another_seed, 16, {}),
+    (a_merge_into_the_quantized_base, 4, {}),
+]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("fault", "bits", "settings"), FAULTS, ids=[fault.__name__ for fault, _, _ in FAULTS])
+def test_a_planted_fault_is_caught_by_the_bound_that_the_right_merge_keeps(
+    bases, tmp_path, monkeypatch, fault, bits, settings
+):
+    from maple.training import merging
+
+    trained, fold = adapter(bases[0], tmp_path / "adapter", **settings), merging.fold
+    right = merged(bases[0], trained, tmp_path / "merged", bits)
+    assert right["ways"][right["into"]]["worst_kl"] < SETTINGS["bound"] / 10
+    monkeypatch.setattr(merging, "fold", lambda attached: fault(fold, attached, bases, trained))
+    with pytest.raises(MergeError, match=r"merge\.bound allows"):
+        merged(bases[0], trained, tmp_path / "merged", bits, bound=10 * SETTINGS["bound"])
+
+
+@pytest.mark.heavy
+def test_a_merged_model_is_an_ordinary_hub_folder_with_all_that_its_base_had(toy_base, tmp_path, monkeypatch):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from maple.training import merging
+
+    base = tmp_path / "base"
+    shutil.copytree(toy_base, base)
+    (base / "chat_template.jinja").write_text("{{ messages[0]['content'] }}!")
+    unsaved = json.dumps({"eos_token_id": 2, "temperature": 0.6})  # without do_sample, which transformers saves not
+    (base / "generation_config.json").write_text(unsaved)
+    (base / ".snakemake_timestamp").touch()
+    monkeypatch.setattr(merging, "SHARD", "300KB")
+    merged(base, adapter(base, tmp_path / "adapter"), tmp_path / "merged", 4)
+    names = {path.name for path in (tmp_path / "merged").iterdir()}
+    weights = {name for name in names if name.endswith(".safetensors")}
+    rest = {"config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"}
+    assert len(weights) > 1
+    assert names - weights == rest | {"model.safetensors.index.json"}
+    config = json.loads((tmp_path / "merged/config.json").read_text())
+    assert (config["use_cache"], config["dtype"], "quantization_config" in config) == (True, "bfloat16", False)
+    assert (tmp_path / "merged/generation_config.json").read_text() == unsaved
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "merged")
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "Jua"}], tokenize=False) == "Jua!"
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert {str(weights.dtype) for weights in model.parameters()} == {"torch.bfloat16"}
+
+
+@pytest.mark.heavy
+def test_four_bits_compute_the_same_in_training_in_evaluation_and_written_out(toy_base):
+    import torch
+
+    from maple.models.precision import load_base
+
+    ids = torch.arange(40)[None]
+    model = load_base(toy_base, 4)
+    embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
+
+    def gradient():
+        loss = model.train()(inputs_embeds=embedded, labels=ids).loss
+        return torch.autograd.grad(loss, embedded)[0]
+
+    before = gradient()
+    with torch.inference_mode():
+        training, evaluation = (model.train(mode)(input_ids=ids).logits for mode in (True, False))
+    assert torch.equal(training, evaluation)
+    assert torch.equal(gradient(), before)
+    with torch.inference_mode():
+        assert torch.allclose(model.dequantize()(input_ids=ids).logits, training, atol=1e-5)
