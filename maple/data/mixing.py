@@ -76,8 +76,8 @@ def hold_out(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame
     keys = pl.Series([blake2b(f"{seed} {name}".encode()).hexdigest() for name in origins], dtype=pl.String)
     place = pl.struct("key", "id").rank("ordinal").over("language")
     count = pl.min_horizontal(pl.lit(rows), pl.len().over("language") // 10)
-    held = examples.with_columns(key=keys).select(place <= count).to_series()
-    return examples.filter(~origins.is_in(origins.filter(held).implode())), examples.filter(held)
+    is_held_out = examples.with_columns(key=keys).select(place <= count).to_series()
+    return examples.filter(~origins.is_in(origins.filter(is_held_out).implode())), examples.filter(is_held_out)
 
 
 def mix(examples: list[pl.DataFrame], settings: MixSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -86,7 +86,7 @@ def mix(examples: list[pl.DataFrame], settings: MixSettings) -> tuple[pl.DataFra
     Both depend on the examples and the seed, but not on the order of the frames.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
-    pool, held = hold_out(pool, settings.held_out, settings.seed)
+    pool, held_out = hold_out(pool, settings.held_out, settings.seed)
     available = dict(pool.group_by("language").len().iter_rows())
     rows = pool.height if settings.rows is None else settings.rows
     counts = rows_per_language(available, rows, settings.alpha)
@@ -94,11 +94,11 @@ def mix(examples: list[pl.DataFrame], settings: MixSettings) -> tuple[pl.DataFra
         group.sample(counts[str(language)], seed=settings.seed, shuffle=True)
         for (language,), group in pool.group_by("language", maintain_order=True)
     ]
-    return pl.concat([pool.clear(), *samples]).sample(fraction=1.0, seed=settings.seed, shuffle=True), held
+    return pl.concat([pool.clear(), *samples]).sample(fraction=1.0, seed=settings.seed, shuffle=True), held_out
 
 
-def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, held: pl.DataFrame) -> MixCard:
-    """Count the rows of a mixture by language; `examples` and `held` are what `mix` took and held out."""
+def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, held_out: pl.DataFrame) -> MixCard:
+    """Count the rows of a mixture by language; `examples` and `held_out` are what `mix` took and held out."""
     words = [sum(len(tokens(text)) for text in row) for row in mixture.select(TEXTS).iter_rows()]
     learnt = (
         mixture.with_columns(words=pl.Series(words, dtype=pl.Int64))
@@ -115,7 +115,7 @@ def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, 
         .group_by("language")
         .agg(available=pl.len())
         .join(learnt, on="language", how="left")
-        .join(held.group_by("language").agg(held_out=pl.len()), on="language", how="left")
+        .join(held_out.group_by("language").agg(held_out=pl.len()), on="language", how="left")
         .fill_null(0)
         .sort("language")
     )

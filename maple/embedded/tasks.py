@@ -110,9 +110,9 @@ def _question_on_passage(rng: random.Random, evaluation: bool, reverse: bool) ->
     attribute, subject = rng.choice(ATTRIBUTES), rng.randrange(2)
     context = passage_on(countries)
     index = 2 * subject + ATTRIBUTES.index(attribute)
-    given, wanted = (attribute, "country") if reverse else ("country", attribute)
+    slot, answer = (attribute, "country") if reverse else ("country", attribute)
     key = f"{attribute}_country_question" if reverse else f"{attribute}_question"
-    return {"context": context, "question": [(key, {given: context[index][1][given]})], "span": (index, wanted)}
+    return {"context": context, "question": [(key, {slot: context[index][1][slot]})], "span": (index, answer)}
 
 
 def _xquad(rng: random.Random, number: int, evaluation: bool) -> Problem:
