@@ -1,1 +1,1 @@
-"""Engines that generate completions: vLLM, transformers, copies of one engine; endpoints and models that answer texts."""
+"""Engines that complete prompts (vLLM, transformers, copies of one), and what answers texts (endpoints, models)."""
