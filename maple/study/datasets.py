@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from maple.data.contamination import OVERLAP
 from maple.definitions.loading import DefinitionError, pick
+from maple.definitions.record import DECIDES as MARK
 from maple.definitions.tables import PIVOT
-from maple.engines.openai_endpoint import DECIDES as OPENAI_DECIDES
-from maple.synthesis.local_teacher import DECIDES as LOCAL_DECIDES
-from maple.synthesis.local_translator import DECIDES as TRANSLATOR_DECIDES
+from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
+
+OPENAI_DECIDES, LOCAL_DECIDES, TRANSLATOR_DECIDES = (
+    tuple(name for name, field in block.model_fields.items() if MARK in field.metadata)
+    for block in (EndpointSettings, LocalTeacherSettings, TranslatorSettings)
+)
 
 
 def stated_languages(definition: Mapping, grid: list[str], table: Mapping, source: str) -> list[str]:

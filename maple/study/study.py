@@ -7,7 +7,6 @@ from pathlib import Path
 from maple.definitions.loading import DefinitionError, check, pick, read_definitions, read_yaml
 from maple.definitions.run import BASELINE
 from maple.definitions.tables import IDENTITY, PIVOT, read_languages
-from maple.engines.openai_endpoint import DECIDES as OPENAI_DECIDES
 from maple.methods.capabilities import merges, unserved
 from maple.study.checks import (
     check_endpoint,
@@ -25,6 +24,7 @@ from maple.study.checks import (
     read_by_language,
 )
 from maple.study.datasets import (
+    OPENAI_DECIDES,
     NOT_DECONTAMINATED,
     dataset_models,
     datasets_needed,
