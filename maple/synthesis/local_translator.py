@@ -33,18 +33,20 @@ _LETTER = regex.compile(r"\p{L}")
 UNSPACED = ("Hans", "Hant", "Jpan")
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
+    """A line of a text: the mark before its first sentence, and its sentences."""
+
     mark: str
     sentences: list[str]
 
 
-def lines_of(text: str) -> list[_Line]:
+def lines_of(text: str) -> list[Line]:
     """Return the lines of an English text: the mark before the first sentence, and the sentences."""
     lines = []
     for line in text.split("\n"):
         mark = _MARK.match(line)
         start = mark.group() if mark else ""
-        lines.append(_Line(start, [part for part in _END.split(line[len(start) :].rstrip()) if part]))
+        lines.append(Line(start, [part for part in _END.split(line[len(start) :].rstrip()) if part]))
     return lines
 
 
@@ -65,7 +67,7 @@ def language_token(tokenizer: "PreTrainedTokenizerBase", language: LanguageIdent
     )
 
 
-class _Translation(NamedTuple):
+class Translation(NamedTuple):
     """The translation of a sentence; `fault` says why it is incomplete, None if it is not."""
 
     text: str
@@ -105,10 +107,9 @@ class LocalTranslator:
         lines = [lines_of(text) for text in texts]
         sentences = dict.fromkeys(part for text in lines for line in text for part in line.sentences)
         translations = self._translations(list(sentences), target)
-        gap = "" if language.script in UNSPACED else " "
-        return [_joined(text, translations, gap) for text in lines]
+        return [joined(text, translations, language) for text in lines]
 
-    def _translations(self, sentences: list[str], target: int) -> dict[str, _Translation]:
+    def _translations(self, sentences: list[str], target: int) -> dict[str, Translation]:
         """Return the translation of each sentence; `target` is the token of the language."""
         # Numbers, rules and symbols stay: a model that must translate them makes things up.
         translatable = [sentence for sentence in sentences if _LETTER.search(sentence)]
@@ -127,25 +128,25 @@ class LocalTranslator:
         if missing:
             self.rows.compute(self._batches(inputs, target), self._progress)
         return {
-            sentence: self._translation(keys.get(sentence)) if sentence in tokens else _Translation(sentence)
+            sentence: self._translation(keys.get(sentence)) if sentence in tokens else Translation(sentence)
             for sentence in sentences
         }
 
-    def _translation(self, key: str | None) -> _Translation:
+    def _translation(self, key: str | None) -> Translation:
         """Return a sentence's translation from its row; no key is that of a sentence that is too long."""
         if key is None:
-            return _Translation("", "no answer")
+            return Translation("", "no answer")
         row = self.rows[key]
         text = row["translation"].strip()
         if row["finish_reason"] == "length":
-            return _Translation(text, "cut off")
-        return _Translation(text, None if text else "no answer")
+            return Translation(text, "cut off")
+        return Translation(text, None if text else "no answer")
 
     def _batches(self, inputs: Mapping[str, list[int]], target: int) -> Iterator[list[dict]]:
         """Yield the journal's rows of sentences that have none, batch by batch; then the model is unloaded."""
         import torch
 
-        model, generation = self._loaded(target)
+        model, generation = self.load(target)
         pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
         order = sorted(inputs, key=lambda key: (len(inputs[key]), key))
         for batch in incomplete_batches(order, self._settings.batch, self.rows):
@@ -175,7 +176,7 @@ class LocalTranslator:
             "completion_tokens": len(tokens),
         }
 
-    def _loaded(self, target: int) -> "tuple[PreTrainedModel, GenerationConfig]":
+    def load(self, target: int) -> "tuple[PreTrainedModel, GenerationConfig]":
         """Return the model, and how it generates text in the target language."""
         from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
@@ -202,8 +203,11 @@ class LocalTranslator:
         return model, generation
 
 
-def _joined(lines: list[_Line], translations: Mapping[str, _Translation], gap: str) -> str | IncompleteAnswer:
+def joined(
+    lines: list[Line], translations: Mapping[str, Translation], language: LanguageIdentity
+) -> str | IncompleteAnswer:
     """Return a text from the translations of its sentences."""
+    gap = "" if language.script in UNSPACED else " "
     text = "\n".join(line.mark + gap.join(translations[part].text for part in line.sentences) for line in lines)
     faults = (translations[part].fault for line in lines for part in line.sentences)
     fault = next((fault for fault in faults if fault), None)
