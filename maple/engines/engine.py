@@ -19,7 +19,7 @@ class Completion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EngineSettings:
+class EngineOptions:
     """What an engine is started with.
 
     `model` is a Hub-style folder, `adapters` are folders of PEFT adapters that `use` may attach; `eos` and `pad` are

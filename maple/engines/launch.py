@@ -1,12 +1,12 @@
 """Starts as many copies of an engine as a job has GPUs for."""
 
-from maple.engines.engine import Engine, EngineError, EngineSettings
+from maple.engines.engine import Engine, EngineError, EngineOptions
 from maple.engines.replicas import Replicas
 from maple.engines.start import start
 from maple.runtime.devices import visible_gpus
 
 
-def start_on(gpus: int, name: str, settings: EngineSettings) -> Engine:
+def start_on(gpus: int, name: str, settings: EngineOptions) -> Engine:
     """Start as many copies of an engine as fit on `gpus` devices, `tensor_parallel` devices per copy.
 
     One copy on one device runs in this process; several copies run in processes of their own. Raises EngineError if

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import Completion, Engine, EngineError, EngineSettings, Machine
+from maple.engines.engine import Completion, Engine, EngineError, EngineOptions, Machine
 from maple.engines.launch import start_on
 from maple.engines.start import engine_version
 from maple.runtime.fingerprint import weights_digest
@@ -129,7 +129,7 @@ class LocalModel:
     def _started(self) -> Engine:
         if self._running is None:
             eos, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
-            settings = EngineSettings(
+            settings = EngineOptions(
                 model=self._model,
                 batch=self._settings.batch,
                 max_length=self._length,

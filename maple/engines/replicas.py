@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from maple.engines.engine import Completion, EngineError, EngineSettings
+from maple.engines.engine import Completion, EngineError, EngineOptions
 from maple.engines.start import start
 from maple.runtime.processes import end_with_parent
 
@@ -48,7 +48,7 @@ class Replicas:
     are ended, and an EngineError says what happened.
     """
 
-    def __init__(self, name: str, settings: EngineSettings, devices: Sequence[str | None]):
+    def __init__(self, name: str, settings: EngineOptions, devices: Sequence[str | None]):
         self.copies = [_started(number, device, (name, settings)) for number, device in enumerate(devices)]
         first, *_ = [self._receive(copy) for copy in self.copies]
         self.info: Mapping[str, str | int] = {**first, "replicas": len(devices)}
@@ -130,7 +130,7 @@ class Replicas:
         raise error
 
 
-def _started(number: int, device: str | None, arguments: tuple[str, EngineSettings]) -> _Copy:
+def _started(number: int, device: str | None, arguments: tuple[str, EngineOptions]) -> _Copy:
     here, there = Pipe()
     visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
     process = subprocess.Popen(

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from maple.engines.engine import Engine, EngineError, EngineSettings
+from maple.engines.engine import Engine, EngineError, EngineOptions
 from maple.engines.transformers_engine import TransformersEngine
 from maple.engines.vllm_engine import VllmEngine
 from maple.runtime.devices import device
 
 
 class _Kind(NamedTuple):
-    start: Callable[[EngineSettings], Engine]
+    start: Callable[[EngineOptions], Engine]
     packages: tuple[str, ...]  # names under which it is installed
 
 
@@ -51,7 +51,7 @@ def engine_version(name: str) -> str:
     raise EngineError(f"{name} is not installed here; install it, or name another engine")
 
 
-def start(name: str, settings: EngineSettings) -> Engine:
+def start(name: str, settings: EngineOptions) -> Engine:
     """Start an engine in this process.
 
     Raises EngineError for `batch_invariant` if the engine has no such kernels on this device.

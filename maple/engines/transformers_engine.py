@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from maple.engines.engine import Completion, EngineSettings
+from maple.engines.engine import Completion, EngineOptions
 from maple.models.precision import load_base
 from maple.runtime.devices import prepare
 
@@ -99,7 +99,7 @@ class _Batch(NamedTuple):
 class TransformersEngine:
     """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding."""
 
-    def __init__(self, settings: EngineSettings):
+    def __init__(self, settings: EngineOptions):
         from transformers import GenerationConfig
 
         prepare(settings.threads, seed=0)

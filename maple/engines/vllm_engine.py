@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from maple.engines.engine import Completion, EngineError, EngineSettings
+from maple.engines.engine import Completion, EngineError, EngineOptions
 from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.files import read_json
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class VllmEngine:
     """vLLM in this process: a Snakemake script has no main guard, which an engine process would need."""
 
-    def __init__(self, settings: EngineSettings):
+    def __init__(self, settings: EngineOptions):
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")

@@ -12,7 +12,7 @@ import polars as pl
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
-from maple.engines.engine import Engine, EngineSettings, Machine
+from maple.engines.engine import Engine, EngineOptions, Machine
 from maple.engines.launch import start_on
 from maple.engines.start import choose, engine_version
 from maple.evaluation import endpoint_generation
@@ -257,7 +257,7 @@ class _SharedEngine:
         return self._engine
 
     def _started(self, encoder: Encoder) -> Engine:
-        settings = EngineSettings(
+        settings = EngineOptions(
             model=self._weights.folder,
             batch=self._settings.batch,
             max_length=self._settings.max_length,

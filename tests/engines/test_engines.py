@@ -5,7 +5,7 @@ import math
 import pytest
 from toy_training import cell, finetuned
 
-from maple.engines.engine import EngineError, EngineSettings
+from maple.engines.engine import EngineError, EngineOptions
 from maple.engines.launch import start_on
 from maple.engines.start import choose, start
 from maple.engines.transformers_engine import common_prefix
@@ -22,7 +22,7 @@ def needs_vllm():
 def settings_of(base, **changes):
     encoder = Encoder.of(base)
     values = {"batch": 2, "max_length": 256, "eos": encoder.eos, "pad": encoder.pad, "threads": 1}
-    return EngineSettings(base, **{**values, **changes})
+    return EngineOptions(base, **{**values, **changes})
 
 
 def started(engine, base, adapter=None, batch=2):
@@ -169,7 +169,7 @@ def test_two_copies_of_an_engine_sample_like_one(toy_base, count):
 
 def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
     with pytest.raises(EngineError, match=r"a copy of the engine failed: .*"):
-        start_on(2, "transformers", EngineSettings(tmp_path, batch=2, max_length=256, eos=2, pad=3, threads=1))
+        start_on(2, "transformers", EngineOptions(tmp_path, batch=2, max_length=256, eos=2, pad=3, threads=1))
     for call in ("complete", "sample"):
         copies = start_on(2, "transformers", settings_of(toy_base))
         first, second = (copy.process for copy in copies.copies)

@@ -18,7 +18,7 @@ from maple.definitions.dataset import SelfInstructSettings
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.loading import DefinitionError, check
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import EngineSettings, Machine
+from maple.engines.engine import EngineOptions, Machine
 from maple.engines.ledger import ledger
 from maple.engines.start import choose, start
 from maple.engines.transformers_engine import GumbelSampler, TransformersEngine
@@ -146,7 +146,7 @@ def test_a_chat_model_s_own_end_of_turn_ends_an_answer_and_its_own_penalties_do_
         needs_vllm()
 
     def drawn(base):
-        running = start(engine, EngineSettings(base, batch=8, max_length=128, eos=2, pad=3, threads=1))
+        running = start(engine, EngineOptions(base, batch=8, max_length=128, eos=2, pad=3, threads=1))
         return dict(running.sample([[1, 50, 60]] * 8, [8] * 8, range(8), 1.0, 1.0))
 
     seed, before = next((seed, said) for seed, said in drawn(toy_base).items() if len(set(said.tokens[:3])) == 3)
