@@ -18,7 +18,9 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from maple.evaluation.generation import Run, generate
+from maple.definitions.generation import GenerateSettings
+from maple.engines.engine import Machine
+from maple.evaluation.generation import RunOutputs, Weights, generate
 from maple.models.precision import load_base
 from maple.runtime.journal import Journal
 
@@ -27,15 +29,21 @@ def job(base: Path, prompts: Path, folder: Path) -> dict:
     """Run the job in `folder`; return its card."""
     (card,) = generate(
         pl.read_parquet(prompts),
-        base,
-        [Run({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")],
-        settings={"engine": "transformers", "batch": 2, "max_length": 128, "flip_sample": 3},
-        model={},
-        threads=1,
-        gpus=1,
+        Weights(base),
+        [RunOutputs({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")],
+        settings=GenerateSettings(
+            engine="transformers",
+            batch=2,
+            max_length=128,
+            cpu_cache_gib=1,
+            flip_sample=3,
+            batch_invariant=False,
+            tensor_parallel=1,
+        ),
+        machine=Machine(),
         progress=partial(tqdm, disable=True),
     )
-    return card
+    return card.values()
 
 
 def forked(folder: Path, arguments: list, answers: float = math.inf, seconds: float = 0):

@@ -94,7 +94,7 @@ class LocalTeacherSettings(Record):
     """Share of probability that is sampled from."""
     max_tokens: Annotated[Count, DECIDES] = int(ALPACA_SAMPLING["max_tokens"])
     """New tokens that an answer may have."""
-    max_length: Annotated[int, Field(ge=2), DECIDES] | None = None
+    max_length: Annotated[Annotated[int, Field(ge=2)] | None, DECIDES] = None
     """Tokens of prompt and answer; by default as many as the model has positions for."""
     batch: Count = 64
     """Sequences at once; as `generate` has it."""

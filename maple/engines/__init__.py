@@ -1,1 +1,1 @@
-"""Engines that generate completions: vLLM, transformers, copies of one, and endpoints."""
+"""Engines that complete prompts (vLLM, transformers, copies of one), and what answers texts (endpoints, models)."""

@@ -1,18 +1,16 @@
-"""What an engine is: the protocol that all engines follow."""
+"""What an engine is: the protocol that all engines follow, and what one is started with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import NamedTuple, Protocol
 
 
 class Completion(NamedTuple):
-    """What an engine made of one prompt.
+    """The completion of one prompt.
 
-    tokens: the new ones, EOS left out; finish_reason: why it stopped, "stop" or "length"; log_probability: the model's
-    natural one of the tokens, EOS included where it was written.
+    `tokens` are the new tokens without EOS; `finish_reason` is "stop" or "length"; `log_probability` is the model's
+    natural log-probability of the tokens, with that of EOS if it was generated.
     """
 
     tokens: list[int]
@@ -20,24 +18,60 @@ class Completion(NamedTuple):
     log_probability: float
 
 
-class Engine(Protocol):
-    """Completes prompts, greedily or by drawing, and says how likely a completion is.
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is started with.
 
-    `facts` says what its arithmetic depends on, beside the settings; `cached_tokens` counts the prompt tokens that it
-    did not have to read again, None where it keeps no count.
+    `model` is a Hub-style folder, `adapters` are folders of PEFT adapters that `use` may attach; `eos` and `pad` are
+    tokens, `threads` those of a processor. `batch` counts sequences that are computed at once, `max_length` tokens of
+    prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB), `tensor_parallel` the devices that
+    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch.
     """
 
-    facts: dict[str, str]
-    cached_tokens: int | None
+    model: str | Path
+    batch: int
+    max_length: int
+    eos: int
+    pad: int
+    threads: int
+    adapters: Sequence[str | Path] = ()
+    cpu_cache_gib: float = 1
+    tensor_parallel: int = 1
+    batch_invariant: bool = False
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a job computes on: threads of a processor, and GPUs (as many processes if there are none)."""
+
+    threads: int = 1
+    gpus: int = 1
+
+
+class Engine(Protocol):
+    """Generates completions, greedy or sampled, and returns log-likelihoods of given continuations."""
+
+    @property
+    def info(self) -> Mapping[str, str | int]:
+        """The dtype and the attention backend, for the run card; they can change an answer."""
+        ...
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """The prompt tokens so far that were found in the prefix cache; None if they are not counted."""
+        ...
 
     def use(self, adapter: str | Path) -> None:
-        """Attach one of the adapters that it was started for, in place of the one before."""
+        """Attach one of the adapters of the engine's settings in place of the one before."""
+        ...
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Complete each prompt (token ids) with at most its limit of new tokens, in the order given.
+        """Complete each prompt (token ids) greedily with at most its limit of new tokens, in the order given.
 
-        What a call answers does not depend on the calls before it.
+        The completions of a call do not depend on earlier calls.
         """
+        ...
 
     def sample(
         self,
@@ -47,14 +81,16 @@ class Engine(Protocol):
         temperature: float,
         top_p: float,
     ) -> Iterator[tuple[int, Completion]]:
-        """Yield (place of the prompt, completion) as completions end; each draws by its own seed, whatever runs beside.
+        """Yield (place of the prompt, completion) as completions end; each is sampled by its own seed alone.
 
-        The temperature comes before top_p, the share of probability that is drawn from; 0 is greedy.
+        The temperature is applied before top_p, the share of probability that is sampled from; 0 is greedy.
         """
+        ...
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Return for each prompt the natural log-probability of its continuation (token ids, at least one)."""
+        ...
 
 
 class EngineError(ValueError):
-    """An engine that is unknown or not installed; the message says what to write instead."""
+    """An engine that is unknown, not installed or cannot run the model; the message says what to write instead."""

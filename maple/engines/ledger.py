@@ -1,24 +1,28 @@
-"""What a teacher's answers cost."""
+"""What answers cost."""
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 
-def ledger(rows: Iterable[dict]) -> dict:
-    """Sum a journal: {"answers", "failures", "prompt_tokens", "completion_tokens", "usd"}, each request once.
+class Ledger(NamedTuple):
+    """The sum of a journal, each request once: answers, requests that failed, tokens, and US dollars."""
 
-    Rows of a translator, which have a `translation`, are none of a teacher's.
-    """
-    once = {row["key"]: row for row in rows if "translation" not in row}.values()
-    answers = [row for row in once if "failure" not in row]
-    return {
-        "answers": len(answers),
-        "failures": len(once) - len(answers),
-        "prompt_tokens": sum(row["prompt_tokens"] for row in answers),
-        "completion_tokens": sum(row["completion_tokens"] for row in answers),
-        "usd": round(math.fsum(row["usd"] for row in answers), 6),
-    }
+    answers: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+
+
+def ledger(rows: Iterable[Mapping]) -> Ledger:
+    """Sum the rows of a journal; a translator's rows, which have a `translation`, are left out."""
+    requests = {row["key"]: row for row in rows if "translation" not in row}.values()
+    answers = [row for row in requests if "failure" not in row]
+    return Ledger(
+        answers=len(answers),
+        failures=len(requests) - len(answers),
+        prompt_tokens=sum(row["prompt_tokens"] for row in answers),
+        completion_tokens=sum(row["completion_tokens"] for row in answers),
+        usd=round(math.fsum(row["usd"] for row in answers), 6),
+    )

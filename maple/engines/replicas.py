@@ -3,98 +3,161 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
-from maple.engines.engine import Completion, EngineError
+from maple.engines.engine import Completion, EngineError, EngineOptions
 from maple.engines.start import start
 from maple.runtime.processes import end_with_parent
 
 
-class Replicas:
-    """An engine by the protocol of maple.engines.start that shares prompts out among copies, a stretch of them to each.
+class _Call(NamedTuple):
+    method: str
+    arguments: Sequence[Any]
 
-    `devices` gives each copy what CUDA_VISIBLE_DEVICES shall say to it, None for nothing. A copy that fails or dies
-    ends the others: an EngineError then says what it said.
+
+class _Result(NamedTuple):
+    value: Any
+    cached_tokens: int | None
+
+
+class _Sample(NamedTuple):
+    """One completion of a call of `sample` that has not ended yet."""
+
+    place: int
+    completion: Completion
+
+
+@dataclass
+class _Copy:
+    number: int
+    pipe: Connection
+    process: subprocess.Popen
+    cached_tokens: int | None = 0
+
+
+class Replicas:
+    """An engine (maple.engines.engine.Engine) that gives each of its copies a consecutive part of the prompts.
+
+    `devices` has the CUDA_VISIBLE_DEVICES of each copy, None to leave it as it is. If a copy fails or dies, the others
+    are ended, and an EngineError says what happened.
     """
 
-    def __init__(self, name: str, model: str | Path, settings: dict, devices: Sequence[str | None], **options):
-        self._copies = [self._copy(chosen, (name, model, settings, options)) for chosen in devices]
-        self.facts = {**self._answers()[0], "replicas": len(devices)}
-        self._cached = [0] * len(devices)
+    def __init__(self, name: str, settings: EngineOptions, devices: Sequence[str | None]):
+        self.copies = [_started(number, device, (name, settings)) for number, device in enumerate(devices)]
+        first, *_ = [self._receive(copy) for copy in self.copies]
+        self.info: Mapping[str, str | int] = {**first, "replicas": len(devices)}
 
     @property
     def cached_tokens(self) -> int | None:
-        """Prompt tokens that the copies did not have to read again, None where they keep no count."""
-        return None if None in self._cached else sum(self._cached)
+        """The prompt tokens so far that were found in the copies' prefix caches; None if they are not counted."""
+        counts = [copy.cached_tokens for copy in self.copies if copy.cached_tokens is not None]
+        return sum(counts) if len(counts) == len(self.copies) else None
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter to every copy."""
-        self._send([("use", [adapter])] * len(self._copies))
-        self._answers()
+        self._call([_Call("use", [adapter]) for _ in self.copies])
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete each prompt by one of the copies."""
-        return self._shared("complete", prompts, limits)
+        calls = [_Call("complete", [prompts[part], limits[part]]) for part in self._parts(len(prompts))]
+        return list(chain.from_iterable(self._call(calls)))
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score each continuation by one of the copies."""
-        return self._shared("log_likelihoods", prompts, continuations)
+        calls = [_Call("log_likelihoods", [prompts[part], continuations[part]]) for part in self._parts(len(prompts))]
+        return list(chain.from_iterable(self._call(calls)))
 
-    def _shared(self, call: str, *lists: Sequence) -> list:
-        size = -(-len(lists[0]) // len(self._copies))
-        parts = [slice(number * size, (number + 1) * size) for number in range(len(self._copies))]
-        self._send([(call, [values[part] for values in lists]) for part in parts])
-        answers = self._answers()
-        self._cached = [cached for _, cached in answers]
-        return list(chain.from_iterable(results for results, _ in answers))
+    def sample(
+        self,
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+        seeds: Sequence[int],
+        temperature: float,
+        top_p: float,
+    ) -> Iterator[tuple[int, Completion]]:
+        """Sample a completion of each prompt by one of the copies; yield it when its copy has it."""
+        parts = self._parts(len(prompts))
+        self._send([_Call("sample", [prompts[at], limits[at], seeds[at], temperature, top_p]) for at in parts])
+        running = {copy.pipe: copy for copy in self.copies}
+        while running:
+            for pipe in wait(list(running)):
+                copy = running[pipe]
+                message = self._receive(copy)
+                if isinstance(message, _Sample):
+                    yield parts[copy.number].start + message.place, message.completion
+                else:
+                    copy.cached_tokens = message.cached_tokens
+                    del running[pipe]
 
-    def _copy(self, device: str | None, job: tuple) -> tuple[Connection, subprocess.Popen]:
-        here, there = Pipe()
-        chosen = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "maple.engines.replicas", str(there.fileno())],
-            pass_fds=[there.fileno()],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **chosen},
-        )
-        there.close()
-        here.send(job)
-        return here, process
+    def _parts(self, count: int) -> list[slice]:
+        """Return the part of `count` prompts that each copy gets; the last ones may be empty."""
+        size = -(-count // len(self.copies))
+        return [slice(copy.number * size, (copy.number + 1) * size) for copy in self.copies]
 
-    def _send(self, calls: Sequence[tuple]) -> None:
-        for (pipe, _), call in zip(self._copies, calls, strict=True):
-            with suppress(OSError):  # a copy that has died is found when it does not answer
-                pipe.send(call)
+    def _call(self, calls: Sequence[_Call]) -> list:
+        """Send a call to each copy; return their values in the copies' order."""
+        self._send(calls)
+        results = [self._receive(copy) for copy in self.copies]
+        for copy, result in zip(self.copies, results, strict=True):
+            copy.cached_tokens = result.cached_tokens
+        return [result.value for result in results]
 
-    def _answers(self) -> list:
-        answers = []
-        for number, (pipe, process) in enumerate(self._copies):
-            try:
-                answer = pipe.recv()
-            except (EOFError, OSError):
-                answer = EngineError(
-                    f"copy {number} of the engine ended with code {process.wait()}; its words are above"
-                )
-            if isinstance(answer, Exception):
-                for _, other in self._copies:
-                    other.kill()
-                raise answer
-            answers.append(answer)
-        return answers
+    def _send(self, calls: Sequence[_Call]) -> None:
+        for copy, call in zip(self.copies, calls, strict=True):
+            with suppress(OSError):  # a copy that has died is noticed when it does not answer
+                copy.pipe.send(call)
+
+    def _receive(self, copy: _Copy) -> Any:
+        """Return the next message of a copy; end all copies if that is an error, or if it has died."""
+        try:
+            message = copy.pipe.recv()
+        except (EOFError, OSError):
+            code = copy.process.wait()
+            self._end(EngineError(f"copy {copy.number} of the engine ended with code {code}; its words are above"))
+        if isinstance(message, Exception):
+            self._end(message)
+        return message
+
+    def _end(self, error: Exception) -> NoReturn:
+        for copy in self.copies:
+            copy.process.kill()
+        raise error
+
+
+def _started(number: int, device: str | None, arguments: tuple[str, EngineOptions]) -> _Copy:
+    here, there = Pipe()
+    visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from maple.engines.replicas import main; main()", str(there.fileno())],
+        pass_fds=[there.fileno()],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **visible},
+    )
+    there.close()
+    here.send(arguments)
+    return _Copy(number, here, process)
 
 
 def serve(pipe: Connection) -> None:
     """Start the engine that `pipe` names, then answer calls until the other end is closed."""
-    name, model, settings, options = pipe.recv()
+    name, settings = pipe.recv()
     try:
-        engine = start(name, model, settings, **options)
-        pipe.send(engine.facts)
+        engine = start(name, settings)
+        pipe.send(dict(engine.info))
         while True:
-            call, lists = pipe.recv()
-            pipe.send((getattr(engine, call)(*lists) if lists[0] else [], engine.cached_tokens))
+            method, arguments = pipe.recv()
+            value = []
+            if method == "sample":
+                for place, completion in engine.sample(*arguments):
+                    pipe.send(_Sample(place, completion))
+            elif arguments[0]:
+                value = getattr(engine, method)(*arguments)
+            pipe.send(_Result(value, engine.cached_tokens))
     except EOFError:
         return
     except Exception as error:
@@ -102,6 +165,7 @@ def serve(pipe: Connection) -> None:
         raise
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the engine of the pipe whose file descriptor is the program's argument."""
     end_with_parent()
     serve(Connection(int(sys.argv[1])))

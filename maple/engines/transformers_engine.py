@@ -1,135 +1,141 @@
-"""The transformers engine: batches of neighbours, shared beginnings read once."""
+"""The transformers engine: batches of similar prompts, whose common prefix is computed once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from maple.engines.engine import Completion
+from maple.engines.engine import Completion, EngineOptions
+from maple.models.precision import load_base
+from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DynamicCache, LogitsProcessor
 
 
-class _Draws:
-    """Makes the likeliest token of a row a draw from the row's distribution, by the row's own generator.
+class GumbelSampler:
+    """A logits processor that makes the largest logit of each row a sample of the row, by the row's own generator.
 
-    The largest of logits with Gumbel noise is a draw from their softmax (Gumbel-max); minus the logarithm of an
-    exponential variate is Gumbel noise. Variates are doubles: among floats 0 is not rare enough, and would always win.
+    The largest of logits with Gumbel noise is a sample from their softmax (Gumbel-max); minus the logarithm of an
+    exponential variate is Gumbel noise. Variates are doubles: among floats an exact 0 is frequent enough to win, and
+    would always be taken.
     """
 
-    def __init__(self, seeds: Sequence[int], device):
+    def __init__(self, seeds: Sequence[int], device: "torch.device | str"):
         import torch
 
         self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids, scores):
+    def __call__(self, ids: "torch.Tensor | None", logits: "torch.Tensor") -> "torch.Tensor":
+        """Return the logits with noise, as doubles: [rows, vocabulary]."""
         import torch
 
-        variates = torch.empty_like(scores, dtype=torch.float64)
+        variates = torch.empty_like(logits, dtype=torch.float64)
         for row, generator in zip(variates, self.generators, strict=True):
             row.exponential_(generator=generator)
-        return scores - variates.log()
+        return logits - variates.log()
 
 
 class _LogProbabilities:
-    """A logits processor that changes nothing and notes how likely the model found each token that was taken.
+    """A logits processor that changes nothing and records the log-probability of each token that was generated.
 
-    A step's choice is known at the next one, so only one step's logits are kept.
+    The token of a step is known at the next step, so that the logits of one step alone are kept.
     """
 
-    def __init__(self, width: int):
-        self._width, self._taken, self._last = width, [], None
+    def __init__(self, prompt_length: int):
+        self._prompt_length = prompt_length
+        self._recorded: list[torch.Tensor] = []
+        self._last: torch.Tensor | None = None
 
     def __call__(self, ids: "torch.Tensor", logits: "torch.Tensor") -> "torch.Tensor":
-        self._take(ids)
+        self._record(ids)
         self._last = logits.float().log_softmax(-1)
         return logits
 
-    def _take(self, ids: "torch.Tensor") -> None:
-        if ids.shape[1] > self._width:
-            self._taken.append(self._last.gather(-1, ids[:, -1:]))
+    def _record(self, ids: "torch.Tensor") -> None:
+        if self._last is not None and ids.shape[1] > self._prompt_length:
+            self._recorded.append(self._last.gather(-1, ids[:, -1:]))
 
-    def steps(self, ids: "torch.Tensor") -> "torch.Tensor":
-        """Return the natural log-probabilities of the new tokens of `ids`, what generate returned: [rows, new]."""
+    def of_tokens(self, ids: "torch.Tensor") -> "torch.Tensor":
+        """Return the natural log-probabilities of the new tokens of `ids`, the output of `generate`: [rows, new]."""
         import torch
 
-        self._take(ids)
-        return torch.cat(self._taken, dim=1).double()
+        self._record(ids)
+        return torch.cat(self._recorded, dim=1).double()
 
 
-def _head(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
-    """Return the tokens that all prompts begin with."""
-    return commonprefix(prompts)  # noqa: RUF071 (of lists of tokens, not of paths)
+def common_prefix(sequences: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the tokens with which all sequences begin."""
+    first, last = min(sequences), max(sequences)  # all others lie between these two, and share what they share
+    for place, token in enumerate(first):
+        if place == len(last) or token != last[place]:
+            return first[:place]
+    return first
 
 
-# What a batch costs beside the tokens that it reads, counted in such tokens: its steps of decoding. Our choice, between
-# what a tiny model on a processor wants and one of 7B on a GPU.
-STEPS = 2048
+# Fixed cost of decoding one batch, in units of one prompt token. Larger values make fewer, larger batches. Our choice,
+# between what suits a tiny model on a processor and a model of 7B on a GPU.
+BATCH_OVERHEAD_TOKENS = 2048
 
 
 class _Batch(NamedTuple):
-    """The places of prompts that are completed together, what they begin with, and the length of the longest."""
+    """Prompts that are completed together: their places, their common prefix, and the length of the longest."""
 
     places: list[int]
-    head: Sequence[int]
+    prefix: Sequence[int]
     longest: int
 
-    def joined(self, other: "_Batch", shares: bool) -> "_Batch":
+    def joined(self, other: "_Batch", shares_prefix: bool) -> "_Batch":
         """Return both batches as one."""
-        head = _head([self.head, other.head]) if shares else ()
-        return _Batch([*self.places, *other.places], head, max(self.longest, other.longest))
+        prefix = common_prefix([self.prefix, other.prefix]) if shares_prefix else ()
+        return _Batch([*self.places, *other.places], prefix, max(self.longest, other.longest))
 
     @property
     def cost(self) -> int:
-        """How many tokens are read, those of the head once, and what stands for the steps of decoding."""
-        return STEPS + len(self.head) + len(self.places) * (self.longest - len(self.head))
+        """The prompt tokens to compute, those of the prefix once, and the fixed cost of decoding."""
+        return BATCH_OVERHEAD_TOKENS + len(self.prefix) + len(self.places) * (self.longest - len(self.prefix))
 
 
 class TransformersEngine:
-    """transformers' own generate; what all prompts of a batch begin with is read once, and little is padded."""
+    """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding."""
 
-    def __init__(
-        self, model: str | Path, adapters: Sequence[str | Path], settings: dict, eos: int, pad: int, threads: int
-    ):
+    def __init__(self, settings: EngineOptions):
         from transformers import GenerationConfig
 
-        from maple.models.precision import load_base
-        from maple.runtime.devices import prepare
-
-        prepare(threads, seed=0)
-        self.model = load_base(model, 16, settings.get("trust_remote_code", False)).eval()
+        prepare(settings.threads, seed=0)
+        self.model = load_base(settings.model, 16, settings.trust_remote_code).eval()
         self.model.config.use_cache = True
-        self.batch, self.pad = settings["batch"], pad
+        self.batch, self.pad = settings.batch, settings.pad
         # A chat model may end its turn with another token than its tokenizer's EOS.
-        own = self.model.generation_config.eos_token_id
-        self.ends = {eos, *([] if own is None else own if isinstance(own, list) else [own])}
-        # Its own temperature or penalties would count here, and do not in vLLM.
+        end_tokens = self.model.generation_config.eos_token_id
+        self.ends = {settings.eos, *(end_tokens if isinstance(end_tokens, list) else [end_tokens])} - {None}
+        # The model's own temperature or penalties would count here, and do not in vLLM.
         self.model.generation_config = GenerationConfig()
-        self.facts = {
+        self.info = {
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "attention": self.model.config._attn_implementation,
         }
         self.cached_tokens = 0
-        self.pads, self.shares = True, not self.model._is_stateful
+        self.pads, self.shares_prefix = True, not self.model._is_stateful
 
     def use(self, adapter: str | Path) -> None:
-        """Attach an adapter; the one before, which must be no soft prompt, is taken off and forgotten."""
+        """Attach an adapter; the one before, which must be no soft prompt, is unloaded."""
         from peft import PeftModel
 
         if isinstance(self.model, PeftModel):
             self.model = self.model.unload()
         self.model = PeftModel.from_pretrained(self.model, adapter).eval()
-        # PEFT puts a soft prompt before the padding and counts both as positions, so that a prompt's answer would
-        # depend on its neighbours in the batch. A prefix in the cache takes part in no counting.
+        # PEFT puts a soft prompt before the padding and counts both as positions: with padding, a prompt's completion
+        # would depend on its neighbours in the batch. A prefix in the key-value cache is not counted.
         config = self.model.active_peft_config
         self.pads = not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING"
-        self.shares = self.shares and not config.is_prompt_learning  # a soft prompt comes before what is shared
+        # A soft prompt comes before the tokens that prompts share.
+        self.shares_prefix = self.shares_prefix and not config.is_prompt_learning
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Complete the prompts; those of a batch have equal limits."""
+        """Complete the prompts in batches of equal limits."""
         completions: list[Completion | None] = [None] * len(prompts)
-        for group in self._groups(prompts, limits):
+        for group in self.batches(prompts, limits):
             batch = [prompts[index] for index in group]
             for index, completion in zip(group, self._generate(batch, limits[group[0]]), strict=True):
                 completions[index] = completion
@@ -143,32 +149,32 @@ class TransformersEngine:
         temperature: float,
         top_p: float,
     ) -> Iterator[tuple[int, Completion]]:
-        """Draw a completion of each prompt, batch by batch; those of one have equal limits."""
+        """Sample a completion of each prompt, in batches of equal limits."""
         from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-        for group in self._groups(prompts, limits):
+        for group in self.batches(prompts, limits):
             processors = []
             if temperature > 0:
                 processors.append(TemperatureLogitsWarper(float(temperature)))
                 if top_p < 1:
                     processors.append(TopPLogitsWarper(top_p))
-                processors.append(_Draws([seeds[index] for index in group], self.model.device))
+                processors.append(GumbelSampler([seeds[index] for index in group], self.model.device))
             batch = [prompts[index] for index in group]
             yield from zip(group, self._generate(batch, limits[group[0]], processors), strict=True)
 
-    def _groups(self, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
-        """Cut the places of prompts into batches, neighbours in length or in text: whatever costs less.
+    def batches(self, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+        """Return the places of the prompts in batches, by length or by text, whichever costs less.
 
-        All of a batch have equal limits, and equal lengths where a soft prompt allows no padding.
+        All prompts of a batch have equal limits, and equal lengths if a soft prompt allows no padding.
         """
-        kinds = [(limit, None if self.pads else len(ids)) for ids, limit in zip(prompts, limits, strict=True)]
+        kinds = [(limit, -1 if self.pads else len(ids)) for ids, limit in zip(prompts, limits, strict=True)]
 
-        def cut(neighbours: Callable) -> list[_Batch]:
+        def cut(order: Callable) -> list[_Batch]:
             batches: list[_Batch] = []
-            for place in sorted(range(len(prompts)), key=lambda place: (kinds[place], neighbours(prompts[place]))):
+            for place in sorted(range(len(prompts)), key=lambda place: (kinds[place], order(prompts[place]))):
                 alone = _Batch([place], prompts[place], len(prompts[place]))
                 if batches and kinds[place] == kinds[batches[-1].places[0]] and len(batches[-1].places) < self.batch:
-                    joined = batches[-1].joined(alone, self.shares)
+                    joined = batches[-1].joined(alone, self.shares_prefix)
                     if joined.cost <= batches[-1].cost + alone.cost:
                         batches[-1] = joined
                         continue
@@ -178,53 +184,55 @@ class TransformersEngine:
         cheapest = min(cut(len), cut(tuple), key=lambda batches: sum(batch.cost for batch in batches))
         return [batch.places for batch in cheapest]
 
-    def _shared(self, prompts: Sequence[Sequence[int]], left: int = 1) -> int:
-        """Return how many tokens all prompts of a batch begin with; the last `left` of each are its own in any case."""
-        if not self.shares or len(prompts) == 1:
+    def _prefix_length(self, prompts: Sequence[Sequence[int]], last: int) -> int:
+        """Return the length of the batch's common prefix, without the `last` tokens of each prompt."""
+        if not self.shares_prefix or len(prompts) == 1:
             return 0
-        return max(0, min(len(_head(prompts)), min(map(len, prompts)) - left))
+        return max(0, min(len(common_prefix(prompts)), min(map(len, prompts)) - last))
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
-        """Score the continuations; what the model must read before their last tokens, it reads once.
+        """Score the continuations; equal inputs (a prompt and all but the last token) are computed once.
 
-        So all choices of one token cost one pass of their prompt. Only the last logits are kept.
+        So all choices of one token cost one forward pass of their prompt. Only the last logits are kept.
         """
         import torch
 
-        readings: dict[tuple[int, ...], list[int]] = {}
-        for index, (ids, more) in enumerate(zip(prompts, continuations, strict=True)):
-            readings.setdefault((*ids, *more[:-1]), []).append(index)
-        distinct = list(readings)
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, (ids, continuation) in enumerate(zip(prompts, continuations, strict=True)):
+            places.setdefault((*ids, *continuation[:-1]), []).append(place)
+        inputs = list(places)
         likelihoods = [0.0] * len(prompts)
-        for group in self._groups(distinct, [0] * len(distinct)):
-            batch = [distinct[place] for place in group]
-            longest = max(len(continuations[index]) for reading in batch for index in readings[reading])
-            ids, mask, cache = self._padded(batch, left=longest)
-            read = 0 if cache is None else cache.get_seq_length()
+        for group in self.batches(inputs, [0] * len(inputs)):
+            batch = [inputs[place] for place in group]
+            longest = max(len(continuations[place]) for input in batch for place in places[input])
+            ids, mask, cache = self._padded(batch, last=longest)
+            computed = 0 if cache is None else cache.get_seq_length()
             with torch.inference_mode():
                 logits = self.model(
-                    input_ids=ids[:, read:],
+                    input_ids=ids[:, computed:],
                     attention_mask=mask,
-                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, read:],
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, computed:],
                     past_key_values=cache,
                     use_cache=cache is not None,
                     logits_to_keep=longest,
                 ).logits
-            for reading, row in zip(batch, logits.float().log_softmax(-1), strict=True):
-                for index in readings[reading]:
-                    more = torch.tensor(continuations[index], device=row.device)
-                    likelihoods[index] = float(row[-len(more) :].gather(-1, more[:, None]).sum())
+            for input, row in zip(batch, logits.float().log_softmax(-1), strict=True):
+                for place in places[input]:
+                    continuation = torch.tensor(continuations[place], device=row.device)
+                    likelihoods[place] = float(row[-len(continuation) :].gather(-1, continuation[:, None]).sum())
         return likelihoods
 
-    def _padded(self, prompts: Sequence[Sequence[int]], left: int = 1):
-        """Return a batch as [rows, length] token ids and mask, and the cache of what all rows begin with, or None.
+    def _padded(
+        self, prompts: Sequence[Sequence[int]], last: int = 1
+    ) -> "tuple[torch.Tensor, torch.Tensor, DynamicCache | None]":
+        """Return a batch as token ids and mask [rows, length], and the cache of its common prefix, None without one.
 
-        The padding stands between what is shared and what is a row's own, `left` tokens at least.
+        The padding stands between the prefix and a row's own tokens, which are at least the `last` ones.
         """
         import torch
 
         device = self.model.device
-        width, shared = max(map(len, prompts)), self._shared(prompts, left)
+        width, shared = max(map(len, prompts)), self._prefix_length(prompts, last)
         padding = [width - len(ids) for ids in prompts]
         rows = [[*ids[:shared], *[self.pad] * pads, *ids[shared:]] for ids, pads in zip(prompts, padding, strict=True)]
         mask = [[1] * shared + [0] * pads + [1] * (width - shared - pads) for pads in padding]
@@ -236,12 +244,14 @@ class TransformersEngine:
             self.cached_tokens += shared * (len(prompts) - 1)
         return rows, mask, cache
 
-    def _generate(self, prompts: list[list[int]], limit: int, processors: Sequence = ()) -> list[Completion]:
+    def _generate(
+        self, prompts: list[list[int]], limit: int, processors: "Sequence[LogitsProcessor]" = ()
+    ) -> list[Completion]:
         import torch
         from transformers import LogitsProcessorList
 
         ids, mask, cache = self._padded(prompts)
-        noted = _LogProbabilities(ids.shape[1])
+        recorder = _LogProbabilities(ids.shape[1])
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -249,15 +259,14 @@ class TransformersEngine:
                 past_key_values=cache,
                 max_new_tokens=limit,
                 do_sample=False,
-                logits_processor=LogitsProcessorList([noted, *processors]),
+                logits_processor=LogitsProcessorList([recorder, *processors]),
                 eos_token_id=sorted(self.ends),
                 pad_token_id=self.pad,
             )
-        steps_of = noted.steps(output)
-        output = output[:, ids.shape[1] :]
+        log_probabilities = recorder.of_tokens(output)
         completions = []
-        for tokens, steps in zip(output.tolist(), steps_of, strict=True):
+        for tokens, token_log_probabilities in zip(output[:, ids.shape[1] :].tolist(), log_probabilities, strict=True):
             end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
-            log_probability = float(steps[: None if end is None else end + 1].sum())
+            log_probability = float(token_log_probabilities[: None if end is None else end + 1].sum())
             completions.append(Completion(tokens[:end], "length" if end is None else "stop", log_probability))
         return completions

@@ -5,71 +5,68 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from maple.engines.engine import Completion, EngineError
+from maple.engines.engine import Completion, EngineError, EngineOptions
+from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.files import read_json
 
 if TYPE_CHECKING:
-    pass
+    from vllm import RequestOutput
 
 
 class VllmEngine:
-    """vLLM, in this process: a Snakemake script has no main guard that a spawned engine would need."""
+    """vLLM in this process: a Snakemake script has no main guard, which an engine process would need."""
 
-    def __init__(
-        self, model: str | Path, adapters: Sequence[str | Path], settings: dict, eos: int, pad: int, threads: int
-    ):
+    def __init__(self, settings: EngineOptions):
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings["cpu_cache_gib"]))
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{settings.cpu_cache_gib:g}")  # vLLM takes "1", not "1.0"
         # Jobs run side by side: pinning would put the threads of all of them on the same first cores.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-
-        from maple.runtime.devices import compute_dtype, device, prepare
+        os.environ["OMP_NUM_THREADS"] = str(settings.threads)
 
         on_cpu = device() == "cpu"
-        if on_cpu:  # else it compiles a small function for log-probabilities, which takes over a second
+        if on_cpu:  # otherwise vLLM compiles a small function for log-probabilities, which takes over a second
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
-        prepare(threads, seed=0)
+        prepare(settings.threads, seed=0)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
         self.cached_tokens = 0
-        # vLLM knows an adapter by its number, and what it has read of a prompt by the adapter's name and folder.
+        # vLLM identifies an adapter by its number, and cached prompts by the adapter's name and folder.
         self.adapters = {
             str(adapter): LoRARequest(str(adapter), number, str(adapter))
-            for number, adapter in enumerate(adapters, start=1)
+            for number, adapter in enumerate(settings.adapters, start=1)
         }
         self.adapter = None
         self.llm = LLM(
-            model=str(model),
+            model=str(settings.model),
             dtype=str(compute_dtype()).removeprefix("torch."),
-            max_model_len=settings["max_length"],
-            max_num_seqs=settings["batch"],
+            max_model_len=settings.max_length,
+            max_num_seqs=settings.batch,
             seed=0,
             enforce_eager=on_cpu,
             enable_prefix_caching=True,
-            # What prompts share is cached by whole blocks; a CPU's are of 128 tokens, if not told otherwise.
+            # Common prefixes are cached in whole blocks, which have 128 tokens on a CPU by default.
             block_size=32 if on_cpu else None,
-            trust_remote_code=settings.get("trust_remote_code", False),
-            tensor_parallel_size=settings.get("tensor_parallel", 1),
+            trust_remote_code=settings.trust_remote_code,
+            tensor_parallel_size=settings.tensor_parallel,
             disable_log_stats=True,
-            **(_lora_arguments(adapters) if adapters else {}),
+            **(_lora_arguments(settings.adapters) if settings.adapters else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
         backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
-        self.facts = {
+        self.info = {
             "dtype": str(self.llm.llm_engine.model_config.dtype).removeprefix("torch."),
             "attention": " ".join(sorted(backends)),
         }
 
     def use(self, adapter: str | Path) -> None:
-        """Attach an adapter: vLLM loads it with the first prompt, in place of the one before."""
+        """Attach an adapter; vLLM loads it with the next prompt."""
         self.adapter = self.adapters[str(adapter)]
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
-        """Hand all prompts over together; vLLM batches them continuously, and reads what they share once."""
+        """Hand all prompts to vLLM at once; it batches them continuously, and computes common prefixes once."""
         from vllm import SamplingParams
 
         self.llm.reset_prefix_cache()
@@ -90,9 +87,9 @@ class VllmEngine:
         temperature: float,
         top_p: float,
     ) -> Iterator[tuple[int, Completion]]:
-        """Hand all prompts over together, then yield each completion when it has ended.
+        """Hand all prompts to vLLM at once, then yield each completion when it has ended.
 
-        vLLM draws each by a generator of its own; which others share a step moves the last bits of its logits.
+        vLLM samples each by its own generator; the other prompts of a step change the last bits of its logits.
         """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -113,33 +110,33 @@ class VllmEngine:
             for output in engine.step():
                 yield int(output.request_id), self._completion(output)
 
-    def _completion(self, output) -> Completion:
-        best = output.outputs[0]
-        stopped = best.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
-        tokens = list(best.token_ids[:-1] if stopped else best.token_ids)
-        return Completion(tokens, "stop" if stopped else "length", best.cumulative_logprob)
+    def _completion(self, output: "RequestOutput") -> Completion:
+        (only,) = output.outputs
+        stopped = only.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
+        tokens = list(only.token_ids[:-1] if stopped else only.token_ids)
+        return Completion(tokens, "stop" if stopped else "length", only.cumulative_logprob)
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
-        """Score the continuations by the log-probabilities that vLLM gives of prompt tokens."""
+        """Score the continuations by the log-probabilities that vLLM returns of prompt tokens."""
         from vllm import SamplingParams
 
-        # vLLM wants to write at least one token, which is thrown away.
+        # vLLM must generate at least one token, which is thrown away.
         outputs = self.llm.generate(
-            [{"prompt_token_ids": [*ids, *more]} for ids, more in zip(prompts, continuations, strict=True)],
+            [{"prompt_token_ids": [*ids, *tokens]} for ids, tokens in zip(prompts, continuations, strict=True)],
             SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False),
             lora_request=self.adapter,
             use_tqdm=False,
         )
         return [
-            sum(known[token].logprob for known, token in zip(output.prompt_logprobs[-len(more) :], more, strict=True))
-            for output, more in zip(outputs, continuations, strict=True)
+            sum(step[token].logprob for step, token in zip(output.prompt_logprobs[-len(tokens) :], tokens, strict=True))
+            for output, tokens in zip(outputs, continuations, strict=True)
         ]
 
 
 def _lora_arguments(adapters: Sequence[str | Path]) -> dict:
-    """Return what vLLM is started with for saved LoRA adapters: the smallest of its maximal ranks, and the layers.
+    """Return vLLM's arguments for saved LoRA adapters: the smallest maximal rank that fits, and the layers.
 
-    Without the layers vLLM would expect an adapter on the output layer, and fails at log-probabilities of prompts.
+    Without the layers vLLM expects an adapter on the output layer, and log-probabilities of prompts fail.
     """
     from safetensors import safe_open
     from vllm.config.lora import MaxLoRARanks
@@ -149,13 +146,13 @@ def _lora_arguments(adapters: Sequence[str | Path]) -> dict:
         config = read_json(Path(adapter) / "adapter_config.json")
         ranks[adapter] = max([config["r"], *config["rank_pattern"].values()])
         with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
-            # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and knows them by these parts.
+            # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and names them by these parts.
             layers |= {name.split(".")[-3] for name in weights.keys()}  # noqa: SIM118 (it is no mapping)
-    largest = max(ranks, key=ranks.get)
-    rooms = [room for room in sorted(get_args(MaxLoRARanks)) if room >= ranks[largest]]
-    if not rooms:
+    largest = max(ranks, key=lambda adapter: ranks[adapter])
+    maximal_ranks = [rank for rank in sorted(get_args(MaxLoRARanks)) if rank >= ranks[largest]]
+    if not maximal_ranks:
         raise EngineError(
             f"vLLM attaches adapters up to rank {max(get_args(MaxLoRARanks))}, {largest} has {ranks[largest]}; "
             "write generate.adapters: merged, or engine: transformers"
         )
-    return {"enable_lora": True, "max_lora_rank": rooms[0], "lora_target_modules": sorted(layers)}
+    return {"enable_lora": True, "max_lora_rank": maximal_ranks[0], "lora_target_modules": sorted(layers)}

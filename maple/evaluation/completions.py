@@ -1,21 +1,19 @@
-"""Completions: their columns, their keys, and those of an earlier job."""
+"""Completions: what is asked for one, their columns, their keys, and those of an earlier job."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal
 
-if TYPE_CHECKING:
-    pass
+Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
-
-COMPLETION_SCHEMA = {
+COMPLETION_SCHEMA: Schema = {
     "key": pl.String,
     "completion": pl.String,
     "token_ids": pl.List(pl.Int32),
@@ -24,6 +22,45 @@ COMPLETION_SCHEMA = {
     "log_likelihoods": pl.List(pl.Float64),
     "flipped": pl.Boolean,
 }
+# The columns of a PromptRequest that stand beside its completion.
+REQUEST_SCHEMA: Schema = {
+    "key": pl.String,
+    "prompt_tokens": pl.Int32,
+    "item_tokens": pl.Int32,
+    "shots": pl.Int32,
+    "shots_dropped": pl.Int32,
+}
+
+
+@dataclass(frozen=True)
+class PromptRequest:
+    """One row's request to an engine."""
+
+    key: str
+    """Of the completion (completion_key); "" if the prompt does not fit, and is not completed."""
+    tokens: list[int]
+    """The whole prompt, with BOS and demonstrations."""
+    limit: int
+    """New tokens that a completion may have."""
+    choices: list[list[int]]
+    """The continuations to rank; empty if a completion is generated."""
+    item_tokens: int
+    """Tokens of the prompt without demonstrations and BOS."""
+    shots: int
+    """Demonstrations in the prompt."""
+    shots_dropped: int
+    """Demonstrations that did not fit."""
+
+    @property
+    def row(self) -> dict:
+        """The columns of REQUEST_SCHEMA."""
+        return {
+            "key": self.key or None,
+            "prompt_tokens": len(self.tokens),
+            "item_tokens": self.item_tokens,
+            "shots": self.shots,
+            "shots_dropped": self.shots_dropped,
+        }
 
 
 def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:
@@ -33,18 +70,18 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
 
 
 def previous_completions(
-    outputs: Iterable[str | Path], journal: Journal, schema: Mapping = COMPLETION_SCHEMA
+    outputs: Iterable[str | Path], journal: Journal, schema: Schema = COMPLETION_SCHEMA
 ) -> pl.DataFrame:
-    """Return the completions of a job's outputs so far (columns of `schema`), those that can be read.
+    """Return the completions in a job's earlier outputs (columns of `schema`), as far as these can be read.
 
-    They are kept beside the journal until the job is done: Snakemake restores the outputs of a job that fails on this
-    machine, and deletes those of one that fails on a cluster.
+    They are copied beside the journal until the job is done: when a job fails, Snakemake restores its outputs on this
+    machine, and deletes them on a cluster.
     """
     frames = [pl.DataFrame(schema=schema)]
     for path in (*map(Path, outputs), journal.previous):
         if path.is_file():
             try:
-                frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
+                frames.append(pl.read_parquet(path, columns=list(schema)).cast(dict(schema)))
             except (pl.exceptions.PolarsError, OSError):
                 continue
     previous = pl.concat(frames).unique("key", keep="first", maintain_order=True)

@@ -3,26 +3,29 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
 
-from maple.engines.ledger import ledger
-from maple.engines.openai_endpoint import DECIDES, OpenAIEndpoint, body_of
-from maple.evaluation.completions import previous_completions
+from maple.engines.blocks import EndpointBlock
+from maple.engines.ledger import Ledger, ledger
+from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
+from maple.evaluation.cards import EndpointCard, EndpointCounts
+from maple.evaluation.completions import Schema, previous_completions
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal, key_of
 
-# What the endpoint says of a prompt; both numbers are null where it does not count.
-ANSWER_SCHEMA = {
+# What the endpoint returns for a prompt; both counts are null if it does not count.
+ANSWER_SCHEMA: Schema = {
     "key": pl.String,
     "completion": pl.String,
     "finish_reason": pl.String,
     "prompt_tokens": pl.Int32,
     "completion_tokens": pl.Int32,
 }
-# What only an engine in the job itself can say.
+# The columns that only an engine in the job itself can fill.
 UNKNOWN = {
     "item_tokens": pl.lit(None, pl.Int32),
     "token_ids": pl.lit([], pl.List(pl.Int32)),
@@ -30,16 +33,15 @@ UNKNOWN = {
     "log_likelihoods": pl.lit([], pl.List(pl.Float64)),
     "flipped": pl.lit(None, pl.Boolean),
 }
-# Greedy, like the engines. Without a limit in the model's block each prompt is sent its own, as max_tokens.
-DECODING = {**dict.fromkeys(DECIDES), "temperature": 0.0}
 
 
-def _sampling(settings: Mapping, limit: int) -> dict:
-    stated = settings["max_tokens"] or settings["max_completion_tokens"]
-    return settings if stated else {**settings, "max_tokens": limit}
+def _with_limit(block: EndpointBlock, limit: int) -> EndpointBlock:
+    """Return the block with a prompt's own limit as max_tokens, unless it states a limit for all prompts."""
+    return block if block.max_tokens or block.max_completion_tokens else block.changed(max_tokens=limit)
 
 
-def _answer_of(row: Mapping) -> dict:
+def _answer(row: Mapping) -> dict:
+    """Return the columns of ANSWER_SCHEMA from a row of the journal."""
     if "failure" in row:
         return {"key": row["key"], "completion": "", "finish_reason": NO_ANSWER}
     counted = row["prompt_tokens"] > 0
@@ -52,43 +54,49 @@ def _answer_of(row: Mapping) -> dict:
     }
 
 
-def complete(
-    prompts: pl.DataFrame, settings: dict, *, previous: pl.DataFrame, journal: Journal, progress: Callable
-) -> tuple[pl.DataFrame, dict]:
-    """Ask an endpoint the prompts that are missing, each distinct one once, and carry over the rest.
-
-    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; faulty rows are left out, and so is ranking: an
-    endpoint tells no likelihood of a choice that is given to it. `settings` are the model's `openai:` block and `file`,
-    where that block stands; `previous` has the columns of ANSWER_SCHEMA; `progress` is tqdm.
-
-    One message holds what the other models complete, demonstrations and frame included: so all read the same text, the
-    frame tells demonstrations and prompt apart, and ends where the answer is to begin. Nothing is left out of it, as
-    only the endpoint knows what fits. A request that fails for good, too long ones among them, has finish_reason
-    NO_ANSWER and no completion; it is carried over nowhere, so that the next job asks it again.
-
-    Returns the columns of maple.evaluation.generation.complete, of which those in UNKNOWN are empty; and counts
-    {"prompts", "distinct", "carried_over", "computed", "not_ranked"} with the ledger of this job {"answers",
-    "failures", "prompt_tokens", "completion_tokens", "usd"}. Raises maple.engines.openai_endpoint.EndpointError.
-    """
-    settings = {**DECODING, **settings}
-    askable = prompts.filter(pl.col("fault").is_null())
-    asked = askable.filter(pl.col("answers").list.contains("generate")).with_columns(answer=pl.lit("generate"))
-    endpoint = OpenAIEndpoint(settings, journal)
+def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dict[str, dict]]:
+    """Return the key of each prompt, and the requests by key."""
+    blocks = {limit: _with_limit(block, limit) for limit in prompts["max_new_tokens"].unique()}
     keys, bodies = [], {}
-    for row in asked.iter_rows(named=True):
-        body = body_of("".join((*row["demonstrations"], row["prompt"])), _sampling(settings, row["max_new_tokens"]))
-        keys.append(key_of(settings["base_url"], settings["model"], body))
+    for row in prompts.iter_rows(named=True):
+        body = body_of("".join((*row["demonstrations"], row["prompt"])), blocks[row["max_new_tokens"]])
+        keys.append(key_of(block.base_url, block.model, body))
         bodies[keys[-1]] = body
-    carried = {
+    return keys, bodies
+
+
+def complete(
+    prompts: pl.DataFrame, block: EndpointBlock, *, previous: pl.DataFrame, journal: Journal, progress: Callable
+) -> tuple[pl.DataFrame, EndpointCounts, Ledger]:
+    """Send an endpoint the prompts that are missing, each distinct one once, and carry over the rest.
+
+    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and so is
+    ranking: an endpoint returns no likelihoods of given choices. `previous` has the columns of ANSWER_SCHEMA;
+    `progress` is tqdm.
+
+    One message has the same text that other models complete, with demonstrations and frame: the frame separates
+    demonstrations and prompt, and ends where the answer begins. Only the endpoint knows what fits, so that nothing is
+    left out. A request that fails for good, as for a prompt that is too long, has finish_reason NO_ANSWER and no
+    completion; it is not carried over, so that the next job sends it again.
+
+    Returns the columns of maple.evaluation.generation.complete, of which those in UNKNOWN are empty, the counts, and
+    the sum of this job's journal. Raises maple.engines.openai_endpoint.EndpointError.
+    """
+    faultless = prompts.filter(pl.col("fault").is_null())
+    rows = faultless.filter(pl.col("answers").list.contains("generate")).with_columns(answer=pl.lit("generate"))
+    endpoint = OpenAIEndpoint(block, journal)
+    # Greedy, like the engines.
+    keys, bodies = _bodies(rows, block.with_defaults(temperature=0.0))
+    carried_over = {
         row["key"]: row for row in previous.to_dicts() if row["key"] in bodies and row["finish_reason"] != NO_ANSWER
     }
-    answered = {key for key, row in endpoint.known.items() if "failure" not in row}
-    missing = {key: body for key, body in bodies.items() if key not in carried and key not in answered}
+    answered = {key for key, row in endpoint.rows.items() if "failure" not in row}
+    missing = {key: body for key, body in bodies.items() if key not in carried_over and key not in answered}
     with progress(total=len(missing), unit=" prompts") as bar:
-        endpoint.ask(missing, len(bodies), noted=bar.update)
-    answers = [carried.get(key) or _answer_of(endpoint.known[key]) for key in bodies]
+        endpoint.ask(missing, len(bodies), update=bar.update)
+    answers = [carried_over.get(key) or _answer(endpoint.rows[key]) for key in bodies]
     completed = (
-        asked.with_columns(
+        rows.with_columns(
             key=pl.Series(keys, dtype=pl.String),
             shots=pl.col("demonstrations").list.len().cast(pl.Int32),
             shots_dropped=pl.lit(0, pl.Int32),
@@ -97,32 +105,28 @@ def complete(
         .drop("demonstrations", "answers", "fault", "repaired")
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
     )
-    counts = {
-        "prompts": asked.height,
-        "distinct": len(bodies),
-        "carried_over": len(bodies) - len(missing),
-        "computed": len(missing),
-        "not_ranked": askable["answers"].list.contains("rank").sum(),
-        **ledger(endpoint.known.values()),
-    }
-    return completed, counts
+    counts = EndpointCounts(
+        prompts=rows.height,
+        distinct=len(bodies),
+        carried_over=len(bodies) - len(missing),
+        computed=len(missing),
+        not_ranked=int(faultless["answers"].list.contains("rank").sum()),
+    )
+    return completed, counts, ledger(endpoint.rows.values())
 
 
 def generate(
     prompts: pl.DataFrame,
-    settings: dict,
+    block: EndpointBlock,
     *,
     outputs: Mapping[str, str | Path],
     journal: Journal,
     progress: Callable,
-) -> dict:
-    """Complete the prompts of a model behind an endpoint and write one file a language; return the run card.
-
-    As maple.evaluation.generation.generate, which calls it.
-    """
-    start = time.perf_counter()
+) -> EndpointCard:
+    """Complete the prompts of a model behind an endpoint and write one file per language; return the run card."""
+    begin = time.perf_counter()
     previous = previous_completions(outputs.values(), journal, ANSWER_SCHEMA)
-    completed, counts = complete(prompts, settings, previous=previous, journal=journal, progress=progress)
+    completed, counts, spent = complete(prompts, block, previous=previous, journal=journal, progress=progress)
     for language, path in outputs.items():
         rows = completed.filter(pl.col("language") == language)
         write_parquet(rows, path)
@@ -132,16 +136,18 @@ def generate(
             f"{reasons.eq(NO_ANSWER).sum()} prompts without an answer"
         )
     journal.remove()
-    if counts["failures"]:
+    if spent.failures:
         print("What has no answer is scored as wrong; `snakemake --forcerun` with a file of this job asks it again.")
-    if counts["not_ranked"]:
+    if counts.not_ranked:
         print("Choices are not ranked: an endpoint tells no likelihoods of them.")
-    print(json.dumps(counts))
-    sent = {key: settings[key] for key in DECIDES if key in settings}
-    return {
-        "engine": "openai",
-        **sent,
-        "started": counts["computed"] > 0,
-        **counts,
-        "seconds": round(time.perf_counter() - start, 2),
-    }
+    print(json.dumps({**asdict(counts), **spent._asdict()}))
+    return EndpointCard(
+        identity=_stated(block),
+        counts=counts,
+        ledger=spent,
+        seconds=round(time.perf_counter() - begin, 2),
+    )
+
+
+def _stated(block: EndpointBlock) -> dict[str, str | float | None]:
+    return {name: value for name, value in block.identity.items() if name in block.model_fields_set}

@@ -1,6 +1,6 @@
-"""What generation, scoring and summary call the ways in which an answer can end."""
+"""The finish reasons of prompts without a completion, for generation, scoring and summary."""
 
-# Why there is no answer to a prompt that exceeds the model's length even without demonstrations: none is ever cut.
+# The prompt is longer than the model allows even without demonstrations: none is ever cut.
 TOO_LONG = "too_long"
-# Why there is none where the request of an endpoint failed for good.
+# The request to an endpoint failed for good.
 NO_ANSWER = "no_answer"

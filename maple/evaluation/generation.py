@@ -1,333 +1,392 @@
 """Generation: every completion computed once, kept under its key, and found again after any interruption."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate, chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any
 
 import polars as pl
 
+from maple.definitions.generation import GenerateSettings
+from maple.engines.blocks import EndpointBlock
+from maple.engines.engine import Engine, EngineOptions, Machine
 from maple.engines.launch import start_on
 from maple.engines.start import choose, engine_version
-from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
+from maple.evaluation import endpoint_generation
+from maple.evaluation.cards import CompareCard, CompletionCounts, EndpointCard, EngineUse, GenerateCard
+from maple.evaluation.completions import (
+    COMPLETION_SCHEMA,
+    REQUEST_SCHEMA,
+    PromptRequest,
+    previous_completions,
+)
 from maple.evaluation.finish_reasons import TOO_LONG
+from maple.evaluation.prompt_requests import prompt_requests
 from maple.models.encoding import Encoder
 from maple.runtime.devices import energy_joules, energy_since
 from maple.runtime.files import write_parquet
 from maple.runtime.fingerprint import weights_digest
-from maple.runtime.journal import Journal
+from maple.runtime.journal import Journal, JournaledRows
 
-if TYPE_CHECKING:
-    from maple.engines.engine import Engine
-
-
-# A piece of work, in engine loads: what a kill costs. Larger ones would keep the engine busier at their ends.
-LOADS = 4
+# Prompts are computed in chunks of so many batches and journaled after each chunk; a killed job loses at most one
+# chunk. A batch's last prompts leave the engine partly idle, and larger chunks make that rarer.
+BATCHES_PER_CHUNK = 4
 
 
-def _requests(asked: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int) -> list[dict]:
-    """Return what the engine is asked in each row; `key` is None where the prompt does not fit.
+@dataclass(frozen=True)
+class ModelFolder:
+    """The Hub-style folder of a model, and the digest of its weights and of what is attached to it."""
 
-    Demonstrations and prompt are encoded one by one, so that prompts of a task begin with the same tokens. Of the
-    demonstrations, those that do not fit with the prompt and its answer are left out, from the end.
+    path: str | Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model of which the job has the weights."""
+
+    folder: str | Path
+    """Hub-style."""
+    trust_remote_code: bool = False
+    """True runs the repository's own Python code."""
+
+
+def model_source(
+    definition: Mapping[str, Any], folder: str | Path, service: Mapping[str, Any] | None = None
+) -> Weights | EndpointBlock:
+    """Return the source of a model's completions, from a rule's params: its weights, or an endpoint.
+
+    `service` says how the endpoint is asked, which decides no answer.
     """
-    start = [] if encoder.bos is None else [encoder.bos]
-    encoded: dict[tuple, list[list[int]]] = {}
-    requests = []
-    for row, own in zip(asked.iter_rows(named=True), encoder.pieces(asked["prompt"].to_list()), strict=True):
-        texts = tuple(row["demonstrations"])
-        if texts not in encoded:
-            encoded[texts] = encoder.pieces(list(texts))
-        ranked = row["answer"] == "rank"
-        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if "rank" in row["answers"] else []
-        limits = {"rank": max(map(len, choices), default=0) + 1, "generate": row["max_new_tokens"]}
-        limit = limits[row["answer"]]
-        # All ways of answering see the same demonstrations, so that they compare.
-        room = max_length - max(limits[way] for way in row["answers"]) - len(start) - len(own)
-        shown = [
-            piece
-            for piece, used in zip(encoded[texts], accumulate(map(len, encoded[texts])), strict=True)
-            if used <= room
-        ]
-        tokens = [*start, *chain.from_iterable(shown), *own]
-        decoding = {"choices": choices} if ranked else {"temperature": 0.0}
-        requests.append(
-            {
-                "key": completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else None,
-                "tokens": tokens,
-                "limit": limit,
-                "choices": choices if ranked else [],
-                "prompt_tokens": len(tokens),
-                "item_tokens": len(own),
-                "shots": len(shown),
-                "shots_dropped": len(texts) - len(shown),
-            }
-        )
-    return requests
+    if "openai" in definition:
+        return EndpointBlock(**{**definition["openai"], **(service or {})})
+    return Weights(folder, definition.get("trust_remote_code", False))
 
 
-def _completed(running: "Engine", requests: Sequence[Mapping], encoder: Encoder) -> list[dict]:
-    results = running.complete([request["tokens"] for request in requests], [request["limit"] for request in requests])
+@dataclass(frozen=True)
+class RunOutputs:
+    """Where one run's completions go."""
+
+    outputs: Mapping[str, str | Path]
+    """One file per language, by code."""
+    journal: str | Path
+    """The file of the unfinished job."""
+    adapter: str | Path | None = None
+    """The folder of an adapter that is attached to the model."""
+
+
+def _generated(engine: Engine, requests: Sequence[PromptRequest], encoder: Encoder) -> list[dict]:
+    completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
     return [
         {
-            "key": request["key"],
-            "completion": encoder.text(result.tokens),
-            "token_ids": result.tokens,
-            "finish_reason": result.finish_reason,
-            "log_probability": result.log_probability,
+            "key": request.key,
+            "completion": encoder.text(completion.tokens),
+            "token_ids": completion.tokens,
+            "finish_reason": completion.finish_reason,
+            "log_probability": completion.log_probability,
             "log_likelihoods": [],
         }
-        for request, result in zip(requests, results, strict=True)
+        for request, completion in zip(requests, completions, strict=True)
     ]
 
 
-def _ranked(running: "Engine", requests: Sequence[Mapping]) -> list[dict]:
-    pairs = [(request["tokens"], choice) for request in requests for choice in request["choices"]]
-    scores = iter(running.log_likelihoods(*map(list, zip(*pairs, strict=True))))
+def _ranked(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
+    pairs = [(request.tokens, choice) for request in requests for choice in request.choices]
+    scores = iter(engine.log_likelihoods([tokens for tokens, _ in pairs], [choice for _, choice in pairs]))
     return [
         {
-            "key": request["key"],
+            "key": request.key,
             "completion": "",
             "token_ids": [],
             "finish_reason": "rank",
             "log_probability": None,
-            "log_likelihoods": [next(scores) for _ in request["choices"]],
+            "log_likelihoods": [next(scores) for _ in request.choices],
         }
         for request in requests
     ]
 
 
-def _flips(running: "Engine", requests: Sequence[Mapping], rows: Sequence[Mapping]) -> list[dict]:
-    """Complete prompts one at a time; return their rows with `flipped`, whether the answer is another one then."""
+def _flips(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
+    """Complete prompts one at a time; return their rows with `flipped`: is the completion another one then?"""
     return [
-        {**row, "flipped": running.complete([request["tokens"]], [request["limit"]])[0].tokens != row["token_ids"]}
-        for request, row in zip(requests, rows, strict=True)
+        {
+            **rows[request.key],
+            "flipped": engine.complete([request.tokens], [request.limit])[0].tokens != rows[request.key]["token_ids"],
+        }
+        for request in requests
     ]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one job computes; requests in the order in which they are computed."""
+
+    missing: list[PromptRequest]
+    alone: list[PromptRequest]
+    """Of the requests, those to complete a second time, each alone in its batch."""
+
+    @classmethod
+    def of(cls, requests: Mapping[str, PromptRequest], rows: JournaledRows, carried_over: set[str], sample: int):
+        # Prompts with a common beginning are neighbours, so that an engine computes it once.
+        missing = sorted(
+            (requests[key] for key in rows.missing(requests)),
+            key=lambda request: (bool(request.choices), request.tokens),
+        )
+        # Keys are digests, so that the smallest are a sample. It is drawn of what this job computes, before a kill too.
+        fresh = sorted(key for key, request in requests.items() if key not in carried_over and not request.choices)
+        alone = [key for key in fresh[:sample] if key not in rows or rows[key].get("flipped") is None]
+        return cls(missing, [requests[key] for key in alone])
+
+    def compute(self, engine: Engine, encoder: Encoder, rows: JournaledRows, batch: int, progress: Callable) -> None:
+        """Compute and journal all rows; the chunks are the same in an undisturbed job and in one that resumes."""
+        with progress(total=len(self.missing) + len(self.alone), unit=" prompts") as bar:
+            started, tokens = time.perf_counter(), 0
+
+            def counted(chunks: Iterator[list[dict]]) -> Iterator[list[dict]]:
+                nonlocal tokens
+                for chunk in chunks:
+                    yield chunk
+                    tokens += sum(len(row["token_ids"]) for row in chunk)
+                    bar.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
+                    bar.update(len(chunk))
+
+            rows.compute(self._completed(engine, encoder, BATCHES_PER_CHUNK * batch), counted)
+            for requests in _chunks(self.alone, batch):
+                rows.add(_flips(engine, requests, rows))
+                bar.update(len(requests))
+
+    def _completed(self, engine: Engine, encoder: Encoder, size: int) -> Iterator[list[dict]]:
+        for requests in _chunks(self.missing, size):
+            generated = [request for request in requests if not request.choices]
+            ranked = [request for request in requests if request.choices]
+            rows = _generated(engine, generated, encoder) if generated else []
+            yield rows + (_ranked(engine, ranked) if ranked else [])
+
+
+def _chunks(requests: Sequence[PromptRequest], size: int) -> Iterator[Sequence[PromptRequest]]:
+    for at in range(0, len(requests), size):
+        yield requests[at : at + size]
 
 
 def complete(
     prompts: pl.DataFrame,
-    model: str | Path,
+    model: ModelFolder,
     *,
-    weights: str,
     engine: str,
-    settings: dict,
+    settings: GenerateSettings,
     previous: pl.DataFrame,
     journal: Journal,
-    start_engine: Callable[[Encoder], "Engine"],
+    start_engine: Callable[[Encoder], Engine],
     progress: Callable,
-) -> tuple[pl.DataFrame, dict]:
+) -> tuple[pl.DataFrame, CompletionCounts]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
-    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; faulty rows are left out, and each way of
-    answering is a row of its own (column `answer`: generate or rank). `weights` is the digest of the model and of what
-    is attached to it, `engine` the engine's name and version, both part of every key; `settings` has batch, max_length
-    (tokens of prompt and completion) and flip_sample (completions to compute a second time, alone); `start_engine` is
-    called only when something is missing; `progress` is tqdm.
+    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and each way of
+    answering becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's name and version,
+    which are part of every key, as the model's digest is; `start_engine` is called only if something is missing;
+    `progress` is tqdm.
 
-    Returns the rows with key, completion, token_ids, finish_reason, log_probability (natural, of the completion),
-    log_likelihoods (natural, of the choices that are ranked), flipped (is the answer another one without neighbours in
-    the batch? null where that was not tried), prompt_tokens, item_tokens (without demonstrations), completion_tokens,
-    shots and shots_dropped; and counts {"prompts", "distinct", "carried_over", "computed", "too_long",
-    "compared_alone", "flipped"}. A prompt is never cut: one that does not fit has finish_reason TOO_LONG and no
-    completion.
+    Returns the rows with the columns of COMPLETION_SCHEMA and REQUEST_SCHEMA: log_probability (natural, of the
+    completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion another one when
+    it is computed alone? null if that was not tried), prompt_tokens, item_tokens (without demonstrations),
+    completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has finish_reason TOO_LONG
+    and no completion.
     """
-    encoder = Encoder.of(model)
-    asked = (
+    encoder = Encoder.of(model.path)
+    rows_by_answer = (
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
         .explode("answer")
         .drop("fault", "repaired")
     )
-    requests = _requests(asked, encoder, weights, engine, settings["max_length"])
-    wanted = {request["key"]: request for request in requests if request["key"]}
-    carried = {row["key"]: row for row in previous.to_dicts() if row["key"] in wanted}
-    known = {**carried, **{row["key"]: row for row in journal.read() if row["key"] in wanted}}
-    # The order brings prompts together that begin alike, so that an engine reads what they share once.
-    missing = sorted(
-        (request for key, request in wanted.items() if key not in known),
-        key=lambda request: (bool(request["choices"]), request["tokens"]),
+    requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length)
+    by_key = {request.key: request for request in requests if request.key}
+    carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
+    rows = JournaledRows(journal, carried_over)
+    work = _Work.of(by_key, rows, {row["key"] for row in carried_over}, settings.flip_sample)
+    if work.missing or work.alone:
+        work.compute(start_engine(encoder), encoder, rows, settings.batch, progress)
+    completions = pl.DataFrame([rows[key] for key in by_key], schema=COMPLETION_SCHEMA)
+    counts = CompletionCounts(
+        prompts=len(requests),
+        distinct=len(by_key),
+        carried_over=len(by_key) - len(work.missing),
+        computed=len(work.missing),
+        too_long=sum(not request.key for request in requests),
+        compared_alone=completions["flipped"].count(),
+        flipped=int(completions["flipped"].sum()),
     )
-    # Keys are digests, so the smallest are a sample; it is drawn of what this job computes, killed or not.
-    fresh = sorted(key for key, request in wanted.items() if key not in carried and not request["choices"])
-    sample = fresh[: settings["flip_sample"]]
-    alone = [key for key in sample if key not in known or known[key].get("flipped") is None]
-    running = start_engine(encoder) if missing or alone else None
-    # The same pieces whether or not the job was killed in between: a piece in flight is computed again as it was.
-    size = LOADS * settings["batch"]
-    with progress(total=len(missing) + len(alone), unit=" prompts") as bar:
-        started, tokens = time.perf_counter(), 0
-        for at in range(0, len(missing), size):
-            piece = missing[at : at + size]
-            generated = [request for request in piece if not request["choices"]]
-            ranked = [request for request in piece if request["choices"]]
-            rows = _completed(running, generated, encoder) if generated else []
-            rows += _ranked(running, ranked) if ranked else []
-            journal.append(rows)
-            known.update((row["key"], row) for row in rows)
-            tokens += sum(len(row["token_ids"]) for row in rows)
-            bar.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
-            bar.update(len(piece))
-        for at in range(0, len(alone), settings["batch"]):
-            keys = alone[at : at + settings["batch"]]
-            rows = _flips(running, [wanted[key] for key in keys], [known[key] for key in keys])
-            journal.append(rows)
-            known.update((row["key"], row) for row in rows)
-            bar.update(len(keys))
-    completions = pl.DataFrame([known[key] for key in wanted], schema=COMPLETION_SCHEMA)
-    columns = {"key": pl.String, **dict.fromkeys(("prompt_tokens", "item_tokens", "shots", "shots_dropped"), pl.Int32)}
-    keyed = asked.drop("demonstrations", "answers").hstack(
-        pl.DataFrame([{name: request[name] for name in columns} for request in requests], schema=columns)
+    return _joined(rows_by_answer, requests, completions), counts
+
+
+def _joined(prompts: pl.DataFrame, requests: Sequence[PromptRequest], completions: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of prompts with their requests and completions."""
+    keyed = prompts.drop("demonstrations", "answers").hstack(
+        pl.DataFrame([request.row for request in requests], schema=REQUEST_SCHEMA)
     )
-    completed = keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
+    return keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
         pl.col("completion").fill_null(""),
         pl.col("finish_reason").fill_null(TOO_LONG),
         pl.col("token_ids", "log_likelihoods").fill_null([]),
         completion_tokens=pl.col("token_ids").list.len().fill_null(0).cast(pl.Int32),
     )
-    counts = {
-        "prompts": len(requests),
-        "distinct": len(wanted),
-        "carried_over": len(wanted) - len(missing),
-        "computed": len(missing),
-        "too_long": sum(request["key"] is None for request in requests),
-        "compared_alone": completions["flipped"].count(),
-        "flipped": completions["flipped"].sum(),
-    }
-    return completed, counts
 
 
-class Run(NamedTuple):
-    """Where one run's completions go.
+class _SharedEngine:
+    """The engine of a job, started when the first run needs it, and what it did for the current run."""
 
-    outputs: {language: file}; journal: the file of the unfinished job; adapter: the folder of what is attached to the
-    model, if anything.
-    """
+    def __init__(self, weights: Weights, adapters: Sequence[str | Path], settings: GenerateSettings, machine: Machine):
+        self._weights, self._adapters, self._settings, self._machine = weights, adapters, settings, machine
+        self._engine: Engine | None = None
+        self._use: EngineUse | None = None
+        self._name = choose(settings.engine)
+        self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "")
 
-    outputs: Mapping[str, str | Path]
-    journal: str | Path
-    adapter: str | Path | None = None
+    def ready(self, adapter: str | Path | None, encoder: Encoder) -> Engine:
+        """Return the engine with the run's adapter attached, if it has one."""
+        begin, joules, start_seconds = time.perf_counter(), energy_joules(), None
+        if self._engine is None:
+            self._engine = self._started(encoder)
+            start_seconds = round(time.perf_counter() - begin, 2)
+        if adapter:
+            self._engine.use(adapter)
+        self._use = EngineUse(joules, start_seconds, dict(self._engine.info), self._engine.cached_tokens)
+        return self._engine
+
+    def _started(self, encoder: Encoder) -> Engine:
+        settings = EngineOptions(
+            model=self._weights.folder,
+            batch=self._settings.batch,
+            max_length=self._settings.max_length,
+            eos=encoder.eos,
+            pad=encoder.pad,
+            threads=self._machine.threads,
+            adapters=self._adapters,
+            cpu_cache_gib=self._settings.cpu_cache_gib,
+            tensor_parallel=self._settings.tensor_parallel,
+            batch_invariant=self._settings.batch_invariant,
+            trust_remote_code=self._weights.trust_remote_code,
+        )
+        return start_on(self._machine.gpus, self._name, settings)
+
+    def use_of_run(self) -> EngineUse | None:
+        """Return what the engine did since `ready`, and forget it; None if the run did not need the engine."""
+        use, self._use = self._use, None
+        if use is None or self._engine is None:
+            return None
+        # Tokens that were cached before this run belong to other runs.
+        total, earlier = self._engine.cached_tokens, use.cached_prompt_tokens
+        cached = None if total is None or earlier is None else total - earlier
+        return replace(use, energy_joules=energy_since(use.energy_joules), cached_prompt_tokens=cached)
 
 
 def generate(
     prompts: pl.DataFrame,
-    weights: str | Path,
-    runs: Sequence[Run],
+    source: Weights | EndpointBlock,
+    runs: Sequence[RunOutputs],
     *,
-    settings: dict,
-    model: dict,
-    service: dict | None = None,
-    threads: int,
-    gpus: int,
+    settings: GenerateSettings,
+    machine: Machine,
     progress: Callable,
-) -> list[dict]:
-    """Complete the prompts of runs that share a model, and write one file a run and language; return the run cards.
+) -> Sequence[GenerateCard | EndpointCard]:
+    """Complete the prompts of runs of one model, and write one file per run and language; return the run cards.
 
-    What a run's outputs and journal hold already is carried over. Its files are replaced, one after the other, once all
-    its completions are there; the journals are kept until all runs are done, for a job that fails loses its outputs.
-    `weights` is the folder of the model, `settings` is the config's `generate:` block, `model` the base's definition,
-    `gpus` how many devices share the work (as many processes, where there are none). At most one engine is started, and
-    serves run after run. A model behind an endpoint has no weights, and is asked as `service` says
-    (maple.evaluation.endpoint_generation). A card says what the engine's arithmetic depended on, how many prompt tokens
-    it found in its prefix cache, and how many of a sample of answers were others when computed alone.
+    The completions in a run's outputs and journal are carried over. Its files are replaced, one after the other, once
+    all its completions are there; the journals are kept until all runs are done, since a job that fails loses its
+    outputs. At most one engine is started, and completes run after run. A model behind an endpoint has no weights
+    (maple.evaluation.endpoint_generation).
     """
-    if "openai" in model:
-        from maple.evaluation.endpoint_generation import generate as generate_remotely
-
+    if isinstance(source, EndpointBlock):
         return [
-            generate_remotely(
-                prompts,
-                {**model["openai"], **service},
-                outputs=run.outputs,
-                journal=Journal(run.journal),
-                progress=progress,
+            endpoint_generation.generate(
+                prompts, source, outputs=run.outputs, journal=Journal(run.journal), progress=progress
             )
             for run in runs
         ]
-    name = choose(settings["engine"])
-    version = engine_version(name) + (", batch-invariant" if settings.get("batch_invariant") else "")
-    adapters = [run.adapter for run in runs if run.adapter]
-    digest = weights_digest(weights)
-    engine, cards = None, []
+    return _generate_with_weights(prompts, source, runs, settings, machine, progress)
+
+
+def _generate_with_weights(
+    prompts: pl.DataFrame,
+    weights: Weights,
+    runs: Sequence[RunOutputs],
+    settings: GenerateSettings,
+    machine: Machine,
+    progress: Callable,
+) -> list[GenerateCard]:
+    engine = _SharedEngine(weights, [run.adapter for run in runs if run.adapter], settings, machine)
+    digest = weights_digest(weights.folder)
+    cards = []
     # One run after the other. Four adapters of ranks 4 to 32 on tiny-llama (vLLM 0.32, CPU, 64 prompts each, 16 at
-    # once) took 6 s so, and 8 s where every piece of the same size mixed all four.
+    # once) took 6 s so, and 8 s when chunks of the same size mixed all four.
     for run in runs:
-        start_time = time.perf_counter()
-        card = {"engine": version, "settings": settings, "started": False}
-        if run.adapter:
-            card["adapter"] = "attached"
-
-        def engine_of_run(encoder: Encoder, run: Run = run, card: dict = card) -> "Engine":
-            nonlocal engine
-            before = time.perf_counter()
-            card["energy_joules"] = energy_joules()
-            if engine is None:
-                merged = {**settings, "trust_remote_code": model.get("trust_remote_code", False)}
-                options = {"adapters": adapters, "eos": encoder.eos, "pad": encoder.pad, "threads": threads}
-                engine = start_on(gpus, name, weights, merged, **options)
-                card.update(started=True, start_seconds=round(time.perf_counter() - before, 2))
-            if run.adapter:
-                engine.use(run.adapter)
-            card.update(engine.facts, cached_prompt_tokens=engine.cached_tokens)
-            return engine
-
-        journal = Journal(run.journal)
+        begin, journal = time.perf_counter(), Journal(run.journal)
+        attached = f"{digest}+{weights_digest(run.adapter)}" if run.adapter else digest
         completed, counts = complete(
             prompts,
-            weights,
-            weights=f"{digest}+{weights_digest(run.adapter)}" if run.adapter else digest,
-            engine=version,
+            ModelFolder(weights.folder, attached),
+            engine=engine.version,
             settings=settings,
             previous=previous_completions(run.outputs.values(), journal),
             journal=journal,
-            start_engine=engine_of_run,
+            start_engine=partial(engine.ready, run.adapter),
             progress=progress,
         )
-        for language, path in run.outputs.items():
-            rows = completed.filter(pl.col("language") == language)
-            write_parquet(rows, path)
-            reasons = rows["finish_reason"]
-            print(
-                f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
-                f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
-            )
-        if "cached_prompt_tokens" in card:  # what it had found before this run is none of its own
-            found = engine.cached_tokens
-            card["cached_prompt_tokens"] = None if found is None else found - card["cached_prompt_tokens"]
-            card["energy_joules"] = energy_since(card["energy_joules"])
-        cards.append({**card, **counts, "seconds": round(time.perf_counter() - start_time, 2)})
+        _write(completed, run.outputs)
+        card = GenerateCard(
+            engine=engine.version,
+            settings=settings,
+            attached=run.adapter is not None,
+            use=engine.use_of_run(),
+            counts=counts,
+            seconds=round(time.perf_counter() - begin, 2),
+        )
+        cards.append(card)
     for run in runs:
         Journal(run.journal).remove()
     return cards
 
 
+def _write(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:
+    for language, path in outputs.items():
+        rows = completed.filter(pl.col("language") == language)
+        write_parquet(rows, path)
+        reasons = rows["finish_reason"]
+        print(
+            f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
+            f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
+        )
+
+
 def compare_attached(
     prompts: pl.DataFrame,
-    base: str | Path,
+    base: Weights,
     adapter: str | Path,
     generations: pl.DataFrame,
     *,
     count: int,
-    settings: dict,
-    **options,
-) -> dict:
-    """Complete prompts of a merged run again with its adapter attached to the base; return a card of what differs.
+    settings: GenerateSettings,
+    machine: Machine,
+    progress: Callable,
+) -> CompareCard:
+    """Complete prompts of a merged run again with its adapter attached to the base; return a card of the differences.
 
     `generations` are the run's (the columns of generate's files). Of its completions the `count` with the smallest
-    keys, which are digests, are compared token by token; the other arguments are generate's. The card has
-    `attached_differ`: {"compared", "different"}.
+    keys, which are digests, are compared token by token; the other arguments are generate's.
     """
     cell = ["task", "language", "item"]
     completed = generations.filter(pl.col("answer") == "generate", pl.col("finish_reason") != TOO_LONG)
     sample = completed.unique("key", keep="first", maintain_order=True).sort("key").head(count)
+    settings = settings.changed(flip_sample=0)
     with TemporaryDirectory() as folder:
         outputs = {language: Path(folder) / f"{language}.parquet" for language in sample["language"].unique()}
-        run = Run(outputs, Path(folder) / "journal.jsonl", adapter)
-        asked = prompts.join(sample, on=cell, how="semi")
-        (card,) = generate(asked, base, [run], settings={**settings, "flip_sample": 0}, **options)
+        run = RunOutputs(outputs, Path(folder) / "journal.jsonl", adapter)
+        sampled = prompts.join(sample, on=cell, how="semi")
+        (card,) = _generate_with_weights(sampled, base, [run], settings, machine, progress)
         attached = pl.concat([generations.clear(), *map(pl.read_parquet, outputs.values())])
     both = sample.join(attached.filter(pl.col("answer") == "generate"), on=cell, validate="1:1")
     different = both.filter(pl.col("token_ids") != pl.col("token_ids_right")).height
-    return {**card, "attached_differ": {"compared": both.height, "different": different}}
+    return CompareCard(generated=card, compared=both.height, different=different)

@@ -1,32 +1,33 @@
-"""A journal: the rows of an unfinished job, so that a killed one does nothing twice."""
+"""A journal: the rows of an unfinished job, so that a killed job resumes and computes nothing twice."""
 
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 
 def key_of(*facts: object) -> str:
-    """Return the key of a row: a digest of the facts (what JSON can hold) that decide it."""
+    """Return the key of a row: a digest of the facts (JSON values) that decide its content."""
     return blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
-def batches_to_do(keys: Sequence[str], size: int, known: Container[str]) -> Iterator[list[str]]:
-    """Yield those batches of `size` keys of which one is not `known`, each whole.
+def incomplete_batches(keys: Sequence[str], size: int, done: Container[str]) -> Iterator[list[str]]:
+    """Yield each batch of `size` keys of which at least one is not `done`, with all its keys.
 
-    Neighbours in a batch move the last bits of a float: a job that goes on after a kill computes in the same company.
+    The other rows of a batch change the last bits of a result, so that a job that resumes must compute the same batches
+    as an undisturbed one.
     """
     for at in range(0, len(keys), size):
         batch = list(keys[at : at + size])
-        if any(key not in known for key in batch):
+        if any(key not in done for key in batch):
             yield batch
 
 
 class Journal:
-    """Rows of an unfinished job, one JSON line each, beside its outputs; synced after every batch.
+    """Rows of an unfinished job, one JSON line each, beside its outputs; synced to disk after every `append`.
 
-    `previous` is where a job that replaces its own outputs may keep what they held, as Parquet.
+    `previous` is the Parquet file in which a job that replaces its own outputs may keep their earlier rows.
     """
 
     def __init__(self, path: str | Path):
@@ -34,11 +35,11 @@ class Journal:
         self.previous = self.path.with_suffix(".previous.parquet")
 
     def read(self) -> list[dict]:
-        """Return the whole lines; a torn last line (a job killed while writing) is left out."""
+        """Return the whole lines; a torn last line (the job was killed while writing) is left out."""
         if not self.path.is_file():
             return []
         rows = []
-        # By bytes: a text may hold what str.splitlines takes for the end of a line too (U+2028).
+        # By bytes: str.splitlines would also split at U+2028, which a text may contain.
         for line in self.path.read_bytes().split(b"\n"):
             try:
                 rows.append(json.loads(line))
@@ -57,6 +58,44 @@ class Journal:
             os.fsync(file.fileno())
 
     def remove(self) -> None:
-        """Remove the files: their rows stand in the outputs now."""
+        """Remove the journal's files, once their rows are in the outputs."""
         self.path.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)
+
+
+class JournaledRows(Mapping[str, dict]):
+    """The rows of a job by their `key`: those of an earlier attempt, and those that `add` or `compute` journals.
+
+    `carried_over` are rows of the job's earlier outputs; the journal's rows replace those of the same key.
+    """
+
+    def __init__(self, journal: Journal, carried_over: Iterable[dict] = ()):
+        self.journal = journal
+        self._rows = {row["key"]: row for row in (*carried_over, *journal.read())}
+
+    def __getitem__(self, key: str) -> dict:
+        return self._rows[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys without a row, each once, in the order given."""
+        return [key for key in dict.fromkeys(keys) if key not in self._rows]
+
+    def add(self, rows: Sequence[dict]) -> None:
+        """Append rows to the journal; they count once they are on disk."""
+        self.journal.append(rows)
+        self._rows.update((row["key"], row) for row in rows)
+
+    def compute(
+        self,
+        batches: Iterable[Sequence[dict]],
+        progress: Callable[[Iterable[Sequence[dict]]], Iterable[Sequence[dict]]] = iter,
+    ) -> None:
+        """Add batches of rows as an iterator computes them; a killed job loses the batch that was being computed."""
+        for rows in progress(batches):
+            self.add(rows)

@@ -1,16 +1,13 @@
-"""A teacher without a model: it proposes, translates and answers the tasks of the embedded world, and no others."""
+"""A teacher without a model: it proposes, translates and answers only tasks of the embedded world."""
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from maple.definitions.tables import PIVOT
+from maple.definitions.language import ENGLISH
 from maple.embedded.cldr import facts
 from maple.embedded.speech import LABELS, Speech, Unnamed, Utterance
 from maple.embedded.tasks import PROBLEMS, SUCCESSION, Problem, pool, render, shift
-
-if TYPE_CHECKING:
-    from maple.synthesis.teachers import Request
-
+from maple.synthesis.teachers import IncompleteAnswer, Request
 
 FREE_SHARE = 0.2
 LAYOUTS = tuple(PROBLEMS)
@@ -21,9 +18,9 @@ NEIGHBOURS = {
     "month_after": ("month", 1),
     "month_before": ("month", -1),
 }
-# ... where in a list a country stands, ...
+# ... which country is first or last in a list, ...
 POSITIONS = {"first_in_list": 0, "last_in_list": -1}
-# ... and questions on a passage: the slot that is wanted, the slot that is given. Those on a country need no passage.
+# ... and questions on a passage: the slot to find, the slot that is given. Questions about a country need no passage.
 QUESTIONS = {
     "currency_question": ("currency", "country"),
     "language_question": ("language", "country"),
@@ -38,7 +35,7 @@ def _name(kind: str, code: str) -> list[Utterance]:
 
 
 def free_problem(rng: random.Random, kind: str) -> Problem:
-    """Draw a question that needs no input, with its answer."""
+    """Return a random question that needs no input, with its answer."""
     if kind in NEIGHBOURS:
         slot, by = NEIGHBOURS[kind]
         code = shift(slot, "1", rng.randrange(12))
@@ -54,13 +51,13 @@ def free_problem(rng: random.Random, kind: str) -> Problem:
 
 
 def _lines(speech: Speech, task: str, row: dict) -> list[tuple[str, str]]:
-    """Return the lines of a task's input, as (label, text), in the layout of config/tasks/."""
+    """Return the lines of a task's input as (label, text), in the layout of config/tasks/."""
     words = speech.words
     if task == "xnli":
         return [(f"{words['premise']}: ", row["premise"]), (f"{words['hypothesis']}: ", row["hypothesis"])]
     if task == "xcopa":
-        asked = f"{row['premise']} {words[row['question']]}"
-        return [("", asked), ("1. ", row["choice1"]), ("2. ", row["choice2"])]
+        question = f"{row['premise']} {words[row['question']]}"
+        return [("", question), ("1. ", row["choice1"]), ("2. ", row["choice2"])]
     if task == "xlsum":
         return [(f"{words['article']}: ", row["text"])]
     passage = row["flores_passage"] if task == "belebele" else row["context"]
@@ -73,7 +70,7 @@ def _lines(speech: Speech, task: str, row: dict) -> list[tuple[str, str]]:
 def example(speech: Speech, task: str, problem: Problem) -> dict[str, str]:
     """Return a problem as an instruction example, {instruction, input, output}, laid out as its task's prompt is.
 
-    Raises Unnamed where CLDR has no name in the language.
+    Raises Unnamed if CLDR has no name in the language.
     """
     row = render(problem, speech)
     if task == "free":
@@ -95,7 +92,7 @@ def example(speech: Speech, task: str, problem: Problem) -> dict[str, str]:
 
 
 def draw(speech: Speech, rng: random.Random, kind: str) -> dict[str, str]:
-    """Draw an example of a kind (a task of LAYOUTS, or one of FREE) on training countries."""
+    """Return a random example of a kind (a task of LAYOUTS, or one of FREE) on training countries."""
     while True:
         if kind in PROBLEMS:
             task, problem = kind, PROBLEMS[kind](rng, rng.randrange(24), False)
@@ -117,32 +114,32 @@ def seed_tasks(words: dict[str, str]) -> list[dict[str, str]]:
 
 
 class EmbeddedTeacher:
-    """A teacher that knows one phrase table and CLDR, by the protocol of maple.synthesis.teachers.
+    """A teacher (maple.synthesis.teachers.Teacher) that knows one phrase table and CLDR.
 
-    `phrases` is {code: the language's block of config/phrases.yaml with its code, iso639_1 and script}. What it does
-    not recognise it leaves as it is (translate) or unanswered (respond), as a poor model would.
+    `phrases` is {code: the language's block of config/phrases.yaml with its code, iso639_1 and script}. A text that it
+    does not recognise stays as it is (translate) or unanswered (respond), as with a poor model.
     """
 
     name = "embedded"
 
-    def __init__(self, phrases: dict[str, dict[str, str]]):
+    def __init__(self, phrases: Mapping[str, dict[str, str]]):
         self._speeches = {code: Speech(words) for code, words in phrases.items()}
 
-    def complete(self, requests: "list[Request]") -> list[str]:
+    def complete(self, requests: list[Request]) -> list[str | IncompleteAnswer]:
         """Return a completion for each request; raises ValueError for a language without phrases."""
         return [self._complete(request) for request in requests]
 
-    def _complete(self, request: "Request") -> str:
-        code, fields = request.language["code"], request.fields
+    def _complete(self, request: Request) -> str:
+        code, fields = request.language.code, request.fields
         if code not in self._speeches:
             raise ValueError(f"config/phrases.yaml: has no {code}; add its block, or choose another teacher")
         speech = self._speeches[code]
         if request.purpose == "propose":
             return propose(speech, fields["count"], fields["first"], request.seed)
         if request.purpose == "translate":
-            if PIVOT not in self._speeches:
-                raise ValueError(f"config/phrases.yaml: has no {PIVOT}; the embedded teacher translates from it")
-            return translate(fields["text"], self._speeches[PIVOT], speech)
+            if ENGLISH not in self._speeches:
+                raise ValueError(f"config/phrases.yaml: has no {ENGLISH}; the embedded teacher translates from it")
+            return translate(fields["text"], self._speeches[ENGLISH], speech)
         return respond(speech, fields["instruction"], fields["input"])
 
 
@@ -161,37 +158,37 @@ def propose(speech: Speech, count: int, first: int, seed: int) -> str:
 
 
 def translate(text: str, source: Speech, target: Speech) -> str:
-    """Return `text` in the target language, or `text` itself if a part of it is not known in both."""
+    """Return `text` in the target language, or `text` itself if a part of it is unknown in either language."""
     labels = {f"{source.words[label]}: ": f"{target.words[label]}: " for label in LABELS}
     labels |= {f"{mark}. ": f"{mark}. " for mark in "ABCD12"}
     lines = []
     for line in text.split("\n"):
         label = next((label for label in labels if line.startswith(label)), "")
-        said = source.read(line.removeprefix(label))
-        if said is None:
+        utterances = source.read(line.removeprefix(label))
+        if utterances is None:
             return text
         try:
-            lines.append(labels.get(label, "") + target.say(said))
+            lines.append(labels.get(label, "") + target.say(utterances))
         except Unnamed:
             return text
     return "\n".join(lines)
 
 
 def respond(speech: Speech, instruction: str, input: str) -> str:
-    """Return the answer to a task as its language says it, found by reading the task; "" if it is not understood."""
-    asked = speech.read(instruction)
-    if asked is None or len(asked) != 1:
+    """Return the answer to a task in its language, found by parsing the task; "" if it is not understood."""
+    utterances = speech.read(instruction)
+    if utterances is None or len(utterances) != 1:
         return ""
-    ((key, slots),) = asked
+    ((key, slots),) = utterances
     if key.endswith("_instruction"):
         return _answer_layout(speech, key.removesuffix("_instruction"), input.split("\n"))
     if input:
         return ""
     answer = _answer_free(key, slots)
-    return _said(speech, answer) if answer else ""
+    return _text(speech, answer) if answer else ""
 
 
-def _said(speech: Speech, utterances: list[Utterance]) -> str:
+def _text(speech: Speech, utterances: list[Utterance]) -> str:
     try:
         return speech.say(utterances)
     except Unnamed:
@@ -222,33 +219,33 @@ def _answer_layout(speech: Speech, task: str, lines: list[str]) -> str:
     if len(lines) != len(labels) or not all(line.startswith(label) for line, label in zip(lines, labels, strict=True)):
         return ""
     texts = [line.removeprefix(label) for line, label in zip(lines, labels, strict=True)]
-    read = [speech.read(text) for text in texts]
-    if None in read:
+    parsed = [utterances for text in texts if (utterances := speech.read(text)) is not None]
+    if len(parsed) < len(texts):
         return ""
     if task == "xnli":
-        return _infer(words, *read)
+        return _infer(words, *parsed)
     if task == "xcopa":
-        return _succeed(*read)
+        return _succeed(*parsed)
     if task == "xlsum":
-        countries = [slots["country"] for key, slots in read[0] if key == "news"]
-        return _said(speech, [("news_summary", {"list": countries})]) if len(countries) > 1 else ""
-    answer = _said(speech, _find(read[0], read[1]))
+        countries = [slots["country"] for key, slots in parsed[0] if key == "news"]
+        return _text(speech, [("news_summary", {"list": countries})]) if len(countries) > 1 else ""
+    answer = _text(speech, _find(parsed[0], parsed[1]))
     if task == "qa":
         return answer
     return "ABCD"[texts[2:].index(answer)] if answer in texts[2:] else ""
 
 
 def _find(passage: list[Utterance], question: list[Utterance]) -> list[Utterance]:
-    ((key, asked),) = question[:1]
+    ((key, question_slots),) = question[:1]
     if key in QUESTIONS:
         wanted, given = QUESTIONS[key]
         for _, slots in passage:
-            if wanted in slots and slots.get(given) == asked[given]:
+            if wanted in slots and slots.get(given) == question_slots[given]:
                 return _name(wanted, slots[wanted])
     return []
 
 
-def _infer(words: dict, premise: list[Utterance], hypothesis: list[Utterance]) -> str:
+def _infer(words: Mapping[str, str], premise: list[Utterance], hypothesis: list[Utterance]) -> str:
     _, claimed = hypothesis[0]
     for _, slots in premise:
         if slots.keys() == claimed.keys() and slots.get("country") == claimed.get("country"):
@@ -257,8 +254,8 @@ def _infer(words: dict, premise: list[Utterance], hypothesis: list[Utterance]) -
 
 
 def _succeed(premise: list[Utterance], *choices: list[Utterance]) -> str:
-    known = [succession["premise"] for succession in SUCCESSION.values()]
-    if len(premise) != 2 or premise[0][0] not in known or premise[1][0] not in ("cause", "effect"):
+    premises = [succession["premise"] for succession in SUCCESSION.values()]
+    if len(premise) != 2 or premise[0][0] not in premises or premise[1][0] not in ("cause", "effect"):
         return ""
     ((kind, now),) = premise[0][1].items()
     after = shift(kind, now, 1 if premise[1][0] == "effect" else -1)

@@ -3,18 +3,17 @@
 import polars as pl
 
 from maple.data.examples import raw_rows
-from maple.data.sources import HubSource, LocalSource, SourceError, read_rows, row_source
+from maple.data.sources import SourceError, read_rows
+from maple.definitions.language import LanguageIdentity
+from maple.synthesis.recipe import LoadedRows
 
 
-def load(recipe: dict, language: dict) -> pl.DataFrame:
-    """Read raw rows of an existing set in one language; an `input` that is null is none.
+def load(settings: LoadedRows, language: LanguageIdentity) -> pl.DataFrame:
+    """Return raw rows of an existing set in one language; an `input` that is null becomes "".
 
-    `recipe` is a resolved source of maple.data.sources, max_rows, and leave_out, ids of rows that are not wanted. A
-    row's id is its own, else its number in the source. Raises SourceError for an id to leave out that no row has.
+    A row's id is its own, else its number in the source. Raises SourceError for an id in leave_out that no row has.
     """
-    source = row_source({kind: place for kind, place in recipe.items() if kind in ("local", "hub")})
-    assert isinstance(source, LocalSource | HubSource)
-    unwanted = set(recipe.get("leave_out", ()))
+    unwanted = set(settings.leave_out)
     rows = [
         {
             "id": str(number if row.get("id") is None else row["id"]),
@@ -22,9 +21,9 @@ def load(recipe: dict, language: dict) -> pl.DataFrame:
             "input": str(row.get("input") or ""),
             "output": str(row["output"] or ""),
         }
-        for number, row in enumerate(read_rows(source, ("instruction", "output")))
+        for number, row in enumerate(read_rows(settings.source, ("instruction", "output")))
     ]
     if unknown := unwanted - {row["id"] for row in rows}:
         raise SourceError(f"load.leave_out: no row has the id {', '.join(sorted(unknown))}; remove it there")
-    rows = [row for row in rows if row["id"] not in unwanted][: recipe.get("max_rows")]
-    return raw_rows(rows, language=language["code"], recipe="load")
+    rows = [row for row in rows if row["id"] not in unwanted][: settings.max_rows]
+    return raw_rows(rows, language=language.code, recipe="load")

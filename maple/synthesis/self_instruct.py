@@ -1,37 +1,27 @@
 """Self-instruct in every language, as MultiAlpaca was made (PolyLM, arXiv 2307.06018, appendix).
 
-A teacher is shown three tasks of a numbered list and continues it; what it writes joins the pool that later prompts
-draw from.
+A teacher gets a numbered list of three tasks and continues it; its tasks join the pool of demonstrations for later
+prompts.
 """
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from maple.data.curation import LanguageLimits, curate
 from maple.data.examples import raw_rows
-from maple.definitions.language import LanguageIdentity
-from maple.definitions.tables import PIVOT
-from maple.synthesis.teachers import Request, Teacher, Unfinished
+from maple.data.sources import local_rows
+from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
+from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.synthesis import embedded_teacher
+from maple.synthesis.recipe import InstructionPrompt
+from maple.synthesis.teachers import IncompleteAnswer, Request, Teacher
 
-# PolyLM's numbers, all but the last.
-DEFAULTS = {
-    "rounds": 10,
-    "first_round_requests": 10,
-    "requests_per_round": 100,
-    "tasks_per_request": 20,  # those that are shown count
-    "demonstrations": {"seed": 2, "pool": 1},  # of a request; while the pool is empty, seeds take its place
-    # What the prompt asks of a task.
-    "instruction_sentences": 2,  # at most
-    "input_words": 100,  # at most
-    "output_words": 200,  # fewer than
-    "max_rows": None,  # ours: as many that pass end the rounds
-}
-# What a prompt must say (config/self_instruct.yaml): the values it is filled with, and the marks by which answers are
-# parsed. The one in English names the language as well.
+# What a prompt must contain (config/self_instruct.yaml): the values it is filled with, and the marks by which answers
+# are parsed. The English prompt names the language as well.
 VALUES = ("tasks_per_request", "instruction_sentences", "input_words", "output_words")
 LABELS = ("Instruction", "Input", "Output")
 NO_INPUT = "<noinput>"
@@ -42,33 +32,34 @@ END = re.compile(r"###[^\S\n]*+(?:\n|\Z)")
 LABEL = re.compile(rf"(?<![0-9])(?P<number>[0-9]{{1,4}}+)\s*+\.\s*+(?P<name>{'|'.join(LABELS)}):")
 
 
-def prompt_in(prompts: dict[str, str], code: str) -> dict[str, str]:
-    """Return the prompt of a language, {"language", "text"}: in the language itself, or in English where none is.
+def prompt_in(prompts: Mapping[str, str], code: str) -> dict[str, str]:
+    """Return the prompt for a language, {"language", "text"}: in the language itself, or in English if it has none.
 
-    `prompts` are those of config/self_instruct.yaml that a dataset may use, by the code of the language they are in.
+    `prompts` are those of config/self_instruct.yaml that a dataset may use, by the code of their language.
     """
-    language = code if code in prompts else PIVOT
+    language = code if code in prompts else ENGLISH
     return {"language": language, "text": prompts[language]}
 
 
 def seed_tasks(
-    where: str | dict, language: dict, phrases: dict[str, dict], examples: str | Path | None = None
+    source: str | DatasetSeeds,
+    language: LanguageIdentity,
+    phrases: Mapping[str, dict[str, str]],
+    examples: str | Path | None = None,
 ) -> list[dict]:
-    """Return a language's seed tasks, {"instruction", "input", "output"} and, of a dataset, "id".
+    """Return a language's seed tasks, {"instruction", "input", "output"} and, from a dataset, "id".
 
-    `where` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1 and
-    script to JSON lines; or {"dataset": name}, for the dataset's curated `examples` in the language.
+    `source` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1
+    and script to JSON lines; or a dataset, whose curated `examples` in the language (a file) are taken.
     """
     fields = ("instruction", "input", "output")
-    if isinstance(where, dict):
+    if isinstance(source, DatasetSeeds):
+        if examples is None:
+            raise ValueError(f"seed_tasks: the examples of {source.dataset} are needed")
         return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
-    if where == "embedded":
-        from maple.synthesis.embedded_teacher import seed_tasks as embedded
-
-        return embedded(phrases[language["code"]])
-    from maple.data.sources import local_rows
-
-    rows = local_rows(Path(where.format_map(language)), fields)
+    if source == "embedded":
+        return embedded_teacher.seed_tasks(phrases[language.code])
+    rows = local_rows(source.format_map(language.params()), fields)
     return [{field: row[field] or "" for field in fields} for row in rows]
 
 
@@ -122,77 +113,90 @@ def _entry(text: str) -> tuple[int, dict] | None:
 
 
 def self_instruct(
-    recipe: dict,
-    language: dict,
+    settings: SelfInstructSettings,
+    language: LanguageIdentity,
     seeds: list[dict],
     teacher: Teacher,
+    *,
+    prompt: InstructionPrompt,
+    limits: LanguageLimits,
     seed: int,
     progress: Callable[[Iterable], Iterable],
 ) -> pl.DataFrame:
-    """Make raw rows in one language; the result depends on the arguments alone.
+    """Return raw rows in one language; the result depends on the arguments alone.
 
-    `recipe` has the keys of DEFAULTS; `curate`, the limits that a row must pass to be shown in later prompts; and
-    `prompt`, as prompt_in returns it. Rows are counted against max_rows when they pass. Raises ValueError when there
-    are too few seed tasks, or no task is left to ask for.
+    `seeds` are seed tasks; only rows that pass `limits` are
+    demonstrations of later rounds, and count as `max_rows`. Raises ValueError if there are fewer seed tasks than a
+    request demonstrates, or if a request leaves no task to write.
     """
-    settings = DEFAULTS | recipe
-    shown = settings["demonstrations"]
-    if len(seeds) < shown["seed"]:
-        raise ValueError(f"seed_tasks: {language['code']} has {len(seeds)}; at least {shown['seed']} are shown at once")
-    if settings["tasks_per_request"] <= sum(shown.values()):
-        raise ValueError("self_instruct: tasks_per_request counts the demonstrations; write more than they are")
-    print(f"{language['code']}: asked in {recipe['prompt']['language']}, {len(seeds)} seed tasks")
-    values = {name: settings[name] for name in VALUES}
-    identity = LanguageIdentity(*(language[key] for key in ("code", "name", "iso639_1", "script")))
-    limits = LanguageLimits(**settings["curate"])
-    prompt = recipe["prompt"]["text"].format(language=language["name"], **values)
-    rng = random.Random(f"{seed} {language['code']}")
-    common = {"language": language["code"], "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
+    code = language.code
+    _check(settings, code, seeds)
+    print(f"{code}: asked in {prompt.language}, {len(seeds)} seed tasks")
+    values = {name: getattr(settings, name) for name in VALUES}
+    text = prompt.text.format(language=language.name, **values)
+    rng = random.Random(f"{seed} {code}")
+    common = {"language": code, "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
     seed_rows = [{"id": f"seed-{number}", **task} for number, task in enumerate(seeds)]
     rows: list[dict] = []
-    kept: list[dict] = []
-    for round in progress(range(settings["rounds"])):
-        count = settings["requests_per_round" if round else "first_round_requests"]
-        drawn = []
-        for _ in range(count):
-            pool = rng.sample(kept, min(shown["pool"], len(kept)))
-            drawn.append(rng.sample(seed_rows, min(len(seeds), sum(shown.values()) - len(pool))) + pool)
+    pool: list[dict] = []
+    for round in progress(range(settings.rounds)):
+        demonstrations = [_sampled(settings, seed_rows, pool, rng) for _ in range(_request_count(settings, round))]
         requests = [
-            _request(f"{round}-{number}", prompt, tasks, settings["tasks_per_request"], language, rng.getrandbits(32))
-            for number, tasks in enumerate(drawn)
+            _request(f"{round}-{number}", text, tasks, settings.tasks_per_request, language, rng.getrandbits(32))
+            for number, tasks in enumerate(demonstrations)
         ]
-        for request, tasks, said in zip(requests, drawn, teacher.complete(requests), strict=True):
+        for request, tasks, answer in zip(requests, demonstrations, teacher.complete(requests), strict=True):
             parent = " ".join(task["id"] for task in tasks)
             rows += [
-                {"id": f"{language['code']}-{request.id}-{number}", "parent": parent, **task}
-                for number, task in enumerate(_tasks(said, tasks))
+                {"id": f"{code}-{request.id}-{number}", "parent": parent, **task}
+                for number, task in enumerate(_tasks(answer, tasks))
             ]
-        passed, _ = curate(raw_rows(rows, **common), identity, limits)
-        kept = passed.to_dicts()
-        if settings["max_rows"] and len(kept) >= settings["max_rows"]:
+        kept, _ = curate(raw_rows(rows, **common), language, limits)
+        pool = kept.to_dicts()
+        if settings.max_rows and len(pool) >= settings.max_rows:
             break
     return raw_rows(rows, **common)
 
 
-def _tasks(said: str | Unfinished, shown: list[dict]) -> Iterator[dict]:
-    """Yield the tasks of what a teacher said; one that its prompt showed is a fault."""
-    cut = isinstance(said, Unfinished)
-    if cut and not said.text:
-        yield {"fault": said.fault, "completion": ""}
+def _check(settings: SelfInstructSettings, code: str, seeds: list[dict]) -> None:
+    demonstrations = settings.demonstrations
+    if len(seeds) < demonstrations.seed:
+        raise ValueError(f"seed_tasks: {code} has {len(seeds)}; at least {demonstrations.seed} are shown at once")
+    if settings.tasks_per_request <= demonstrations.seed + demonstrations.pool:
+        raise ValueError("self_instruct: tasks_per_request counts the demonstrations; write more than they are")
+
+
+def _request_count(settings: SelfInstructSettings, round: int) -> int:
+    return settings.requests_per_round if round else settings.first_round_requests
+
+
+def _sampled(settings: SelfInstructSettings, seeds: list[dict], pool: list[dict], rng: random.Random) -> list[dict]:
+    """Return the demonstrations of one request; seed tasks take the place of what the pool does not have."""
+    wanted = settings.demonstrations
+    from_pool = rng.sample(pool, min(wanted.pool, len(pool)))
+    return rng.sample(seeds, min(len(seeds), wanted.seed + wanted.pool - len(from_pool))) + from_pool
+
+
+def _tasks(answer: str | IncompleteAnswer, demonstrations: list[dict]) -> Iterator[dict]:
+    """Yield the tasks of a teacher's answer; a task that its prompt demonstrated is a fault."""
+    incomplete = isinstance(answer, IncompleteAnswer)
+    text = answer.text if isinstance(answer, IncompleteAnswer) else answer
+    if isinstance(answer, IncompleteAnswer) and not text:
+        yield {"fault": answer.fault, "completion": ""}
         return
-    pairs = {(task["instruction"].strip(), task["input"].strip()) for task in shown}
-    for task in parse(said.text if cut else said, len(shown) + 1, cut):
-        known = (task.get("instruction"), task.get("input")) in pairs
-        yield {**task, "fault": "repeats the prompt"} if known else task
+    repeated = {(task["instruction"].strip(), task["input"].strip()) for task in demonstrations}
+    for task in parse(text, len(demonstrations) + 1, cut=incomplete):
+        repeats = (task.get("instruction"), task.get("input")) in repeated
+        yield {**task, "fault": "repeats the prompt"} if repeats else task
 
 
-def _request(id: str, prompt: str, tasks: list[dict], total: int, language: dict, seed: int) -> Request:
-    shown = "".join(numbered(number, task) for number, task in enumerate(tasks, start=1))
+def _request(id: str, prompt: str, tasks: list[dict], total: int, language: LanguageIdentity, seed: int) -> Request:
+    listed = "".join(numbered(number, task) for number, task in enumerate(tasks, start=1))
     return Request(
         id=id,
         purpose="propose",
         language=language,
-        prompt=f"{prompt}\n{shown}",
+        prompt=f"{prompt}\n{listed}",
         seed=seed,
         fields={"count": total - len(tasks), "first": len(tasks) + 1, "demonstrations": tasks},
     )

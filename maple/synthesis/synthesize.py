@@ -1,79 +1,122 @@
-"""Synthesis: a dataset's raw examples in one language, by the recipe its file names."""
+"""Synthesis: a dataset's raw examples in one language, by the recipe of its file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from maple.definitions.language import LanguageIdentity
+from maple.engines.engine import Machine
+from maple.engines.ledger import Ledger, ledger
 from maple.runtime.journal import Journal
+from maple.synthesis.published import load
+from maple.synthesis.recipe import LoadRecipe, Recipe, TranslateRespondRecipe
+from maple.synthesis.self_instruct import seed_tasks, self_instruct
+from maple.synthesis.teachers import TRANSLATOR, TeacherJob, Translator, teacher
+from maple.synthesis.translate_respond import translate_respond
+
+
+class RecipeInputs(NamedTuple):
+    """What a recipe reads, None for what it does not need.
+
+    `english` is the file of the curated English examples to translate, `seeds` that of the curated examples that are
+    seed tasks; `teacher` and `translator` are the folders of models on this machine.
+    """
+
+    english: str | Path | None = None
+    seeds: str | Path | None = None
+    teacher: str | Path | None = None
+    translator: str | Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeCard:
+    """The card of a dataset in one language: what its synthesis generated and spent."""
+
+    rows: int
+    faults: dict[str, int]
+    """Rows that cannot be used, by fault."""
+    sentences_translated: int
+    """By a translator."""
+    ledger: Ledger
+    """The sum of the teacher's answers."""
+    schema_version: int = 1
+
+    def values(self) -> dict[str, Any]:
+        """Return the card as JSON values."""
+        return {
+            "rows": self.rows,
+            "faults": self.faults,
+            "sentences_translated": self.sentences_translated,
+            **self.ledger._asdict(),
+            "schema_version": self.schema_version,
+        }
 
 
 def synthesize(
-    recipe: dict,
+    recipe: Recipe,
     *,
-    language: dict,
-    phrases: dict[str, dict],
-    english: str | Path | None,
-    seeds: str | Path | None = None,
+    language: LanguageIdentity,
+    phrases: Mapping[str, dict[str, str]],
+    inputs: RecipeInputs,
+    journal: Journal,
+    machine: Machine,
     progress: Callable[[Iterable], Iterable],
-    service: dict | None = None,
-    journal: Journal | None = None,
-    teacher_model: str | Path | None = None,
-    translator_model: str | Path | None = None,
-    threads: int = 1,
 ) -> pl.DataFrame:
-    """Make raw rows: columns of an example, `fault` (why a row did not parse, "" for one that did) and `completion`.
+    """Return raw rows: columns of an example, `fault` (why a row did not parse, "" if it did) and `completion`.
 
-    `recipe` is what a file of config/datasets/ says, its mixture aside, with `limits` and `prompt` spelt out for
-    the language where the recipe needs them; `phrases` are the embedded teacher's words in the language and in English;
-    `english` is the file of curated English examples to translate, `seeds` that of the curated examples that are seed
-    tasks; `service` says how teacher and translator are asked ({"teacher", "translator"}), and `journal` keeps their
-    answers until the job is done; `teacher_model` and `translator_model` are the folders of those that are models on
-    this machine.
+    `phrases` are the embedded teacher's words in the language and in English, by code; `journal` keeps the answers of
+    teacher and translator until the job is done.
     """
-    if recipe["recipe"] == "load":
-        from maple.synthesis.published import load
-
-        return load(recipe["load"], language)
-    from maple.synthesis.teachers import TRANSLATOR, teacher
-
-    name, how = recipe["teacher"], service or {}
-    settings = {**recipe.get(name, {}), **how.get("teacher", {})}
-    chosen = teacher(name, phrases, settings, journal, model=teacher_model, threads=threads, progress=progress)
-    if recipe["recipe"] == "translate_respond":
-        from maple.synthesis.translate_respond import translate_respond
-
-        translator = None
-        if "translator" in recipe:
-            settings = {**recipe["translator"], **how.get("translator", {})}
-            translator = import_module(TRANSLATOR).LocalTranslator(
-                settings, translator_model, journal, threads=threads, progress=progress
-            )
-        rows = pl.read_parquet(english)
-        return translate_respond(
-            recipe["translate_respond"], language, rows, chosen, recipe["seed"], progress, translator
-        )
-    from maple.synthesis.self_instruct import seed_tasks, self_instruct
-
-    tasks = seed_tasks(recipe["seed_tasks"], language, phrases, seeds)
-    settings = {**recipe["self_instruct"], "curate": recipe["limits"], "prompt": recipe["prompt"]}
-    return self_instruct(settings, language, tasks, chosen, recipe["seed"], progress)
+    if isinstance(recipe, LoadRecipe):
+        return load(recipe.load, language)
+    writer = teacher(recipe.teacher, TeacherJob(phrases, recipe.block, journal, inputs.teacher, machine, progress))
+    if isinstance(recipe, TranslateRespondRecipe):
+        english = pl.read_parquet(_needed(inputs.english, "english"))
+        translator = _translator(recipe, inputs, journal, machine, progress)
+        return translate_respond(recipe.translate_respond, language, english, writer, recipe.seed, progress, translator)
+    return self_instruct(
+        recipe.self_instruct,
+        language,
+        seed_tasks(recipe.seed_tasks, language, phrases, inputs.seeds),
+        writer,
+        prompt=recipe.prompt,
+        limits=recipe.limits,
+        seed=recipe.seed,
+        progress=progress,
+    )
 
 
-def card(rows: pl.DataFrame, journal: Journal) -> dict:
-    """Return what a finished synthesis made and spent.
+def _translator(
+    recipe: TranslateRespondRecipe,
+    inputs: RecipeInputs,
+    journal: Journal,
+    machine: Machine,
+    progress: Callable[[Iterable], Iterable],
+) -> Translator | None:
+    if recipe.translator is None:
+        return None
+    module = import_module(TRANSLATOR)
+    folder = _needed(inputs.translator, "translator")
+    return module.LocalTranslator(recipe.translator, folder, journal, threads=machine.threads, progress=progress)
 
-    Rows, those with each fault, sentences that a translator translated, and the ledger of the teacher's journal.
-    """
-    from maple.engines.ledger import ledger
 
+def _needed(path: str | Path | None, name: str) -> str | Path:
+    if path is None:
+        raise ValueError(f"synthesize: the recipe needs the input {name}")
+    return path
+
+
+def card(rows: pl.DataFrame, journal: Journal) -> SynthesizeCard:
+    """Return the card of a finished synthesis, from its rows and its journal."""
     faults = rows.filter(pl.col("fault") != "").group_by("fault").len().sort("fault")
-    noted = journal.read()
-    translated = len({row["key"] for row in noted if "translation" in row})
-    return {
-        "rows": rows.height,
-        "faults": dict(faults.iter_rows()),
-        "sentences_translated": translated,
-        **ledger(noted),
-    }
+    journaled = journal.read()
+    return SynthesizeCard(
+        rows=rows.height,
+        faults=dict(faults.iter_rows()),
+        sentences_translated=len({row["key"] for row in journaled if "translation" in row}),
+        ledger=ledger(journaled),
+    )

@@ -1,30 +1,32 @@
 """Teachers: who writes, translates and answers instructions. Structured requests go in, text completions come out."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-if TYPE_CHECKING:
-    from maple.runtime.journal import Journal
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.teacher import ALPACA_SAMPLING
+from maple.engines.answerer import Answerer, Question
+from maple.engines.blocks import EndpointBlock, LocalBlock
+from maple.engines.engine import Machine
+from maple.engines.ledger import ledger
+from maple.runtime.journal import Journal
 
-
-# Where teachers and translators are written. They are imported by name: so the code that a job depends on
-# (maple.runtime.fingerprint) is that of its own teacher, and an edit of one makes no other's data anew.
+# The modules of teachers and translators. They are imported by name: the digest of a job's code
+# (maple.runtime.fingerprint) is then that of its own teacher, and an edit of one makes no other's data anew.
 TEACHERS = {
     "embedded": "maple.synthesis.embedded_teacher",
-    "openai": "maple.synthesis.openai_teacher",
-    "vllm": "maple.synthesis.local_teacher",
-    "transformers": "maple.synthesis.local_teacher",
+    "openai": "maple.engines.openai_endpoint",
+    "vllm": "maple.engines.local_model",
+    "transformers": "maple.engines.local_model",
 }
 TRANSLATOR = "maple.synthesis.local_translator"
-# How an answer is drawn where a dataset does not say it.
-SAMPLING = {
-    "temperature": 1.0,  # Stanford Alpaca's generator, generate_instruction.py; PolyLM names none
-    "top_p": 1.0,  # the same
-    "max_tokens": 3072,  # the same; new tokens
-}
+
+Purpose = Literal["propose", "translate", "respond"]
+Fault = Literal["cut off", "no answer"]
 
 
 @dataclass(frozen=True)
@@ -33,81 +35,109 @@ class Request:
 
     `prompt` is the whole text that a language model gets; `fields` are the facts it was rendered from: propose has
     count and first (the number of the first task to write) and demonstrations; translate has text (English); respond
-    has instruction and input. `language` is the code, name, iso639_1 and script of the language to write in.
+    has instruction and input. `language` is the language to write in.
     """
 
     id: str
-    purpose: Literal["propose", "translate", "respond"]
-    language: dict
+    purpose: Purpose
+    language: LanguageIdentity
     prompt: str
     seed: int
     fields: dict
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """What there is of an answer that did not come whole; an empty `text` if nothing came."""
+class IncompleteAnswer:
+    """An incomplete answer: `fault` says why, `text` is what arrived (may be empty)."""
 
-    fault: Literal["cut off", "no answer"]
+    fault: Fault
     text: str = ""
 
 
 class Teacher(Protocol):
     """Completes requests, in the order given."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name that rows of its datasets bear."""
+        ...
 
-    def complete(self, requests: list[Request]) -> list[str | Unfinished]:
-        """Return one answer a request."""
+    def complete(self, requests: list[Request]) -> list[str | IncompleteAnswer]:
+        """Return one answer per request."""
+        ...
 
 
 class Translator(Protocol):
     """Translates texts from English in a teacher's place, in the order given."""
 
-    def translate(self, texts: list[str], language: dict) -> list[str | Unfinished]:
-        """Return one translation a text."""
+    def translate(self, texts: list[str], language: LanguageIdentity) -> list[str | IncompleteAnswer]:
+        """Return one translation per text."""
+        ...
 
 
 class TeacherError(RuntimeError):
-    """A teacher cannot be asked on; the message says what to edit."""
+    """A teacher or translator cannot be asked; the message says what to edit."""
 
 
-def modules(recipe: dict) -> list[str]:
-    """Return the modules in which the teacher and the translator of a dataset's recipe are written."""
-    return [
-        *([TEACHERS[recipe["teacher"]]] if "teacher" in recipe else []),
-        *([TRANSLATOR] if "translator" in recipe else []),
-    ]
+class ModelTeacher:
+    """A teacher that is a language model: it gets the prompts of the requests, and nothing else."""
+
+    def __init__(self, answerer: Answerer):
+        self.answerer = answerer
+        self.name = answerer.name
+
+    def complete(self, requests: list[Request]) -> list[str | IncompleteAnswer]:
+        """Return one answer per request, in their order; those that the journal holds are not asked again.
+
+        A request that failed for good is IncompleteAnswer("no answer"), an answer that ended on its length limit
+        IncompleteAnswer("cut off"). Raises maple.engines.openai_endpoint.EndpointError for an endpoint that answers
+        nothing, or one with a cap that is reached.
+        """
+        rows = self.answerer.answer([Question(request.id, request.prompt, request.seed) for request in requests])
+        print(f"{self.name}: in all {json.dumps(ledger(self.answerer.rows.values())._asdict())}")
+        return [_answer(row) for row in rows]
 
 
-def teacher(
-    name: str,
-    phrases: dict[str, dict],
-    settings: dict | None = None,
-    journal: "Journal | None" = None,
-    *,
-    model: str | Path | None = None,
-    threads: int = 1,
-    progress: Callable[[Iterable], Iterable] = iter,
-) -> Teacher:
-    """Return the teacher called `name`.
+def _answer(row: Mapping) -> str | IncompleteAnswer:
+    """Return the answer that a journal's row holds."""
+    if "failure" in row:
+        return IncompleteAnswer("no answer")
+    return IncompleteAnswer("cut off", row["text"]) if row["finish_reason"] == "length" else row["text"]
 
-    `phrases` are the embedded teacher's words, {code: words}; `settings` what a dataset says of another one, whose
-    answers are kept in `journal` until the job is done; `model` is the folder of one that is a model on this machine.
-    Raises ValueError for an unknown one.
+
+@dataclass(frozen=True)
+class TeacherJob:
+    """What a teacher works with.
+
+    `phrases` are the embedded teacher's words by language code; `block` and `journal` are needed by the other teachers,
+    `model` (a folder) by one that is a model on this machine.
     """
+
+    phrases: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    block: EndpointBlock | LocalBlock | None = None
+    journal: Journal | None = None
+    model: str | Path | None = None
+    machine: Machine = field(default_factory=Machine)
+    progress: Callable[[Iterable], Iterable] = iter
+
+
+def teacher(name: str, job: TeacherJob) -> Teacher:
+    """Return the teacher called `name`; raise ValueError for an unknown one."""
     if name not in TEACHERS:
         raise ValueError(f"teacher: {name!r} is unknown; write one of {', '.join(TEACHERS)}")
     module = import_module(TEACHERS[name])
     if name == "embedded":
-        return module.EmbeddedTeacher(phrases)
-    if name == "openai":
-        return module.OpenAITeacher(settings, journal)
-    return module.LocalTeacher(name, settings, model, journal, threads=threads, progress=progress)
+        return module.EmbeddedTeacher(job.phrases)
+    if isinstance(job.block, EndpointBlock):
+        return ModelTeacher(module.OpenAIEndpoint(job.block.with_defaults(**ALPACA_SAMPLING), job.journal))
+    return ModelTeacher(
+        module.LocalModel(name, job.block, job.model, job.journal, machine=job.machine, progress=job.progress)
+    )
 
 
-def answer_of(row: dict) -> str | Unfinished:
-    """Return the answer that a journal's row holds."""
-    if "failure" in row:
-        return Unfinished("no answer")
-    return Unfinished("cut off", row["text"]) if row["finish_reason"] == "length" else row["text"]
+def modules(recipe: Mapping) -> list[str]:
+    """Return the modules of the teacher and the translator of a dataset's recipe."""
+    return [
+        *([TEACHERS[recipe["teacher"]]] if "teacher" in recipe else []),
+        *([TRANSLATOR] if "translator" in recipe else []),
+    ]

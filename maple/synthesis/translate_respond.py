@@ -1,7 +1,7 @@
 """Translate, then respond, as Bactrian-X was made (arXiv 2305.15011).
 
-English instructions and inputs are translated, by a translator or by the teacher; the answer is not: the teacher
-answers in the language itself.
+English instructions and inputs are translated, by a translator or by the teacher; outputs are not translated: the
+teacher answers in the language itself.
 """
 
 import random
@@ -10,49 +10,51 @@ from collections.abc import Callable, Iterable
 import polars as pl
 
 from maple.data.examples import raw_rows
-from maple.definitions.tables import PIVOT
-from maple.synthesis.teachers import Request, Teacher, Translator, Unfinished
+from maple.definitions.dataset import TranslateRespondSettings
+from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.synthesis.teachers import IncompleteAnswer, Purpose, Request, Teacher, Translator
 
 TRANSLATE = "Translate this text from English to {language}. Write the translation and nothing else.\n\n{text}\n"
 RESPOND = "Answer this in {language}. Write the answer and nothing else.\n\n{instruction}\n{input}\n"
+PROMPTS: dict[Purpose, str] = {"translate": TRANSLATE, "respond": RESPOND}
 
 
 def translate_respond(
-    recipe: dict,
-    language: dict,
+    settings: TranslateRespondSettings,
+    language: LanguageIdentity,
     english: pl.DataFrame,
     teacher: Teacher,
     seed: int,
     progress: Callable[[Iterable], Iterable],
     translator: Translator | None = None,
 ) -> pl.DataFrame:
-    """Make raw rows in one language from curated English examples; ids are parallel over languages.
+    """Return raw rows in one language, made from curated English examples; ids are parallel over languages.
 
-    `recipe` has max_rows (of the English examples, the first ones; None for all). A row whose translation or answer is
-    empty has a fault, and so has one whose answer repeats its prompt. English itself is answered anew and not
-    translated; without a translator the teacher translates.
+    A row whose translation or answer is empty has a fault, and so has one whose answer repeats its prompt. For English
+    itself nothing is translated, and the answers are new; without a translator the teacher translates.
     """
-    code = language["code"]
-    sources = english.head(recipe.get("max_rows") or english.height).to_dicts()
+    code = language.code
+    sources = english.head(settings.max_rows or english.height).to_dicts()
+
+    def request(id: str, purpose: Purpose, fields: dict[str, str]) -> Request:
+        # Each request has a seed of its own: with one seed for all, a model that samples would repeat itself.
+        request_seed = random.Random(f"{seed} {code} {purpose} {id}").getrandbits(32)
+        prompt = PROMPTS[purpose].format(language=language.name, **fields)
+        return Request(id, purpose, language, prompt, request_seed, fields)
+
     texts = {(row["id"], field): row[field] for row in sources for field in ("instruction", "input") if row[field]}
-
-    def request(id: str, purpose: str, prompt: str, fields: dict) -> Request:
-        # A seed of its own: with the same one for all, a model that draws would draw alike in every answer.
-        own = random.Random(f"{seed} {code} {purpose} {id}").getrandbits(32)
-        return Request(id, purpose, language, prompt.format(language=language["name"], **fields), own, fields)
-
-    if code != PIVOT:
+    translations: list[str | IncompleteAnswer] = list(texts.values())
+    if code != ENGLISH:
         if translator is not None:
-            said = translator.translate(list(texts.values()), language)
+            translations = translator.translate(list(texts.values()), language)
         else:
-            said = teacher.complete(
-                [
-                    request(f"{id}:{field}", "translate", TRANSLATE, {"text": text})
-                    for (id, field), text in texts.items()
-                ]
+            translations = teacher.complete(
+                [request(f"{id}:{field}", "translate", {"text": text}) for (id, field), text in texts.items()]
             )
-        texts = dict(zip(texts, said, strict=True))
-    translated = {place: _whole(said, "empty translation") for place, said in texts.items()}
+    translated = {
+        place: _text_and_fault(translation, "empty translation")
+        for place, translation in zip(texts, translations, strict=True)
+    }
     rows = []
     for row in progress(sources):
         instruction, fault = translated[row["id"], "instruction"]
@@ -66,21 +68,20 @@ def translate_respond(
                 "fault": fault or input_fault,
             }
         )
-    asked = [row for row in rows if not row["fault"]]
+    whole = [row for row in rows if not row["fault"]]
     requests = [
-        request(row["id"], "respond", RESPOND, {"instruction": row["instruction"], "input": row["input"]})
-        for row in asked
+        request(row["id"], "respond", {"instruction": row["instruction"], "input": row["input"]}) for row in whole
     ]
-    for row, sent, answer in zip(asked, requests, teacher.complete(requests), strict=True):
-        row["output"], row["fault"] = _whole(answer, "empty answer")
+    for row, sent, answer in zip(whole, requests, teacher.complete(requests), strict=True):
+        row["output"], row["fault"] = _text_and_fault(answer, "empty answer")
         if sent.prompt.strip() in row["output"]:
             row["fault"] = "repeats the prompt"
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
 
 
-def _whole(said: str | Unfinished, empty: str) -> tuple[str, str]:
-    """Return the text of an answer and its fault: half a text is no example, and none is the fault `empty`."""
-    if isinstance(said, Unfinished):
-        return said.text.strip(), said.fault
-    text = said.strip()
+def _text_and_fault(answer: str | IncompleteAnswer, empty: str) -> tuple[str, str]:
+    """Return the text of an answer and its fault: an incomplete text is no example, and an empty one is `empty`."""
+    if isinstance(answer, IncompleteAnswer):
+        return answer.text.strip(), answer.fault
+    text = answer.strip()
     return text, "" if text else empty

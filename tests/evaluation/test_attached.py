@@ -7,15 +7,16 @@ import polars as pl
 import pytest
 import yaml
 from project import AFTER_SCORE, TOY_STUDY
+from test_generation import SETTINGS as TOY_SETTINGS
 from test_generation import Echo, prompts
 from tqdm import tqdm
 
-from maple.engines.engine import Completion
+from maple.engines.engine import Completion, Machine
 from maple.engines.start import choose
-from maple.evaluation.generation import Run, compare_attached, generate
+from maple.evaluation.generation import RunOutputs, Weights, compare_attached, generate
 from maple.runtime.journal import Journal
 
-SETTINGS = {"engine": "transformers", "batch": 2, "max_length": 128, "flip_sample": 0, "cpu_cache_gib": 1}
+SETTINGS = TOY_SETTINGS.changed(engine="transformers", batch=2, max_length=128)
 TEXTS = ["The sun", "Jua huchomoza", "The sun rises in the east."]
 GRID = TOY_STUDY["grid"][0]
 TOGETHER = TOY_STUDY["generate"] | {"adapters": "attached"}
@@ -23,13 +24,13 @@ TOGETHER = TOY_STUDY["generate"] | {"adapters": "attached"}
 
 def generated(base, frame, runs, settings=SETTINGS, gpus=1):
     progress = partial(tqdm, disable=True)
-    return generate(frame, base, runs, settings=settings, model={}, threads=1, gpus=gpus, progress=progress)
+    return generate(frame, Weights(base), runs, settings=settings, machine=Machine(gpus=gpus), progress=progress)
 
 
 class Named(Echo):
     """Answers each prompt with the name of its adapter, one letter; dies with the adapter of the name `dies_at`."""
 
-    facts, cached_tokens, letters = {}, None, "abcdefghijklmnopqrstuvwxyz"
+    info, cached_tokens, letters = {}, None, "abcdefghijklmnopqrstuvwxyz"
 
     def use(self, adapter):
         self.adapter = adapter.name
@@ -48,7 +49,7 @@ def runs(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "adapter_model.safetensors").write_text(name)
     return [
-        Run({"eng_Latn": tmp_path / f"out/{name}.parquet"}, tmp_path / f"out/{name}.jsonl", tmp_path / name)
+        RunOutputs({"eng_Latn": tmp_path / f"out/{name}.parquet"}, tmp_path / f"out/{name}.jsonl", tmp_path / name)
         for name in "abc"
     ]
 
@@ -74,11 +75,11 @@ def test_all_runs_are_served_by_one_engine_and_none_is_started_again(letters, ru
     started, _ = engines
     cards = generated(letters, prompts("xy", "yz"), runs)
     assert [answers(run) for run in runs] == [["a", "a"], ["b", "b"], ["c", "c"]]
-    assert [card["started"] for card in cards] == [True, False, False]
+    assert [card.started for card in cards] == [True, False, False]
     keys = {key for run in runs for key in pl.read_parquet(run.outputs["eng_Latn"])["key"]}
     assert len(keys) == 6
     cards = generated(letters, prompts("xy", "yz"), runs)
-    assert len(started) == 1 and [card["carried_over"] for card in cards] == [2, 2, 2]
+    assert len(started) == 1 and [card.counts.carried_over for card in cards] == [2, 2, 2]
 
 
 def test_one_adapter_trained_anew_costs_its_own_completions(letters, runs, engines):
@@ -86,7 +87,7 @@ def test_one_adapter_trained_anew_costs_its_own_completions(letters, runs, engin
     generated(letters, prompts("xy", "yz"), runs)
     (runs[1].adapter / "adapter_model.safetensors").write_text("other")
     cards = generated(letters, prompts("xy", "yz"), runs)
-    assert [card["computed"] for card in cards] == [0, 2, 0]
+    assert [card.counts.computed for card in cards] == [0, 2, 0]
     assert len(started[1].asked) == 2
 
 
@@ -99,7 +100,7 @@ def test_a_job_that_fails_keeps_every_journal_for_its_outputs_may_be_lost(letter
     for run in runs[:2]:
         run.outputs["eng_Latn"].unlink()
     cards = generated(letters, prompts("xy", "yz"), runs)
-    assert [card["computed"] for card in cards] == [0, 0, 2] and len(started[1].asked) == 2
+    assert [card.counts.computed for card in cards] == [0, 0, 2] and len(started[1].asked) == 2
     assert [answers(run) for run in runs] == [["a", "a"], ["b", "b"], ["c", "c"]]
     assert not any(run.journal.exists() for run in runs)
 
@@ -107,12 +108,12 @@ def test_a_job_that_fails_keeps_every_journal_for_its_outputs_may_be_lost(letter
 def test_the_answers_that_differ_from_the_merged_ones_are_counted(letters, runs, engines):
     generated(letters, prompts("xy", "yz", "zx"), runs)
     merged = pl.read_parquet(runs[0].outputs["eng_Latn"])
-    options = {"settings": SETTINGS, "model": {}, "threads": 1, "gpus": 1, "progress": partial(tqdm, disable=True)}
+    options = {"settings": SETTINGS, "machine": Machine(), "progress": partial(tqdm, disable=True)}
     for adapter, different in ((runs[0].adapter, 0), (runs[1].adapter, 2)):
-        card = compare_attached(prompts("xy", "yz", "zx"), letters, adapter, merged, count=2, **options)
-        assert card["attached_differ"] == {"compared": 2, "different": different}
-    card = compare_attached(prompts("xy"), letters, runs[0].adapter, merged.clear(), count=2, **options)
-    assert card["attached_differ"] == {"compared": 0, "different": 0}
+        card = compare_attached(prompts("xy", "yz", "zx"), Weights(letters), adapter, merged, count=2, **options)
+        assert (card.compared, card.different) == (2, different)
+    card = compare_attached(prompts("xy"), Weights(letters), runs[0].adapter, merged.clear(), count=2, **options)
+    assert (card.compared, card.different) == (0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -146,19 +147,19 @@ def test_one_engine_answers_with_two_adapters_as_two_engines_with_one_each(toy_b
 
     def runs(name):
         return [
-            Run({"eng_Latn": tmp_path / name / f"{n}.parquet"}, tmp_path / name / f"{n}.jsonl", adapter)
+            RunOutputs({"eng_Latn": tmp_path / name / f"{n}.parquet"}, tmp_path / name / f"{n}.jsonl", adapter)
             for n, adapter in enumerate(adapters)
         ]
 
     def read(name):
         return [pl.read_parquet(run.outputs["eng_Latn"]) for run in runs(name)]
 
-    cards = generated(toy_base, frame, runs("together"), SETTINGS | {"engine": engine})
-    assert [card["started"] for card in cards] == [True, False]
+    cards = generated(toy_base, frame, runs("together"), SETTINGS.changed(engine=engine))
+    assert [card.started for card in cards] == [True, False]
     for run in runs("alone"):
         generated(toy_base, frame, [run])
     # A second look at each, in the other order: nothing of the adapter before it is left.
-    generated(toy_base, frame, runs("reversed")[::-1], SETTINGS | {"engine": engine})
+    generated(toy_base, frame, runs("reversed")[::-1], SETTINGS.changed(engine=engine))
     generated(toy_base, frame, runs("copies"), gpus=2)
     first, second = read("together")
     assert not set(first["key"]) & set(second["key"])

@@ -15,6 +15,7 @@ from test_study import CONFIG, study
 from tqdm import tqdm
 
 from maple.definitions.loading import DefinitionError, check
+from maple.engines.blocks import EndpointBlock
 from maple.engines.openai_endpoint import EndpointError
 from maple.evaluation.endpoint_generation import ANSWER_SCHEMA, complete
 from maple.evaluation.finish_reasons import NO_ANSWER
@@ -33,11 +34,11 @@ def _key(monkeypatch):
     monkeypatch.setenv("REMOTE_KEY", SECRET)
 
 
-def asked(url, frame, path, previous=NOTHING, **changes):
+def completed_by(url, frame, path, previous=NOTHING, **changes):
     settings = {"base_url": url, "model": "m", "key_variable": "REMOTE_KEY", "file": "config/models/remote.yaml"}
-    settings |= {"concurrency": 4, "retries": 2, **changes}
+    block = EndpointBlock(**{**settings, "concurrency": 4, "retries": 2, **changes})
     journal = Journal(path / "journal.jsonl")
-    return complete(frame, settings, previous=previous, journal=journal, progress=partial(tqdm, disable=True))
+    return complete(frame, block, previous=previous, journal=journal, progress=partial(tqdm, disable=True))
 
 
 def many(count):
@@ -46,19 +47,19 @@ def many(count):
 
 def test_one_message_holds_demonstrations_and_prompt_and_is_answered_greedily(tmp_path):
     with Endpoint() as endpoint:
-        completed, counts = asked(endpoint.url, prompts("c?", demonstrations=["a? b\n\n"]), tmp_path)
+        completed, _, spent = completed_by(endpoint.url, prompts("c?", demonstrations=["a? b\n\n"]), tmp_path)
     assert endpoint.bodies == [
         {"model": "m", "messages": [{"role": "user", "content": "a? b\n\nc?"}], "temperature": 0.0, "max_tokens": 4}
     ]
     row = completed.row(0, named=True)
     assert (row["prompt_tokens"], row["completion_tokens"], row["shots"]) == (100, 10, 1)
     assert row["completion"] and row["finish_reason"] == "stop"
-    assert (counts["answers"], counts["prompt_tokens"], counts["completion_tokens"]) == (1, 100, 10)
+    assert (spent.answers, spent.prompt_tokens, spent.completion_tokens) == (1, 100, 10)
 
 
 def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tmp_path):
     with Endpoint() as endpoint:
-        asked(endpoint.url, prompts("a"), tmp_path, max_completion_tokens=4096, temperature=None)
+        completed_by(endpoint.url, prompts("a"), tmp_path, max_completion_tokens=4096, temperature=None)
     assert endpoint.bodies[0].keys() == {"model", "messages", "max_completion_tokens"}
     assert endpoint.bodies[0]["max_completion_tokens"] == 4096
 
@@ -66,8 +67,8 @@ def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tm
 def test_a_prompt_that_stands_twice_is_asked_once_and_faulty_rows_never(tmp_path):
     frame = pl.concat([prompts("a", "b", "a"), prompts("c", fault="no gold answer")])
     with Endpoint() as endpoint:
-        completed, counts = asked(endpoint.url, frame, tmp_path)
-    assert sum(endpoint.seen.values()) == 2 and (counts["prompts"], counts["distinct"]) == (3, 2)
+        completed, counts, _ = completed_by(endpoint.url, frame, tmp_path)
+    assert sum(endpoint.seen.values()) == 2 and (counts.prompts, counts.distinct) == (3, 2)
     first, other, again = completed["completion"]
     assert first == again != other
 
@@ -76,10 +77,10 @@ def test_its_rows_look_like_those_of_an_engine_less_what_is_ranked(letters, tmp_
     choices = {"labels": ["x", "y"], "verbalizers": [["a"], ["b"]], "answers": ["generate", "rank"]}
     frame = prompts("a", "b", **choices)
     with Endpoint() as endpoint:
-        completed, counts = asked(endpoint.url, frame, tmp_path)
+        completed, counts, _ = completed_by(endpoint.url, frame, tmp_path)
     of_engine, _ = run(letters, frame, tmp_path / "engine", Echo())
     assert dict(completed.schema) == dict(of_engine.schema)
-    assert completed["answer"].to_list() == ["generate", "generate"] and counts["not_ranked"] == 2
+    assert completed["answer"].to_list() == ["generate", "generate"] and counts.not_ranked == 2
 
 
 @pytest.mark.parametrize(
@@ -88,31 +89,35 @@ def test_its_rows_look_like_those_of_an_engine_less_what_is_ranked(letters, tmp_
 )
 def test_what_was_answered_is_carried_over_unless_what_decides_it_changed(tmp_path, change, requests):
     with Endpoint() as endpoint:
-        first, _ = asked(endpoint.url, many(3), tmp_path)
+        first, *_ = completed_by(endpoint.url, many(3), tmp_path)
         endpoint.seen.clear()
-        again, counts = asked(endpoint.url, many(3), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), **change)
-    assert sum(endpoint.seen.values()) == requests == counts["computed"]
+        again, counts, _ = completed_by(
+            endpoint.url, many(3), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), **change
+        )
+    assert sum(endpoint.seen.values()) == requests == counts.computed
     assert again["completion"].to_list() == first["completion"].to_list()
 
 
 @pytest.mark.parametrize("fault", ["drop", "429", "500", "garbled", "shapeless"])
 def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
     with Endpoint(faults=(fault,)) as endpoint:
-        completed, _ = asked(endpoint.url, many(2), tmp_path)
+        completed, *_ = completed_by(endpoint.url, many(2), tmp_path)
     assert set(endpoint.seen.values()) == {2} and completed["finish_reason"].to_list() == ["stop"] * 2
 
 
 def test_what_failed_for_good_has_no_answer_and_is_asked_again_by_the_next_job(tmp_path):
     with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
-        first, counts = asked(endpoint.url, many(12), tmp_path, retries=0)
+        first, _, spent = completed_by(endpoint.url, many(12), tmp_path, retries=0)
         failed = first.filter(pl.col("finish_reason") == NO_ANSWER)
-        assert 0 < failed.height == counts["failures"] < 12
+        assert 0 < failed.height == spent.failures < 12
         assert set(failed["completion"]) == {""} and failed["prompt_tokens"].null_count() == failed.height
         endpoint.seen.clear()
         endpoint.seen.update({(prompt, None): 1 for prompt in failed["prompt"]})  # their first tries are past
-        again, counts = asked(endpoint.url, many(12), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), retries=0)
-    assert set(endpoint.seen.values()) == {2} and len(endpoint.seen) == failed.height == counts["computed"]
-    assert NO_ANSWER not in again["finish_reason"].to_list() and counts["failures"] == 0
+        again, counts, spent = completed_by(
+            endpoint.url, many(12), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), retries=0
+        )
+    assert set(endpoint.seen.values()) == {2} and len(endpoint.seen) == failed.height == counts.computed
+    assert NO_ANSWER not in again["finish_reason"].to_list() and spent.failures == 0
 
 
 def test_an_endpoint_that_answers_nothing_stops_the_job(tmp_path):
@@ -120,22 +125,22 @@ def test_an_endpoint_that_answers_nothing_stops_the_job(tmp_path):
         Endpoint(status=401) as endpoint,
         pytest.raises(EndpointError, match=r"config/models/remote\.yaml: openai: .*HTTP 401.*REMOTE_KEY") as told,
     ):
-        asked(endpoint.url, many(3), tmp_path)
+        completed_by(endpoint.url, many(3), tmp_path)
     assert SECRET not in str(told.value)
 
 
 def test_a_cap_stops_the_job_and_a_higher_one_goes_on_and_pays_for_nothing_twice(tmp_path):
     with Endpoint() as endpoint:
         with pytest.raises(EndpointError, match=r"remote\.yaml: openai\.max_usd: .* the cap is 1\.0; raise it"):
-            asked(endpoint.url, many(20), tmp_path, max_usd=1.0, **PRICES)
-        _, counts = asked(endpoint.url, many(20), tmp_path, max_usd=9.0, **PRICES)
+            completed_by(endpoint.url, many(20), tmp_path, max_usd=1.0, **PRICES)
+        _, counts, spent = completed_by(endpoint.url, many(20), tmp_path, max_usd=9.0, **PRICES)
     assert set(endpoint.seen.values()) == {1} and len(endpoint.seen) == 20
-    assert counts["answers"] == 20 and counts["usd"] == pytest.approx(4.0) and 5 <= counts["carried_over"] <= 8
+    assert spent.answers == 20 and spent.usd == pytest.approx(4.0) and 5 <= counts.carried_over <= 8
 
 
 def test_tokens_that_nobody_counted_are_unknown_and_scored_as_such(tmp_path):
     with Endpoint(usage=False) as endpoint:
-        completed, _ = asked(endpoint.url, prompts("a"), tmp_path)
+        completed, *_ = completed_by(endpoint.url, prompts("a"), tmp_path)
     names = {"model": "remote", "dataset": "none", "method": "none", "seed": 0}
     language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
     (row,) = score_items(completed, {"toy": ["exact_match"]}, names, language).iter_rows(named=True)
@@ -148,16 +153,18 @@ import polars as pl
 from functools import partial
 from pathlib import Path
 from tqdm import tqdm
+from maple.engines.blocks import EndpointBlock
+from maple.evaluation.endpoint_generation import generate
 from maple.runtime.files import write_json
-from maple.evaluation.generation import Run, generate
+from maple.runtime.journal import Journal
 url, folder = sys.argv[1], Path(sys.argv[2])
-run = Run({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")
-(card,) = generate(
-    pl.read_parquet(folder.parent / "prompts.parquet"), [], [run], settings={},
-    model={"openai": {"base_url": url, "model": "m"}},
-    service={"key_variable": "REMOTE_KEY", "concurrency": 4, "file": "remote.yaml"}, threads=1, gpus=1,
+card = generate(
+    pl.read_parquet(folder.parent / "prompts.parquet"),
+    EndpointBlock(base_url=url, model="m", key_variable="REMOTE_KEY", concurrency=4, file="remote.yaml"),
+    outputs={"eng_Latn": folder / "eng_Latn.parquet"},
+    journal=Journal(folder / "journal.jsonl"),
     progress=partial(tqdm, disable=True),
-)
+).values()
 card.pop("seconds")
 write_json(card, folder / "card.json")
 """

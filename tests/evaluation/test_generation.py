@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +11,26 @@ import polars as pl
 import pytest
 from tqdm import tqdm
 
-from maple.engines.engine import Completion, EngineError
+from maple.definitions.generation import GenerateSettings
+from maple.engines.engine import Completion, EngineError, Machine
 from maple.engines.start import choose, engine_version, start
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
-from maple.evaluation.generation import LOADS, Run, complete, generate, weights_digest
+from maple.evaluation.generation import BATCHES_PER_CHUNK, ModelFolder, RunOutputs, Weights, complete, generate
 from maple.evaluation.prompts import PROMPT_SCHEMA
+from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
-SETTINGS = {"engine": "toy", "batch": 1, "max_length": 60, "flip_sample": 0}
+SETTINGS = GenerateSettings(
+    engine="toy",
+    batch=1,
+    max_length=60,
+    cpu_cache_gib=1,
+    flip_sample=0,
+    batch_invariant=False,
+    tensor_parallel=1,
+)
 
 
 class Echo:
@@ -66,10 +77,9 @@ def prompts(*texts, **changes):
 def run(model, frame, path, engine, previous=NOTHING, **settings):
     return complete(
         frame,
-        model,
-        weights=weights_digest(model),
+        ModelFolder(model, weights_digest(model)),
         engine="toy 1",
-        settings=SETTINGS | settings,
+        settings=SETTINGS.changed(**settings),
         previous=previous,
         journal=Journal(path / "journal.jsonl"),
         start_engine=lambda encoder: engine,
@@ -81,7 +91,7 @@ def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path
     completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
     assert completed["completion"].to_list() == ["c", "z", "b"]
     assert completed["prompt_tokens"].to_list() == [4, 4, 2]
-    assert counts == {
+    assert asdict(counts) == {
         "prompts": 3,
         "distinct": 3,
         "carried_over": 0,
@@ -97,7 +107,7 @@ def test_a_finished_run_is_replayed_without_an_engine(letters, tmp_path):
     first, _ = run(letters, frame, tmp_path, Echo())
     again, counts = run(letters, frame, tmp_path / "other", None, previous=first.select(list(COMPLETION_SCHEMA)))
     assert again.equals(first)
-    assert counts["computed"] == 0
+    assert counts.computed == 0
 
 
 def test_a_changed_prompt_alone_is_computed_again(letters, tmp_path):
@@ -131,7 +141,7 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
     assert survived > 0 and survived % 4 == 0
     engine = Echo()
     completed, counts = run(letters, prompts(*texts), tmp_path, engine)
-    assert counts["carried_over"] == survived
+    assert counts.carried_over == survived
     assert len(engine.asked) == 25 - survived
     undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
     assert completed.equals(undisturbed)
@@ -149,10 +159,10 @@ class Sulky(Echo):
 def test_answers_that_depend_on_their_neighbours_are_counted(letters, tmp_path):
     frame = prompts("abc", "xyz", "bza", "cba")
     completed, counts = run(letters, frame, tmp_path, Sulky(), flip_sample=4)
-    assert (counts["compared_alone"], counts["flipped"]) == (4, 2)
+    assert (counts.compared_alone, counts.flipped) == (4, 2)
     assert completed["flipped"].to_list() == [True, True, False, False]
     _, counts = run(letters, frame, tmp_path / "other", Echo(), flip_sample=3)
-    assert (counts["compared_alone"], counts["flipped"]) == (3, 0)
+    assert (counts.compared_alone, counts.flipped) == (3, 0)
 
 
 def test_a_kill_between_answers_and_their_second_computation_changes_nothing(letters, tmp_path):
@@ -164,7 +174,7 @@ def test_a_kill_between_answers_and_their_second_computation_changes_nothing(let
     engine = Sulky()
     resumed, counts = run(letters, frame, tmp_path / "killed", engine, flip_sample=2)
     assert resumed.equals(undisturbed)
-    assert counts["carried_over"] == 4
+    assert counts.carried_over == 4
 
 
 @pytest.mark.heavy
@@ -182,10 +192,10 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base
     undisturbed, *killed = json.loads((tmp_path / "report.json").read_text())
     assert undisturbed["card"]["computed"] == len(texts) and undisturbed["card"]["compared_alone"] == 3
     assert {run["digest"] for run in killed} == {undisturbed["digest"]}
-    piece = 2 * LOADS
+    chunk = 2 * BATCHES_PER_CHUNK
     assert any(0 < run["survived"] < len(texts) for run in killed), "no kill came in the middle"
     for run in killed:
-        assert run["survived"] % piece == 0, "a piece was written in part"
+        assert run["survived"] % chunk == 0, "a chunk was written in part"
         assert run["card"]["carried_over"] == run["survived"]
 
 
@@ -203,7 +213,7 @@ def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, 
         patch.setattr("maple.runtime.journal.os.fsync", full)
         run(letters, prompts(*texts), tmp_path, Echo())
     resumed, counts = run(letters, prompts(*texts), tmp_path, Echo())
-    assert resumed.equals(undisturbed) and counts["carried_over"] >= 4
+    assert resumed.equals(undisturbed) and counts.carried_over >= 4
 
 
 def test_a_torn_line_of_the_journal_costs_that_line_alone(tmp_path):
@@ -238,7 +248,7 @@ def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
     assert completed["finish_reason"].to_list() == ["stop", "too_long"]
     assert completed["completion"].to_list() == ["a", ""]
     assert completed["prompt_tokens"].to_list() == [2, 61]
-    assert counts["too_long"] == 1 and len(engine.asked) == 1
+    assert counts.too_long == 1 and len(engine.asked) == 1
 
 
 def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
@@ -258,9 +268,9 @@ def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
         ("generate", "c", "stop", []),
         ("rank", "", "rank", [-5.0, -4.0]),
     ]
-    assert counts["computed"] == 2
+    assert counts.computed == 2
     again, counts = run(letters, prompts("abc", **choice), tmp_path, None)
-    assert again.equals(completed) and counts["carried_over"] == 2
+    assert again.equals(completed) and counts.carried_over == 2
 
 
 def test_all_ways_of_answering_see_the_same_demonstrations(letters, tmp_path):
@@ -274,12 +284,12 @@ def test_a_changed_choice_is_ranked_again(letters, tmp_path):
     choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["rank"]}
     run(letters, prompts("abc", **choice), tmp_path, Echo())
     _, counts = run(letters, prompts("abc", **choice | {"verbalizers": [["b"], ["c"]]}), tmp_path, Echo())
-    assert counts["computed"] == 1
+    assert counts.computed == 1
 
 
 def test_a_faulty_row_is_not_asked(letters, tmp_path):
     completed, counts = run(letters, prompts("abc", fault="no label"), tmp_path, None)
-    assert completed.is_empty() and counts["prompts"] == 0
+    assert completed.is_empty() and counts.prompts == 0
 
 
 def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
@@ -317,8 +327,7 @@ def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, 
         (adapter / file).write_text(text)
         completed, _ = complete(
             prompts("abc"),
-            letters,
-            weights="+".join(map(weights_digest, (letters, adapter))),
+            ModelFolder(letters, "+".join(map(weights_digest, (letters, adapter)))),
             engine="toy 1",
             settings=SETTINGS,
             previous=NOTHING,
@@ -363,13 +372,11 @@ def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, 
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
     engines = []
 
-    def remembered(*told, **options):
-        engines.append(start(*told, **options))
+    def remembered(gpus, name, settings):
+        engines.append(start(name, settings))
         return engines[-1]
 
-    monkeypatch.setattr(
-        "maple.evaluation.generation.start_on", lambda gpus, *told, **options: remembered(*told, **options)
-    )
+    monkeypatch.setattr("maple.evaluation.generation.start_on", remembered)
     outputs = {code: tmp_path / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
 
     def requests(*words: str) -> int:
@@ -379,12 +386,10 @@ def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, 
         ]
         generate(
             pl.concat(asked),
-            toy_base,
-            [Run(outputs, tmp_path / "journal.jsonl")],
-            settings={"engine": "vllm", "batch": 4, "max_length": 64, "cpu_cache_gib": 1, "flip_sample": 0},
-            model={},
-            threads=1,
-            gpus=1,
+            Weights(toy_base),
+            [RunOutputs(outputs, tmp_path / "journal.jsonl")],
+            settings=SETTINGS.changed(engine="vllm", batch=4, max_length=64),
+            machine=Machine(),
             progress=partial(tqdm, disable=True),
         )
         return next(engines[-1].llm.request_counter)

@@ -14,18 +14,23 @@ import pytest
 from project import ROOT, TOY_MODEL, TOY_STUDY, Project
 from test_openai_teacher import DATASET, PROMPT
 
+from maple.definitions.dataset import SelfInstructSettings
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.loading import DefinitionError, check
+from maple.engines.blocks import LocalBlock
+from maple.engines.engine import EngineOptions, Machine
 from maple.engines.ledger import ledger
 from maple.engines.start import choose, start
+from maple.engines.transformers_engine import GumbelSampler, TransformersEngine
 from maple.runtime.files import read_json
-from maple.runtime.journal import Journal, batches_to_do
+from maple.runtime.journal import Journal
 from maple.study.datasets import recipe_params, service_params
 from maple.synthesis.self_instruct import self_instruct
-from maple.synthesis.teachers import Request, Unfinished, teacher
+from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob, teacher
 
 pytestmark = pytest.mark.heavy
 
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SEEDS = [{"instruction": f"Jua {n}", "input": "", "output": "x"} for n in range(4)]
 
 
@@ -34,17 +39,15 @@ def needs_vllm():
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
 
 
-def local(base, path, engine="transformers", **changes):
+def local(base, path, engine="transformers", gpus=1, **changes):
     settings = {"model": "toy", "max_tokens": 8, "batch": 4, "cpu_cache_gib": 1, "file": "config/datasets/d.yaml"}
-    return teacher(engine, {}, {**settings, **changes}, Journal(path / "journal.jsonl"), model=base)
+    journal, machine = Journal(path / "journal.jsonl"), Machine(gpus=gpus)
+    block = LocalBlock(**{**settings, **changes})
+    return teacher(engine, TeacherJob(block=block, journal=journal, model=base, machine=machine))
 
 
 def requests(count, first=0):
     return [Request(f"r{n}", "propose", SWAHILI, "The sun " * (n % 3 + 1), n, {}) for n in range(first, first + count)]
-
-
-def test_batches_of_which_one_is_missing_are_done_whole():
-    assert list(batches_to_do("abcdefg", 3, {"a", "b", "c", "e", "g"})) == [["d", "e", "f"]]
 
 
 def test_the_same_requests_get_the_same_answers_in_any_order_and_batch(toy_base, tmp_path):
@@ -53,6 +56,13 @@ def test_the_same_requests_get_the_same_answers_in_any_order_and_batch(toy_base,
     assert len({str(answer) for answer in answers}) > 6
     assert local(toy_base, tmp_path / "b", batch=5).complete(asked[::-1]) == answers[::-1]
     assert [local(toy_base, tmp_path / "c").complete([request])[0] for request in asked[:3]] == answers[:3]
+
+
+def test_two_copies_of_the_model_answer_like_one(toy_base, tmp_path):
+    answers = local(toy_base, tmp_path / "one").complete(requests(12))
+    assert local(toy_base, tmp_path / "two", gpus=2).complete(requests(12)) == answers
+    keys = [[row["key"] for row in Journal(tmp_path / name / "journal.jsonl").read()] for name in ("one", "two")]
+    assert sorted(keys[0]) == sorted(keys[1])
 
 
 def test_another_seed_draws_another_answer_and_none_at_temperature_0(toy_base, tmp_path):
@@ -65,10 +75,8 @@ def test_another_seed_draws_another_answer_and_none_at_temperature_0(toy_base, t
 def test_tokens_are_drawn_as_often_as_they_are_likely():
     import torch
 
-    from maple.engines.transformers_engine import _Draws
-
     shares = torch.tensor([0.6, 0.3, 0.1, 0.0])
-    draw = _Draws(range(4000), "cpu")
+    draw = GumbelSampler(range(4000), "cpu")
     drawn = Counter(draw(None, shares.log().repeat(4000, 1)).argmax(-1).tolist())
     # Three standard deviations of a share at 4,000 draws are below 0.024.
     assert [drawn[token] / 4000 for token in range(4)] == pytest.approx(shares.tolist(), abs=0.024)
@@ -78,51 +86,58 @@ def test_what_the_journal_holds_is_not_drawn_again(toy_base, tmp_path, monkeypat
     first = local(toy_base, tmp_path)
     answers = first.complete(requests(6))
     again = local(toy_base, tmp_path)
-    monkeypatch.setattr(again, "_started", lambda: pytest.fail("an engine was started"))
-    assert again.complete(requests(6)) == answers
-    spent = ledger(again.journal.read())
-    assert (spent["answers"], spent["failures"], spent["usd"]) == (6, 0, 0.0)
-    assert spent["prompt_tokens"] == sum(len(first._tokens(request.prompt)) for request in requests(6))
-    assert 6 <= spent["completion_tokens"] <= 6 * 8
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("maple.engines.local_model.start_on", lambda *_: pytest.fail("an engine was started"))
+        assert again.complete(requests(6)) == answers
+    journal = Journal(tmp_path / "journal.jsonl")
+    spent = ledger(journal.read())
+    assert (spent.answers, spent.failures, spent.usd) == (6, 0, 0.0)
+    assert spent.prompt_tokens == sum(len(first.answerer.tokens(request.prompt)) for request in requests(6))
+    assert 6 <= spent.completion_tokens <= 6 * 8
     for changes in ({"temperature": 0.5}, {"max_tokens": 7}, {"max_length": 100}):
         other = local(toy_base, tmp_path, **changes)
         other.complete(requests(1))
-    assert len(again.journal.read()) == 9
+    assert len(journal.read()) == 9
 
 
 def test_a_prompt_that_leaves_no_room_has_no_answer_and_an_answer_that_fills_it_is_cut_off(toy_base, tmp_path):
     asked = local(toy_base, tmp_path, max_tokens=300, temperature=0)
-    letters = [next(count for count in range(400) if len(asked._tokens("b" * count)) == room) for room in (256, 255, 9)]
+    letters = [
+        next(count for count in range(400) if len(asked.answerer.tokens("b" * count)) == room) for room in (256, 255, 9)
+    ]
     none, one, many = asked.complete(
         [Request(str(n), "propose", SWAHILI, "b" * count, n, {}) for n, count in enumerate(letters)]
     )
-    assert none == Unfinished("no answer")
+    assert none == IncompleteAnswer("no answer")
     assert one.fault == many.fault == "cut off"  # a greedy toy goes on for ever
-    rows = {row["prompt_tokens"]: row["completion_tokens"] for row in asked.journal.read() if "text" in row}
+    rows = {
+        row["prompt_tokens"]: row["completion_tokens"] for row in asked.answerer.rows.journal.read() if "text" in row
+    }
     assert rows == {255: 1, 9: 247}
 
 
 def test_a_limit_below_the_model_s_own_is_kept(toy_base, tmp_path):
     asked = local(toy_base, tmp_path, max_length=20, max_tokens=300, temperature=0)
     asked.complete(requests(1))
-    (row,) = asked.journal.read()
+    (row,) = asked.answerer.rows.journal.read()
     assert row["prompt_tokens"] + row["completion_tokens"] == 20
 
 
 def test_a_chat_template_is_used_once_and_writes_the_only_bos(chat_base, tmp_path):
     asked = local(chat_base, tmp_path)
-    tokens = asked._tokens("The sun")
-    assert tokens.count(asked.tokenizer.bos_token_id) == 1 and tokens[0] == asked.tokenizer.bos_token_id
-    assert asked.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
+    tokens = asked.answerer.tokens("The sun")
+    assert (
+        tokens.count(asked.answerer.tokenizer.bos_token_id) == 1 and tokens[0] == asked.answerer.tokenizer.bos_token_id
+    )
+    assert asked.answerer.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
 
 
 def test_without_a_chat_template_the_prompt_is_sent_as_it_is_and_the_log_says_so(toy_base, tmp_path, capsys):
     asked = local(toy_base, tmp_path)
     assert "toy: no chat template; it gets the prompts as they are" in capsys.readouterr().out
-    tokens = asked._tokens("The sun")
-    assert tokens.count(asked.tokenizer.bos_token_id) == 1
-    assert asked.tokenizer.decode(tokens[1:]) == "The sun"
+    tokens = asked.answerer.tokens("The sun")
+    assert tokens.count(asked.answerer.tokenizer.bos_token_id) == 1
+    assert asked.answerer.tokenizer.decode(tokens[1:]) == "The sun"
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
@@ -131,8 +146,7 @@ def test_a_chat_model_s_own_end_of_turn_ends_an_answer_and_its_own_penalties_do_
         needs_vllm()
 
     def drawn(base):
-        settings = {"batch": 8, "max_length": 128, "cpu_cache_gib": 1}
-        running = start(engine, base, settings, eos=2, pad=3, threads=1)
+        running = start(engine, EngineOptions(base, batch=8, max_length=128, eos=2, pad=3, threads=1))
         return dict(running.sample([[1, 50, 60]] * 8, [8] * 8, range(8), 1.0, 1.0))
 
     seed, before = next((seed, said) for seed, said in drawn(toy_base).items() if len(set(said.tokens[:3])) == 3)
@@ -145,8 +159,6 @@ def test_a_chat_model_s_own_end_of_turn_ends_an_answer_and_its_own_penalties_do_
 
 
 def test_transformers_is_handed_a_batch_at_a_time(toy_base, tmp_path, monkeypatch):
-    from maple.engines.transformers_engine import TransformersEngine
-
     calls = []
     whole = TransformersEngine.sample
 
@@ -177,13 +189,13 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
         return whole(self, prompts, *rest)
 
     monkeypatch.setattr(VllmEngine, "sample", counted)
-    shown = {"seed": 2, "pool": 0}
-    recipe = {"rounds": 2, "first_round_requests": 5, "requests_per_round": 9, "demonstrations": shown, "curate": {}}
-    recipe["prompt"] = PROMPT
+    settings = SelfInstructSettings(
+        rounds=2, first_round_requests=5, requests_per_round=9, demonstrations={"seed": 2, "pool": 0}
+    )
 
     def made(path):
         asked = local(wide_base, path, "vllm", max_tokens=12)
-        return asked, self_instruct(recipe, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+        return asked, self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits={}, seed=1, progress=iter)
 
     asked, rows = made(tmp_path)
     assert calls == [5, 9]
@@ -197,7 +209,7 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
     calls.clear()
     again, same = made(tmp_path / "half")
     assert calls == [7] and same.equals(rows)
-    assert ledger(again.journal.read()) == ledger(asked.journal.read())
+    assert ledger(again.answerer.rows.journal.read()) == ledger(asked.answerer.rows.journal.read())
 
 
 def test_the_room_and_the_seed_mean_the_same_to_both_engines(toy_base, tmp_path):
@@ -206,15 +218,18 @@ def test_the_room_and_the_seed_mean_the_same_to_both_engines(toy_base, tmp_path)
     asked = [*requests(3), Request("long", "propose", SWAHILI, "The sun " * 40, 0, {})]
     ours = local(toy_base, tmp_path / "ours", **greedy).complete(asked)
     assert local(toy_base, tmp_path / "vllm", "vllm", **greedy).complete(asked) == ours
-    assert ours[-1] == Unfinished("no answer")
+    assert ours[-1] == IncompleteAnswer("no answer")
 
 
 PROGRAM = """
 import sys
+from maple.definitions.language import LanguageIdentity
+from maple.engines.engine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
-from maple.synthesis.synthesize import card, synthesize
-language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+from maple.synthesis.recipe import read_recipe
+from maple.synthesis.synthesize import RecipeInputs, card, synthesize
+language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 base, folder = sys.argv[1:]
 recipe = {
     "recipe": "self_instruct", "teacher": "transformers", "seed": 1, "limits": {},
@@ -225,11 +240,11 @@ recipe = {
 }
 journal = Journal(folder + "/journal.jsonl")
 rows = synthesize(
-    recipe, language=language, phrases={}, english=None, progress=iter,
-    service={"teacher": {"batch": 3, "file": "d.yaml"}}, journal=journal, teacher_model=base,
+    read_recipe(recipe, {"teacher": {"batch": 3, "file": "d.yaml"}}), language=language, phrases={},
+    inputs=RecipeInputs(teacher=base), journal=journal, machine=Machine(), progress=iter,
 )
 write_parquet(rows, folder + "/rows.parquet")
-write_json(card(rows, journal), folder + "/card.json")
+write_json(card(rows, journal).values(), folder + "/card.json")
 """
 
 
@@ -345,7 +360,11 @@ def test_the_rule_asks_its_model_and_a_larger_batch_or_another_teacher_s_code_re
         "config/datasets/taught.yaml", {**TAUGHT, "teacher": "transformers", "transformers": {**block, "batch": 2}}
     )
     assert project.jobs(target) == {}
-    for module, jobs in (("openai_teacher", {}), ("translators", {}), ("local_teacher", {"synthesize": 1})):
+    for module, jobs in (
+        ("engines/openai_endpoint", {}),
+        ("synthesis/local_translator", {}),
+        ("engines/local_model", {"synthesize": 1}),
+    ):
         file = tmp_path / f"maple/{module}.py"
         file.write_text(file.read_text() + "\nEDITED = True\n")
         assert project.jobs(target) == jobs

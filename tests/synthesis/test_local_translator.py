@@ -12,18 +12,22 @@ import pytest
 from project import ROOT
 from seq2seq import SENTENCES
 
+from maple.definitions.dataset import TranslateRespondSettings
+from maple.definitions.language import LanguageIdentity
+from maple.engines.blocks import TranslatorBlock
 from maple.engines.ledger import ledger
 from maple.models.base_folder import adopt
 from maple.models.tiny import BaseError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
-from maple.synthesis.local_translator import LocalTranslator, lines_of
-from maple.synthesis.teachers import TeacherError, Unfinished
+from maple.synthesis.local_translator import LocalTranslator, Translation, joined, lines_of
+from maple.synthesis.teachers import IncompleteAnswer, TeacherError
 from maple.synthesis.translate_respond import translate_respond
 
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
-GERMAN = {"code": "deu_Latn", "name": "German", "iso639_1": "de", "script": "Latn"}
-CHINESE = {"code": "zho_Hans", "name": "Chinese", "iso639_1": "zh", "script": "Hans"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+GERMAN = LanguageIdentity("deu_Latn", "German", "de", "Latn")
+CHINESE = LanguageIdentity("zho_Hans", "Chinese", "zh", "Hans")
+TRANSLATE = TranslateRespondSettings(instructions="d")
 
 
 def sentences(text):
@@ -55,7 +59,7 @@ def test_a_sentence_that_begins_with_a_number_or_an_article_keeps_it():
 
 
 def translator(model, path, **changes):
-    settings = {"model": "toy", "max_length": 30, "batch": 2, **changes}
+    settings = TranslatorBlock(**{"model": "toy", "max_length": 30, "batch": 2, **changes})
     return LocalTranslator(settings, model, Journal(path / "journal.jsonl"), threads=1, progress=iter)
 
 
@@ -64,8 +68,8 @@ def translator(model, path, **changes):
 def test_the_language_asked_for_is_the_one_written(model, tmp_path, request):
     asked = translator(request.getfixturevalue(model), tmp_path)
     for language in (SWAHILI, GERMAN):
-        known = [others[language["iso639_1"]] for others in SENTENCES.values()]
-        assert asked.translate(list(SENTENCES), language) == known
+        translations = [others[language.iso639_1] for others in SENTENCES.values()]
+        assert asked.translate(list(SENTENCES), language) == translations
 
 
 @pytest.mark.heavy
@@ -73,7 +77,7 @@ def test_the_language_asked_for_is_the_one_written(model, tmp_path, request):
 def test_a_language_that_the_tokenizer_does_not_know_is_named_with_the_model(model, tmp_path, request):
     asked = translator(request.getfixturevalue(model), tmp_path)
     with pytest.raises(TeacherError, match=r"config/models/toy\.yaml: the translator knows neither xyz_Latn nor xy"):
-        asked.translate(["Name a star."], {"code": "xyz_Latn", "iso639_1": "xy", "script": "Latn"})
+        asked.translate(["Name a star."], LanguageIdentity("xyz_Latn", "Unknown", "xy", "Latn"))
 
 
 @pytest.mark.heavy
@@ -83,12 +87,11 @@ def test_lines_marks_and_what_has_no_letters_stay(nllb, tmp_path):
     assert said == "Jua linachomoza. Taja nyota.\n\n  - Mwezi unatua.\n1. Taja nyota.\n12 + 5 = ?\n"
 
 
-@pytest.mark.heavy
-def test_chinese_sentences_follow_each_other_without_a_space(nllb, tmp_path, monkeypatch):
-    asked = translator(nllb, tmp_path)
-    monkeypatch.setattr(asked, "_said", lambda key: ("好。", ""))
-    assert asked.translate(["Name a star. The moon sets."], CHINESE) == ["好。好。"]
-    assert asked.translate(["Name a star. The moon sets."], SWAHILI) == ["好。 好。"]
+def test_chinese_sentences_follow_each_other_without_a_space():
+    lines = lines_of("Name a star. The moon sets.")
+    translations = {sentence: Translation("好。") for sentence in lines[0].sentences}
+    assert joined(lines, translations, CHINESE) == "好。好。"
+    assert joined(lines, translations, SWAHILI) == "好。 好。"
 
 
 @pytest.mark.heavy
@@ -96,7 +99,7 @@ def test_a_sentence_too_long_is_a_fault_and_is_not_cut(nllb, tmp_path):
     long = "The sun rises and " * 9 + "sets."
     whole, fault = translator(nllb, tmp_path).translate(["Name a star.", f"Name a star. {long}"], SWAHILI)
     assert whole == "Taja nyota."
-    assert isinstance(fault, Unfinished) and fault.fault == "no answer"
+    assert isinstance(fault, IncompleteAnswer) and fault.fault == "no answer"
     assert len((tmp_path / "journal.jsonl").read_text().splitlines()) == 1
 
 
@@ -121,9 +124,10 @@ def test_a_beam_of_one_and_of_three_agree_on_what_is_certain(nllb, tmp_path):
 def test_what_the_journal_holds_is_not_translated_again_and_costs_no_teacher_anything(nllb, tmp_path, monkeypatch):
     first = translator(nllb, tmp_path).translate(list(SENTENCES), SWAHILI)
     again = translator(nllb, tmp_path)
-    monkeypatch.setattr(again, "_rows", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(again, "load", lambda *_: pytest.fail("the model was loaded"))
     assert again.translate([*SENTENCES, "12"], SWAHILI) == [*first, "12"]
-    assert ledger(again.journal.read())["answers"] == ledger(again.journal.read())["prompt_tokens"] == 0
+    spent = ledger(again.rows.values())
+    assert spent.answers == spent.prompt_tokens == 0
 
 
 class Scribe:
@@ -145,7 +149,7 @@ def test_the_translator_translates_and_the_teacher_answers_in_the_language(nllb,
         {"id": ["a", "b"], "instruction": ["Name a star.", "Go " * 40], "input": ["The sun rises.", ""]}
     )
     scribe = Scribe()
-    rows = translate_respond({}, SWAHILI, english, scribe, 1, iter, translator(nllb, tmp_path))
+    rows = translate_respond(TRANSLATE, SWAHILI, english, scribe, 1, iter, translator(nllb, tmp_path))
     assert rows["instruction"].to_list() == ["Taja nyota.", ""]
     assert rows["input"].to_list() == ["Jua linachomoza.", ""]
     assert rows["output"].to_list() == ["respond", ""]
@@ -158,7 +162,7 @@ def test_no_two_requests_draw_by_the_same_seed_and_the_same_study_by_the_same_on
     seeds = []
     for seed in (1, 1, 2):
         scribe = Scribe()
-        translate_respond({}, SWAHILI, english, scribe, seed, iter)
+        translate_respond(TRANSLATE, SWAHILI, english, scribe, seed, iter)
         seeds.append([request.seed for request in scribe.asked])
     assert len(set(seeds[0])) == 5 and seeds[0] == seeds[1] and not set(seeds[0]) & set(seeds[2])
 
@@ -182,24 +186,27 @@ def test_pickled_weights_become_no_base(tmp_path):
 
 PROGRAM = """
 import sys
+from maple.definitions.language import LanguageIdentity
+from maple.engines.engine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
-from maple.synthesis.synthesize import card, synthesize
-language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+from maple.synthesis.recipe import read_recipe
+from maple.synthesis.synthesize import RecipeInputs, card, synthesize
+language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 base, nllb, folder = sys.argv[1:]
 recipe = {
-    "recipe": "translate_respond", "teacher": "transformers", "seed": 1, "translate_respond": {},
+    "recipe": "translate_respond", "teacher": "transformers", "seed": 1, "translate_respond": {"instructions": "d"},
     "transformers": {"model": "toy", "max_tokens": 6}, "translator": {"model": "nllb", "max_length": 30},
 }
 file = {"file": "d.yaml"}
 journal = Journal(folder + "/journal.jsonl")
 rows = synthesize(
-    recipe, language=language, phrases={}, english=folder + "/english.parquet", progress=iter, journal=journal,
-    service={"teacher": {"batch": 2, **file}, "translator": {"batch": 2, **file}},
-    teacher_model=base, translator_model=nllb,
+    read_recipe(recipe, {"teacher": {"batch": 2, **file}, "translator": {"batch": 2, **file}}),
+    language=language, phrases={}, journal=journal, machine=Machine(), progress=iter,
+    inputs=RecipeInputs(english=folder + "/english.parquet", teacher=base, translator=nllb),
 )
 write_parquet(rows, folder + "/rows.parquet")
-write_json(card(rows, journal), folder + "/card.json")
+write_json(card(rows, journal).values(), folder + "/card.json")
 """
 
 

@@ -11,21 +11,25 @@ from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
 
 from maple.data.curation import curate
+from maple.definitions.dataset import SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.loading import DefinitionError, check, read_yaml
+from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
 from maple.study.datasets import recipe_params, service_params
-from maple.synthesis.openai_teacher import OpenAITeacher
+from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.self_instruct import self_instruct
-from maple.synthesis.teachers import Request, Unfinished
+from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
+from maple.synthesis.teachers import teacher as teacher_called
 from maple.synthesis.translate_respond import translate_respond
 
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
 LIMITS = {"script_share": 0.5, "instruction_words": [1, 150], "instruction_input_rouge_l": 0.5}
-PROMPT = {"language": "eng_Latn", "text": read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"]}
+PROMPT = InstructionPrompt(language="eng_Latn", text=read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"])
 SECRET = "sk-very-secret"
 
 
@@ -36,7 +40,8 @@ def _key(monkeypatch):
 
 def teacher(url, path, **changes):
     settings = {"base_url": url, "model": "m", "key_variable": "TEACHER_KEY", "file": "config/datasets/d.yaml"}
-    return OpenAITeacher({**settings, "concurrency": 4, "retries": 2, **changes}, Journal(path / "journal.jsonl"))
+    block = EndpointBlock(**{**settings, "concurrency": 4, "retries": 2, **changes})
+    return teacher_called("openai", TeacherJob(block=block, journal=Journal(path / "journal.jsonl")))
 
 
 def requests(count, purpose="propose"):
@@ -44,9 +49,8 @@ def requests(count, purpose="propose"):
 
 
 def made(asked, rounds=2):
-    shown = {"seed": 2, "pool": 1}
-    recipe = {"rounds": rounds, "first_round_requests": 8, "requests_per_round": 24, "demonstrations": shown}
-    return self_instruct({**recipe, "curate": LIMITS, "prompt": PROMPT}, SWAHILI, SEEDS, asked, seed=1, progress=iter)
+    settings = SelfInstructSettings(rounds=rounds, first_round_requests=8, requests_per_round=24)
+    return self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LIMITS, seed=1, progress=iter)
 
 
 def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_once(tmp_path):
@@ -63,7 +67,9 @@ def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_o
 @pytest.mark.parametrize("fault", ["drop", "429", "500", "garbled", "shapeless"])
 def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
     with Endpoint(faults=(fault,)) as endpoint:
-        assert not any(isinstance(said, Unfinished) for said in teacher(endpoint.url, tmp_path).complete(requests(3)))
+        assert not any(
+            isinstance(said, IncompleteAnswer) for said in teacher(endpoint.url, tmp_path).complete(requests(3))
+        )
         assert set(endpoint.seen.values()) == {2}
 
 
@@ -76,12 +82,12 @@ def test_a_request_that_times_out_is_asked_again_and_then_has_no_answer(tmp_path
 def test_a_request_that_fails_for_good_has_no_answer_and_is_not_asked_again(tmp_path):
     with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
         answers = teacher(endpoint.url, tmp_path, retries=0).complete(requests(12))
-        failed = answers.count(Unfinished("no answer"))
+        failed = answers.count(IncompleteAnswer("no answer"))
         assert 0 < failed < 12
         again = teacher(endpoint.url, tmp_path, retries=0)
         assert again.complete(requests(12)) == answers and sum(endpoint.seen.values()) == 12
-    spent = ledger(again.journal.read())
-    assert (spent["answers"], spent["failures"]) == (12 - failed, failed)
+    spent = ledger(again.answerer.rows.journal.read())
+    assert (spent.answers, spent.failures) == (12 - failed, failed)
 
 
 @pytest.mark.parametrize(("status", "tries"), [(401, 4), (404, 4), (402, 4), (400, 12)])
@@ -133,7 +139,7 @@ def test_a_cap_stops_after_the_requests_in_flight_and_a_higher_one_goes_on(tmp_p
         answered = sum(endpoint.answered.values())
         rows = Journal(tmp_path / "journal.jsonl").read()
         assert 5 <= answered <= 5 + 3 and len(rows) == answered
-        assert ledger(rows)["usd"] == pytest.approx(0.2 * answered)
+        assert ledger(rows).usd == pytest.approx(0.2 * answered)
         teacher(endpoint.url, tmp_path, max_usd=9.0, **prices).complete(requests(40))
         assert set(endpoint.seen.values()) == {1} and len(endpoint.seen) == 40
 
@@ -161,7 +167,14 @@ def test_an_answer_that_ends_on_its_length_limit_is_cut_off(tmp_path):
 def test_half_a_translation_is_no_example(tmp_path):
     english = pl.DataFrame({"id": ["a", "b"], "instruction": ["half it", "say it"], "input": ["", ""]})
     with Endpoint(length=("half",)) as endpoint:
-        rows = translate_respond({}, SWAHILI, english, teacher(endpoint.url, tmp_path), seed=1, progress=iter)
+        rows = translate_respond(
+            TranslateRespondSettings(instructions="d"),
+            SWAHILI,
+            english,
+            teacher(endpoint.url, tmp_path),
+            seed=1,
+            progress=iter,
+        )
     assert rows["fault"].to_list() == ["cut off", ""]
 
 
@@ -180,23 +193,26 @@ def test_half_a_translation_is_no_example(tmp_path):
 def test_a_bad_answer_is_counted_and_dropped(tmp_path, kind, reason):
     with Endpoint(kinds=(kind,)) as endpoint:
         rows = made(teacher(endpoint.url, tmp_path))
-    kept, dropped = curate(rows, SWAHILI, LIMITS)
+    kept, dropped = curate(rows, SWAHILI.params(), LIMITS)
     assert kept.height == 0 and reason in dropped["reason"].to_list()
 
 
 def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
     with Endpoint(faults=("none", "none", "500")) as endpoint:
         rows = made(teacher(endpoint.url, tmp_path, retries=0))
-    kept, dropped = curate(rows, SWAHILI, LIMITS)
+    kept, dropped = curate(rows, SWAHILI.params(), LIMITS)
     assert kept.height and "no answer" in dropped["reason"].to_list()
 
 
 PROGRAM = """
 import sys
+from maple.definitions.language import LanguageIdentity
+from maple.engines.engine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
-from maple.synthesis.synthesize import card, synthesize
-language = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+from maple.synthesis.recipe import read_recipe
+from maple.synthesis.synthesize import RecipeInputs, card, synthesize
+language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 url, folder = sys.argv[1:]
 recipe = {
     "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": folder + "/seeds.jsonl", "limits": {},
@@ -206,9 +222,12 @@ recipe = {
 }
 service = {"teacher": {"key_variable": "TEACHER_KEY", "concurrency": 4, "file": "d.yaml"}}
 journal = Journal(folder + "/journal.jsonl")
-rows = synthesize(recipe, language=language, phrases={}, english=None, progress=iter, service=service, journal=journal)
+rows = synthesize(
+    read_recipe(recipe, service), language=language, phrases={}, inputs=RecipeInputs(), journal=journal,
+    machine=Machine(), progress=iter,
+)
 write_parquet(rows, folder + "/rows.parquet")
-write_json(card(rows, journal), folder + "/card.json")
+write_json(card(rows, journal).values(), folder + "/card.json")
 """
 MIXED = {
     "kinds": ("good", "good", "good", "empty", "long", "wrong language", "repeats the prompt", "broken numbering"),

@@ -10,20 +10,22 @@ from project import ROOT, TOY_STUDY, Project
 from maple.data.curation import curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import SourceError
+from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.loading import DefinitionError, read_yaml
-from maple.definitions.tables import read_languages
 from maple.study.checks import check_prompt
 from maple.study.datasets import datasets_needed
 from maple.synthesis.published import load
-from maple.synthesis.self_instruct import DEFAULTS, numbered, parse, prompt_in, seed_tasks, self_instruct
-from maple.synthesis.teachers import Unfinished, teacher
+from maple.synthesis.recipe import InstructionPrompt
+from maple.synthesis.self_instruct import numbered, parse, prompt_in, seed_tasks, self_instruct
+from maple.synthesis.teachers import IncompleteAnswer, TeacherJob, teacher
 from maple.synthesis.translate_respond import translate_respond
 from maple.text.identification import in_language
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")
 PROMPTS = read_yaml(ROOT / "config/self_instruct.yaml")
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
-ENGLISH = {"code": "eng_Latn", "name": "English", "iso639_1": "en", "script": "Latn"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
 SEEDS = [{"instruction": f"seed {n}", "input": "", "output": "x"} for n in range(4)]
 
 
@@ -97,15 +99,31 @@ def test_an_answer_may_hold_headings_and_steps(output):
     assert list(parse(numbered(4, task) * 2, first=4)) == [task, task | {"fault": "misnumbered"}]
 
 
-def recipe(**changes):
-    shown = {"seed": 2, "pool": 1}
-    settings = {"rounds": 2, "first_round_requests": 2, "requests_per_round": 3, "demonstrations": shown}
-    return settings | {"tasks_per_request": 20, "curate": {}, "prompt": prompt_in(PROMPTS, "eng_Latn")} | changes
+def generated(parrot, language=SWAHILI, seeds=SEEDS, seed=1, limits=None, prompt=None, **changes):
+    """Run self-instruct in two small rounds."""
+    settings = {"rounds": 2, "first_round_requests": 2, "requests_per_round": 3, **changes}
+    prompt = InstructionPrompt(**prompt_in(PROMPTS, prompt or "eng_Latn"))
+    return self_instruct(
+        SelfInstructSettings(**settings),
+        language,
+        seeds,
+        parrot,
+        prompt=prompt,
+        limits=limits or {},
+        seed=seed,
+        progress=iter,
+    )
+
+
+def translated(english, teacher, language=SWAHILI, **settings):
+    return translate_respond(
+        TranslateRespondSettings(instructions="d", **settings), language, english, teacher, seed=1, progress=iter
+    )
 
 
 def test_every_round_asks_once_and_shows_three_tasks():
     parrot = Parrot()
-    rows = self_instruct(recipe(), SWAHILI, SEEDS, parrot, seed=1, progress=iter)
+    rows = generated(parrot)
     assert [len(requests) for requests in parrot.calls] == [2, 3]
     assert all(len(request.fields["demonstrations"]) == 3 for requests in parrot.calls for request in requests)
     assert all(request.fields["count"] == 17 for requests in parrot.calls for request in requests)
@@ -116,23 +134,28 @@ def test_every_round_asks_once_and_shows_three_tasks():
 
 def test_polylm_s_numbers_are_the_defaults_and_what_the_dataset_for_its_recipe_says():
     shipped = read_yaml(ROOT / "config/datasets/self-instruct.yaml")["self_instruct"]
-    assert shipped == {name: value for name, value in DEFAULTS.items() if name != "max_rows"}
+    defaults = SelfInstructSettings()
+    assert shipped == defaults.model_dump(exclude={"max_rows"})
     parrot = Parrot()
-    self_instruct({"rounds": 2, "curate": {}, "prompt": recipe()["prompt"]}, SWAHILI, SEEDS, parrot, 1, iter)
+    generated(
+        parrot,
+        first_round_requests=defaults.first_round_requests,
+        requests_per_round=defaults.requests_per_round,
+    )
     assert [len(requests) for requests in parrot.calls] == [10, 100]
 
 
 def test_the_prompt_says_what_the_recipe_says():
     parrot = Parrot()
-    self_instruct(recipe(tasks_per_request=7, output_words=345), SWAHILI, SEEDS, parrot, seed=1, progress=iter)
+    generated(parrot, tasks_per_request=7, output_words=345)
     prompt, listed = parrot.calls[0][0].prompt.split("\n\n")
     assert "7 different tasks in Swahili" in prompt and "345" in prompt and "100" in prompt and "200" not in prompt
     assert parrot.calls[0][0].fields["count"] == 4 and listed.startswith("1. Instruction: seed")
 
 
 def test_what_language_was_asked_in_is_in_the_log(capsys):
-    self_instruct(recipe(prompt=prompt_in(PROMPTS, "swh_Latn")), SWAHILI, SEEDS, Parrot(), seed=1, progress=iter)
-    self_instruct(recipe(), SWAHILI, SEEDS, Parrot(), seed=1, progress=iter)
+    generated(Parrot(), prompt="swh_Latn")
+    generated(Parrot())
     assert capsys.readouterr().out.splitlines() == [
         "swh_Latn: asked in swh_Latn, 4 seed tasks",
         "swh_Latn: asked in eng_Latn, 4 seed tasks",
@@ -148,7 +171,7 @@ def test_a_language_without_a_prompt_is_asked_in_english():
 def test_a_prompt_is_in_its_language_and_has_nine_requirements(code):
     assert re.findall(r"^(\d)\. ", PROMPTS[code], re.M) == list("123456789")
     plain = re.sub(r"\{\w+\}|Instruction:|Input:|Output:|<noinput>", "", PROMPTS[code])
-    assert all(in_language(line, LANGUAGES[code]["iso639_1"]) is not False for line in (plain, *plain.split("\n", 1)))
+    assert all(in_language(line, LANGUAGES[code].iso639_1) is not False for line in (plain, *plain.split("\n", 1)))
 
 
 ALL = (
@@ -174,13 +197,13 @@ def test_a_prompt_that_lacks_something_is_refused(code, text, says):
 
 def test_later_rounds_show_a_task_of_the_pool():
     parrot = Parrot()
-    self_instruct(recipe(), SWAHILI, SEEDS, parrot, seed=1, progress=iter)
+    generated(parrot)
     shown = [task["id"] for request in parrot.calls[1] for task in request.fields["demonstrations"]]
     assert sum(id.startswith("swh_Latn-0-") for id in shown) == 3
 
 
 def test_a_row_says_where_it_came_from():
-    rows = self_instruct(recipe(), SWAHILI, SEEDS, Parrot(), seed=7, progress=iter)
+    rows = generated(Parrot(), seed=7)
     first = rows.row(0, named=True)
     assert (first["recipe"], first["teacher"], first["seed"]) == ("self_instruct", "parrot", 7)
     assert len(first["parent"].split()) == 3
@@ -188,32 +211,32 @@ def test_a_row_says_where_it_came_from():
 
 
 def test_the_same_seed_makes_the_same_rows():
-    one, two, other = (self_instruct(recipe(), SWAHILI, SEEDS, Parrot(), seed, iter) for seed in (1, 1, 2))
+    one, two, other = (generated(Parrot(), seed=seed) for seed in (1, 1, 2))
     assert one.equals(two) and not one.equals(other)
 
 
 def test_enough_rows_end_the_rounds():
     parrot = Parrot()
-    self_instruct(recipe(max_rows=2), SWAHILI, SEEDS, parrot, seed=1, progress=iter)
+    generated(parrot, max_rows=2)
     assert len(parrot.calls) == 1
 
 
 def test_too_few_seed_tasks_are_refused():
     with pytest.raises(ValueError, match="seed_tasks: swh_Latn has 1"):
-        self_instruct(recipe(), SWAHILI, SEEDS[:1], Parrot(), seed=1, progress=iter)
+        generated(Parrot(), seeds=SEEDS[:1])
 
 
 def test_a_request_that_leaves_no_task_to_write_is_refused():
     with pytest.raises(ValueError, match="tasks_per_request counts the demonstrations"):
-        self_instruct(recipe(tasks_per_request=3), SWAHILI, SEEDS, Parrot(), seed=1, progress=iter)
+        generated(Parrot(), tasks_per_request=3)
 
 
 def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
     made = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
-    curate(made, SWAHILI, {})[0].write_parquet(tmp_path / "a.parquet")
-    tasks = seed_tasks({"dataset": "seeds"}, SWAHILI, {}, tmp_path / "a.parquet")
+    curate(made, SWAHILI.params(), {})[0].write_parquet(tmp_path / "a.parquet")
+    tasks = seed_tasks(DatasetSeeds(dataset="seeds"), SWAHILI, {}, tmp_path / "a.parquet")
     assert tasks[0] == {"id": "s0:swh_Latn", "instruction": "seed 0", "input": "", "output": "x"}
-    rows = self_instruct(recipe(), SWAHILI, tasks, Parrot(), seed=1, progress=iter)
+    rows = generated(Parrot(), seeds=tasks)
     assert all(re.fullmatch(r"s\d:swh_Latn", id) for id in rows["parent"][0].split())
 
 
@@ -253,7 +276,7 @@ def english(*instructions):
 
 
 def test_instructions_are_translated_and_then_answered():
-    rows = translate_respond({}, SWAHILI, english("name it"), Parrot(), seed=1, progress=iter)
+    rows = translated(english("name it"), Parrot())
     row = rows.row(0, named=True)
     assert (row["id"], row["parent"]) == ("e0:swh_Latn", "e0")
     assert row["instruction"] == row["output"] == "it name"
@@ -261,20 +284,20 @@ def test_instructions_are_translated_and_then_answered():
 
 def test_english_is_answered_anew_and_not_translated():
     parrot = Parrot()
-    rows = translate_respond({}, ENGLISH, english("name it"), parrot, seed=1, progress=iter)
+    rows = translated(english("name it"), parrot, ENGLISH)
     assert rows["instruction"].to_list() == ["name it"]
     assert [request.purpose for requests in parrot.calls for request in requests] == ["respond"]
 
 
 def test_an_empty_answer_is_a_fault():
-    rows = translate_respond({}, SWAHILI, english("of silence", "name it"), Parrot(), seed=1, progress=iter)
+    rows = translated(english("of silence", "name it"), Parrot())
     assert rows["fault"].to_list() == ["empty answer", ""]
-    kept, _ = curate(rows, SWAHILI, {})
+    kept, _ = curate(rows, SWAHILI.params(), {})
     assert kept["id"].to_list() == ["e1:swh_Latn"]
 
 
 def test_no_more_rows_than_asked_are_translated():
-    assert translate_respond({"max_rows": 1}, SWAHILI, english("a b", "c d"), Parrot(), 1, iter).height == 1
+    assert translated(english("a b", "c d"), Parrot(), max_rows=1).height == 1
 
 
 def test_a_set_that_exists_is_loaded_with_null_for_no_input(tmp_path):
@@ -303,7 +326,7 @@ def test_a_seed_task_is_read_with_its_first_instance(tmp_path):
 
 def test_an_unknown_teacher_is_told_the_known_one():
     with pytest.raises(ValueError, match="'oracle' is unknown; write one of embedded, openai"):
-        teacher("oracle", {})
+        teacher("oracle", TeacherJob())
 
 
 # A sentence or two in each language, {}: a number, so that no two are alike.
@@ -361,7 +384,7 @@ class Misbehaving:
         self.kind, self.right, self.asked = kind, right, 0
 
     def complete(self, requests):
-        return [getattr(self, f"_{request.purpose}")(request, request.language["code"]) for request in requests]
+        return [getattr(self, f"_{request.purpose}")(request, request.language.code) for request in requests]
 
     def _propose(self, request, code):
         self.asked += 1
@@ -379,8 +402,8 @@ class Misbehaving:
             "labels": lambda: "4. Instruction:" * 7_000 + "###",
             "empty": lambda: "",
             "blank": lambda: "4. Instruction:" + " \n" * 50_000 + "###",
-            "cut": lambda: Unfinished("cut off", numbered(first, said(code, self.asked))[:-5]),
-            "no answer": lambda: Unfinished("no answer"),
+            "cut": lambda: IncompleteAnswer("cut off", numbered(first, said(code, self.asked))[:-5]),
+            "no answer": lambda: IncompleteAnswer("no answer"),
         }.get(self.kind, lambda: LOOPS[self.kind])()
 
     def _translate(self, request, code):
@@ -399,8 +422,8 @@ class Misbehaving:
             "repeats the prompt": lambda: request.prompt,
             "refuses": lambda: f"As an AI, I can name none. {right * 5}",
             "empty": lambda: " \n",
-            "cut": lambda: Unfinished("cut off", right),
-            "no answer": lambda: Unfinished("no answer"),
+            "cut": lambda: IncompleteAnswer("cut off", right),
+            "no answer": lambda: IncompleteAnswer("no answer"),
         }.get(kind, lambda: LOOPS[kind])()
 
 
@@ -412,10 +435,16 @@ def limits(dataset, code):
 def proposed(kind, code, right=False):
     teacher = Misbehaving(kind, right)
     seeds = [said(code, 10_000 + n) for n in range(4)]
-    settings = recipe(curate=limits("self-instruct", code), first_round_requests=3, requests_per_round=3)
-    rows = self_instruct(settings, LANGUAGES[code], seeds, teacher, seed=1, progress=iter)
+    rows = generated(
+        teacher,
+        LANGUAGES[code].identity,
+        seeds,
+        limits=limits("self-instruct", code),
+        first_round_requests=3,
+        requests_per_round=3,
+    )
     assert rows["parent"].n_unique() <= teacher.asked <= rows.height
-    return curate(rows, LANGUAGES[code], limits("self-instruct", code) | {"novelty": None})
+    return curate(rows, LANGUAGES[code].params(), limits("self-instruct", code) | {"novelty": None})
 
 
 FAILURES = {
@@ -472,8 +501,8 @@ def slips(code):
 def test_a_bad_translation_or_answer_is_counted_and_dropped(code, kind):
     for right in (True, False):
         teacher = Misbehaving(kind, right)
-        rows = translate_respond({}, LANGUAGES[code], english(SAID["eng_Latn"][0].format(7)), teacher, 1, iter)
-        kept, dropped = curate(rows, LANGUAGES[code], limits("translate-respond", code))
+        rows = translated(english(SAID["eng_Latn"][0].format(7)), teacher, LANGUAGES[code].identity)
+        kept, dropped = curate(rows, LANGUAGES[code].params(), limits("translate-respond", code))
         assert (kept.height, dropped.height) == ((1, 0) if right else (0, 1))
     assert dropped["reason"][0] in SLIPS[kind.split(": ")[1]]
 

@@ -16,16 +16,19 @@ import pytest
 from project import ROOT
 from test_openai_teacher import PROMPT
 
+from maple.definitions.dataset import SelfInstructSettings
+from maple.definitions.language import LanguageIdentity
+from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import ledger
 from maple.engines.start import choose
 from maple.runtime.journal import Journal
-from maple.synthesis.openai_teacher import OpenAITeacher
 from maple.synthesis.self_instruct import self_instruct
-from maple.synthesis.teachers import Request, Unfinished
+from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
+from maple.synthesis.teachers import teacher as teacher_called
 
 pytestmark = pytest.mark.heavy
 
-SWAHILI = {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"}
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SEEDS = [{"instruction": f"Jua {n}", "input": "", "output": "x"} for n in range(4)]
 
 
@@ -95,36 +98,36 @@ def test_answers_and_ledger_are_those_of_a_real_server(chat_base, tmp_path):
 
     def teacher(url, name, **changes):
         settings = {"base_url": f"{url}/v1", "model": "toy", "key_variable": None, "file": "d.yaml", "max_tokens": 16}
-        return OpenAITeacher({**settings, "concurrency": 4, **changes}, Journal(tmp_path / f"{name}.jsonl"))
+        block = EndpointBlock(**{**settings, "concurrency": 4, **changes})
+        return teacher_called("openai", TeacherJob(block=block, journal=Journal(tmp_path / f"{name}.jsonl")))
 
     requests = [Request(f"r{n}", "propose", SWAHILI, f"The sun {n % 3}", n, {}) for n in range(9)]
     with serving(model, tmp_path / "server.log") as url:
         first = teacher(url, "first")
         answers = first.complete(requests)
-        spent = ledger(first.journal.read())
-        assert (spent["answers"], spent["failures"]) == (9, 0)
-        assert (spent["prompt_tokens"], spent["completion_tokens"]) == counted(url)
-        cut = [answer for answer in answers if isinstance(answer, Unfinished)]
+        spent = ledger(first.answerer.rows.values())
+        assert (spent.answers, spent.failures) == (9, 0)
+        assert (spent.prompt_tokens, spent.completion_tokens) == counted(url)
+        cut = [answer for answer in answers if isinstance(answer, IncompleteAnswer)]
         assert all(answer.fault == "cut off" and answer.text for answer in cut) and len(set(map(str, answers))) > 5
         # The same seeds draw the same answers; a journal buys nothing twice.
         assert teacher(url, "again").complete(requests) == answers
         bought = counted(url)
         assert teacher(url, "first").complete(requests) == answers and counted(url) == bought
 
-        recipe = {"rounds": 2, "first_round_requests": 3, "requests_per_round": 4, "tasks_per_request": 5}
-        recipe |= {"demonstrations": {"seed": 2, "pool": 1}, "curate": {}, "prompt": PROMPT}
+        settings = SelfInstructSettings(rounds=2, first_round_requests=3, requests_per_round=4, tasks_per_request=5)
         asked = teacher(url, "made")
-        rows = self_instruct(recipe, SWAHILI, SEEDS, asked, seed=1, progress=iter)
-        spent = ledger(asked.journal.read())
-        assert spent["answers"] == 7 and rows.height >= 7
+        rows = self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits={}, seed=1, progress=iter)
+        spent = ledger(asked.answerer.rows.values())
+        assert spent.answers == 7 and rows.height >= 7
         more = tuple(after - before for before, after in zip(bought, counted(url), strict=True))
-        assert (spent["prompt_tokens"], spent["completion_tokens"]) == more
+        assert (spent.prompt_tokens, spent.completion_tokens) == more
 
         # What the server refuses is no answer, and the others are answered.
         long = Request("long", "propose", SWAHILI, "The sun " * 4000, 1, {})
         asked = teacher(url, "long", retries=0)
         none, whole = asked.complete([long, requests[0]])
-        assert none == Unfinished("no answer") and whole == answers[0]
-        assert ledger(asked.journal.read())["failures"] == 1
+        assert none == IncompleteAnswer("no answer") and whole == answers[0]
+        assert ledger(asked.answerer.rows.values()).failures == 1
         capped = teacher(url, "capped", max_tokens_total=10**6)
         assert capped.complete(requests[:1]) == answers[:1]

@@ -3,7 +3,9 @@
 import polars as pl
 from tqdm import tqdm
 
-from maple.evaluation.generation import compare_attached
+from maple.definitions.generation import GenerateSettings
+from maple.engines.engine import Machine
+from maple.evaluation.generation import compare_attached, model_source
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -12,14 +14,12 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 card = compare_attached(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
-    snakemake.input.base,
+    model_source(snakemake.params.model, snakemake.input.base),
     snakemake.input.adapter,
     pl.concat(pl.read_parquet(path) for path in snakemake.input.generations),
     count=snakemake.params.sample,
-    settings=snakemake.params.settings,
-    model=snakemake.params.model,
-    threads=snakemake.threads,
-    gpus=snakemake.resources.get("gpu", 1),
+    settings=GenerateSettings(**snakemake.params.settings),
+    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
     progress=tqdm,
 )
-write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card.values()}, snakemake.output.card)

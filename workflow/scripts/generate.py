@@ -3,7 +3,9 @@
 import polars as pl
 from tqdm import tqdm
 
-from maple.evaluation.generation import Run, generate
+from maple.definitions.generation import GenerateSettings
+from maple.engines.engine import Machine
+from maple.evaluation.generation import RunOutputs, generate, model_source
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -13,13 +15,10 @@ claim(snakemake.resources.get("gpu", 1))
 outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True))
 (card,) = generate(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
-    snakemake.input.model,
-    [Run(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
-    settings=snakemake.params.settings,
-    model=snakemake.params.model,
-    service=snakemake.params.service,
-    threads=snakemake.threads,
-    gpus=snakemake.resources.get("gpu", 1),
+    model_source(snakemake.params.model, snakemake.input.model, snakemake.params.service),
+    [RunOutputs(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
+    settings=GenerateSettings(**snakemake.params.settings),
+    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
     progress=tqdm,
 )
-write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card.values()}, snakemake.output.card)

@@ -1,0 +1,46 @@
+"""The blocks of datasets and models that say who is asked for text, as a job gets them."""
+
+from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
+
+# The settings of an endpoint that are sent with each prompt, in this order; OpenAI's reasoning models take
+# max_completion_tokens instead of max_tokens.
+SAMPLING = ("temperature", "top_p", "max_tokens", "max_completion_tokens")
+
+
+class EndpointBlock(EndpointSettings):
+    """An `openai:` block."""
+
+    file: str
+    """The file with the block, for messages."""
+
+    def with_defaults(self, **values: float | None) -> "EndpointBlock":
+        """Return the block with values for the settings that it does not state; null counts as stated."""
+        return self.changed(**{name: value for name, value in values.items() if name not in self.model_fields_set})
+
+    @property
+    def sampling(self) -> dict[str, float | None]:
+        """The settings that are sent with each prompt, None for those that are not."""
+        return {name: getattr(self, name) for name in SAMPLING}
+
+    @property
+    def identity(self) -> dict[str, str | float | None]:
+        """What decides an answer beside its prompt: address, model and sampling."""
+        return {"base_url": self.base_url, "model": self.model, **self.sampling}
+
+
+class LocalBlock(LocalTeacherSettings):
+    """A `vllm:` or `transformers:` block."""
+
+    file: str
+    """The file with the block, for messages."""
+    trust_remote_code: bool = False
+    """Of the model's definition: True runs the repository's own Python code."""
+
+
+class TranslatorBlock(TranslatorSettings):
+    """A `translator:` block."""
+
+    file: str = ""
+    """The file with the block, for messages."""
+    trust_remote_code: bool = False
+    """Of the model's definition: True runs the repository's own Python code."""

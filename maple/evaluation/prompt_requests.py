@@ -1,0 +1,55 @@
+"""Prompts of a table become requests to an engine: tokens, limit and key."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain
+
+import polars as pl
+
+from maple.evaluation.completions import PromptRequest, completion_key
+from maple.models.encoding import Encoder
+
+
+def prompt_requests(
+    rows: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int
+) -> list[PromptRequest]:
+    """Return one request per row.
+
+    `rows` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA, and `answer`, generate or rank; `weights` is a
+    digest, `engine` name and version, `max_length` the tokens of prompt and completion. Demonstrations and prompt are
+    encoded one by one, so that prompts of a task begin with the same tokens. The demonstrations that do not fit with
+    the prompt and its answer are left out, from the end.
+    """
+    start = [] if encoder.bos is None else [encoder.bos]
+    pieces: dict[tuple[str, ...], list[list[int]]] = {}
+    requests = []
+    for row, item in zip(rows.iter_rows(named=True), encoder.pieces(rows["prompt"].to_list()), strict=True):
+        texts = tuple(row["demonstrations"])
+        if texts not in pieces:
+            pieces[texts] = encoder.pieces(list(texts))
+        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if "rank" in row["answers"] else []
+        limits = {"rank": max(map(len, choices), default=0) + 1, "generate": row["max_new_tokens"]}
+        limit = limits[row["answer"]]
+        # All ways of answering get the same demonstrations, so that they compare.
+        room = max_length - max(limits[way] for way in row["answers"]) - len(start) - len(item)
+        demonstrations = _fitting(pieces[texts], room)
+        tokens = [*start, *chain.from_iterable(demonstrations), *item]
+        ranked = choices if row["answer"] == "rank" else []
+        decoding: Mapping = {"choices": choices} if row["answer"] == "rank" else {"temperature": 0.0}
+        requests.append(
+            PromptRequest(
+                key=completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else "",
+                tokens=tokens,
+                limit=limit,
+                choices=ranked,
+                item_tokens=len(item),
+                shots=len(demonstrations),
+                shots_dropped=len(texts) - len(demonstrations),
+            )
+        )
+    return requests
+
+
+def _fitting(demonstrations: Sequence[list[int]], room: int) -> list[list[int]]:
+    """Return the first demonstrations that together have at most `room` tokens."""
+    totals = accumulate(map(len, demonstrations))
+    return [tokens for tokens, total in zip(demonstrations, totals, strict=True) if total <= room]
