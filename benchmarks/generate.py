@@ -1,4 +1,4 @@
-"""Prompts a second on real rows: this project's generation against plain `generate` loops and against lm-eval.
+"""Prompts per second on real rows: this project's generation against plain `generate` loops and against lm-eval.
 
     python benchmarks/generate.py --data FOLDER [--items N] [--threads N]
 
@@ -61,8 +61,8 @@ def demonstrated(data: Path, items: int | None):
     """Return prompts of maple.evaluation.prompts.PROMPT_SCHEMA; the first rows of a set are its demonstrations."""
     import polars as pl
 
-    from maple.definitions.loading import read_yaml
-    from maple.definitions.tables import PIVOT, read_languages
+    from maple.definitions.language import ENGLISH, read_languages
+    from maple.definitions.reading import read_yaml
     from maple.evaluation.benchmark_rows import places, read_task
     from maple.evaluation.prompts import render, task_words
 
@@ -73,7 +73,7 @@ def demonstrated(data: Path, items: int | None):
         for code in codes:
             found = places({"local": task["sources"]["local"]}, table, code, data=str(data), mend=None, dev=False)
             rows = read_task(name, places=found, mend=None, phrases=None, items=items and SHOTS + items)["test"]
-            words = task_words(task, table[code], table[PIVOT], "own")
+            words = task_words(task, table[code], table[ENGLISH], "own")
             frames.append(render(task, name, rows[SHOTS:], code, words, dev=rows[:SHOTS], shots=SHOTS, seed=1))
     return pl.concat(frames).filter(pl.col("fault").is_null())
 
@@ -103,7 +103,9 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     import polars as pl
     from tqdm import tqdm
 
-    from maple.evaluation.generation import Run, generate
+    from maple.definitions.generation import GenerateSettings
+    from maple.engines.engine import Machine
+    from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.models.encoding import Encoder
 
     Encoder.of(job["model"])  # imports what reads tokenizers
@@ -115,7 +117,15 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
         vllm.LLM = lambda **options: cached(**{**options, "enable_prefix_caching": False})
     imports = time.perf_counter() - begun
     batch = job["batch"] if engine == "vllm" else OWN_BATCH
-    settings = {"engine": engine, "batch": batch, "max_length": job["max_length"], "cpu_cache_gib": 4}
+    settings = GenerateSettings(
+        engine=engine,
+        batch=batch,
+        max_length=job["max_length"],
+        cpu_cache_gib=4,
+        flip_sample=0,
+        batch_invariant=False,
+        tensor_parallel=1,
+    )
     folder = Path(job["folder"])
     prompts = pl.read_parquet(job["prompts"])
     outputs = {code: folder / f"{code}.parquet" for code in prompts["language"].unique(maintain_order=True)}
@@ -123,15 +133,13 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     def run() -> dict:
         (card,) = generate(
             prompts,
-            job["model"],
-            [Run(outputs, folder / "journal.jsonl")],
-            settings={**settings, "flip_sample": 0},
-            model={},
-            threads=job["threads"],
-            gpus=1,
+            Weights(job["model"]),
+            [RunOutputs(outputs, folder / "journal.jsonl")],
+            settings=settings,
+            machine=Machine(threads=job["threads"]),
             progress=tqdm,
         )
-        return card
+        return card.values()
 
     card = run()
     begun = time.perf_counter()
@@ -297,7 +305,7 @@ def main() -> None:
 
 
 def report(answers: dict[str, dict], count: int) -> None:
-    """Print a line a side."""
+    """Print one line per side."""
     loops = {side: answered for side, answered in answers.items() if side.startswith("generate")}
     best = min(loops, key=lambda side: loops[side]["seconds"])
     against = {"batch 1": SIDES[3], "best batch": best, "lm-eval": SIDES[-1]}

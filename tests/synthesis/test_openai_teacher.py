@@ -11,15 +11,16 @@ from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
 
 from maple.data.curation import curate
-from maple.definitions.dataset import SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.dataset import Dataset, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.loading import DefinitionError, check, read_yaml
+from maple.definitions.reading import parse, read_yaml
 from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
-from maple.study.datasets import recipe_params, service_params
+from maple.study.datasets import StudyDataset, Wordings
 from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.self_instruct import self_instruct
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
@@ -278,7 +279,6 @@ DATASET = {
     "curate": LIMITS,
     "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
 }
-SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
 
 
 @pytest.mark.parametrize(
@@ -295,20 +295,28 @@ SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
     ],
 )
 def test_a_slip_in_the_block_is_named(change, says):
-    check(DATASET, SCHEMA, "d.yaml")
-    with pytest.raises(DefinitionError, match=says):
-        check({**DATASET, **change}, SCHEMA, "d.yaml")
+    parse(Dataset, DATASET, "d.yaml")
+    with pytest.raises(DefinitionError, match=says) as told:
+        parse(Dataset, {**DATASET, **change}, "d.yaml")
+    assert "secret" not in str(told.value)
 
 
 def test_the_teacher_needs_its_block():
     with pytest.raises(DefinitionError, match="'openai' is a required property"):
-        check({key: value for key, value in DATASET.items() if key != "openai"}, SCHEMA, "d.yaml")
+        parse(Dataset, {key: value for key, value in DATASET.items() if key != "openai"}, "d.yaml")
+
+
+def in_study(definition, trusted):
+    """A dataset as a study has it; the models of `trusted` make it, by role."""
+    parsed = parse(Dataset, definition, "d.yaml")
+    makers = dict.fromkeys(trusted, "toy")
+    return StudyDataset("d", parsed, [], makers, trusted, {}, 13, Wordings({}, {}, {}))
 
 
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
-    definition = {**DATASET, "openai": {**BLOCK, "temperature": 0.7, "max_usd": 3, "timeout": 9}}
-    assert recipe_params(definition, {})["openai"] == {**BLOCK, "temperature": 0.7}
-    assert service_params("d", definition)["teacher"] == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
+    dataset = in_study({**DATASET, "openai": {**BLOCK, "temperature": 0.7, "timeout": 9}}, {})
+    assert dataset.recipe_of_all["openai"] == {**BLOCK, "temperature": 0.7}
+    assert dataset.request_settings["teacher"] == {"timeout": 9, "file": "config/datasets/d.yaml"}
 
 
 @pytest.mark.heavy

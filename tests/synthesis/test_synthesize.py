@@ -11,8 +11,9 @@ from maple.data.curation import curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import SourceError
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
-from maple.definitions.loading import DefinitionError, read_yaml
+from maple.definitions.reading import read_yaml
 from maple.study.checks import check_prompt
 from maple.study.datasets import datasets_needed
 from maple.synthesis.published import load
