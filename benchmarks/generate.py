@@ -1,4 +1,4 @@
-"""Prompts a second on real rows: this project's generation against plain `generate` loops and against lm-eval.
+"""Prompts per second on real rows: this project's generation against plain `generate` loops and against lm-eval.
 
     python benchmarks/generate.py --data FOLDER [--items N] [--threads N]
 
@@ -107,7 +107,9 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     import polars as pl
     from tqdm import tqdm
 
-    from maple.evaluation.generation import Run, generate
+    from maple.definitions.generation import GenerateSettings
+    from maple.engines.engine import Machine
+    from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.models.encoding import Encoder
 
     Encoder.of(job["model"])  # imports what reads tokenizers
@@ -119,7 +121,15 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
         vllm.LLM = lambda **options: cached(**{**options, "enable_prefix_caching": False})
     imports = time.perf_counter() - begun
     batch = job["batch"] if engine == "vllm" else OWN_BATCH
-    settings = {"engine": engine, "batch": batch, "max_length": job["max_length"], "cpu_cache_gib": 4}
+    settings = GenerateSettings(
+        engine=engine,
+        batch=batch,
+        max_length=job["max_length"],
+        cpu_cache_gib=4,
+        flip_sample=0,
+        batch_invariant=False,
+        tensor_parallel=1,
+    )
     folder = Path(job["folder"])
     prompts = pl.read_parquet(job["prompts"])
     outputs = {code: folder / f"{code}.parquet" for code in prompts["language"].unique(maintain_order=True)}
@@ -127,15 +137,13 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     def run() -> dict:
         (card,) = generate(
             prompts,
-            job["model"],
-            [Run(outputs, folder / "journal.jsonl")],
-            settings={**settings, "flip_sample": 0},
-            model={},
-            threads=job["threads"],
-            gpus=1,
+            Weights(job["model"]),
+            [RunOutputs(outputs, folder / "journal.jsonl")],
+            settings=settings,
+            machine=Machine(threads=job["threads"]),
             progress=tqdm,
         )
-        return card
+        return card.values()
 
     card = run()
     begun = time.perf_counter()
@@ -301,7 +309,7 @@ def main() -> None:
 
 
 def report(answers: dict[str, dict], count: int) -> None:
-    """Print a line a side."""
+    """Print one line per side."""
     loops = {side: answered for side, answered in answers.items() if side.startswith("generate")}
     best = min(loops, key=lambda side: loops[side]["seconds"])
     against = {"batch 1": SIDES[3], "best batch": best, "lm-eval": SIDES[-1]}

@@ -199,24 +199,25 @@ def our_side(job: dict) -> dict:
     import polars as pl
     from tqdm import tqdm
 
+    from maple.definitions.generation import GenerateSettings
+    from maple.engines.engine import EngineOptions
     from maple.engines.start import engine_version
     from maple.engines.start import start as start_engine
     from maple.evaluation.completions import COMPLETION_SCHEMA
-    from maple.evaluation.generation import complete
+    from maple.evaluation.generation import ModelFolder, complete
     from maple.models.encoding import Encoder
     from maple.runtime.fingerprint import weights_digest
     from maple.runtime.journal import Journal
 
     encoder = Encoder.of(job["model"])
-    settings = {"batch": job["batch"], "max_length": job["max_length"], "flip_sample": 0}
-    engine = start_engine(
-        "transformers", job["model"], settings, eos=encoder.eos, pad=encoder.pad, threads=job["threads"]
-    )
+    sizes = {"batch": job["batch"], "max_length": job["max_length"], "cpu_cache_gib": 1}
+    settings = GenerateSettings(engine="transformers", flip_sample=0, batch_invariant=False, tensor_parallel=1, **sizes)
+    options = EngineOptions(job["model"], eos=encoder.eos, pad=encoder.pad, threads=job["threads"], **sizes)
+    engine = start_engine("transformers", options)
     loaded = time.perf_counter()
     answers, _ = complete(
         pl.read_parquet(job["prompts"]),
-        job["model"],
-        weights=weights_digest(job["model"]),
+        ModelFolder(job["model"], weights_digest(job["model"])),
         engine=engine_version("transformers"),
         settings=settings,
         previous=pl.DataFrame(schema=COMPLETION_SCHEMA),

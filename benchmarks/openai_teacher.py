@@ -1,4 +1,4 @@
-"""How close does the teacher come to the requests a second that its concurrency allows?
+"""How close does the teacher come to the requests per second that its concurrency allows?
 
     python benchmarks/openai_teacher.py [--concurrency 32] [--latency 0.2] [--requests 960]
 
@@ -27,28 +27,32 @@ def serve(latency: float, address) -> None:
 
 def main() -> None:
     """Print requests a second, the ideal, and the share."""
+    from maple.definitions.language import ENGLISH, LanguageIdentity
+    from maple.engines.blocks import EndpointBlock
     from maple.runtime.journal import Journal
-    from maple.synthesis.openai_teacher import OpenAITeacher
-    from maple.synthesis.teachers import Request
+    from maple.synthesis.teachers import Request, TeacherJob, teacher
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")
     parser.add_argument("--requests", type=int, default=960)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(asked.latency, there), daemon=True)
+    server = multiprocessing.Process(target=serve, args=(options.latency, there), daemon=True)
     server.start()
-    settings = {"base_url": here.recv(), "model": "m", "key_variable": None, "file": "a benchmark"}
+    block = EndpointBlock(
+        base_url=here.recv(), model="m", key_variable=None, concurrency=options.concurrency, file="a benchmark"
+    )
+    english = LanguageIdentity(ENGLISH, "English", "en", "Latn")
     with tempfile.TemporaryDirectory() as folder:
-        teacher = OpenAITeacher({**settings, "concurrency": asked.concurrency}, Journal(Path(folder) / "journal.jsonl"))
-        requests = [Request(str(n), "propose", {}, f"prompt {n}", n, {}) for n in range(asked.requests)]
-        teacher.complete(requests[: asked.concurrency])  # imports and connections
+        writer = teacher("openai", TeacherJob(block=block, journal=Journal(Path(folder) / "journal.jsonl")))
+        requests = [Request(str(n), "propose", english, f"prompt {n}", n, {}) for n in range(options.requests)]
+        writer.complete(requests[: options.concurrency])  # imports and connections
         start = time.perf_counter()
-        teacher.complete(requests)
+        writer.complete(requests)
         seconds = time.perf_counter() - start
     server.terminate()
-    speed, ideal = (asked.requests - asked.concurrency) / seconds, asked.concurrency / asked.latency
+    speed, ideal = (options.requests - options.concurrency) / seconds, options.concurrency / options.latency
     print(f"{speed:.1f} requests/s, ideal {ideal:.1f}: {speed / ideal:.1%}")
 
 

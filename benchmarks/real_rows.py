@@ -41,11 +41,13 @@ def main() -> int:
     """Print for each set and language its rows, and the shares kept and dropped by each reason; end with 1 if none."""
     from maple.data.contamination import NGRAM_WORDS, DecontaminationTests, overlapping_tasks
     from maple.data.curation import curate, limits_in
+    from maple.data.sources import RowFile
     from maple.definitions.dataset import CurationLimits
     from maple.definitions.language import read_languages
     from maple.definitions.reading import pick, read_definitions, read_yaml
     from maple.definitions.task import Task
     from maple.synthesis.published import load
+    from maple.synthesis.recipe import LoadedRows
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -67,7 +69,7 @@ def main() -> int:
                 continue
             tests = test_texts(tasks, languages, code, options.data)
             ngram_words = decontaminate.words if decontaminate else NGRAM_WORDS
-            rows = load({"local": {"path": str(path), **renamed}}, languages[code].params())
+            rows = load(LoadedRows(local=RowFile(path=str(path), **renamed)), languages[code])
             start = time.perf_counter()
             test_sets = overlapping_tasks(rows, DecontaminationTests(tests=tests, words=ngram_words))
             kept, dropped = curate(rows, languages[code].identity, limits_in(limits, code, *words), test_sets)

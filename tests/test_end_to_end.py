@@ -14,8 +14,10 @@ import yaml
 from project import AFTER_SCORE, ROOT, Project
 from tqdm import tqdm
 
+from maple.definitions.generation import GenerateBlock
+from maple.engines.engine import Machine
 from maple.engines.start import choose
-from maple.evaluation.generation import Run, generate
+from maple.evaluation.generation import RunOutputs, Weights, generate
 
 pytestmark = pytest.mark.heavy
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -150,12 +152,10 @@ def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
         outputs = {code: tmp_path / engine / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
         generate(
             prompts,
-            project.folder / "results/merged" / RUN,
-            [Run(outputs, tmp_path / engine / "journal.jsonl")],
-            settings=CONFIG["generate"] | {"engine": engine},
-            model={},
-            threads=1,
-            gpus=1,
+            Weights(project.folder / "results/merged" / RUN),
+            [RunOutputs(outputs, tmp_path / engine / "journal.jsonl")],
+            settings=GenerateBlock(**CONFIG["generate"]).settings.changed(engine=engine),
+            machine=Machine(),
             progress=partial(tqdm, disable=True),
         )
         answers[engine] = pl.concat(pl.read_parquet(path) for path in outputs.values())

@@ -20,7 +20,7 @@ from maple.data.contamination import (
     overlaps,
 )
 from maple.data.examples import EXAMPLE_SCHEMA
-from maple.data.sources import RowFolders, resolve
+from maple.data.sources import RowFile, RowFolders, resolve
 from maple.definitions.language import read_languages
 from maple.definitions.reading import read_definitions
 from maple.definitions.run import RunKey
@@ -29,6 +29,7 @@ from maple.evaluation.benchmark_rows import read_task, row_places
 from maple.evaluation.prompts import render, task_words
 from maple.evaluation.scoring import score_items
 from maple.synthesis.published import load
+from maple.synthesis.recipe import LoadedRows
 from maple.text.segmentation import tokens
 from maple.text.words import sentences, words
 
@@ -278,7 +279,8 @@ def test_every_text_of_enough_words_is_found_in_its_task(task):
 
 def instructions(name, code):
     renamed = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
-    return load({"local": {"path": str(SHARED / f"instruct/{name}.jsonl"), **renamed}}, LANGUAGES[code].params())
+    source = RowFile(path=str(SHARED / f"instruct/{name}.jsonl"), **renamed)
+    return load(LoadedRows(local=source), LANGUAGES[code])
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,21 @@ def explain(error: ValidationError, adapter: TypeAdapter, content: Any, source: 
         return f"{'.'.join(map(str, place)) or 'top level'}: {first['msg'].removeprefix('Value error, ')}"
     while slip.parent is not None and not slip.path:  # one of several that could stand there is not the one meant
         slip = slip.parent
-    return _sentence(slip, source)
+    return _sentence(_within(slip), source)
+
+
+def _within(slip: SchemaError) -> SchemaError:
+    """Return what is wrong with a block that may be left out: with its keys, where the schema says `a record or null`.
+
+    The slip itself would only say that neither fits, and print the block, which may hold a key.
+    """
+    if slip.validator != "anyOf" or not isinstance(_instance(slip), dict):
+        return slip
+    records = [place for place, part in enumerate(slip.schema["anyOf"]) if part != {"type": "null"}]
+    if len(records) != 1:
+        return slip
+    inner = [error for error in slip.context or () if error.schema_path[0] == records[0]]
+    return _within(best_match(inner)) if inner else slip
 
 
 def _untagged(first: Any, schema: dict) -> str:

@@ -84,16 +84,16 @@ class Replicas:
         """Sample a completion of each prompt by one of the copies; yield it when its copy has it."""
         parts = self._parts(len(prompts))
         self._send([_Call("sample", [prompts[at], limits[at], seeds[at], temperature, top_p]) for at in parts])
-        running = {copy.pipe: copy for copy in self.copies}
+        running = list(self.copies)
         while running:
-            for pipe in wait(list(running)):
-                copy = running[pipe]
+            ready = wait([copy.pipe for copy in running])
+            for copy in [copy for copy in running if copy.pipe in ready]:
                 message = self._receive(copy)
                 if isinstance(message, _Sample):
                     yield parts[copy.number].start + message.place, message.completion
                 else:
                     copy.cached_tokens = message.cached_tokens
-                    del running[pipe]
+                    running.remove(copy)
 
     def _parts(self, count: int) -> list[slice]:
         """Return the part of `count` prompts that each copy gets; the last ones may be empty."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maple.engines.engine import Completion, EngineOptions
 from maple.models.precision import load_base
@@ -66,7 +66,7 @@ class _LogProbabilities:
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> Sequence[int]:
     """Return the tokens with which all sequences begin."""
-    first, last = min(sequences), max(sequences)  # all others lie between these two, and share what they share
+    first, last = min(sequences, key=tuple), max(sequences, key=tuple)  # all others lie between these two
     for place, token in enumerate(first):
         if place == len(last) or token != last[place]:
             return first[:place]
@@ -103,7 +103,8 @@ class TransformersEngine:
         from transformers import GenerationConfig
 
         prepare(settings.threads, seed=0)
-        self.model = load_base(settings.model, 16, settings.trust_remote_code).eval()
+        # Any: PreTrainedModel's type has no `generate`.
+        self.model: Any = load_base(settings.model, 16, settings.trust_remote_code).eval()
         self.model.config.use_cache = True
         self.batch, self.pad = settings.batch, settings.pad
         # A chat model may end its turn with another token than its tokenizer's EOS.
@@ -134,12 +135,11 @@ class TransformersEngine:
 
     def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
         """Complete the prompts in batches of equal limits."""
-        completions: list[Completion | None] = [None] * len(prompts)
+        completions: dict[int, Completion] = {}
         for group in self.batches(prompts, limits):
             batch = [prompts[index] for index in group]
-            for index, completion in zip(group, self._generate(batch, limits[group[0]]), strict=True):
-                completions[index] = completion
-        return completions
+            completions.update(zip(group, self._generate(batch, limits[group[0]]), strict=True))
+        return [completions[place] for place in range(len(prompts))]
 
     def sample(
         self,

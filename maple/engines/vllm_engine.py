@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from maple.engines.engine import Completion, EngineError, EngineOptions
 from maple.runtime.devices import compute_dtype, device, prepare
@@ -39,9 +39,10 @@ class VllmEngine:
             for number, adapter in enumerate(settings.adapters, start=1)
         }
         self.adapter = None
+        dtype: Any = str(compute_dtype()).removeprefix("torch.")
         self.llm = LLM(
             model=str(settings.model),
-            dtype=str(compute_dtype()).removeprefix("torch."),
+            dtype=dtype,
             max_model_len=settings.max_length,
             max_num_seqs=settings.batch,
             seed=0,
@@ -91,7 +92,7 @@ class VllmEngine:
 
         vLLM samples each by its own generator; the other prompts of a step change the last bits of its logits.
         """
-        from vllm import SamplingParams
+        from vllm import RequestOutput, SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         engine = self.llm.llm_engine
@@ -108,13 +109,15 @@ class VllmEngine:
             engine.add_request(str(place), {"prompt_token_ids": ids}, params, lora_request=self.adapter)
         while engine.has_unfinished_requests():
             for output in engine.step():
-                yield int(output.request_id), self._completion(output)
+                if isinstance(output, RequestOutput):
+                    yield int(output.request_id), self._completion(output)
 
     def _completion(self, output: "RequestOutput") -> Completion:
         (only,) = output.outputs
         stopped = only.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
         tokens = list(only.token_ids[:-1] if stopped else only.token_ids)
-        return Completion(tokens, "stop" if stopped else "length", only.cumulative_logprob)
+        log_probability = only.cumulative_logprob or 0.0  # typed None, for requests without log-probabilities
+        return Completion(tokens, "stop" if stopped else "length", log_probability)
 
     def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
         """Score the continuations by the log-probabilities that vLLM returns of prompt tokens."""
@@ -127,10 +130,13 @@ class VllmEngine:
             lora_request=self.adapter,
             use_tqdm=False,
         )
-        return [
-            sum(step[token].logprob for step, token in zip(output.prompt_logprobs[-len(tokens) :], tokens, strict=True))
-            for output, tokens in zip(outputs, continuations, strict=True)
-        ]
+        return [_log_likelihood(output, tokens) for output, tokens in zip(outputs, continuations, strict=True)]
+
+
+def _log_likelihood(output: Any, tokens: Sequence[int]) -> float:
+    """Return the natural log-probability of the last tokens of a prompt."""
+    steps = output.prompt_logprobs[-len(tokens) :]
+    return sum(step[token].logprob for step, token in zip(steps, tokens, strict=True))
 
 
 def _lora_arguments(adapters: Sequence[str | Path]) -> dict:

@@ -11,25 +11,27 @@ import polars as pl
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal
 
-Schema = Mapping[str, pl.DataType | type[pl.DataType]]
-
-COMPLETION_SCHEMA: Schema = {
-    "key": pl.String,
-    "completion": pl.String,
-    "token_ids": pl.List(pl.Int32),
-    "finish_reason": pl.String,
-    "log_probability": pl.Float64,
-    "log_likelihoods": pl.List(pl.Float64),
-    "flipped": pl.Boolean,
-}
+COMPLETION_SCHEMA = pl.Schema(
+    {
+        "key": pl.String,
+        "completion": pl.String,
+        "token_ids": pl.List(pl.Int32),
+        "finish_reason": pl.String,
+        "log_probability": pl.Float64,
+        "log_likelihoods": pl.List(pl.Float64),
+        "flipped": pl.Boolean,
+    }
+)
 # The columns of a PromptRequest that stand beside its completion.
-REQUEST_SCHEMA: Schema = {
-    "key": pl.String,
-    "prompt_tokens": pl.Int32,
-    "item_tokens": pl.Int32,
-    "shots": pl.Int32,
-    "shots_dropped": pl.Int32,
-}
+REQUEST_SCHEMA = pl.Schema(
+    {
+        "key": pl.String,
+        "prompt_tokens": pl.Int32,
+        "item_tokens": pl.Int32,
+        "shots": pl.Int32,
+        "shots_dropped": pl.Int32,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
 
 
 def previous_completions(
-    outputs: Iterable[str | Path], journal: Journal, schema: Schema = COMPLETION_SCHEMA
+    outputs: Iterable[str | Path], journal: Journal, schema: pl.Schema = COMPLETION_SCHEMA
 ) -> pl.DataFrame:
     """Return the completions in a job's earlier outputs (columns of `schema`), as far as these can be read.
 
@@ -81,7 +83,7 @@ def previous_completions(
     for path in (*map(Path, outputs), journal.previous):
         if path.is_file():
             try:
-                frames.append(pl.read_parquet(path, columns=list(schema)).cast(dict(schema)))
+                frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
             except (pl.exceptions.PolarsError, OSError):
                 continue
     previous = pl.concat(frames).unique("key", keep="first", maintain_order=True)

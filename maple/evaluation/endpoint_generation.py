@@ -12,19 +12,21 @@ from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import Ledger, ledger
 from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
 from maple.evaluation.cards import EndpointCard, EndpointCounts
-from maple.evaluation.completions import Schema, previous_completions
+from maple.evaluation.completions import previous_completions
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal, key_of
 
 # What the endpoint returns for a prompt; both counts are null if it does not count.
-ANSWER_SCHEMA: Schema = {
-    "key": pl.String,
-    "completion": pl.String,
-    "finish_reason": pl.String,
-    "prompt_tokens": pl.Int32,
-    "completion_tokens": pl.Int32,
-}
+ANSWER_SCHEMA = pl.Schema(
+    {
+        "key": pl.String,
+        "completion": pl.String,
+        "finish_reason": pl.String,
+        "prompt_tokens": pl.Int32,
+        "completion_tokens": pl.Int32,
+    }
+)
 # The columns that only an engine in the job itself can fill.
 UNKNOWN = {
     "item_tokens": pl.lit(None, pl.Int32),

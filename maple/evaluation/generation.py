@@ -1,7 +1,7 @@
 """Generation: every completion computed once, kept under its key, and found again after any interruption."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -129,7 +129,10 @@ class _Work:
     """Of the requests, those to complete a second time, each alone in its batch."""
 
     @classmethod
-    def of(cls, requests: Mapping[str, PromptRequest], rows: JournaledRows, carried_over: set[str], sample: int):
+    def of(
+        cls, requests: Mapping[str, PromptRequest], rows: JournaledRows, carried_over: set[str], sample: int
+    ) -> "_Work":
+        """Return what is missing of the requests, and the smallest `sample` keys among those that are new."""
         # Prompts with a common beginning are neighbours, so that an engine computes it once.
         missing = sorted(
             (requests[key] for key in rows.missing(requests)),
@@ -145,7 +148,7 @@ class _Work:
         with progress(total=len(self.missing) + len(self.alone), unit=" prompts") as bar:
             started, tokens = time.perf_counter(), 0
 
-            def counted(chunks: Iterator[list[dict]]) -> Iterator[list[dict]]:
+            def counted(chunks: Iterable[Sequence[dict]]) -> Iterator[Sequence[dict]]:
                 nonlocal tokens
                 for chunk in chunks:
                     yield chunk

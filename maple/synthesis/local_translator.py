@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import regex
 
@@ -19,7 +19,7 @@ from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, ke
 from maple.synthesis.teachers import Fault, IncompleteAnswer, TeacherError
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 SOURCE = LanguageIdentity(ENGLISH, "English", "en", "Latn")
 # The start of a line before its first sentence: indent, bullet, number.
@@ -176,8 +176,8 @@ class LocalTranslator:
             "completion_tokens": len(tokens),
         }
 
-    def load(self, target: int) -> "tuple[PreTrainedModel, GenerationConfig]":
-        """Return the model, and how it generates text in the target language."""
+    def load(self, target: int) -> "tuple[Any, GenerationConfig]":
+        """Return the model (its type has no `generate`), and how it generates text in the target language."""
         from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
         prepare(self._threads, seed=0)
@@ -209,6 +209,5 @@ def joined(
     """Return a text from the translations of its sentences."""
     gap = "" if language.script in UNSPACED else " "
     text = "\n".join(line.mark + gap.join(translations[part].text for part in line.sentences) for line in lines)
-    faults = (translations[part].fault for line in lines for part in line.sentences)
-    fault = next((fault for fault in faults if fault), None)
-    return IncompleteAnswer(fault, text) if fault else text
+    faults: list[Fault] = [fault for line in lines for part in line.sentences if (fault := translations[part].fault)]
+    return IncompleteAnswer(faults[0], text) if faults else text

@@ -11,10 +11,12 @@ from toy_curation import BAD, ENGLISH, NARROW, mixed_rows, row
 
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
+from maple.data.sources import RowFile
 from maple.definitions.dataset import CurationLimits, Novelty
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.reading import read_yaml
 from maple.synthesis.published import load
+from maple.synthesis.recipe import LoadedRows
 from maple.text.identification import script_share
 from maple.text.segmentation import tokens
 
@@ -137,14 +139,19 @@ def test_alpaca_s_rows_have_none_of_its_unservable_words():
     if not path.is_file():
         pytest.skip(f"real rows are not there: {path}")
     limits = LanguageLimits(unservable=UNSERVABLE["eng_Latn"])
-    kept, dropped = curate(load({"local": {"path": str(path)}}, ENGLISH.params()), ENGLISH, limits)
+    kept, dropped = curate(load(LoadedRows(local=RowFile(path=str(path))), ENGLISH), ENGLISH, limits)
     assert kept.height > 1900 and "needs more than text" not in dropped["reason"]
 
 
 def test_a_row_without_an_id_has_its_number(tmp_path):
     rows = [{"id": name, "instruction": "Say it.", "output": "It."} for name in ("a", None, None)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert load({"local": {"path": str(tmp_path / "rows.jsonl")}}, ENGLISH.params())["id"].to_list() == ["a", "1", "2"]
+    source = RowFile(path=str(tmp_path / "rows.jsonl"))
+    assert load(LoadedRows(local=source), ENGLISH)["id"].to_list() == [
+        "a",
+        "1",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize("text", ["a" * 5000, "1. " * 2000, "###" * 2000, "ndiyo " * 2000])
@@ -257,7 +264,7 @@ def test_no_limit_drops_real_rows_for_their_script(name):
     block = CurationLimits(**read_yaml(ROOT / "config/datasets/multialpaca.yaml")["curate"])
     limits = limits_in(block, code, refusals, {})
     columns = {"columns": {"output": "response"}} if name.startswith("dolly") else {}
-    raw = load({"local": {"path": str(path), **columns}}, language.params())
+    raw = load(LoadedRows(local=RowFile(path=str(path), **columns)), language)
     kept, dropped = curate(raw, language, limits)
     assert raw.height == rows == kept.height + dropped.height
     drops = dict(dropped.group_by("reason").len().sort("len", descending=True).iter_rows())
@@ -295,7 +302,7 @@ def test_real_rows_are_kept_and_dropped_alike_in_any_script(name, script):
     texts = ("instruction", "input", "output")
     rows = [
         made
-        for made in load({"local": {"path": str(path), **columns}}, ENGLISH.params()).to_dicts()
+        for made in load(LoadedRows(local=RowFile(path=str(path), **columns)), ENGLISH).to_dicts()
         # Links and letters with accents would stay as they are, and what holds an input by its letters alone may not
         # hold it by its words.
         if all(made[text].isascii() and "http" not in made[text] and "www." not in made[text] for text in texts)

@@ -14,7 +14,9 @@ from test_generation import Echo, prompts, run
 from test_study import CONFIG, study
 from tqdm import tqdm
 
-from maple.definitions.loading import DefinitionError, check
+from maple.definitions.errors import DefinitionError
+from maple.definitions.model import Model
+from maple.definitions.reading import parse
 from maple.engines.blocks import EndpointBlock
 from maple.engines.openai_endpoint import EndpointError
 from maple.evaluation.endpoint_generation import ANSWER_SCHEMA, complete
@@ -199,10 +201,11 @@ def test_a_killed_job_goes_on_to_the_same_bytes_and_keeps_no_key(tmp_path):
 def test_a_model_behind_an_endpoint_is_an_untouched_baseline():
     grid = [CONFIG["grid"][1], BASELINE | {"models": ["gpt-4.1"]}]
     shipped = study(grid=grid)
-    assert [run["method"] for run in shipped.runs if run["model"] == "gpt-4.1"] == ["none"]
-    assert shipped.models["gpt-4.1"]["openai"].keys() == {"base_url", "model", "temperature"}
-    assert shipped.endpoints["gpt-4.1"]["file"] == "config/models/gpt-4.1.yaml"
-    assert shipped.endpoints.keys() == {"gpt-4.1"} and "max_tokens_total" in shipped.endpoints["gpt-4.1"]
+    assert [run.method for run in shipped.runs if run.model == "gpt-4.1"] == ["none"]
+    assert shipped.models["gpt-4.1"].params()["openai"].keys() == {"base_url", "model", "temperature"}
+    service = shipped.endpoint("gpt-4.1")
+    assert service["file"] == "config/models/gpt-4.1.yaml" and "max_tokens_total" in service
+    assert [name for name in shipped.models if shipped.endpoint(name)] == ["gpt-4.1"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_what_an_endpoint_cannot_do_is_refused_before_any_job(changes, says):
 )
 def test_a_slip_in_the_model_s_file_is_named(definition, says):
     with pytest.raises(DefinitionError, match=says):
-        check(definition, ROOT / "workflow/schemas/model.schema.yaml", "remote.yaml")
+        parse(Model, definition, "remote.yaml")
 
 
 def test_a_run_that_ranks_nothing_takes_no_headline_from_the_others():

@@ -57,27 +57,29 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
 
     from tqdm import tqdm
 
-    from maple.evaluation.generation import Run, generate
+    from maple.definitions.generation import GenerateSettings
+    from maple.engines.engine import Machine
+    from maple.evaluation.generation import RunOutputs, Weights, generate
 
     pytest.importorskip("vllm")
     texts = [f"{words} {number}" for words in ("The sun", "Jua", "Which day is it?") for number in range(20)]
     (card,) = generate(
         prompts(*texts, max_new_tokens=16),
-        toy_base,
-        [Run({"eng_Latn": tmp_path / "eng_Latn.parquet"}, tmp_path / "journal.jsonl")],
-        settings={
-            "engine": "vllm",
-            "batch": 32,
-            "max_length": 128,
-            "cpu_cache_gib": 1,
-            "flip_sample": 32,
-            "batch_invariant": batch_invariant,
-        },
-        model={},
-        threads=1,
-        gpus=1,
+        Weights(toy_base),
+        [RunOutputs({"eng_Latn": tmp_path / "eng_Latn.parquet"}, tmp_path / "journal.jsonl")],
+        settings=GenerateSettings(
+            engine="vllm",
+            batch=32,
+            max_length=128,
+            cpu_cache_gib=1,
+            flip_sample=32,
+            batch_invariant=batch_invariant,
+            tensor_parallel=1,
+        ),
+        machine=Machine(),
         progress=partial(tqdm, disable=True),
     )
+    card = card.values()
     told = ("engine", "dtype", "attention", "start_seconds", "seconds", "flipped")
     print(json.dumps({key: card[key] for key in told}))
     assert card["computed"] == len(texts) and card["compared_alone"] == 32

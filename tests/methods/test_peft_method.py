@@ -113,7 +113,9 @@ def difference(left, right):
 
 def scored(base, adapter, folder):
     """Complete two prompts and score them."""
-    from maple.evaluation.generation import Run, generate
+    from maple.definitions.generation import GenerateBlock
+    from maple.engines.engine import Machine
+    from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.evaluation.scoring import score_items
 
     rows = [
@@ -127,12 +129,10 @@ def scored(base, adapter, folder):
     outputs = {"eng_Latn": folder / "completions.parquet"}
     (card,) = generate(
         pl.DataFrame(rows, schema=PROMPT_SCHEMA),
-        base,
-        [Run(outputs, folder / "journal.jsonl", adapter)],
-        settings=CONFIG["generate"] | {"engine": "transformers", "max_length": 128},
-        model={},
-        threads=1,
-        gpus=1,
+        Weights(base),
+        [RunOutputs(outputs, folder / "journal.jsonl", adapter)],
+        settings=GenerateBlock(**CONFIG["generate"]).settings.changed(engine="transformers", max_length=128),
+        machine=Machine(),
         progress=tqdm,
     )
     run = {"model": "toy", "dataset": "toy", "method": "toy", "seed": 1}
@@ -295,6 +295,7 @@ def test_biases_of_a_base_without_any_are_refused(toy_base, tmp_path):
 
 @pytest.mark.parametrize("peft", ["PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "LORA"])
 def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(toy_base, tmp_path, peft):
+    from maple.engines.engine import EngineOptions
     from maple.engines.start import start
     from maple.models.encoding import Encoder
 
@@ -302,8 +303,8 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
     one = cell(peft, 16, OTHERS.get(peft, adapter))
     tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3, "packing": False}})
     encoder = Encoder.of(toy_base)
-    settings = {"batch": 4, "max_length": 128}
-    running = start("transformers", toy_base, settings, eos=encoder.eos, pad=encoder.pad, threads=1)
+    options = EngineOptions(toy_base, batch=4, max_length=128, eos=encoder.eos, pad=encoder.pad, threads=1)
+    running = start("transformers", options)
     running.use(tmp_path / "adapter")
     prompts = [encoder.prompt(text) for text in ("The sun", "Jua huchomoza", "The sun rises in the east. " * 3)]
     more = encoder.pieces([" rises", " mashariki.", "!"])

@@ -8,9 +8,12 @@ from maple.data.curation import curate
 from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
+from maple.engines.engine import Machine
 from maple.evaluation.benchmark_rows import task_rows
+from maple.runtime.journal import Journal
 from maple.study.study import read_study
-from maple.synthesis.synthesize import synthesize
+from maple.synthesis.recipe import read_recipe
+from maple.synthesis.synthesize import RecipeInputs, synthesize
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
 
@@ -170,7 +173,7 @@ def test_rows_made_here_are_looked_for_in_no_dataset():
 def test_the_tasks_that_a_dataset_is_decontaminated_of_are_its_own_and_no_limit_of_its_recipe():
     paper = overlay("paper.yaml", data="rows", tasks=["xnli"], languages=["eng_Latn"])
     assert list(paper.datasets["multialpaca"].tests) == ["xquad", "mlqa", "xnli", "xcopa", "xlsum", "belebele"]
-    assert "decontaminate" not in paper.datasets["multialpaca"].limits("eng_Latn")
+    assert "decontaminate" not in paper.datasets["multialpaca"].limits("eng_Latn").params()
     assert set(paper.tests) == set(CONFIG["tasks"])
     assert paper.tests["xquad"].fields == ["id", "context", "question", "answers"]
     assert "tha_Thai" in paper.tests["xquad"].offered
@@ -256,15 +259,21 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     default = study()
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
-        identity = default.languages.identity(code).params()
-        asked = {"language": identity, "phrases": default.languages.phrases, "progress": iter}
-        recipes = {name: dataset.recipe(code, default.languages, None) for name, dataset in default.datasets.items()}
-        generated = synthesize(recipes["generated"], english=None, **asked)
-        kept, _ = curate(generated, default.languages.identity(code), default.datasets["generated"].limits(code))
+        identity = default.languages.identity(code)
+        options = {"language": identity, "phrases": default.languages.phrases, "progress": iter}
+        options |= {"journal": Journal(tmp_path / "journal.jsonl"), "machine": Machine()}
+        recipes = {
+            name: read_recipe(dataset.recipe(code, default.languages, None))
+            for name, dataset in default.datasets.items()
+        }
+        generated = synthesize(recipes["generated"], inputs=RecipeInputs(), **options)
+        kept, _ = curate(generated, identity, default.datasets["generated"].limits(code))
         assert kept.height >= 200
         if code == "eng_Latn":
             kept.write_parquet(tmp_path / "english.parquet")
-        made[code] = synthesize(recipes["translated"], english=tmp_path / "english.parquet", **asked)
+        made[code] = synthesize(
+            recipes["translated"], inputs=RecipeInputs(english=tmp_path / "english.parquet"), **options
+        )
     assert made["eng_Latn"]["parent"].equals(made["swh_Latn"]["parent"])
     assert not made["swh_Latn"]["instruction"].equals(made["eng_Latn"]["instruction"])
     assert made["swh_Latn"]["fault"].unique().to_list() == [""]

@@ -12,11 +12,13 @@ from collections import Counter
 
 import pytest
 from project import ROOT, TOY_MODEL, TOY_STUDY, Project
-from test_openai_teacher import DATASET, PROMPT
+from test_openai_teacher import DATASET, PROMPT, in_study
 
-from maple.definitions.dataset import SelfInstructSettings
+from maple.data.curation import LanguageLimits
+from maple.definitions.dataset import Dataset, SelfInstructSettings
+from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.loading import DefinitionError, check
+from maple.definitions.reading import parse
 from maple.engines.blocks import LocalBlock
 from maple.engines.engine import EngineOptions, Machine
 from maple.engines.ledger import ledger
@@ -24,7 +26,7 @@ from maple.engines.start import choose, start
 from maple.engines.transformers_engine import GumbelSampler, TransformersEngine
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
-from maple.study.datasets import recipe_params, service_params
+from maple.synthesis.recipe import read_recipe
 from maple.synthesis.self_instruct import self_instruct
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob, teacher
 
@@ -195,7 +197,9 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
 
     def made(path):
         asked = local(wide_base, path, "vllm", max_tokens=12)
-        return asked, self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits={}, seed=1, progress=iter)
+        return asked, self_instruct(
+            settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
+        )
 
     asked, rows = made(tmp_path)
     assert calls == [5, 9]
@@ -274,7 +278,12 @@ def test_a_killed_synthesis_goes_on_to_the_same_bytes(wide_base, tmp_path):
 
 BLOCK = {"model": "toy", "temperature": 0.7, "batch": 8}
 TAUGHT = {key: value for key, value in DATASET.items() if key != "openai"} | {"teacher": "vllm", "vllm": BLOCK}
-SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
+TRANSLATED = {
+    **{key: value for key, value in TAUGHT.items() if key not in ("self_instruct", "seed_tasks")},
+    "recipe": "translate_respond",
+    "translate_respond": {"instructions": "d"},
+    "translator": {"model": "far", "beams": 4, "batch": 9},
+}
 
 
 @pytest.mark.parametrize(
@@ -284,23 +293,31 @@ SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
         ({"vllm": {"temperature": 1}}, "vllm: 'model' is a required property"),
         ({"teacher": "transformers"}, "'transformers' is a required property"),
         ({"vllm": {**BLOCK, "top_p": 0}}, "vllm.top_p: 0 is less than or equal to the minimum of 0"),
-        ({"translator": {"model": "nllb"}}, "'translate_respond' is a dependency of 'translator'"),
-        ({"translate_respond": {"instructions": "d"}, "translator": {"model": "m", "beam": 4}}, "unknown key 'beam'"),
+        ({"translator": {"model": "nllb"}}, "unknown key 'translator' at top level"),
     ],
 )
 def test_a_slip_in_a_block_is_named(change, says):
-    check(TAUGHT, SCHEMA, "d.yaml")
+    parse(Dataset, TAUGHT, "d.yaml")
     with pytest.raises(DefinitionError, match=says):
-        check({**TAUGHT, **change}, SCHEMA, "d.yaml")
+        parse(Dataset, {**TAUGHT, **change}, "d.yaml")
+
+
+def test_a_slip_in_the_block_of_a_translator_is_named():
+    parse(Dataset, TRANSLATED, "d.yaml")
+    with pytest.raises(DefinitionError, match="unknown key 'beam' at translator; known keys are batch, beams"):
+        parse(Dataset, {**TRANSLATED, "translator": {"model": "m", "beam": 4}}, "d.yaml")
 
 
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
-    definition = {**TAUGHT, "translator": {"model": "far", "beams": 4, "batch": 9}}
-    recipe = recipe_params(definition, {"toy": {}, "far": {"trust_remote_code": True}})
-    assert recipe["vllm"] == {"model": "toy", "temperature": 0.7, "trust_remote_code": False}
+    definition = {**TRANSLATED, "vllm": {**BLOCK, "max_length": 99}}
+    dataset = in_study(definition, {"teacher": False, "translator": True})
+    recipe = dataset.recipe_of_all
+    assert recipe["vllm"] == {"model": "toy", "temperature": 0.7, "max_length": 99, "trust_remote_code": False}
     assert recipe["translator"] == {"model": "far", "beams": 4, "trust_remote_code": True}
     file = {"file": "config/datasets/d.yaml"}
-    assert service_params("d", definition) == {"teacher": {"batch": 8, **file}, "translator": {"batch": 9, **file}}
+    assert dataset.request_settings == {"teacher": {"batch": 8, **file}, "translator": {"batch": 9, **file}}
+    asked = read_recipe(recipe, dataset.request_settings)
+    assert (asked.block.batch, asked.block.max_length, asked.translator.batch) == (8, 99, 9)
 
 
 def taught(folder, **changes):
@@ -329,8 +346,7 @@ def test_a_teacher_s_model_is_a_base_that_the_synthesis_waits_for_and_makes_no_r
 def test_a_translator_s_model_is_a_base_too(tmp_path):
     project = taught(tmp_path)
     parallel = {
-        **TAUGHT,
-        "recipe": "translate_respond",
+        **TRANSLATED,
         "teacher": "embedded",
         "translate_respond": {"instructions": "little"},
         "translator": {"model": "master"},

@@ -10,16 +10,17 @@ import pytest
 from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
 
-from maple.data.curation import curate
-from maple.definitions.dataset import SelfInstructSettings, TranslateRespondSettings
+from maple.data.curation import LanguageLimits, curate
+from maple.definitions.dataset import Dataset, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.loading import DefinitionError, check, read_yaml
+from maple.definitions.reading import parse, read_yaml
 from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
-from maple.study.datasets import recipe_params, service_params
+from maple.study.datasets import StudyDataset, Wordings
 from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.self_instruct import self_instruct
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
@@ -28,7 +29,7 @@ from maple.synthesis.translate_respond import translate_respond
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
-LIMITS = {"script_share": 0.5, "instruction_words": [1, 150], "instruction_input_rouge_l": 0.5}
+LIMITS = LanguageLimits(script_share=0.5, instruction_words=[1, 150], instruction_input_rouge_l=0.5)
 PROMPT = InstructionPrompt(language="eng_Latn", text=read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"])
 SECRET = "sk-very-secret"
 
@@ -193,14 +194,14 @@ def test_half_a_translation_is_no_example(tmp_path):
 def test_a_bad_answer_is_counted_and_dropped(tmp_path, kind, reason):
     with Endpoint(kinds=(kind,)) as endpoint:
         rows = made(teacher(endpoint.url, tmp_path))
-    kept, dropped = curate(rows, SWAHILI.params(), LIMITS)
+    kept, dropped = curate(rows, SWAHILI, LIMITS)
     assert kept.height == 0 and reason in dropped["reason"].to_list()
 
 
 def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
     with Endpoint(faults=("none", "none", "500")) as endpoint:
         rows = made(teacher(endpoint.url, tmp_path, retries=0))
-    kept, dropped = curate(rows, SWAHILI.params(), LIMITS)
+    kept, dropped = curate(rows, SWAHILI, LIMITS)
     assert kept.height and "no answer" in dropped["reason"].to_list()
 
 
@@ -275,10 +276,9 @@ DATASET = {
     "seed": 1,
     "seed_tasks": "embedded",
     "self_instruct": {"rounds": 1, "first_round_requests": 2},
-    "curate": LIMITS,
+    "curate": LIMITS.params(),
     "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
 }
-SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
 
 
 @pytest.mark.parametrize(
@@ -295,20 +295,28 @@ SCHEMA = ROOT / "workflow/schemas/dataset.schema.yaml"
     ],
 )
 def test_a_slip_in_the_block_is_named(change, says):
-    check(DATASET, SCHEMA, "d.yaml")
-    with pytest.raises(DefinitionError, match=says):
-        check({**DATASET, **change}, SCHEMA, "d.yaml")
+    parse(Dataset, DATASET, "d.yaml")
+    with pytest.raises(DefinitionError, match=says) as told:
+        parse(Dataset, {**DATASET, **change}, "d.yaml")
+    assert "secret" not in str(told.value)
 
 
 def test_the_teacher_needs_its_block():
     with pytest.raises(DefinitionError, match="'openai' is a required property"):
-        check({key: value for key, value in DATASET.items() if key != "openai"}, SCHEMA, "d.yaml")
+        parse(Dataset, {key: value for key, value in DATASET.items() if key != "openai"}, "d.yaml")
+
+
+def in_study(definition, trusted):
+    """A dataset as a study has it; the models of `trusted` make it, by role."""
+    parsed = parse(Dataset, definition, "d.yaml")
+    makers = dict.fromkeys(trusted, "toy")
+    return StudyDataset("d", parsed, [], makers, trusted, {}, 13, Wordings({}, {}, {}))
 
 
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
-    definition = {**DATASET, "openai": {**BLOCK, "temperature": 0.7, "max_usd": 3, "timeout": 9}}
-    assert recipe_params(definition, {})["openai"] == {**BLOCK, "temperature": 0.7}
-    assert service_params("d", definition)["teacher"] == {"max_usd": 3, "timeout": 9, "file": "config/datasets/d.yaml"}
+    dataset = in_study({**DATASET, "openai": {**BLOCK, "temperature": 0.7, "timeout": 9}}, {})
+    assert dataset.recipe_of_all["openai"] == {**BLOCK, "temperature": 0.7}
+    assert dataset.request_settings["teacher"] == {"timeout": 9, "file": "config/datasets/d.yaml"}
 
 
 @pytest.mark.heavy

@@ -7,16 +7,17 @@ import pytest
 from endpoint import KINDS, Endpoint, number_of
 from project import ROOT, TOY_STUDY, Project
 
-from maple.data.curation import curate, limits_in
+from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
-from maple.data.sources import SourceError
-from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
+from maple.data.sources import RowFile, SourceError
+from maple.definitions.dataset import CurationLimits, DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
-from maple.definitions.loading import DefinitionError, read_yaml
+from maple.definitions.reading import read_yaml
 from maple.study.checks import check_prompt
 from maple.study.datasets import datasets_needed
 from maple.synthesis.published import load
-from maple.synthesis.recipe import InstructionPrompt
+from maple.synthesis.recipe import InstructionPrompt, LoadedRows
 from maple.synthesis.self_instruct import numbered, parse, prompt_in, seed_tasks, self_instruct
 from maple.synthesis.teachers import IncompleteAnswer, TeacherJob, teacher
 from maple.synthesis.translate_respond import translate_respond
@@ -109,7 +110,7 @@ def generated(parrot, language=SWAHILI, seeds=SEEDS, seed=1, limits=None, prompt
         seeds,
         parrot,
         prompt=prompt,
-        limits=limits or {},
+        limits=limits or LanguageLimits(),
         seed=seed,
         progress=iter,
     )
@@ -233,7 +234,7 @@ def test_a_request_that_leaves_no_task_to_write_is_refused():
 
 def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
     made = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
-    curate(made, SWAHILI.params(), {})[0].write_parquet(tmp_path / "a.parquet")
+    curate(made, SWAHILI, LanguageLimits())[0].write_parquet(tmp_path / "a.parquet")
     tasks = seed_tasks(DatasetSeeds(dataset="seeds"), SWAHILI, {}, tmp_path / "a.parquet")
     assert tasks[0] == {"id": "s0:swh_Latn", "instruction": "seed 0", "input": "", "output": "x"}
     rows = generated(Parrot(), seeds=tasks)
@@ -292,7 +293,7 @@ def test_english_is_answered_anew_and_not_translated():
 def test_an_empty_answer_is_a_fault():
     rows = translated(english("of silence", "name it"), Parrot())
     assert rows["fault"].to_list() == ["empty answer", ""]
-    kept, _ = curate(rows, SWAHILI.params(), {})
+    kept, _ = curate(rows, SWAHILI, LanguageLimits())
     assert kept["id"].to_list() == ["e1:swh_Latn"]
 
 
@@ -302,7 +303,7 @@ def test_no_more_rows_than_asked_are_translated():
 
 def test_a_set_that_exists_is_loaded_with_null_for_no_input(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"instruction": "a", "input": null, "output": "b"}\n' * 3)
-    rows = load({"local": {"path": str(tmp_path / "a.jsonl")}, "max_rows": 2}, SWAHILI)
+    rows = load(LoadedRows(local=RowFile(path=str(tmp_path / "a.jsonl")), max_rows=2), SWAHILI)
     assert rows["input"].to_list() == ["", ""]
     assert rows["recipe"].unique().to_list() == ["load"]
     assert rows["id"].to_list() == ["0", "1"]
@@ -310,10 +311,10 @@ def test_a_set_that_exists_is_loaded_with_null_for_no_input(tmp_path):
 
 def test_rows_that_are_not_wanted_are_left_out_by_their_ids(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"instruction": "a", "output": "b"}\n' * 3)
-    recipe = {"local": {"path": str(tmp_path / "a.jsonl")}}
-    assert load({**recipe, "leave_out": ["0"], "max_rows": 1}, SWAHILI)["id"].to_list() == ["1"]
+    file = RowFile(path=str(tmp_path / "a.jsonl"))
+    assert load(LoadedRows(local=file, leave_out=["0"], max_rows=1), SWAHILI)["id"].to_list() == ["1"]
     with pytest.raises(SourceError, match=r"load\.leave_out: no row has the id seed_task_0; remove it"):
-        load({**recipe, "leave_out": ["seed_task_0"]}, SWAHILI)
+        load(LoadedRows(local=file, leave_out=["seed_task_0"]), SWAHILI)
 
 
 def test_a_seed_task_is_read_with_its_first_instance(tmp_path):
@@ -429,7 +430,8 @@ class Misbehaving:
 
 def limits(dataset, code):
     files = (read_yaml(ROOT / f"config/{name}.yaml") for name in ("refusals", "unservable"))
-    return limits_in(read_yaml(ROOT / f"config/datasets/{dataset}.yaml")["curate"], code, *files)
+    block = CurationLimits(**read_yaml(ROOT / f"config/datasets/{dataset}.yaml")["curate"])
+    return limits_in(block, code, *files)
 
 
 def proposed(kind, code, right=False):
@@ -444,7 +446,7 @@ def proposed(kind, code, right=False):
         requests_per_round=3,
     )
     assert rows["parent"].n_unique() <= teacher.asked <= rows.height
-    return curate(rows, LANGUAGES[code].params(), limits("self-instruct", code) | {"novelty": None})
+    return curate(rows, LANGUAGES[code].identity, limits("self-instruct", code).changed(novelty=None))
 
 
 FAILURES = {
@@ -502,7 +504,7 @@ def test_a_bad_translation_or_answer_is_counted_and_dropped(code, kind):
     for right in (True, False):
         teacher = Misbehaving(kind, right)
         rows = translated(english(SAID["eng_Latn"][0].format(7)), teacher, LANGUAGES[code].identity)
-        kept, dropped = curate(rows, LANGUAGES[code].params(), limits("translate-respond", code))
+        kept, dropped = curate(rows, LANGUAGES[code].identity, limits("translate-respond", code))
         assert (kept.height, dropped.height) == ((1, 0) if right else (0, 1))
     assert dropped["reason"][0] in SLIPS[kind.split(": ")[1]]
 

@@ -16,6 +16,7 @@ import pytest
 from project import ROOT
 from test_openai_teacher import PROMPT
 
+from maple.data.curation import LanguageLimits
 from maple.definitions.dataset import SelfInstructSettings
 from maple.definitions.language import LanguageIdentity
 from maple.engines.blocks import EndpointBlock
@@ -117,7 +118,9 @@ def test_answers_and_ledger_are_those_of_a_real_server(chat_base, tmp_path):
 
         settings = SelfInstructSettings(rounds=2, first_round_requests=3, requests_per_round=4, tasks_per_request=5)
         asked = teacher(url, "made")
-        rows = self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits={}, seed=1, progress=iter)
+        rows = self_instruct(
+            settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
+        )
         spent = ledger(asked.answerer.rows.values())
         assert spent.answers == 7 and rows.height >= 7
         more = tuple(after - before for before, after in zip(bought, counted(url), strict=True))
