@@ -10,12 +10,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
+from maple.definitions.errors import DefinitionError
+
 # Safe, and where libyaml is at hand ten times as fast: every job of a cluster reads all definitions again.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class DefinitionError(ValueError):
-    """A file of the study says something that cannot be; the message names file and key, and what to write."""
 
 
 def read_yaml(path: str | Path) -> dict:

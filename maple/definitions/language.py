@@ -1,0 +1,100 @@
+"""Languages: rows of config/languages.tsv. Standard dataclasses, as for runs: a scoring job builds one."""
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from maple.definitions.errors import DefinitionError
+
+# The language of instructions that are translated, as in Bactrian-X, and the one that MAPLE asks about by name.
+ENGLISH = "eng_Latn"
+# What the table says of a language besides its words, and the class of a language that Joshi et al. (2020) lack.
+LANGUAGE_COLUMNS = ("code", "name", "iso639_1", "script", "family", "joshi_class")
+JOSHI_CLASSES = (*"012345", "unknown")
+# The columns whose words answer XNLI.
+ANSWERS = ("true", "neither", "false")
+
+
+@dataclass(frozen=True)
+class LanguageIdentity:
+    """What a recipe or a metric needs to know of a language."""
+
+    code: str
+    """As FLORES-200 writes it: swh_Latn."""
+    name: str
+    """English name."""
+    iso639_1: str
+    """Two letters, or three where ISO 639-1 has none."""
+    script: str
+    """ISO 15924: Latn."""
+
+    def params(self) -> dict:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Language(LanguageIdentity):
+    """A row of the language table."""
+
+    family: str
+    """Language family."""
+    joshi_class: str
+    """Class of resources in Joshi et al. (2020, 2020.acl-main.560), "0" to "5", or "unknown"."""
+    words: dict[str, str]
+    """The words of prompts in the language, by column."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> Self:
+        """Return the record of a row of the table, a mapping of all its columns."""
+        words = {name: word for name, word in row.items() if name not in LANGUAGE_COLUMNS}
+        return cls(**{name: row[name] for name in LANGUAGE_COLUMNS}, words=words)
+
+    @property
+    def identity(self) -> LanguageIdentity:
+        """The part that recipes and metrics need."""
+        return LanguageIdentity(self.code, self.name, self.iso639_1, self.script)
+
+    def params(self) -> dict:
+        """Return the row as plain values, columns as in the table."""
+        row = asdict(self)
+        return {**{name: row[name] for name in LANGUAGE_COLUMNS}, **self.words}
+
+
+def read_languages(path: str | Path) -> dict[str, Language]:
+    """Read the language table: one row per language, every cell filled, keyed by its code (`swh_Latn`).
+
+    Raises DefinitionError, which names file, line and column.
+    """
+    with open(path, encoding="utf-8", newline="") as table:
+        reader = csv.reader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
+        head = next(reader, [])
+        rows = [(reader.line_num, cells) for cells in reader if cells]
+    if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
+        raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
+    languages: dict[str, Language] = {}
+    for number, cells in rows:
+        line = f"{path}: line {number} ({cells[0][:8]})"  # of a row whose tabs were lost, the code alone
+        if len(cells) != len(head):
+            raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
+        row = dict(zip(head, cells, strict=True))
+        _check_row(row, line)
+        if row["code"] in languages:
+            raise DefinitionError(f"{line} stands there twice; keep one row")
+        languages[row["code"]] = Language.from_row(row)
+    return languages
+
+
+def _check_row(row: Mapping[str, str], line: str) -> None:
+    if empty := [name for name, cell in row.items() if not cell]:
+        raise DefinitionError(f"{line}: fill the column(s) {', '.join(empty)}")
+    if not re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", row["code"]):
+        raise DefinitionError(f"{line}: code is {row['code']!r}; write it as FLORES-200 does, as in swh_Latn")
+    if row["joshi_class"] not in JOSHI_CLASSES:
+        raise DefinitionError(f"{line}: joshi_class is {row['joshi_class']!r}; write 0 to 5, or unknown")
+    answers = {name: row[name].casefold() for name in ANSWERS if name in row}
+    if len(set(answers.values())) < len(answers):
+        raise DefinitionError(f"{line}: two of {', '.join(answers)} are one word; answers could not be told apart")

@@ -1,0 +1,53 @@
+"""How a run is finetuned, and how its adapter is merged."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from maple.definitions.record import Count, CountOrZero, Number, Positive, Record, Share
+
+
+class TrainingSettings(Record):
+    """The config's `finetune:` block; a method's `training:` may change some of it."""
+
+    steps: Count
+    """Optimizer steps, the same for all runs, so that runs compare."""
+    batch_tokens: Count
+    """Tokens per optimizer step, prompts included."""
+    micro_batch_tokens: Count
+    """Tokens per micro-batch, padding included; lower it when memory is short, a step stays as large."""
+    packing: bool
+    """True: several examples per row, none attends to another. False: rows of similar length."""
+    learning_rate: Positive
+    """The highest, after warm-up."""
+    warmup: Share
+    """Share of the steps."""
+    max_length: Count
+    """Tokens of prompt and completion; longer examples are left out and counted."""
+    weight_decay: Annotated[Number, Field(ge=0)]
+    """AdamW's."""
+    max_grad_norm: Positive
+    """Norm to which gradients are clipped."""
+    held_out_rows: CountOrZero
+    """Held-out rows per language on which bits per byte are measured."""
+    held_out_steps: Count
+    """Steps between two measurements."""
+
+
+class MergeSettings(Record):
+    """The config's `merge:` block."""
+
+    into: Literal["dequantized", "original"]
+    """The weights that an adapter is folded into: those it was trained beside, or those from before quantization."""
+    bound: Positive
+    """Largest KL divergence from the trained model, in the worst language, that a merge may have; nats per token."""
+    rows: Count
+    """Held-out examples per language to compare on."""
+    tokens: Count
+    """Tokens of each completion to compare on."""
+    keep: bool
+    """False: merged weights are removed once their run's completions are there."""
+
+    def params(self) -> dict:
+        """Return what decides a merge; `keep` does not."""
+        return {key: value for key, value in super().params().items() if key != "keep"}
