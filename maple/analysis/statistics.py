@@ -21,22 +21,21 @@ RESAMPLES, RESAMPLES_SEED = 2000, 1
 _ROUNDING = 1e-12
 
 
-def t_p(t: np.ndarray, df: np.ndarray) -> np.ndarray:
+def t_p(t: np.ndarray, df: np.ndarray | float) -> np.ndarray:
     """Return the two-sided p of Student's t with `df` degrees of freedom, elementwise."""
     return 2 * stdtr(df, -np.abs(t))
 
 
-def t_quantile(p: np.ndarray, df: np.ndarray) -> np.ndarray:
+def t_quantile(p: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
     """Return the quantile of Student's t with `df` degrees of freedom whose two-sided p is `p`, elementwise."""
     return -stdtrit(df, np.asarray(p) / 2)
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
+def holm(p: np.ndarray) -> np.ndarray:
     """Return the p values of one family of tests after Holm's correction (1979, Scandinavian Journal of Statistics 6).
 
     A nan stands for no test: it stays nan and is not counted in the family.
     """
-    p = np.asarray(p, dtype=float)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
     corrected = np.full(len(p), np.nan)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
@@ -79,7 +78,9 @@ def bootstrap(sums: np.ndarray, sizes: np.ndarray, confidence: float) -> tuple[n
     n = len(sums)
     t = t_quantile(1 - confidence, n - 1)
     outside = NormalDist().cdf(-float(t) * math.sqrt(n / (n - 1)))
-    low, high = np.quantile((_resample_weights(n) @ sums) / (_resample_weights(n) @ sizes), [outside, 1 - outside], axis=0)
+    low, high = np.quantile(
+        (_resample_weights(n) @ sums) / (_resample_weights(n) @ sizes), [outside, 1 - outside], axis=0
+    )
     return low, high
 
 
@@ -135,25 +136,24 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
 class Items:
     """The cell, cluster and task of each row of an array of scores; rows are sorted by cell, and cells by task."""
 
-    # (rows,) The number of the row's cell, from 0; every cell has a row.
     cell: np.ndarray
-    # (rows,) The number of the row's cluster within its task: translations of an item and items on the same text share
-    # it.
+    """(rows,) The number of the row's cell, from 0; every cell has a row."""
     cluster: np.ndarray
-    # (cells,) The number of the cell's task.
+    """(rows,) The number of the row's cluster in its task, shared by translations and by items on the same text."""
     task: np.ndarray
+    """(cells,) The number of the cell's task."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Estimates, each with the independent components of its variance: one per task, and one for seeds if several."""
 
-    # (columns,) The estimates.
     value: np.ndarray
-    # (components, columns) The variances that add up to the variance of an estimate.
+    """(columns,) The estimates."""
     variances: np.ndarray
-    # (components, columns) The degrees of freedom of the variances.
+    """(components, columns) The variances that add up to the variance of an estimate."""
     dfs: np.ndarray
+    """(components, columns) The degrees of freedom of the variances."""
 
     @cached_property
     def se(self) -> np.ndarray:
@@ -283,12 +283,12 @@ def paired(differences: np.ndarray, clusters: np.ndarray) -> Estimate:
 class Joint:
     """The averages of several runs over the same items, with their covariances."""
 
-    # (runs,) The averages.
     value: np.ndarray
-    # (components, runs, runs) The covariances, with the components of Estimate.
+    """(runs,) The averages."""
     covariances: np.ndarray
-    # (components,) The degrees of freedom of the covariances.
+    """(components, runs, runs) The covariances, with the components of Estimate."""
     dfs: np.ndarray
+    """(components,) The degrees of freedom of the covariances."""
 
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs."""
