@@ -94,7 +94,7 @@ def _languages(groups: pl.DataFrame, languages: Sequence[Language]) -> alt.TopLe
     rows = groups.filter(kind="language").select("run", "group", "value").drop_nulls()
     rows = rows.with_columns(language=pl.col("group").replace_strict(names, default=pl.col("group")))
     scored = [name for name in names.values() if name in rows["language"]]
-    most = max(1.0, *(abs(value) for value in rows["value"]))
+    most = max([1.0, *(abs(value) for value in rows["value"])])
     base = alt.Chart(alt.Data(values=rows.to_dicts())).encode(
         x=alt.X("language:N", title=None, sort=scored, axis=alt.Axis(labelAngle=-60, labelLimit=200)),
         y=alt.Y("run:N", title=None, sort=ordered(rows.to_dicts(), "run"), axis=alt.Axis(labelLimit=400)),
