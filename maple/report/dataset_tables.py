@@ -24,7 +24,7 @@ SIZES = ((None, 1200), (None, 600), (None, 300), (5, 300), (5, 150), (3, 150), (
 # Groups of columns whose columns are reasons, sorted by frequency.
 REASONS = ("faults", "dropped by curation")
 # Heads of the columns, by the keys of the cards of the stages mix and synthesize.
-MIXTURE = {"learnt": "learnt", "words": "words learnt", "held_out": "held out"}
+MIXTURE = {"learnt": "trained on", "words": "words trained on", "held_out": "held out"}
 COST = {
     "answers": "answered",
     "failures": "failed",

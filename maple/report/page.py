@@ -33,7 +33,7 @@ from maple.report.sections.merging import held_out_bits, merge_points, merge_way
 from maple.report.sections.overview import best_runs, count_runs
 from maple.report.sections.questions import answer_views, chart_rows, sentence, two_decimals
 from maple.report.sections.run_cards import ELSEWHERE, loss_points, plain, run_costs
-from maple.report.sections.run_views import order_languages, view_runs
+from maple.report.sections.run_views import LanguageView, RunView, order_languages, view_runs
 from maple.report.sections.score_table import score_table
 
 
@@ -80,7 +80,7 @@ def _javascript() -> Markup:
     """Return Vega, Vega-Lite and Vega-Embed as one script, so that the page needs no network."""
     import vl_convert
 
-    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))
+    return Markup(vl_convert.javascript_bundle(None).replace("</script", "<\\/script"))
 
 
 def _embedded_json(content: object) -> Markup:
@@ -109,6 +109,15 @@ def _question_charts(answers: StudyAnswers) -> dict[str, dict[str, Any] | None]:
     }
 
 
+def _change_charts(views: Sequence[RunView], languages: Sequence[LanguageView]) -> dict[str, dict[str, Any] | None]:
+    capacity = capacity_rows(views)
+    return {
+        "rank": charts.capacity(capacity, "rank", "bits"),
+        "bits": charts.capacity(capacity, "bits", "rank"),
+        "languages": charts.changes(language_rows(views, languages)),
+    }
+
+
 def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     """Return the report as one HTML page that loads nothing.
 
@@ -122,12 +131,9 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     views = view_runs(summary, groups, languages, study.runs)
     costs, ways = run_costs(views, cards), merge_ways(views, cards)
     held_out, held_out_rows = held_out_bits(views, cards, languages)
-    capacity = capacity_rows(views)
     specifications = {
         **_question_charts(answers),
-        "rank": charts.capacity(capacity, "rank", "bits"),
-        "bits": charts.capacity(capacity, "bits", "rank"),
-        "languages": charts.changes(language_rows(views, languages)),
+        **_change_charts(views, languages),
         "shares": charts.shares(share_rows(costs)),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows),
@@ -138,8 +144,6 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     samples = samples_to_read(datasets)
     table = score_table(summary, groups, results.groups_by_task, languages, study.tasks, views, study.finetuned_in)
     embedded = {"heldOut": asdict(held_out), "samples": asdict(samples), "charts": specifications}
-    task_names = {name: name for name in study.tasks}
-    counts = count_runs(summary, views, languages, len(study.tasks))
     return (
         _environment()
         .get_template("page.html.jinja")
@@ -152,7 +156,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
             languages=languages,
             low_classes=sorted(study.low_classes),
             views=views,
-            counts=counts,
+            counts=count_runs(summary, views, languages, len(study.tasks)),
             best=best_runs(views),
             charts=specifications,
             coverage=coverage(summary, study.tasks, languages),
@@ -160,7 +164,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
             issues=ISSUES,
             answer_counts=count_answers(summary),
             run_issues=issues_by_run(summary, views, cards),
-            task_issues=issues_by(summary, "task", task_names),
+            task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
             language_issues=issues_by(summary, "language", names),
             row_faults=row_faults(results.quality, names),
             ways=ways,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from snakemake.utils import update_config
 from statsmodels.stats.multitest import multipletests
 from test_summary import TASKS, language
 
@@ -13,10 +14,10 @@ from maple.analysis.item_scores import item_scores
 from maple.analysis.questions.answer import QUESTIONS, answer_questions
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
 from maple.definitions.config import ReportSettings
-from maple.definitions.loading import read_definitions, read_yaml
+from maple.definitions.reading import read_yaml
 from maple.definitions.run import Run
 from maple.evaluation.scoring import SCORE_SCHEMA
-from maple.study.grid import expand_grid
+from maple.study.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = {"eng_Latn": "5", "deu_Latn": "5", "swh_Latn": "2", "yor_Latn": "1"}
@@ -211,14 +212,10 @@ def test_what_the_grid_cannot_answer_says_what_to_add():
 
 
 def test_the_paper_s_grid_asks_all_five():
-    config = read_yaml(ROOT / "config/paper.yaml")
-    schemas = ROOT / "workflow/schemas"
-    models, datasets, methods = (
-        read_definitions(ROOT / "config" / f"{noun}s", schemas / f"{noun}.schema.yaml")
-        for noun in ("model", "dataset", "method")
-    )
-    runs, _ = expand_grid(config["grid"], models, datasets, methods)
-    answers = asked([Run(**run) for run in runs], of_rank)
+    config = read_yaml(ROOT / "config/config.yaml")
+    update_config(config, read_yaml(ROOT / "config/paper.yaml"))
+    runs = read_study(config, ROOT / "config").runs
+    answers = asked(runs, of_rank)
     assert {name: len(answers[name]["lines"]) for name in QUESTIONS} == {
         "rank": 12, "bits": 20, "english": 60, "exchange": 60, "data": 60
     }  # fmt: skip

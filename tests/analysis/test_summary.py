@@ -290,6 +290,12 @@ def test_the_changes_of_a_kind_of_group_are_one_family():
     assert script["p_holm"] == pytest.approx(script["p"])
 
 
+def test_runs_that_differ_only_in_their_seed_are_one_seed_group():
+    runs = [BASE, TUNED, replace(TUNED, seed=2), replace(TUNED, method="lora-r4-4bit", rank=4)]
+    scores = together(*(scored(run, [1, 0]) for run in runs), runs=runs)
+    assert scores.seed_groups.tolist() == [-1, 1, 1, 3] and scores.bases.tolist() == [-1, 0, 0, 0]
+
+
 def test_seeds_are_averaged_in_a_row_of_their_own_that_knows_how_they_vary():
     # every item gains 0.2 with one seed and 0.4 with the other: nothing varies but the seed
     other = replace(TUNED, seed=2)
