@@ -63,7 +63,7 @@ def check_method(name: str, method: Method) -> None:
     kind, ranked = KINDS[method.peft], "rank" in method.axes.model_fields_set
     _check_alpha(file, method, ranked)
     scaled = bool(method.alpha_over_rank)
-    taken = OWN | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled else set())
+    taken = OWN | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
     known = config_keys(method.peft)
