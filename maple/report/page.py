@@ -80,7 +80,9 @@ def _javascript() -> Markup:
     """Return Vega, Vega-Lite and Vega-Embed as one script, so that the page needs no network."""
     import vl_convert
 
-    return Markup(vl_convert.javascript_bundle(None).replace("</script", "<\\/script"))
+    # The stub of vl_convert has no default for `snippet`, the library has.
+    bundle = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]
+    return Markup(bundle.replace("</script", "<\\/script"))
 
 
 def _embedded_json(content: object) -> Markup:
