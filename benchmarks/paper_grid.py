@@ -65,7 +65,7 @@ def clusters(grid: Study) -> pl.DataFrame:
         for code in task.languages
         for number in range(ITEMS[task.name])
     ]
-    return pl.DataFrame(rows, CLUSTER_SCHEMA, orient="row")
+    return pl.DataFrame(rows, [*CLUSTER_SCHEMA.items()], orient="row")
 
 
 def task_scores(
@@ -110,7 +110,7 @@ def simulate(folder: Path, runs: int | None) -> None:
             ]
             if frames:
                 scores = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
-                write_parquet(scores.select(*SCORE_SCHEMA).cast(SCORE_SCHEMA), folder / run.path / f"{code}.parquet")
+                write_parquet(scores.select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA)), folder / run.path / f"{code}.parquet")
 
 
 def cards(grid: Study) -> list[dict]:
@@ -157,7 +157,7 @@ def datasets(grid: Study) -> list[DatasetSummary]:
     return [
         DatasetSummary(
             dataset=dataset.name, code=code, name=grid.languages.table[code].name, lang="en-Latn", recipe="load",
-            teacher=None, made=52_000, kept=50_000, faults={"empty": 500}, dropped={"duplicate": 1500},
+            teacher=None, rows=52_000, kept=50_000, faults={"empty": 500}, dropped={"duplicate": 1500},
             overlapping={}, cost=dict.fromkeys(COST, 0), mixture=None,
             lengths={"instruction": length, "input": Lengths(rows=0, five=None), "output": length},
             kept_rows=[row] * 5, dropped_rows=[replace(row, reason="duplicate")] * 5,
@@ -218,7 +218,7 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        steps = [(measure, (folder, arguments.runs, arguments.page))]
+        steps: list[tuple[Callable[..., None], tuple]] = [(measure, (folder, arguments.runs, arguments.page))]
         if not any(folder.rglob("*.parquet")):
             steps.insert(0, (simulate, (folder, arguments.runs)))
         for step, values in steps:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from maple.analysis.statistics import Items, Joint, joint
-from maple.definitions.run import NONE, Run
+from maple.definitions.run import NONE, Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA, joined
 from maple.evaluation.finish_reasons import TOO_LONG
@@ -25,6 +26,11 @@ SHARES = [
     "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "prompt_tokens",
     "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
 ]  # fmt: skip
+
+
+def key_of(row: Mapping[str, Any]) -> RunKey:
+    """Return the key of the run that a row with the columns RUN_KEY, or the `run` of a card, belongs to."""
+    return RunKey(**{name: row[name] for name in RUN_KEY})
 
 
 class SummaryError(ValueError):

@@ -87,7 +87,7 @@ class DatasetSummary:
     """The recipe that made the rows; None without rows."""
     teacher: str | None
     """The teacher that wrote them, likewise."""
-    made: int
+    rows: int
     """All rows."""
     faults: dict[str, int]
     """Rows that could not be parsed, by reason."""
@@ -167,7 +167,7 @@ def read_datasets(
                 lang=f"{languages[code].iso639_1}-{languages[code].script}",
                 recipe=recipe,
                 teacher=teacher,
-                made=kept.height + lost.height,
+                rows=kept.height + lost.height,
                 faults={reason: rows for is_fault, reason, rows in by_reason if is_fault},
                 dropped={reason: rows for is_fault, reason, rows in by_reason if not is_fault},
                 kept=kept.height,
@@ -216,10 +216,10 @@ class DatasetTable:
     """The lines, first that of all languages together."""
 
 
-def _counts(one: DatasetSummary, made: str) -> dict[str, Counter[str]]:
-    """Return the numbers of a line, by group of columns and column; a group may be empty. `made` heads all rows."""
+def _counts(one: DatasetSummary, head: str) -> dict[str, Counter[str]]:
+    """Return the numbers of a line, by group of columns and column; a group may be empty. `head` is that of all rows."""
     counts: dict[str, Mapping] = {
-        "rows": {made: one.made, "kept": one.kept},
+        "rows": {head: one.rows, "kept": one.kept},
         "faults": one.faults,
         "dropped by curation": one.dropped,
         "overlap with test rows": one.overlapping,
@@ -241,8 +241,8 @@ def dataset_tables(summaries: Sequence[DatasetSummary]) -> list[DatasetTable]:
 
 def _table(dataset: str, summaries: Sequence[DatasetSummary], widest: float) -> DatasetTable:
     """Return the table of a dataset; `widest` is the logarithm that is drawn at 100."""
-    made = "loaded" if any(one.recipe == "load" for one in summaries) else "made"
-    lines = [TableLine(one.name, _counts(one, made), _drawn_lengths(one, widest)) for one in summaries]
+    head = "loaded" if any(one.recipe == "load" for one in summaries) else "made"
+    lines = [TableLine(one.name, _counts(one, head), _drawn_lengths(one, widest)) for one in summaries]
     total: dict[str, Counter[str]] = {group: Counter() for group in lines[0].counts}
     for line in lines:
         for group, counts in line.counts.items():
@@ -302,26 +302,26 @@ def _samples(
 ) -> dict[str, dict[str, tuple[int, int, list[list[str]]]]]:
     """Return SamplesToRead.datasets with at most `limit` rows of each kind, whose texts have `cut` characters."""
     datasets: dict[str, dict[str, tuple[int, int, list[list[str]]]]] = {}
-    shown: Counter[tuple[str, str]] = Counter()
+    by_reason: Counter[tuple[str, str]] = Counter()
     for one in summaries:
-        rows = one.kept_rows[:limit] + _spread(one.dropped_rows, limit, one.dataset, shown)
+        rows = one.kept_rows[:limit] + _spread(one.dropped_rows, limit, one.dataset, by_reason)
         listed = [[row.reason, row.id, *(_cut(getattr(row, text), cut) for text in TEXTS)] for row in rows]
-        datasets.setdefault(one.dataset, {})[one.code] = (one.kept, one.made - one.kept, listed)
+        datasets.setdefault(one.dataset, {})[one.code] = (one.kept, one.rows - one.kept, listed)
     return datasets
 
 
 def _spread(
-    rows: Sequence[SampleRow], limit: int | None, dataset: str, shown: Counter[tuple[str, str]]
+    rows: Sequence[SampleRow], limit: int | None, dataset: str, by_reason: Counter[tuple[str, str]]
 ) -> list[SampleRow]:
-    """Return up to `limit` dropped rows, rarely `shown` reasons first, and one row of each reason not shown yet.
+    """Return up to `limit` dropped rows, rare reasons first, and one row of each reason that the dataset lacks so far.
 
-    `shown` counts rows by dataset and reason, and is updated.
+    `by_reason` counts the rows selected so far, by dataset and reason, and is updated.
     """
     selected = []
-    for row in sorted(rows, key=lambda row: shown[dataset, row.reason]):
-        if limit is None or len(selected) < limit or not shown[dataset, row.reason]:
+    for row in sorted(rows, key=lambda row: by_reason[dataset, row.reason]):
+        if limit is None or len(selected) < limit or not by_reason[dataset, row.reason]:
             selected.append(row)
-            shown[dataset, row.reason] += 1
+            by_reason[dataset, row.reason] += 1
     return sorted(selected, key=lambda row: row.reason)
 
 

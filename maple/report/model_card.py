@@ -11,12 +11,12 @@ import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import points
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
 from maple.models.encoding import FRAME
-from maple.report.sections.run_views import key_of
 from maple.report.tables import escape_markdown, markdown_table
 from maple.runtime.files import write_text
 

@@ -75,14 +75,14 @@ def results(tmp_path):
 def test_every_row_made_is_kept_or_has_a_fault_or_was_dropped(results):
     dropped = [row("b", "cut off", fault="cut off"), row("c", "duplicate"), row("d", "duplicate")]
     (one,) = results.add("mine", "eng_Latn", [row("a")], dropped).read()
-    assert (one.made, one.kept) == (4, 1)
+    assert (one.rows, one.kept) == (4, 1)
     assert (one.faults, one.dropped) == ({"cut off": 1}, {"duplicate": 2})
     assert (one.recipe, one.teacher) == ("self_instruct", "parrot")
 
 
 def test_a_set_of_nothing_is_counted_as_that(results):
     (one,) = results.add("mine", "eng_Latn", []).read()
-    assert (one.made, one.recipe, one.kept_rows, one.dropped_rows) == (0, None, [], [])
+    assert (one.rows, one.recipe, one.kept_rows, one.dropped_rows) == (0, None, [], [])
     assert one.lengths["output"] == Lengths(0, None)
     assert dataset_tables([one])[0].lines[1].lengths["output"].at == []
 

@@ -60,7 +60,7 @@ def a_dataset(dataset="little", code="eng_Latn", name="English", lang="en-Latn",
     length = Lengths(rows=1234, five=[1, 2, 3, 4, 50])
     return DatasetSummary(
         dataset=dataset, code=code, name=name, lang=lang, recipe="self_instruct", teacher="parrot",
-        made=1240, kept=1234, faults={"cut off": 1}, dropped={reason: 5}, overlapping={},
+        rows=1240, kept=1234, faults={"cut off": 1}, dropped={reason: 5}, overlapping={},
         lengths={"instruction": length, "input": Lengths(rows=0, five=None), "output": length},
         mixture={"learnt": 1000, "words": 9000, "held_out": 100},
         cost={"answers": 70, "failures": 0, "prompt_tokens": 12345, "completion_tokens": 67890, "usd": 1.5},

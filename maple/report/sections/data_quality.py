@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from maple.analysis.item_scores import RUN_KEY
+from maple.analysis.item_scores import RUN_KEY, key_of
 from maple.definitions.run import RunKey
 from maple.definitions.task import TaskMetrics
-from maple.report.sections.run_views import LanguageView, RunView, key_of
+from maple.report.sections.run_views import LanguageView, RunView
 
 # Columns of the tables of answer issues: their heads, by the column of the summary; flip_rate is of the run cards.
 ISSUES = {

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maple.report.sections.run_views import GROUPS, LanguageView, RunView, best_of_series, key_of
+from maple.analysis.item_scores import key_of
+from maple.report.sections.run_views import GROUPS, LanguageView, RunView, best_of_series
 
 # The ways of a merge card (maple.training.merging), in the order of the table.
 WAYS = {

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maple.analysis.item_scores import key_of
 from maple.definitions.run import RunKey
-from maple.report.sections.run_views import RunView, key_of
+from maple.report.sections.run_views import RunView
 
 # Keys of cards that other sections of the page show.
 ELSEWHERE = ("stage", "run", "loss", "ways", "held_out")

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from maple.analysis.item_scores import RUN_KEY
+from maple.analysis.item_scores import key_of
 from maple.analysis.language_groups import ResourceGroup, resource_group
 from maple.analysis.leaderboard import leaderboard
 from maple.definitions.language import Language
@@ -14,11 +14,6 @@ from maple.definitions.run import Run, RunKey
 
 GROUPS: dict[ResourceGroup | None, str] = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
 BASE = "untouched base"
-
-
-def key_of(row: Mapping[str, Any]) -> RunKey:
-    """Return the key of the run that a row of a table, or the `run` of a card, belongs to."""
-    return RunKey(**{name: row[name] for name in RUN_KEY})
 
 
 @dataclass(frozen=True)
