@@ -110,7 +110,8 @@ def simulate(folder: Path, runs: int | None) -> None:
             ]
             if frames:
                 scores = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
-                write_parquet(scores.select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA)), folder / run.path / f"{code}.parquet")
+                scores = scores.select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA))
+                write_parquet(scores, folder / run.path / f"{code}.parquet")
 
 
 def cards(grid: Study) -> list[dict]:

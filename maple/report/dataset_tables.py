@@ -217,7 +217,7 @@ class DatasetTable:
 
 
 def _counts(one: DatasetSummary, head: str) -> dict[str, Counter[str]]:
-    """Return the numbers of a line, by group of columns and column; a group may be empty. `head` is that of all rows."""
+    """Return the numbers of a line by group of columns and column; a group may be empty. `head` is that of all rows."""
     counts: dict[str, Mapping] = {
         "rows": {head: one.rows, "kept": one.kept},
         "faults": one.faults,
