@@ -2,10 +2,10 @@
 
     python benchmarks/paper_grid.py [--runs N] [--threads 2] [--folder FOLDER] [--page FILE]
 
-Item scores are drawn for the runs, tasks, metrics and languages of config/paper.yaml and written as rule `score` writes
-them, one file a run and language; the steps of the rules `summarize` and `report` are then timed on them, in a process
-of its own. Run cards and rows to read are drawn too, as large as a real study's. FOLDER keeps the scores, and is taken
-as it is where it holds some; FILE keeps the page.
+Item scores are simulated for the runs, tasks, metrics and languages of config/paper.yaml and written as rule `score`
+writes them, one file per run and language. The steps of the rules `summarize` and `report` are then timed on them, in a
+separate process. Run cards and sample rows are simulated too, as large as those of a real study. FOLDER keeps the
+scores, and scores that are in it already are used again; FILE keeps the page.
 """
 
 import argparse
@@ -15,205 +15,215 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # was this file's folder, where its name hides the standard library's statistics
-# Test rows a language: the published sizes, MLQA's mean, and for XL-Sum the 1,000 at which MEGAVERSE stops.
+
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+from snakemake.utils import update_config  # noqa: E402
+
+from maple.analysis.item_scores import item_scores  # noqa: E402
+from maple.analysis.language_groups import language_groups  # noqa: E402
+from maple.analysis.questions.answer import answer_questions  # noqa: E402
+from maple.analysis.summary import summarize, summarize_by_task, summarize_groups  # noqa: E402
+from maple.definitions.reading import read_yaml  # noqa: E402
+from maple.evaluation.clusters import CLUSTER_SCHEMA  # noqa: E402
+from maple.evaluation.scoring import SCORE_SCHEMA  # noqa: E402
+from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow  # noqa: E402
+from maple.report.page import Results, StudyFacts, report  # noqa: E402
+from maple.report.sections.data_quality import RerunCommand  # noqa: E402
+from maple.runtime.files import write_parquet  # noqa: E402
+from maple.study.study import Study, read_study  # noqa: E402
+
+# Test rows per language: the published sizes, MLQA's mean, and for XL-Sum the 1,000 at which MEGAVERSE stops.
 ITEMS = {"xnli": 5010, "xcopa": 500, "belebele": 900, "xquad": 1190, "mlqa": 5300, "xlsum": 1000}
 COST = ("answers", "failures", "prompt_tokens", "completion_tokens", "usd")
 GRADED = {"f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"}
+QUALITY = ["task", "language", "rows", "repaired", "faulty", "reasons"]
 # Items on one text: the hypotheses of a premise, and about as many questions as a passage has.
 ON_A_TEXT = {"xnli": 3, "xquad": 5, "mlqa": 2, "belebele": 2}
 
 
-def study():
-    """Return the paper's config and study."""
-    from snakemake.utils import update_config
-
-    from maple.definitions.loading import read_yaml
-    from maple.study.study import read_study
-
+def study() -> Study:
+    """Return the paper's study."""
     config = read_yaml(ROOT / "config/config.yaml")
     update_config(config, read_yaml(ROOT / "config/paper.yaml"))
-    return config, read_study(config, ROOT / "config")
+    return read_study(config, ROOT / "config")
 
 
-def texts(grid):
-    """Return which of the drawn items stand on the same text, as rule `cluster` tells it."""
-    import polars as pl
-
-    from maple.evaluation.clusters import CLUSTER_SCHEMA
-
+def clusters(grid: Study) -> pl.DataFrame:
+    """Return which of the simulated items are on the same text, as rule `cluster` writes it."""
     rows = [
-        (task, code, f"{task}-{number:012}", str(number // ON_A_TEXT[task]))
-        for task in grid.clusterings
-        for code in grid.task_languages[task]
-        for number in range(ITEMS[task])
+        (task.name, code, f"{task.name}-{number:012}", str(number // ON_A_TEXT[task.name]))
+        for task in grid.tasks.values()
+        if task.clustering
+        for code in task.languages
+        for number in range(ITEMS[task.name])
     ]
-    return pl.DataFrame(rows, CLUSTER_SCHEMA, orient="row")
+    return pl.DataFrame(rows, [*CLUSTER_SCHEMA.items()], orient="row")
 
 
-def draw(folder: Path, runs: int | None) -> None:
-    """Write the item scores of the first runs: an item is as hard for every run and in every language."""
-    import numpy as np
-    import polars as pl
+def task_scores(
+    rng: np.random.Generator, task: str, metrics: list[str], code: str, hardness: np.ndarray, rank: int
+) -> list[pl.DataFrame]:
+    """Return the scores of one run in one task and language, a frame per metric."""
+    items = ITEMS[task]
+    # The articles of XL-Sum differ between languages.
+    names = [f"{code if task == 'xlsum' else task}-{number:012}" for number in range(items)]
+    ease = 0.05 * rank**0.5 - 0.5 - hardness + rng.normal(size=items)
+    frames = []
+    for metric in metrics:
+        share = 1 / (1 + np.exp(-ease - 0.3 * rng.normal(size=items)))
+        columns = {
+            "item": names,
+            "value": np.clip(1.4 * share - 0.2, 0, 1) if metric in GRADED else np.round(share),
+            "parsed": rng.random(items) > 0.02,
+            "prediction": rng.choice(["True", "False", "an answer of some words"], items),
+            "wrong_language": rng.random(items) > 0.98,
+            "prompt_tokens": rng.integers(100, 900, items),
+            "completion_tokens": rng.integers(1, 40, items),
+            "tokens_per_word": rng.uniform(1, 9, items),
+        }
+        frames.append(pl.DataFrame(columns).with_columns(task=pl.lit(task), metric=pl.lit(metric)))
+    return frames
 
-    from maple.definitions.run import run_path
-    from maple.evaluation.scoring import SCORE_SCHEMA
-    from maple.runtime.files import write_parquet
 
-    _, grid = study()
+def simulate(folder: Path, runs: int | None) -> None:
+    """Write the item scores of the first runs: an item is equally hard for every run and in every language."""
+    grid = study()
     rng = np.random.default_rng(1)
-    hardness = {task: rng.normal(size=ITEMS[task]) for task in grid.measures}
+    hardness = {task: rng.normal(size=ITEMS[task]) for task in grid.tasks}
     for run in grid.runs[:runs]:
-        same = {name: pl.lit(run[name]) for name in ("model", "dataset", "method", "seed")}
+        same = {name: pl.lit(value) for name, value in run.key.params().items()}
         same |= {"finish_reason": pl.lit("stop"), "shots": pl.lit(0), "shots_dropped": pl.lit(0)}
-        for code in grid.languages:
-            frames = []
-            for task, measure in grid.measures.items():
-                if code not in measure["languages"]:
-                    continue
-                items = ITEMS[task]
-                # The articles of XL-Sum are other ones in every language.
-                names = [f"{code if task == 'xlsum' else task}-{number:012}" for number in range(items)]
-                ease = 0.05 * (run["rank"] or 0) ** 0.5 - 0.5 - hardness[task] + rng.normal(size=items)
-                for metric in measure["metrics"]:
-                    share = 1 / (1 + np.exp(-ease - 0.3 * rng.normal(size=items)))
-                    graded = np.clip(1.4 * share - 0.2, 0, 1) if metric in GRADED else np.round(share)
-                    columns = {
-                        "item": names,
-                        "value": graded,
-                        "parsed": rng.random(items) > 0.02,
-                        "prediction": rng.choice(["True", "False", "an answer of some words"], items),
-                        "wrong_language": rng.random(items) > 0.98,
-                        "prompt_tokens": rng.integers(100, 900, items),
-                        "completion_tokens": rng.integers(1, 40, items),
-                        "tokens_per_word": rng.uniform(1, 9, items),
-                    }
-                    frames.append(pl.DataFrame(columns).with_columns(task=pl.lit(task), metric=pl.lit(metric)))
+        for code in grid.config.languages:
+            frames = [
+                frame
+                for name, task in grid.tasks.items()
+                if code in task.metrics.languages
+                for frame in task_scores(rng, name, task.metrics.metrics, code, hardness[name], run.rank or 0)
+            ]
             if frames:
-                told = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
-                write_parquet(told.select(*SCORE_SCHEMA).cast(SCORE_SCHEMA), folder / run_path(run) / f"{code}.parquet")
+                scores = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
+                scores = scores.select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA))
+                write_parquet(scores, folder / run.path / f"{code}.parquet")
 
 
-def cards(grid) -> list[dict]:
+def cards(grid: Study) -> list[dict]:
     """Return run cards: 200 points of loss, five measurements of held-out text, the ways to merge."""
-    import numpy as np
-
     rng = np.random.default_rng(2)
+    codes = grid.config.languages
 
     def bits(scale: float) -> dict:
-        return {code: float(scale * rng.uniform(0.5, 2)) for code in grid.languages}
+        return {code: float(scale * rng.uniform(0.5, 2)) for code in codes}
 
     def way(kl: float) -> dict:
         means = {"kl": kl * rng.uniform(0.5, 2), "agreement": 1 - min(0.5, kl), "bits_per_byte": rng.uniform(0.5, 1)}
         means |= {"bits_per_byte_change": kl * rng.normal(), "largest_logit_difference": 10 * kl}
-        worst = {"worst_kl": 3 * kl, "worst_language": str(rng.choice(list(grid.languages)))}
-        return {**means, **worst, "languages": dict.fromkeys(grid.languages, means)}
+        worst = {"worst_kl": 3 * kl, "worst_language": str(rng.choice(codes))}
+        return {**means, **worst, "languages": dict.fromkeys(codes, means)}
 
-    found = []
-    took = {"seconds": 4321.0, "peak_memory_gib": 60.5, "versions": {"torch": "2"}, "hardware": {"device": "one"}}
+    every = []
+    cost = {"seconds": 4321.0, "peak_memory_gib": 60.5, "versions": {"torch": "2"}, "hardware": {"device": "one"}}
     for run in grid.runs:
-        of = {"run": {name: run[name] for name in ("model", "dataset", "method", "seed")}, **took}
-        asked = {"engine": "vllm", "computed": 200_000, "compared_alone": 32, "flipped": int(rng.integers(3))}
-        found.append({"stage": "generate", **of, **asked})
-        if run["method"] == "none":
+        shared = {"run": run.key.params(), **cost}
+        generated = {"engine": "vllm", "computed": 200_000, "compared_alone": 32, "flipped": int(rng.integers(3))}
+        every.append({"stage": "generate", **shared, **generated})
+        if run.rank is None or run.bits is None:
             continue
         loss = [{"step": step, "loss": float(1 + 2 / step + rng.normal() / 20)} for step in range(10, 2001, 10)]
         held_out = [{"step": step, "bits_per_byte": bits(1 / (1 + step / 500))} for step in range(0, 2001, 500)]
-        share = 0.0006 * run["rank"]
-        tokens = {"all": 65_000_000, "language": {code: {"all": 1_400_000} for code in grid.languages}}
-        found.append(
-            {"stage": "finetune", **of, "loss": loss, "held_out": held_out, "trainable_share": share, "tokens": tokens}
-        )
+        tokens = {"all": 65_000_000, "language": {code: {"all": 1_400_000} for code in codes}}
+        learnt = {"loss": loss, "held_out": held_out, "trainable_share": 0.0006 * run.rank, "tokens": tokens}
+        every.append({"stage": "finetune", **shared, **learnt})
         ways = {"original": way(1e-3), "untouched": way(1.0)}
-        if run["bits"] < 16:
+        if run.bits < 16:
             ways |= {"dequantized": way(1e-4), "attached_dequantized": way(1e-6), "attached_original": way(1e-3)}
-        into = "dequantized" if run["bits"] < 16 else "original"
-        merged = {"into": into, "bits": run["bits"], "bound": 5e-3, "tokens": 4000, "ways": ways}
-        found.append({"stage": "merge", **of, **merged})
-    return found
+        into = "dequantized" if run.bits < 16 else "original"
+        merged = {"into": into, "bits": run.bits, "bound": 5e-3, "tokens": 4000, "ways": ways}
+        every.append({"stage": "merge", **shared, **merged})
+    return every
 
 
-def sets(grid) -> list[dict]:
-    """Return what `read_sets` reads of each dataset and language, with the texts that the page may hold."""
+def datasets(grid: Study) -> list[DatasetSummary]:
+    """Return a summary of each dataset and language, with sample rows of the length that the page may hold."""
     text = "A sentence of an instruction and its answer. " * 20
-    row = {"reason": "", "id": "1", "instruction": text, "input": "", "output": text, "completion": ""}
-    length = {"rows": 50_000, "five": [1, 8, 13, 21, 900]}
+    row = SampleRow(reason="", id="1", instruction=text, input="", output=text, completion="")
+    length = Lengths(rows=50_000, five=[1, 8, 13, 21, 900])
     return [
-        {
-            "dataset": dataset, "code": code, "name": grid.languages[code]["name"], "lang": "en-Latn",
-            "recipe": "load", "teacher": None, "made": 52_000, "kept": 50_000, "faults": {"empty": 500},
-            "dropped": {"duplicate": 1500}, "overlapping": {}, "cost": dict.fromkeys(COST, 0), "mixture": None,
-            "lengths": {"instruction": length, "input": {"rows": 0, "five": None}, "output": length},
-            "kept_rows": [row] * 5, "dropped_rows": [row | {"reason": "duplicate"}] * 5,
-        }
-        for dataset, codes in grid.dataset_languages.items() for code in codes if code in grid.languages
+        DatasetSummary(
+            dataset=dataset.name, code=code, name=grid.languages.table[code].name, lang="en-Latn", recipe="load",
+            teacher=None, rows=52_000, kept=50_000, faults={"empty": 500}, dropped={"duplicate": 1500},
+            overlapping={}, cost=dict.fromkeys(COST, 0), mixture=None,
+            lengths={"instruction": length, "input": Lengths(rows=0, five=None), "output": length},
+            kept_rows=[row] * 5, dropped_rows=[replace(row, reason="duplicate")] * 5,
+        )
+        for dataset in grid.datasets.values() for code in dataset.languages if code in grid.config.languages
     ]  # fmt: skip
 
 
 def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     """Print the seconds of each step, and the peak memory."""
-    import numpy as np
-    import polars as pl
-
-    from maple.analysis.item_scores import item_scores
-    from maple.analysis.language_groups import language_groups
-    from maple.analysis.questions.answer import questions
-    from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
-    from maple.report.page import report
-
-    config, grid = study()
-    settings, languages = config["report"], list(grid.languages.values())
-    groups = language_groups(languages, settings["low_resource_classes"], grid.dataset_languages)
+    grid = study()
+    settings, languages = grid.config.report, grid.languages.rows
+    finetuned_in = {dataset.name: dataset.languages for dataset in grid.datasets.values()}
+    tasks = {task.name: task.metrics for task in grid.tasks.values()}
+    groups = language_groups(languages, settings.low_resource_classes, finetuned_in)
+    facts = StudyFacts(
+        grid.runs[:runs], languages, tasks, finetuned_in, settings.low_resource_classes, grid.config.note
+    )
+    rerun = RerunCommand("snakemake", prompts="{task}/{language}", completions="{run}/{language}")
     files = sorted(folder.rglob("*.parquet"))
     started = time.perf_counter()
-    scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], grid.measures, texts(grid))
+    scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], tasks, clusters(grid))
     read = time.perf_counter()
-    found = {}
-    steps = {
+    done: dict[str, Any] = {}
+    steps: dict[str, Callable[[], Any]] = {
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
         "groups_by_task": lambda: summarize_by_task(scores, groups),
-        "questions": lambda: questions(scores, languages, settings),
+        "answers": lambda: answer_questions(scores, languages, settings),
         "page": lambda: report(
-            **found, languages=languages, low_classes=settings["low_resource_classes"], tasks=grid.measures,
-            runs=grid.runs[:runs], finetuned_in=grid.dataset_languages, cards=cards(grid), sets=sets(grid),
-            note=config["note"],
-            quality=pl.DataFrame(schema=["task", "language", "rows", "repaired", "faulty", "reasons"]),
+            Results(**done, cards=cards(grid), datasets=datasets(grid), quality=pl.DataFrame(schema=QUALITY)),
+            facts,
+            rerun,
         ),
-    }  # fmt: skip
+    }
     print(f"{np.count_nonzero(~np.isnan(scores.values)):,} item scores, {len(scores.runs)} runs, {len(files):,} files")
     print(f"{'reading':16}{read - started:7.1f} s")
     for name, step in steps.items():
         start = time.perf_counter()
-        found[name] = step()
+        done[name] = step()
         print(f"{name:16}{time.perf_counter() - start:7.1f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{'all':16}{time.perf_counter() - started:7.1f} s, {peak:.2f} GiB at most")
-    print(f"{'the page':16}{len(found['page'].encode()) / 1e6:7.1f} MB")
+    print(f"{'the page':16}{len(done['page'].encode()) / 1e6:7.1f} MB")
     if page:
-        page.write_text(found["page"], encoding="utf-8")
+        page.write_text(done["page"], encoding="utf-8")
 
 
 def main() -> None:
-    """Draw the scores, unless they are there, and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Simulate the scores, unless they are there, and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, help="the first runs alone")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--page", type=Path)
-    asked = parser.parse_args()
-    os.environ |= {"POLARS_MAX_THREADS": str(asked.threads), "OMP_NUM_THREADS": str(asked.threads)}
-    apart = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as passing:
-        folder = asked.folder or Path(passing)
-        steps = [(measure, (folder, asked.runs, asked.page))]
+    arguments = parser.parse_args()
+    os.environ |= {"POLARS_MAX_THREADS": str(arguments.threads), "OMP_NUM_THREADS": str(arguments.threads)}
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        steps: list[tuple[Callable[..., None], tuple]] = [(measure, (folder, arguments.runs, arguments.page))]
         if not any(folder.rglob("*.parquet")):
-            steps.insert(0, (draw, (folder, asked.runs)))
-        for step, arguments in steps:
-            process = apart.Process(target=step, args=arguments)
+            steps.insert(0, (simulate, (folder, arguments.runs)))
+        for step, values in steps:
+            process = spawn.Process(target=step, args=values)
             process.start()
             process.join()
 

@@ -7,7 +7,7 @@ from project import ROOT
 from test_questions import CELLS, LANGUAGES, SETTINGS, base, study, tuned
 from test_summary import BASE, TUNED, groups_of, in_both, summary_of
 
-from maple.analysis.questions.answer import questions
+from maple.analysis.questions.answer import answer_questions
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
 
@@ -49,11 +49,11 @@ def test_a_run_is_described_by_the_columns_that_every_table_begins_with():
 def test_the_keys_of_questions_are_those_described():
     runs = [base(), base("other"), *(tuned(rank, bits, model, data) for rank in (8, 16) for bits in (4, 16)
             for model in ("toy", "other") for data in ("made", "taken"))]  # fmt: skip
-    scores = study(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run["rank"] or 0))
-    found = questions(scores, LANGUAGES, SETTINGS)
+    scores = study(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run.rank or 0))
+    found = answer_questions(scores, LANGUAGES, SETTINGS).content()
     asked = {key for answer in found["questions"] for key in answer}
     none = study([base()], CELLS, lambda *_: 0.5)
-    missing = {key for answer in questions(none, LANGUAGES, SETTINGS)["questions"] for key in answer}
+    missing = {key for answer in answer_questions(none, LANGUAGES, SETTINGS).content()["questions"] for key in answer}
     whole, answers = documented("questions.json")
     assert (sorted(whole), sorted(answers)) == (sorted(found), sorted(asked | missing))
 

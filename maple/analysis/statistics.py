@@ -1,8 +1,8 @@
-"""Statistics: how sure a mean of item scores is, and how far runs differ on the same items.
+"""Statistics: confidence intervals of mean item scores, and of differences between runs on the same items.
 
-The items of a task are the sample: what is said holds for other items like them. Runs are compared on the same items,
-and an item that was put to a run in several languages is one draw, not several; so are items on the same text, which
-make a cluster. An item on a text of its own is a cluster of one.
+The items of a task are a sample of the items that the task could have, so an interval says what other items of the
+same kind would give. Runs are compared on the same items. All translations of an item, and all items on the same text,
+form one cluster and count as one observation; an item without such neighbours is a cluster of one.
 """
 
 import math
@@ -15,28 +15,27 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 POWER = 0.8
-# Replicates of a bootstrap, and their seed: two summaries of the same scores are the same.
-DRAWS, DRAWS_SEED = 2000, 1
-# What sums of many numbers of at most 1 are wrong by, generously: a difference below it is none.
+# The number of bootstrap resamples, and a fixed seed, so that the same scores always give the same summary.
+RESAMPLES, RESAMPLES_SEED = 2000, 1
+# A generous bound on the rounding error of sums of many numbers up to 1: a smaller difference is taken as zero.
 _ROUNDING = 1e-12
 
 
-def t_p(t: np.ndarray, df: np.ndarray) -> np.ndarray:
+def t_p(t: np.ndarray, df: np.ndarray | float) -> np.ndarray:
     """Return the two-sided p of Student's t with `df` degrees of freedom, elementwise."""
     return 2 * stdtr(df, -np.abs(t))
 
 
-def t_quantile(p: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the t whose two-sided p is `p`, elementwise."""
+def t_quantile(p: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
+    """Return the quantile of Student's t with `df` degrees of freedom whose two-sided p is `p`, elementwise."""
     return -stdtrit(df, np.asarray(p) / 2)
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
-    """Return the p of one family of tests corrected as by Holm (1979, Scandinavian Journal of Statistics 6).
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return the p values of one family of tests after Holm's correction (1979, Scandinavian Journal of Statistics 6).
 
-    nan is no test, and stays.
+    A nan stands for no test: it stays nan and is not counted in the family.
     """
-    p = np.asarray(p, dtype=float)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
     corrected = np.full(len(p), np.nan)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
@@ -44,7 +43,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def wilson(mean: np.ndarray, n: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of Wilson's interval (1927, JASA 22) for the mean of `n` zeros and ones."""
+    """Return the lower and upper bounds of Wilson's interval (1927, JASA 22) for the mean of `n` zeros and ones."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(mean * (1 - mean) / n + z**2 / (4 * n**2))
@@ -52,68 +51,72 @@ def wilson(mean: np.ndarray, n: np.ndarray, confidence: float) -> tuple[np.ndarr
 
 
 @lru_cache(maxsize=1)
-def _shares(n: int) -> np.ndarray:
-    """Return the share that each of `n` items has in each of DRAWS resamples, (draws, items)."""
-    drawn = np.random.default_rng(DRAWS_SEED).integers(n, size=(DRAWS, n)) + n * np.arange(DRAWS)[:, None]
-    return np.bincount(drawn.ravel(), minlength=DRAWS * n).reshape(DRAWS, n) / n
+def _resample_weights(n: int) -> np.ndarray:
+    """Return the weight of each of `n` clusters in each of RESAMPLES resamples, (resamples, clusters)."""
+    numbers = np.random.default_rng(RESAMPLES_SEED).integers(n, size=(RESAMPLES, n))
+    numbers += n * np.arange(RESAMPLES)[:, None]
+    return np.bincount(numbers.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n) / n
 
 
 def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum of each cluster's values and how many it has, (clusters, columns); nan counts for nothing."""
+    """Return the sum and the number of each cluster's values, both (clusters, columns); nan is left out."""
     order = np.argsort(clusters, kind="stable")
     first = np.flatnonzero(np.diff(clusters[order], prepend=-1))
-    known = ~np.isnan(values[order])
-    sums = np.add.reduceat(np.where(known, values[order], 0.0), first)
-    return sums, np.add.reduceat(known, first, dtype=float)
+    present = ~np.isnan(values[order])
+    sums = np.add.reduceat(np.where(present, values[order], 0.0), first)
+    return sums, np.add.reduceat(present, first, dtype=float)
 
 
 def bootstrap(sums: np.ndarray, sizes: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the bootstrap intervals of the means of columns.
+    """Return the lower and upper bounds of the bootstrap intervals of the columns' means.
 
-    `sums` are what the items of each cluster add up to, `sizes` how many they are, (clusters, columns). The ends are
-    quantiles of the means of DRAWS resamples of clusters, whose spread is the standard error itself. The quantiles are
-    those of Hesterberg's expanded percentile interval (2015, The American Statistician 69): further out where clusters
-    are few, so that the interval is as wide as Student's.
+    `sums` and `sizes` are the sum and the number of each cluster's scores, both (clusters, columns). The bounds are
+    quantiles of the means of RESAMPLES resamples of clusters. They are those of Hesterberg's expanded percentile
+    interval (2015, The American Statistician 69): with few clusters they lie further out, so that the interval is as
+    wide as Student's.
     """
     n = len(sums)
     t = t_quantile(1 - confidence, n - 1)
     outside = NormalDist().cdf(-float(t) * math.sqrt(n / (n - 1)))
-    low, high = np.quantile((_shares(n) @ sums) / (_shares(n) @ sizes), [outside, 1 - outside], axis=0)
+    low, high = np.quantile(
+        (_resample_weights(n) @ sums) / (_resample_weights(n) @ sizes), [outside, 1 - outside], axis=0
+    )
     return low, high
 
 
 def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence: float) -> np.ndarray:
-    """Return how many items on texts of their own would say as much of the means of zeros and ones.
+    """Return the effective sample size of the means of zeros and ones: the number of independent items.
 
-    The items are divided by the design effect, how many times the clustered variance is that of as many single items
-    (Kish 1965, Survey Sampling), and by what Student's t is wider for the fewer degrees of freedom (Korn and Graubard
-    1998, Survey Methodology 24). Where all is 0 or 1 there is no variance, and the items of a cluster are one. They are
-    never worth more than their number, as they would be where every text has one right answer and one wrong.
+    The number of items is divided by the design effect, which is the clustered variance over the variance of as many
+    independent items (Kish 1965, Survey Sampling), and corrected for the fewer degrees of freedom (Korn and Graubard
+    1998, Survey Methodology 24). If all scores are equal, there is no variance, and a cluster counts as one item. The
+    result is never above the number of items; without that limit it would be, if every text had one right and one wrong
+    answer.
     """
     n, clusters = sizes.sum(axis=0), np.count_nonzero(sizes, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         clustered = ((sums - mean * sizes) ** 2).sum(axis=0) * clusters / (clusters - 1) / n**2
         effect = clustered * (n - 1) / (mean * (1 - mean))
         alike = (sizes**2).sum(axis=0) / n
-    # A single cluster says as little of its variance as none.
+    # A single cluster has no variance between clusters.
     effect = np.where((mean > 0) & (mean < 1) & (clusters > 1), effect, alike)
-    several, single = (t_quantile(1 - confidence, np.maximum(of - 1, 1)) for of in (clusters, n))
-    return np.where(clusters == n, n, n / np.maximum(effect, 1) * (single / several) ** 2)
+    by_clusters, by_items = (t_quantile(1 - confidence, np.maximum(count - 1, 1)) for count in (clusters, n))
+    return np.where(clusters == n, n, n / np.maximum(effect, 1) * (by_items / by_clusters) ** 2)
 
 
 def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the intervals of one cell's means.
+    """Return the lower and upper bounds of the intervals of one cell's means.
 
-    `values` are (items, columns), nan where there is none, `clusters` (items,) the number of each item's cluster.
-    Wilson's for zeros and ones, with as many items as the clusters are worth; the bootstrap's over clusters for what is
-    graded. Chosen by simulation (docs/statistics.md): where items are few and scores crowd at 0 or 1 they cover 92 to
-    94 %, Student's 75 to 92 %; from some hundred items on both cover 95 %, and the bootstrap's alone ends within the
-    scores' own range. What is graded needs two clusters.
+    `values` are (items, columns), nan for a missing score; `clusters` (items,) are the numbers of the items' clusters.
+    Scores of 0 and 1 have Wilson's interval with the effective sample size; graded scores have the bootstrap's over
+    clusters, and none with fewer than two clusters. Both were selected by simulation (docs/statistics.md): with few
+    items and scores near 0 or 1 they cover 92 to 94 %, Student's interval 75 to 92 %. From about a hundred items on
+    all cover 95 %, but only the bootstrap stays within the range of the scores.
     """
     sums, sizes = _by_cluster(values, clusters)
-    known = ~np.isnan(values)
+    scored = ~np.isnan(values)
     n, present = sizes.sum(axis=0), sizes > 0
-    binary = (~known | (values == 0) | (values == 1)).all(axis=0)
+    binary = (~scored | (values == 0) | (values == 1)).all(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums.sum(axis=0) / n
         low, high = wilson(
@@ -131,27 +134,26 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
 
 @dataclass(frozen=True)
 class Items:
-    """Which cell and cluster each row of an array of scores is of; rows stand in order of cells, and cells of tasks.
-
-    cell: (rows,) number of the cell, from 0, none without a row; cluster: (rows,) number within its task, the same for
-    all translations of an item and for all items on the same text; task: (cells,) number of the cell's task.
-    """
+    """The cell, cluster and task of each row of an array of scores; rows are sorted by cell, and cells by task."""
 
     cell: np.ndarray
+    """(rows,) The number of the row's cell, from 0; every cell has a row."""
     cluster: np.ndarray
+    """(rows,) The number of the row's cluster in its task, shared by translations and by items on the same text."""
     task: np.ndarray
+    """(cells,) The number of the cell's task."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimates, each with the independent parts of its variance.
-
-    value: (columns,); variances, dfs: (parts, columns), a part for each task, and one for seeds where they are several.
-    """
+    """Estimates, each with the independent components of its variance: one per task, and one for seeds if several."""
 
     value: np.ndarray
+    """(columns,) The estimates."""
     variances: np.ndarray
+    """(components, columns) The variances that add up to the variance of an estimate."""
     dfs: np.ndarray
+    """(components, columns) The degrees of freedom of the variances."""
 
     @cached_property
     def se(self) -> np.ndarray:
@@ -165,55 +167,59 @@ class Estimate:
             df = self.variances.sum(axis=0) ** 2 / (self.variances**2 / self.dfs).sum(axis=0)
         return np.where(self.se > 0, df, np.maximum(1, self.dfs.min(axis=0)))
 
-    def wider(self, variances: np.ndarray) -> "Estimate":
-        """Return the same with these (parts, columns) added to the parts of the variance."""
+    def with_extra_variance(self, variances: np.ndarray) -> "Estimate":
+        """Return the same estimates with `variances`, (components, columns), added to their variances."""
         return replace(self, variances=self.variances + variances)
 
     def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return both ends of Student's intervals."""
+        """Return the lower and upper bounds of Student's intervals."""
         half = t_quantile(1 - confidence, self.df) * self.se
         return self.value - half, self.value + half
 
     def p(self) -> np.ndarray:
-        """Return the two-sided p against zero: 1 where nothing differs, nan where there is no standard error."""
+        """Return the two-sided p against zero: 1 for an estimate of exactly 0, nan without a standard error."""
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(self.value == 0, 0.0, self.value / self.se)
         return np.where(np.isnan(self.se), np.nan, t_p(t, self.df))
 
-    def visible(self, level: float) -> np.ndarray:
-        """Return the smallest true effects that a two-sided test at `level` would find with probability POWER.
+    def mde(self, level: float) -> np.ndarray:
+        """Return the minimum detectable effects of a two-sided test at `level` with power POWER.
 
-        The sum of both quantiles of Student's t in standard errors, which the noncentral t gives too within a hundredth
-        from ten degrees of freedom on.
+        It is the sum of two quantiles of Student's t times the standard error. From ten degrees of freedom on this
+        differs by less than one percent from the result of the noncentral t.
         """
         return (t_quantile(level, self.df) + t_quantile(2 - 2 * POWER, self.df)) * self.se
 
 
-def _clusters(known: np.ndarray, items: Items) -> np.ndarray:
-    """Return how many clusters each cell has in each column, (cells, columns); `known` says where there is a score."""
+def _count_clusters(scored: np.ndarray, items: Items) -> np.ndarray:
+    """Return the number of clusters with a score per cell and column, (cells, columns).
+
+    `scored`, (rows, columns), is True for a row that has a score.
+    """
     order = np.lexsort((items.cluster, items.cell))
     new_cell = np.diff(items.cell[order], prepend=-1) != 0
     first = np.flatnonzero(new_cell | (np.diff(items.cluster[order], prepend=-1) != 0))
-    found = known if len(first) == len(known) else np.logical_or.reduceat(known[order], first)
-    return np.add.reduceat(found, np.flatnonzero(new_cell[first]), dtype=float)
+    by_cluster = scored if len(first) == len(scored) else np.logical_or.reduceat(scored[order], first)
+    return np.add.reduceat(by_cluster, np.flatnonzero(new_cell[first]), dtype=float)
 
 
 def _residuals(
     values: np.ndarray, items: Items, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the weighed means, the residuals by cluster, where each task begins in them, and its degrees of freedom.
+    """Return the weighted means, the residuals by cluster, the first row of each task in these, and each task's df.
 
-    A score's residual is its difference from the mean of its cell, so weighed that the square sum of what a cluster has
-    in all languages is the variance of the weighed mean: unbiased where clusters are of one size and in all cells or
-    each in one alone. A task has as many degrees of freedom as its cell of the fewest clusters.
+    Shapes: (columns,), (clusters, columns), (tasks,), (tasks, columns). A residual is the difference of a score from
+    the mean of its cell, scaled so that the squared sums of the clusters add up to the variance of the weighted mean.
+    That estimate is unbiased if all clusters have the same size and occur either in all cells or in one cell each. A
+    task's degrees of freedom are those of its cell with the fewest clusters.
     """
     weights = np.reshape(weights, (len(items.task), -1))
-    known = ~np.isnan(values)
-    cells, tasks = (np.flatnonzero(np.diff(of, prepend=-1)) for of in (items.cell, items.task))
-    n, clusters = np.add.reduceat(known, cells, dtype=float), _clusters(known, items)
+    scored = ~np.isnan(values)
+    cells, tasks = (np.flatnonzero(np.diff(numbers, prepend=-1)) for numbers in (items.cell, items.task))
+    n, clusters = np.add.reduceat(scored, cells, dtype=float), _count_clusters(scored, items)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = np.add.reduceat(np.where(known, values, 0.0), cells) / n
-        residuals = np.where(known, values - means[items.cell], 0.0)
+        means = np.add.reduceat(np.where(scored, values, 0.0), cells) / n
+        residuals = np.where(scored, values - means[items.cell], 0.0)
         residuals *= (weights / n * np.sqrt(clusters / (clusters - 1)))[items.cell]
     task = items.task[items.cell]
     order = np.lexsort((items.cluster, task))
@@ -224,69 +230,71 @@ def _residuals(
     return (weights * means).sum(axis=0), by_cluster, np.flatnonzero(new_task[first]), dfs
 
 
-def unseen(values: np.ndarray, items: Items, weights: np.ndarray) -> np.ndarray:
-    """Return by how much the variances of a run's means of zeros and ones are too small, (tasks, columns).
+def small_sample_variance(values: np.ndarray, items: Items, weights: np.ndarray) -> np.ndarray:
+    """Return the small-sample correction of the variances of means of zeros and ones, (tasks, columns).
 
-    Of twenty items that are all right the next may be wrong, though their variance is 0. So each cell is given that of
-    one item more that is right and one that is wrong; twice it, for the difference of two runs, is that of the items
-    which Bonett and Price add (see `paired`). With hundreds of items it is next to nothing, and graded scores get none.
+    If all of twenty items are right, their variance is 0, and the interval of the mean would have no width, although
+    the next item may be wrong. So each cell gets the variance of one more right and one more wrong item. Twice that,
+    for the difference of two runs, is the variance of the two items that Bonett and Price add (see `paired`). It is
+    negligible with hundreds of items, and zero for graded scores.
     """
     weights = np.reshape(weights, (len(items.task), -1))
-    known = ~np.isnan(values)
-    cells, tasks = (np.flatnonzero(np.diff(of, prepend=-1)) for of in (items.cell, items.task))
-    binary = np.logical_and.reduceat(~known | np.isin(values, (-1, 0, 1)), cells)
-    n = np.add.reduceat(known, cells, dtype=float)
+    scored = ~np.isnan(values)
+    cells, tasks = (np.flatnonzero(np.diff(numbers, prepend=-1)) for numbers in (items.cell, items.task))
+    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), cells)
+    n = np.add.reduceat(scored, cells, dtype=float)
     return np.add.reduceat(binary * (weights / (n + 2)) ** 2, tasks)
 
 
 def average(values: np.ndarray, items: Items, weights: np.ndarray) -> Estimate:
-    """Average scores within cells, then cells by their weights; each column by itself.
+    """Average scores within cells, then the cells by their weights, separately for each column.
 
-    `values` are (rows, columns), nan where there is none; `weights` are (cells,) or (cells, columns). Standard errors
-    are clustered (Liang and Zeger 1986, Biometrika 73). A column without a score in a cell is nan, one with a single
-    cluster has no standard error.
+    `values` are (rows, columns), nan for a missing score; `weights` are (cells,) or (cells, columns). Standard errors
+    are clustered (Liang and Zeger 1986, Biometrika 73). A column without a score in some cell is nan; a column with a
+    single cluster in some cell has no standard error.
     """
     value, by_cluster, tasks, dfs = _residuals(values, items, weights)
     return Estimate(value, np.add.reduceat(by_cluster**2, tasks), dfs)
 
 
 def paired(differences: np.ndarray, clusters: np.ndarray) -> Estimate:
-    """Estimate one cell's mean differences on the same items, (items, columns), nan where an item lacks one.
+    """Estimate the mean differences of one cell, whose runs are compared item by item.
 
-    `clusters` are (items,) the number of each item's cluster. Student's, but where zeros and ones are compared Bonett
-    and Price's (2012, Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item that
-    gained and one that lost are added, each a cluster. Without them an interval has no width where no item differs, and
-    covers 45 % where 3 % of twenty items do.
+    `differences` are (items, columns), nan for an item that lacks a score; `clusters` (items,) are the numbers of the
+    items' clusters. The variance is Student's. For differences of zeros and ones it is Bonett and Price's (2012,
+    Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item that gained and one that
+    lost are added, each a cluster of its own. Without them an interval has no width if no item differs, and covers only
+    45 % if 3 % of twenty items do.
     """
     sums, sizes = _by_cluster(differences, clusters)
-    known = ~np.isnan(differences)
-    binary = (~known | np.isin(differences, (-1, 0, 1))).all(axis=0)
+    scored = ~np.isnan(differences)
+    binary = (~scored | np.isin(differences, (-1, 0, 1))).all(axis=0)
     n = sizes.sum(axis=0) + 2 * binary
-    found = np.count_nonzero(sizes, axis=0)
-    several = found + 2 * binary
+    present = np.count_nonzero(sizes, axis=0)
+    total = present + 2 * binary
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums.sum(axis=0) / n
         squares = ((sums - mean * sizes) ** 2).sum(axis=0) + 2 * binary * (1 + mean**2)
-        variance = np.where(found > 1, squares / n**2 * np.where(binary, 1, several / (several - 1)), np.nan)
-    return Estimate(mean, variance[None], np.maximum(1, several - 1)[None])
+        variance = np.where(present > 1, squares / n**2 * np.where(binary, 1, total / (total - 1)), np.nan)
+    return Estimate(mean, variance[None], np.maximum(1, total - 1)[None])
 
 
 @dataclass(frozen=True)
 class Joint:
-    """What several runs average over the same items, and how their averages vary together.
-
-    value: (runs,); covariances: (parts, runs, runs); dfs: (parts,); parts as in Estimate.
-    """
+    """The averages of several runs over the same items, with their covariances."""
 
     value: np.ndarray
+    """(runs,) The averages."""
     covariances: np.ndarray
+    """(components, runs, runs) The covariances, with the components of Estimate."""
     dfs: np.ndarray
+    """(components,) The degrees of freedom of the covariances."""
 
     def contrast(self, weights: np.ndarray) -> Estimate:
-        """Return the sums of the runs' averages by `weights`, (runs, contrasts): 1 and -1 compare two of them."""
+        """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs."""
         variances = np.einsum("rk,prs,sk->pk", weights, self.covariances, weights, optimize=True)
         value = self.value @ weights
-        # Runs that answer alike differ by nothing, but for the last digits.
+        # The difference of two runs with the same answers would be 1e-17 and not 0.
         return Estimate(
             np.where(np.abs(value) < _ROUNDING, 0.0, value),
             np.where(variances < _ROUNDING**2, 0.0, variances),
@@ -294,24 +302,24 @@ class Joint:
         )
 
 
-def joint(values: np.ndarray, items: Items, weights: np.ndarray, twins: Sequence[int]) -> Joint:
-    """Average the scores of several runs over the same items; `values` are (rows, runs), none of them nan.
+def joint(values: np.ndarray, items: Items, weights: np.ndarray, seed_groups: Sequence[int] | np.ndarray) -> Joint:
+    """Average the scores of several runs over the same items; `values` are (rows, runs), without nan.
 
-    Each run's variance is wider by `unseen`.
+    Each run's variance includes its small-sample correction (small_sample_variance).
 
-    `twins` gives each run a number that it shares with those that differ from it by the seed alone, -1 for a run that
-    no seed went into. Where there are twins, the variance between them, pooled over the grid, is a part of its own:
-    each run's average varies by it, independently of the others. It holds what is left of the items' variance within
-    twins once more, so that intervals are rather too wide than too narrow.
+    `seed_groups` has one number per run: runs that differ only in their seed share it, and -1 stands for a run without
+    a seed. If some group has several runs, the variance between seeds, pooled over the grid, is a component of its own,
+    independent between runs. It also holds the variance that items cause within a group, so that intervals are rather
+    too wide than too narrow.
     """
     value, by_cluster, tasks, dfs = _residuals(values, items, weights)
-    blocks = zip(np.split(by_cluster, tasks[1:]), unseen(values, items, weights), strict=True)
-    covariances = [block.T @ block + np.diag(more) for block, more in blocks]
+    blocks = zip(np.split(by_cluster, tasks[1:]), small_sample_variance(values, items, weights), strict=True)
+    covariances = [block.T @ block + np.diag(extra) for block, extra in blocks]
     dfs = list(dfs[:, 0])
-    twins = np.asarray(twins)
-    families = [value[twins == number] for number in np.unique(twins[twins >= 0])]
-    if spare := sum(len(family) - 1 for family in families):
-        between = sum(((family - family.mean()) ** 2).sum() for family in families) / spare
-        covariances.append(between * np.diag(twins >= 0))
-        dfs.append(float(spare))
+    numbers = np.asarray(seed_groups)
+    groups = [value[numbers == number] for number in np.unique(numbers[numbers >= 0])]
+    if df := sum(len(group) - 1 for group in groups):
+        between = sum(((group - group.mean()) ** 2).sum() for group in groups) / df
+        covariances.append(between * np.diag(numbers >= 0))
+        dfs.append(float(df))
     return Joint(value, np.stack(covariances), np.array(dfs))

@@ -1,246 +1,267 @@
-"""Charts: Vega-Lite specifications for the report, drawn with Altair.
+"""Charts: Vega-Lite charts of the page and of the figures in print, in the colours of a theme.
 
-Colours are CSS variables of the page (`var(--series-1)`), so that one chart suits light, dark and print. Values are in
-points of 100. `usermeta` holds about how high a chart will be, in pixels, so that the page keeps the place free and
-nothing moves when it is drawn.
+Values are in points of 100 unless an axis says otherwise. `usermeta` of a chart of the page holds its approximate
+height in pixels, so that the page reserves the space, and nothing moves when the chart is drawn.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import altair as alt
 
-SERIES = [f"var(--series-{number})" for number in range(1, 7)]
-# Room for all facets of one row, in pixels of the page's column.
+from maple.analysis.questions.records import Answer
+from maple.report.theme import PAGE, Theme
+
+Rows = Sequence[Mapping[str, Any]]
+# The width of the page's column in pixels, which all panels of a row share.
 WIDTH = 980
-# The smallest divergence on a logarithmic axis, in nats; single precision tells no less.
+# The smallest divergence on a logarithmic axis, in nats: the resolution of single precision.
 LEAST = 1e-8
+_DASHES = [4, 3]
+_POINT_SIZE = 46
 _TOP = alt.Header(orient="top", labelAnchor="start")
 
 
-def _palette(domain: Sequence) -> alt.Scale:
-    return alt.Scale(domain=list(domain), range=[SERIES[i % len(SERIES)] for i in range(len(domain))])
+def _panel_width(panels: int, labels: int = 0) -> int:
+    """Return the width of one of several panels beside each other, next to `labels` pixels of text."""
+    return max(120, min(360, (WIDTH - labels) // max(panels, 1) - 40))
 
 
-def _facet_width(facets: int, labels: int = 0) -> int:
-    return max(120, min(360, (WIDTH - labels) // max(facets, 1) - 40))
+def ordered(rows: Rows, column: str) -> list:
+    """Return the values of a column, each once, in the order of the rows."""
+    return list(dict.fromkeys(row[column] for row in rows))
 
 
-def _ordered(rows: Sequence[dict], key: str) -> list:
-    return list(dict.fromkeys(row[key] for row in rows))
+def _data(rows: Rows) -> alt.Data:
+    return alt.Data(values=[dict(row) for row in rows])
 
 
-def _specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict:
+def _specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict[str, Any]:
     return chart.properties(description=description, usermeta={"height": round(height)}).to_dict()
 
 
-def _change(title: str, axis: type, **options) -> alt.X | alt.Y:
-    return axis("change:Q", title=title, **options)
+def _tooltip(names: Sequence[str], numbers: Sequence[str], form: str = "+.1f") -> list:
+    return [*names, *(alt.Tooltip(f"{number}:Q", format=form) for number in numbers)]
 
 
-def capacity(rows: Sequence[dict], x: str, colour: str) -> dict | None:
-    """Draw change over `x` (rank or bits), a line for each `colour`; None where `x` has one value only.
+def line_at(axis: Literal["x", "y"], value: float, theme: Theme) -> alt.Chart:
+    """Draw a dashed line at a value, once per row of the data."""
+    return alt.Chart().mark_rule(strokeDash=_DASHES, stroke=theme.muted).encode(**{axis: alt.datum(value)})
 
-    Rows have series (a column of panels), group (a row of panels), rank, bits, seed, change, low, high.
+
+def _estimates(
+    base: alt.Chart, axis: Literal["x", "y"], value: str, title: str, theme: Theme
+) -> tuple[alt.Chart, alt.Chart]:
+    """Draw the intervals of the columns low and high along an axis, and the points of the column `value` on them."""
+    channel = alt.X if axis == "x" else alt.Y
+    bounds: dict[str, Any] = {axis: channel("low:Q"), f"{axis}2": "high:Q"}
+    centre: dict[str, Any] = {axis: channel(f"{value}:Q", title=title)}
+    return (
+        base.mark_rule(strokeWidth=1.5, opacity=theme.interval_opacity).encode(**bounds),
+        base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(**centre),
+    )
+
+
+def intervals(rows: Rows, y: str, colour: str, value: str, title: str, *, axis: alt.Axis, theme: Theme) -> list:
+    """Return the layers of a chart with one point and its horizontal interval per row.
+
+    Rows have the columns `value`, low, high, `y`, by which they stand below each other, and `colour`.
     """
-    values, lines = (sorted({row[key] for row in rows}) for key in (x, colour))
-    if len(values) < 2:
+    base = alt.Chart().encode(
+        y=alt.Y(f"{y}:N", title=None, sort=ordered(rows, y), axis=axis),
+        color=alt.Color(f"{colour}:N", title=None, scale=theme.scale(ordered(rows, colour))),
+        tooltip=_tooltip(list(dict.fromkeys(("run:N", f"{y}:N"))), (value, "low", "high")),
+    )
+    return [line_at("x", 0, theme), *_estimates(base, "x", value, title, theme)]
+
+
+def changes(rows: Rows) -> dict[str, Any] | None:
+    """Draw the change in each language, one panel per series; None without rows.
+
+    Rows have series, run, language, group, change, low, high.
+    """
+    if not rows:
         return None
-    # Lines step aside a little, so that their intervals do not cover each other.
-    aside = {line: 2 ** (0.14 * (at - (len(lines) - 1) / 2)) for at, line in enumerate(lines)}
-    data = [{**row, "x": round(row[x] * aside[row[colour]], 3)} for row in rows]
-    axis = alt.Axis(values=values, format="d", grid=False)
+    axis = alt.Axis(grid=True, ticks=False, labelLimit=160)
+    layers = intervals(rows, "language", "group", "change", "change, points", axis=axis, theme=PAGE)
+    series = ordered(rows, "series")
+    panels = alt.layer(*layers).properties(width=_panel_width(len(series)), height=alt.Step(20))
+    chart = panels.facet(data=_data(rows), column=alt.Column("series:N", title=None, sort=series))
+    description = "Change against the untouched base in each language, with intervals"
+    return _specification(chart, description, 70 + 20 * len(ordered(rows, "language")))
+
+
+def capacity_panels(rows: Rows, x: str, colour: str, *, width: int, theme: Theme) -> alt.FacetChart:
+    """Draw the change over `x` (rank or bits), a line per value of `colour` (bits or rank).
+
+    Rows have series (a column of panels), group (a row of panels), rank, bits, seed, change, low, high. A value of
+    `colour` may be None, for methods without it.
+    """
+    values = sorted({row[x] for row in rows})
+    numbers = {row[colour] for row in rows}
+    lines = [*sorted(numbers - {None}), *(["none"] if None in numbers else [])]
+    # Lines are shifted a little along x, so that their intervals do not cover each other.
+    shift = {line: 2 ** (0.14 * (at - (len(lines) - 1) / 2)) for at, line in enumerate(lines)}
+    named = [{**row, colour: "none" if row[colour] is None else row[colour]} for row in rows]
+    data = [{**row, "x": round(row[x] * shift[row[colour]], 3)} for row in named]
+    domain = [values[0] / 1.35, values[-1] * 1.35] if values else [1, 2]
     base = alt.Chart().encode(
         x=alt.X(
             "x:Q",
             title=x,
-            axis=axis,
-            scale=alt.Scale(type="log", base=2, domain=[values[0] / 1.35, values[-1] * 1.35], nice=False),
+            axis=alt.Axis(values=values, format="d", grid=False),
+            scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
         ),
-        color=alt.Color(f"{colour}:N", title=colour, scale=_palette(lines)),
+        color=alt.Color(f"{colour}:N", title=colour, scale=theme.scale(lines)),
         detail="seed:N",
-        tooltip=[
-            "series:N", "group:N", "rank:Q", "bits:Q", "seed:N",
-            alt.Tooltip("change:Q", format="+.1f"), alt.Tooltip("low:Q", format="+.1f"),
-            alt.Tooltip("high:Q", format="+.1f"),
-        ],
-    )  # fmt: skip
-    zero = alt.Chart().mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(y=alt.datum(0))
-    panels = alt.layer(
-        zero,
-        base.mark_rule(strokeWidth=1.5, opacity=0.65).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_line(strokeWidth=2).encode(y=_change("change, points", alt.Y)),
-        base.mark_point(filled=True, size=44, opacity=1).encode(y="change:Q"),
-    ).properties(width=_facet_width(len(_ordered(rows, "series"))), height=150)
-    chart = panels.facet(
-        data=alt.Data(values=data),
-        column=alt.Column("series:N", title=None, sort=_ordered(rows, "series")),
-        row=alt.Row("group:N", title=None, sort=_ordered(rows, "group")),
+        tooltip=_tooltip(["series:N", "group:N", "rank:Q", "bits:Q", "seed:N"], ("change", "low", "high")),
     )
-    return _specification(
-        chart,
-        f"Change against the untouched base over {x}, with intervals; one line a value of {colour}",
-        60 + 170 * len(_ordered(rows, "group")),
+    interval, point = _estimates(base, "y", "change", "change, points", theme)
+    line = base.mark_line(strokeWidth=2, opacity=theme.line_opacity).encode(y=alt.Y("change:Q", title="change, points"))
+    return (
+        alt.layer(line_at("y", 0, theme), interval, line, point)
+        .properties(width=width, height=150)
+        .facet(
+            data=_data(data),
+            column=alt.Column("series:N", title=None, sort=ordered(rows, "series")),
+            row=alt.Row("group:N", title=None, sort=ordered(rows, "group")),
+        )
     )
 
 
-def changes(rows: Sequence[dict]) -> dict | None:
-    """Draw change by language, one panel a series; rows have series, run, language, group, change, low, high."""
-    if not rows:
+def capacity(rows: Rows, x: str, colour: str) -> dict[str, Any] | None:
+    """Draw the panels of capacity_panels; None if `x` has a single value, so that there is no curve."""
+    if len({row[x] for row in rows}) < 2:
         return None
-    languages, groups = _ordered(rows, "language"), _ordered(rows, "group")
-    base = alt.Chart().encode(
-        y=alt.Y("language:N", title=None, sort=languages, axis=alt.Axis(grid=True, ticks=False, labelLimit=160)),
-        color=alt.Color("group:N", title=None, scale=_palette(groups)),
-        tooltip=[
-            "run:N", "language:N",
-            alt.Tooltip("change:Q", format="+.1f"), alt.Tooltip("low:Q", format="+.1f"),
-            alt.Tooltip("high:Q", format="+.1f"),
-        ],
-    )  # fmt: skip
-    panels = alt.layer(
-        alt.Chart().mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(x=alt.datum(0)),
-        base.mark_rule(strokeWidth=2, opacity=0.65).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_point(filled=True, size=50, opacity=1).encode(x=_change("change, points", alt.X)),
-    ).properties(width=_facet_width(len(_ordered(rows, "series"))), height=alt.Step(20))
-    chart = panels.facet(
-        data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=_ordered(rows, "series"))
-    )
-    return _specification(
-        chart, "Change against the untouched base in each language, with intervals", 70 + 20 * len(languages)
-    )
+    chart = capacity_panels(rows, x, colour, width=_panel_width(len(ordered(rows, "series"))), theme=PAGE)
+    description = f"Change against the untouched base over {x}, with intervals; one line per value of {colour}"
+    return _specification(chart, description, 60 + 170 * len(ordered(rows, "group")))
 
 
-def contrasts(rows: Sequence[dict], whole: Mapping, least: float, bound: float | None = None) -> dict | None:
-    """Draw the parts of an answer, one panel each, over what they say together.
+def _answer_layers(answer: Answer, least: float, has_sides: bool) -> list[alt.Chart]:
+    """Draw what lies behind the parts of an answer: the zone of effects below `least`, the answer, zero, the bound."""
+    blank = alt.Chart()
+    layers = [blank.mark_rect(fill=PAGE.zone).encode(x=alt.datum(-least), x2=alt.datum(least))]
+    if not has_sides and answer.low is not None and answer.high is not None:
+        layers.append(blank.mark_rect(fill=PAGE.band).encode(x=alt.datum(answer.low), x2=alt.datum(answer.high)))
+        layers.append(blank.mark_rule(stroke=PAGE.series[0]).encode(x=alt.datum(answer.effect)))
+    layers.append(line_at("x", 0, PAGE))
+    if answer.gate:
+        layers.append(blank.mark_rule(stroke=PAGE.bound).encode(x=alt.datum(-answer.gate.bound)))
+    return layers
 
-    Rows are maple.report.sections.questions.figure_rows'; `whole` has effect, low and high of the answer, drawn as a
-    band where rows have no side; `least` is half the width of the zone of effects too small to matter; `bound`, where
-    there is one, is the loss from which runs are named.
+
+def _part_layers(rows: Rows, sides: list[str]) -> list[alt.Chart]:
+    """Draw the parts and lines of an answer with their intervals, lines smaller and paler than parts."""
+    is_part = alt.datum.kind == "part"
+    label_axis = alt.Axis(grid=True, ticks=False, labelLimit=230)
+    shared: dict[str, Any] = {
+        "y": alt.Y("label:N", title=None, sort=ordered(rows, "label"), axis=label_axis),
+        "tooltip": _tooltip(
+            ["panel:N", "label:N", *(["side:N"] if sides else [])], ("effect", "low", "high"), form="+.2f"
+        ),
+        "color": alt.value(PAGE.ink),
+    }
+    if sides:
+        shared["color"] = alt.Color("side:N", title=None, scale=PAGE.scale(sides))
+        shared["yOffset"] = alt.YOffset("side:N", sort=sides)
+    base = alt.Chart().encode(**shared)
+    opacity = alt.condition(is_part, alt.value(1), alt.value(0.6))
+    size = alt.condition(is_part, alt.value(70), alt.value(34))
+    return [
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q", opacity=opacity),
+        base.mark_point(filled=True, opacity=1).encode(x="effect:Q", size=size),
+    ]
+
+
+def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None:
+    """Draw the parts of an answer over the answer itself, one panel per model and dataset; None without rows.
+
+    Rows are those of maple.report.sections.questions.chart_rows; `least` is the smallest effect of interest, half the
+    width of the grey zone. Where rows have sides, the answer's own interval is left out, since it is of neither.
     """
     if not rows:
         return None
-    sides, panels = _ordered([row for row in rows if "side" in row], "side"), _ordered(rows, "panel")
-    stacked = any(row["panel"].startswith("Between") for row in rows)
-    width = 520 if stacked else _facet_width(len(panels), labels=130)
-    blank = alt.Chart()
-    layers = [blank.mark_rect(fill="var(--zone)").encode(x=alt.datum(-least), x2=alt.datum(least))]
-    if not sides and None not in (whole.get("low"), whole.get("high")):
-        layers.append(
-            blank.mark_rect(fill="var(--band)").encode(x=alt.datum(whole["low"]), x2=alt.datum(whole["high"]))
-        )
-        layers.append(blank.mark_rule(stroke="var(--series-1)").encode(x=alt.datum(whole["effect"])))
-    layers.append(blank.mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(x=alt.datum(0)))
-    if bound is not None:
-        layers.append(blank.mark_rule(stroke="var(--series-2)").encode(x=alt.datum(-bound)))
-    part = alt.condition(alt.datum.kind == "part", alt.value(1), alt.value(0.6))
-    shared = {
-        "y": alt.Y(
-            "label:N", title=None, sort=_ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=230)
-        ),
-        "tooltip": [
-            "panel:N", "label:N", *(["side:N"] if sides else []),
-            *(alt.Tooltip(f"{name}:Q", format="+.2f") for name in ("effect", "low", "high")),
-        ],
-    }  # fmt: skip
-    if sides:
-        shared["color"] = alt.Color("side:N", title=None, scale=_palette(sides))
-        shared["yOffset"] = alt.YOffset("side:N", sort=sides)
+    sides, panels = ordered([row for row in rows if "side" in row], "side"), ordered(rows, "panel")
+    is_stacked = any(row["panel"].startswith("Between") for row in rows)
+    width = 520 if is_stacked else _panel_width(len(panels), labels=130)
+    layers = [*_answer_layers(answer, least, bool(sides)), *_part_layers(rows, sides)]
+    panel = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
+    labels = len(ordered(rows, "label"))
+    if is_stacked:
+        row = alt.Row("panel:N", title=None, sort=panels, header=_TOP)
+        chart = panel.facet(data=_data(rows), row=row).resolve_scale(y="independent")
+        height = 50 * len(panels) + 19 * labels
     else:
-        shared["color"] = alt.value("var(--ink)")
-    base = blank.encode(**shared)
-    layers.append(base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=None), x2="high:Q", opacity=part))
-    layers.append(
-        base.mark_point(filled=True, opacity=1).encode(
-            x="effect:Q", size=alt.condition(alt.datum.kind == "part", alt.value(70), alt.value(34))
-        )
-    )
-    drawn = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
-    labels = len(_ordered(rows, "label"))
-    height = 50 * len(panels) + 19 * labels if stacked else 55 + (34 if sides else 19) * labels
-    facet = {"data": alt.Data(values=list(rows))}
-    if stacked:
-        chart = drawn.facet(
-            **facet, row=alt.Row("panel:N", title=None, sort=panels, header=_TOP)
-        ).resolve_scale(y="independent")  # fmt: skip
-    else:
-        chart = drawn.facet(**facet, column=alt.Column("panel:N", title=None, sort=panels))
-    return _specification(chart, "Effects with intervals: what the answer is made of", height)
+        chart = panel.facet(data=_data(rows), column=alt.Column("panel:N", title=None, sort=panels))
+        height = 55 + (34 if sides else 19) * labels
+    return _specification(chart, "Effects with intervals: the parts of the answer", height)
 
 
-def merges(rows: Sequence[dict], bound: float) -> dict | None:
-    """Draw how far each way to use an adapter is from what was trained; rows are sections.merging.merge_points'.
+def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
+    """Draw the divergence of each way to use an adapter from the trained model; None without rows.
 
-    A divergence below LEAST is drawn at LEAST.
+    Rows are those of maple.report.sections.merging.merge_points. A divergence below LEAST is drawn at LEAST.
     """
     if not rows:
         return None
     bits = sorted({row["bits"] for row in rows})
     values = [{**row, "shown": max(row["kl"], LEAST)} for row in rows]
-    base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X(
-            "shown:Q",
-            title="divergence from the trained model, nats a token",
-            scale=alt.Scale(type="log"),
-            axis=alt.Axis(format="~e", tickCount=8, grid=True),
-        ),
-        y=alt.Y(
-            "way:N", title=None, sort=_ordered(rows, "way"), axis=alt.Axis(grid=False, ticks=False, labelLimit=260)
-        ),
+    x_axis = alt.Axis(format="~e", tickCount=8, grid=True)
+    y_axis = alt.Axis(grid=False, ticks=False, labelLimit=260)
+    title = "divergence from the trained model, nats per token"
+    base = alt.Chart(_data(values)).encode(
+        x=alt.X("shown:Q", title=title, scale=alt.Scale(type="log"), axis=x_axis),
+        y=alt.Y("way:N", title=None, sort=ordered(rows, "way"), axis=y_axis),
         yOffset=alt.YOffset("bits:N", sort=bits),
-        color=alt.Color("bits:N", title="bits", scale=_palette(bits)),
+        color=alt.Color("bits:N", title="bits", scale=PAGE.scale(bits)),
         tooltip=[
             "series:N", "run:N", "way:N", "bits:N",
             alt.Tooltip("kl:Q", format=".2g"), alt.Tooltip("agreement:Q", format=".1f"),
         ],
     )  # fmt: skip
-    height = 50 + 16 * len(bits) * len(_ordered(rows, "way"))
-    limit = alt.Chart(alt.Data(values=[{"bound": bound}])).mark_rule(stroke="var(--series-2)").encode(x="bound:Q")
+    shapes = alt.Scale(domain=["yes", "no"], range=["diamond", "circle"])
     points = base.mark_point(size=60, opacity=0.85, strokeWidth=1.6).encode(
-        shape=alt.Shape(
-            "chosen:N", title="evaluated", scale=alt.Scale(domain=["yes", "no"], range=["diamond", "circle"])
-        )
+        shape=alt.Shape("chosen:N", title="evaluated", scale=shapes)
     )
+    limit = alt.Chart(_data([{"bound": bound}])).mark_rule(stroke=PAGE.bound).encode(x="bound:Q")
     chart = alt.layer(limit, points).properties(width=620, height=alt.Step(13))
-    return _specification(chart, "Divergence of each way to use an adapter from the model that was trained", height)
+    description = "Divergence of each way to use an adapter from the trained model"
+    return _specification(chart, description, 50 + 16 * len(bits) * len(ordered(rows, "way")))
 
 
-def held_out(rows: Sequence[dict]) -> dict | None:
-    """Draw bits per byte before and after finetuning, one panel a series; rows are sections.merging.held_out_bits'."""
+def held_out(rows: Rows) -> dict[str, Any] | None:
+    """Draw bits per byte before and after finetuning, one panel per series; None without rows.
+
+    Rows are those of maple.report.sections.merging.held_out_bits.
+    """
     if not rows:
         return None
-    panels = _ordered(rows, "series")
+    languages, panels = ordered(rows, "language"), ordered(rows, "series")
     base = alt.Chart().encode(
         y=alt.Y(
-            "language:N",
-            title=None,
-            sort=_ordered(rows, "language"),
-            axis=alt.Axis(grid=True, ticks=False, labelLimit=160),
+            "language:N", title=None, sort=languages, axis=alt.Axis(grid=True, ticks=False, labelLimit=160)
         ),
-        color=alt.Color("group:N", title=None, scale=_palette(_ordered(rows, "group"))),
-        tooltip=[
-            "run:N", "language:N", alt.Tooltip("before:Q", format=".3f"), alt.Tooltip("after:Q", format=".3f"),
-        ],
+        color=alt.Color("group:N", title=None, scale=PAGE.scale(ordered(rows, "group"))),
+        tooltip=_tooltip(["run:N", "language:N"], ("before", "after"), form=".3f"),
     )  # fmt: skip
-    height = 68 + 18 * len(_ordered(rows, "language"))
-    x = alt.X(
-        "before:Q",
-        title="bits a byte",
-        scale=alt.Scale(type="log"),
-        axis=alt.Axis(format="~g", tickCount=5, grid=False),
-    )
+    x_axis = alt.Axis(format="~g", tickCount=5, grid=False)
+    x = alt.X("before:Q", title="bits per byte", scale=alt.Scale(type="log"), axis=x_axis)
     panel = alt.layer(
-        base.mark_rule(strokeWidth=1.5, opacity=0.65).encode(x=x, x2="after:Q"),
-        base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill="var(--page)").encode(x=x),
-        base.mark_point(filled=True, size=46, opacity=1).encode(x=alt.X("after:Q", title="bits a byte")),
-    ).properties(width=_facet_width(len(panels), labels=110), height=alt.Step(18))
-    chart = panel.facet(
-        data=alt.Data(values=list(rows)), column=alt.Column("series:N", title=None, sort=panels)
-    )  # fmt: skip
-    return _specification(chart, "Bits a byte of held-out text before (hollow) and after finetuning (filled)", height)
+        base.mark_rule(strokeWidth=1.5, opacity=PAGE.interval_opacity).encode(x=x, x2="after:Q"),
+        base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill=PAGE.background).encode(x=x),
+        base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(x=alt.X("after:Q", title="bits per byte")),
+    ).properties(width=_panel_width(len(panels), labels=110), height=alt.Step(18))
+    chart = panel.facet(data=_data(rows), column=alt.Column("series:N", title=None, sort=panels))
+    description = "Bits per byte of held-out text before (hollow) and after finetuning (filled)"
+    return _specification(chart, description, 68 + 18 * len(languages))
 
 
-def losses(rows: Sequence[dict]) -> dict | None:
-    """Draw loss over step, one panel a series; rows have series, run, rank (None without one), bits, step, loss."""
+def losses(rows: Rows) -> dict[str, Any] | None:
+    """Draw the training loss over steps, one panel per series; None without rows.
+
+    Rows are those of maple.report.sections.run_cards.loss_points; rank is None for a method without one.
+    """
     if not rows:
         return None
     ranks, bits = (sorted({row[key] for row in rows if row[key] is not None}) for key in ("rank", "bits"))
@@ -248,47 +269,46 @@ def losses(rows: Sequence[dict]) -> dict | None:
     if any(row["rank"] is None for row in rows):
         ranks.append("none")
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(_data(values))
         .mark_line(strokeWidth=1.5)
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False, tickCount=5)),
-            y=alt.Y("loss:Q", title="loss, nats a token", scale=alt.Scale(zero=False)),
-            color=alt.Color("rank:N", title="rank", scale=_palette(ranks)),
+            y=alt.Y("loss:Q", title="loss, nats per token", scale=alt.Scale(zero=False)),
+            color=alt.Color("rank:N", title="rank", scale=PAGE.scale(ranks)),
             strokeDash=alt.StrokeDash("bits:N", title="bits", sort=bits[::-1]),
             detail="run:N",
-            tooltip=["run:N", "step:Q", alt.Tooltip("loss:Q", format=".3f")],
+            tooltip=_tooltip(["run:N", "step:Q"], ("loss",), form=".3f"),
         )
-        .properties(width=_facet_width(len(_ordered(rows, "series"))), height=170)
-        .facet(column=alt.Column("series:N", title=None, sort=_ordered(rows, "series")))
+        .properties(width=_panel_width(len(ordered(rows, "series"))), height=170)
+        .facet(column=alt.Column("series:N", title=None, sort=ordered(rows, "series")))
     )
-    return _specification(chart, "Training loss over steps, one line a run", 238)
+    return _specification(chart, "Training loss over steps, one line per run", 238)
 
 
-def shares(rows: Sequence[dict]) -> dict | None:
-    """Draw change over the share of parameters trained; rows have series, run, share (percent), change, low, high."""
+def shares(rows: Rows) -> dict[str, Any] | None:
+    """Draw the change over the share of parameters that are trained; None without rows.
+
+    Rows have series, run, share (percent), change, low, high.
+    """
     if not rows:
         return None
-    series = _ordered(rows, "series")
+    series = ordered(rows, "series")
     widest = max(row["share"] for row in rows) / min(row["share"] for row in rows)
-    # Series step aside by a hundredth of the axis, so that their intervals do not cover each other.
-    aside = {name: max(widest, 2) ** (0.012 * (at - (len(series) - 1) / 2)) for at, name in enumerate(series)}
-    values = [{**row, "x": round(row["share"] * aside[row["series"]], 5)} for row in rows]
-    base = alt.Chart(alt.Data(values=values)).encode(
+    # Series are shifted by a hundredth of the axis, so that their intervals do not cover each other.
+    shift = {name: max(widest, 2) ** (0.012 * (at - (len(series) - 1) / 2)) for at, name in enumerate(series)}
+    values = [{**row, "x": round(row["share"] * shift[row["series"]], 5)} for row in rows]
+    base = alt.Chart(_data(values)).encode(
         x=alt.X(
             "x:Q",
             title="trained share of the parameters, %",
             axis=alt.Axis(grid=False, tickCount=6, format="~g"),
             scale=alt.Scale(type="log", nice=False, padding=14),
         ),
-        color=alt.Color("series:N", title=None, scale=_palette(series)),
+        color=alt.Color("series:N", title=None, scale=PAGE.scale(series)),
         tooltip=[
-            "series:N", "run:N", alt.Tooltip("share:Q", format=".2f"), alt.Tooltip("change:Q", format="+.1f"),
-            alt.Tooltip("low:Q", format="+.1f"), alt.Tooltip("high:Q", format="+.1f"),
+            "series:N", "run:N", alt.Tooltip("share:Q", format=".2f"), *_tooltip([], ("change", "low", "high")),
         ],
     )  # fmt: skip
-    chart = alt.layer(
-        alt.Chart().mark_rule(strokeDash=[4, 3], stroke="var(--muted)").encode(y=alt.datum(0)),
-        base.mark_rule(strokeWidth=1.5, opacity=0.55).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        base.mark_point(filled=True, size=46, opacity=1).encode(y=_change("change, points", alt.Y)),
-    ).properties(width=620, height=230)
+    layers = _estimates(base, "y", "change", "change, points", PAGE)
+    chart = alt.layer(line_at("y", 0, PAGE), *layers).properties(width=620, height=230)
     return _specification(chart, "Change against the untouched base over the trained share of the parameters", 280)

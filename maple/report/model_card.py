@@ -1,22 +1,29 @@
-"""Model cards: what a finetuned model is, in the format of the Hugging Face Hub, from the records of its run."""
+"""Model cards in the format of the Hugging Face Hub, filled from the cards of a run and its scores."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
 import polars as pl
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import points
-from maple.definitions.run import run_path
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.run import Run
+from maple.definitions.task import TaskSources
 from maple.models.encoding import FRAME
-from maple.report.tables import aligned, escaped
+from maple.report.tables import escape_markdown, markdown_table
 from maple.runtime.files import write_text
 
-# What a card is of; also the folder of results in which it lies.
-MERGED, ADAPTERS = "merged", "adapters"
+Kind = Literal["merged", "adapters"]
+# What a card describes: a merged model or an adapter.
+MERGED: Kind = "merged"
+ADAPTERS: Kind = "adapters"
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 
 
@@ -27,51 +34,49 @@ def _template() -> Template:
     )
 
 
-def _of(run: Mapping) -> dict:
-    return {name: run[name] for name in ("model", "dataset", "method", "seed")}
+def _name(run: Run) -> str:
+    return run.path.replace("/", "-")
 
 
-def _interval(row: Mapping, name: str, signed: bool = False) -> str:
+def _interval(row: Mapping[str, Any], name: str, signed: bool = False) -> str:
+    """Return the mean or the change in a row of the summary, with its interval."""
     low, high = ("low", "high") if name == "mean" else (f"{name}_low", f"{name}_high")
     value = points(row[name], signed)
     return value if row[low] is None else f"{value} [{points(row[low], signed)}, {points(row[high], signed)}]"
 
 
 def _results(rows: pl.DataFrame, first: str, names: Mapping[str, str]) -> str:
-    """Return the scores of rows as a Markdown table, each called by its column `first`."""
+    """Return the scores of rows as a Markdown table; `names` are those of the rows, by the values of column `first`."""
     lines = [
         [names[row[first]], _interval(row, "mean"), points(row["base"]), _interval(row, "change", signed=True)]
         for row in rows.iter_rows(named=True)
     ]
-    return aligned([first, "score", "untouched base", "change"], lines, left=1)
+    return markdown_table([first, "score", "untouched base", "change"], lines, left=1)
 
 
-def _eval_results(
-    summary: pl.DataFrame, sources: Mapping[str, Mapping], identities: Mapping[str, Mapping]
-) -> list[EvalResult]:
-    """Return the headline score of each task and language as the Hub's index of results has it, in points of 100."""
-    found = []
-    for row in summary.iter_rows(named=True):
-        language = identities[row["language"]]
-        hub = sources[row["task"]].get("hub", {})
-        found.append(
+def _eval_results(cells: pl.DataFrame, study: "CardStudy") -> list[EvalResult]:
+    """Return the scores of single cells as the Hub's index of results has them, in points of 100."""
+    results = []
+    for row in cells.iter_rows(named=True):
+        hub = study.sources[row["task"]].hub
+        results.append(
             EvalResult(
                 task_type="text-generation",
-                dataset_type=hub.get("dataset", row["task"]),
-                dataset_name=f"{row['task']}, {language['name']}",
+                dataset_type=hub.dataset if hub else row["task"],
+                dataset_name=f"{row['task']}, {study.identities[row['language']].name}",
                 dataset_config=row["language"],
-                dataset_split=hub.get("splits", {}).get("test"),
-                dataset_revision=hub.get("revision"),
+                dataset_split=hub.splits.test if hub else None,
+                dataset_revision=hub.revision if hub else None,
                 metric_type=row["metric"],
                 metric_value=round(100 * row["mean"], 2),
                 metric_name=row["metric"],
             )
         )
-    return found
+    return results
 
 
-def _training(card: Mapping) -> list[tuple[str, object]]:
-    """Return what a card of the stage finetune says of the training, as lines to read."""
+def _training(card: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return what a finetune card records of the training, as names and values."""
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items() if name in _LIBRARIES)
     return [
         ("trained parameters", f"{card['trainable_parameters']:,} ({100 * card['trainable_share']:.2f} %)"),
@@ -79,7 +84,7 @@ def _training(card: Mapping) -> list[tuple[str, object]]:
         ("bits of the base while training", card["bits"]),
         *card["training"].items(),
         ("examples", f"{card['examples']:,}, {card['epochs']} epochs"),
-        ("tokens", f"{card['tokens']['all']:,}, of which {card['tokens']['completion']:,} are learnt"),
+        ("tokens", f"{card['tokens']['all']:,}, of which {card['tokens']['completion']:,} are labelled"),
         ("hardware", ", ".join(f"{key} {value}" for key, value in card["hardware"].items())),
         ("time", f"{card['seconds']:,.0f} s"),
         ("memory", f"{card['peak_memory_gib']:.1f} GiB at the peak"),
@@ -87,101 +92,110 @@ def _training(card: Mapping) -> list[tuple[str, object]]:
     ]
 
 
-def model_card(
-    run: Mapping,
-    kind: str,
-    finetune: Mapping,
-    merge: Mapping | None,
-    summary: pl.DataFrame,
-    groups: pl.DataFrame,
-    *,
-    identities: Mapping[str, Mapping],
-    trained_in: Sequence[str],
-    sources: Mapping[str, Mapping],
-    hub_dataset: str | None,
-    license: str | None,
-    note: str,
-) -> str:
-    """Return the card of a run's merged model or of its adapter, as `kind` says, MERGED or ADAPTERS.
+@dataclass(frozen=True)
+class CardFiles:
+    """The files that a card tells how to upload."""
 
-    It is Markdown under a YAML block. `finetune` and `merge` are the run's cards of these stages, the latter None where
-    nothing was merged; `summary` and `groups` are of maple.analysis.summary, `identities` code, name and iso639_1 of
-    languages, `trained_in` the codes of the dataset, `sources` those of the tasks by name, `hub_dataset` the Hub's id
-    of the dataset, `license` the Hub's name of the base's licence, `note` the config's.
-    """
-    base = finetune["base"]
-    own = summary.filter("headline", **_of(run))
-    cells = own.filter(pl.col("language") != "all")
-    tasks = own.filter(pl.col("language") == "all")
-    spoken = groups.filter(kind="language", **_of(run))
-    name = run_path(run).replace("/", "-")
-    data = ModelCardData(
+    folder: str
+    """The folder of the weights."""
+    card: str
+    """The card itself, which is not in that folder."""
+
+
+@dataclass(frozen=True)
+class CardStudy:
+    """What the cards of a study have in common."""
+
+    summary: pl.DataFrame
+    """The summary of maple.analysis.summary.summarize."""
+    groups: pl.DataFrame
+    """The groups of maple.analysis.summary.summarize_groups."""
+    identities: Mapping[str, LanguageIdentity]
+    """The languages of the study and of its datasets, by code."""
+    dataset_languages: Mapping[str, Sequence[str]]
+    """The codes of each dataset's languages."""
+    sources: Mapping[str, TaskSources]
+    """The sources of the tasks, by name."""
+    hub_datasets: Mapping[str, str]
+    """The Hub's ids of the datasets that come from there."""
+    licenses: Mapping[str, str]
+    """The Hub's names of the models' licences, as far as they are declared."""
+    note: str
+    """The config's note."""
+
+
+def _metadata(run: Run, kind: Kind, base: Mapping[str, Any], study: CardStudy) -> ModelCardData:
+    """Return the YAML block of a card; `base` is that of the finetune card."""
+    cells = study.summary.filter("headline", pl.col("language") != "all", **run.key.params())
+    hub_dataset = study.hub_datasets.get(run.dataset)
+    relation = "finetune" if kind == MERGED else "adapter"
+    codes = study.dataset_languages[run.dataset]
+    return ModelCardData(
         base_model=base.get("hub"),
-        base_model_relation=None if "hub" not in base else "finetune" if kind == MERGED else "adapter",
+        base_model_relation=relation if "hub" in base else None,
         datasets=[hub_dataset] if hub_dataset else None,
-        language=list(dict.fromkeys(identities[code]["iso639_1"] for code in trained_in)),
+        language=list(dict.fromkeys(study.identities[code].iso639_1 for code in codes)),
         library_name="transformers" if kind == MERGED else "peft",
-        license=license,
+        license=study.licenses.get(run.model),
         pipeline_tag="text-generation",
-        tags=["multilingual", run["family"], "instruction-tuning"],
-        model_name=name,
-        eval_results=_eval_results(cells, sources, identities),
+        tags=["multilingual", run.family, "instruction-tuning"],
+        model_name=_name(run),
+        eval_results=_eval_results(cells, study),
     )
+
+
+def model_card(
+    run: Run,
+    kind: Kind,
+    finetune: Mapping[str, Any],
+    merge: Mapping[str, Any] | None,
+    files: CardFiles,
+    study: CardStudy,
+) -> str:
+    """Return the card of a run's merged model or of its adapter, as Markdown below a YAML block.
+
+    `finetune` and `merge` are the run's cards of these stages, the latter None if nothing was merged.
+    """
+    rows = study.summary.filter("headline", pl.col("language") == "all", **run.key.params())
+    tasks = {
+        row["task"]: "all" if row["task"] == "all" else f"{row['task']}, {row['metric']}" for row in rows.to_dicts()
+    }
+    languages = study.groups.filter(kind="language", **run.key.params()).rename({"group": "language"})
+    base = finetune["base"]
     body = _template().render(
         run=run,
-        name=name,
+        name=_name(run),
         merged=kind == MERGED,
-        folder=f"results/{kind}/{run_path(run)}",
+        files=files,
         base=base,
-        note=note,
+        note=study.note,
         frame=FRAME.format(prompt="instruction\ninput, if there is any").rstrip("\n"),
         example=json.dumps(FRAME.format(prompt="…"), ensure_ascii=False),
-        training=[(name, escaped(str(value))) for name, value in _training(finetune)],
+        training=[(name, escape_markdown(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,
-        level=f"{100 * summary['confidence'][0]:g} %",
-        by_task=_results(
-            tasks,
-            "task",
-            {
-                row["task"]: "all" if row["task"] == "all" else f"{row['task']}, {row['metric']}"
-                for row in tasks.to_dicts()
-            },
-        ),
-        by_language=_results(
-            spoken.rename({"group": "language"}), "language", {code: row["name"] for code, row in identities.items()}
-        ),
-        license=license,
+        level=f"{100 * study.summary['confidence'][0]:g} %",
+        by_task=_results(rows, "task", tasks),
+        by_language=_results(languages, "language", {code: row.name for code, row in study.identities.items()}),
+        license=study.licenses.get(run.model),
     )
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}"))
+    return str(ModelCard(f"---\n{_metadata(run, kind, base, study).to_yaml()}\n---\n\n{body}"))
 
 
 def write_model_cards(
-    runs: Iterable[Mapping],
+    runs: Iterable[Run],
+    kind: Kind,
+    cards: Iterable[Mapping[str, Any]],
+    folders: Iterable[str | Path],
     paths: Iterable[str | Path],
-    kind: str,
-    cards: Iterable[Mapping],
-    *,
-    dataset_languages: Mapping[str, Sequence[str]],
-    hub_datasets: Mapping[str, str],
-    licenses: Mapping[str, str],
-    **study,
+    study: CardStudy,
 ) -> None:
-    """Write the cards of runs, a file each, of what `kind` says: MERGED, the models, or ADAPTERS.
+    """Write the cards of runs, one file each: of their merged models or of their adapters.
 
-    `cards` are those of the stages finetune and merge of at least these runs; the other arguments give by name what
-    model_card takes, `study` has the rest of that.
+    `cards` are those of the stages finetune and merge, of at least these runs; `folders` of weights and `paths` of
+    cards are in the order of the runs.
     """
-    found = {(card["stage"], run_path(card["run"])): card for card in cards}
-    for run, path in zip(runs, paths, strict=True):
-        card = model_card(
-            run,
-            kind,
-            found["finetune", run_path(run)],
-            found.get(("merge", run_path(run))),
-            trained_in=dataset_languages[run["dataset"]],
-            hub_dataset=hub_datasets.get(run["dataset"]),
-            license=licenses.get(run["model"]),
-            **study,
-        )
-        write_text(card, path)
+    by_stage = {(card["stage"], key_of(card["run"])): card for card in cards}
+    for run, folder, path in zip(runs, folders, paths, strict=True):
+        finetune, merge = by_stage["finetune", run.key], by_stage.get(("merge", run.key))
+        write_text(model_card(run, kind, finetune, merge, CardFiles(str(folder), str(path)), study), path)

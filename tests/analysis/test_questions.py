@@ -6,42 +6,33 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from snakemake.utils import update_config
 from statsmodels.stats.multitest import multipletests
+from test_summary import TASKS, language
 
 from maple.analysis.item_scores import item_scores
-from maple.analysis.questions.answer import QUESTIONS, questions
-from maple.analysis.questions.verdict import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
-from maple.definitions.loading import read_definitions, read_yaml
+from maple.analysis.questions.answer import QUESTIONS, answer_questions
+from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
+from maple.definitions.config import ReportSettings
+from maple.definitions.reading import read_yaml
+from maple.definitions.run import Run
 from maple.evaluation.scoring import SCORE_SCHEMA
-from maple.study.grid import expand_grid
+from maple.study.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = {"eng_Latn": "5", "deu_Latn": "5", "swh_Latn": "2", "yor_Latn": "1"}
-LANGUAGES = [{"code": code, "joshi_class": found} for code, found in CLASSES.items()]
-TASKS = {
-    "xnli": {"headline": "accuracy", "chance": 0.3333},
-    "xquad": {"headline": "f1", "chance": None},
-}
-SETTINGS = {"confidence": 0.95, "low_resource_classes": [0, 1, 2], "smallest_effect": 0.0, "english_bound": 2.0}
+LANGUAGES = [language(code, joshi_class) for code, joshi_class in CLASSES.items()]
+SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=[0, 1, 2], smallest_effect=0.0, english_bound=2.0)
 LOW = ("swh_Latn", "yor_Latn")
 CELLS = tuple(("xnli", code) for code in CLASSES)
 
 
 def base(model="toy"):
-    return {
-        "model": model,
-        "dataset": "none",
-        "method": "none",
-        "seed": 0,
-        "family": "none",
-        "rank": None,
-        "bits": None,
-    }
+    return Run.baseline(model)
 
 
 def tuned(rank=8, bits=4, model="toy", dataset="made", seed=1):
-    cell = {"method": f"lora-r{rank}-{bits}bit", "family": "lora", "rank": rank, "bits": bits}
-    return {"model": model, "dataset": dataset, "seed": seed, **cell}
+    return Run(model, dataset, f"lora-r{rank}-{bits}bit", seed, family="lora", rank=rank, bits=bits)
 
 
 def study(runs, cells, score, items=12):
@@ -52,8 +43,7 @@ def study(runs, cells, score, items=12):
     spread = np.linspace(-0.1, 0.1, items)
     rows = [
         (
-            *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item),
-            TASKS[task]["headline"], 
+            *run.key.params().values(), task, language, str(item), TASKS[task].headline,
             float(np.broadcast_to(score(run, language, task), items)[item]) + spread[item] * (1 + number % 3),
             True, "x", None, None, "stop", 10, 2, 1.5, 0, 0,
         )
@@ -63,24 +53,24 @@ def study(runs, cells, score, items=12):
 
 
 def asked(runs, score, cells=CELLS, languages=LANGUAGES, **settings):
-    answers = questions(study(runs, cells, score), languages, SETTINGS | settings)
+    answers = answer_questions(study(runs, cells, score), languages, SETTINGS.changed(**settings)).content()
     json.dumps(answers, allow_nan=False)  # plain data
     return {answer["question"]: answer for answer in answers["questions"]} | {"family": answers["family"]}
 
 
 def of_rank(run, language, task):
     """Low-resource languages gain ten points with each doubling of the rank."""
-    return 0.3 + (0.1 * math.log2(run["rank"] or 1) if language in LOW else 0)
+    return 0.3 + (0.1 * math.log2(run.rank or 1) if language in LOW else 0)
 
 
 def of_change(low, high):
     """Finetuning changes low- and high-resource languages by so many points."""
-    return lambda run, language, task: 0.5 + (run["rank"] is not None) * (low if language in LOW else high) / 100
+    return lambda run, language, task: 0.5 + (run.rank is not None) * (low if language in LOW else high) / 100
 
 
 def of_names(**gains):
     """A run has the points that its model and its dataset are worth."""
-    return lambda run, language, task: 0.4 + (gains.get(run["model"], 0) + gains.get(run["dataset"], 0)) / 100
+    return lambda run, language, task: 0.4 + (gains.get(run.model, 0) + gains.get(run.dataset, 0)) / 100
 
 
 def test_ten_points_a_doubling_are_the_slope_of_rank():
@@ -102,21 +92,21 @@ def test_curves_of_other_bits_datasets_and_seeds_are_lines_of_their_own():
 
 def test_bits_are_seen_over_their_doublings_too():
     def score(run, language, task):
-        return 0.5 - (run["bits"] or 0) / 100  # four points fewer from 4 to 8 bits, eight from 8 to 16
+        return 0.5 - (run.bits or 0) / 100  # four points fewer from 4 to 8 bits, eight from 8 to 16
 
     answer = asked([base(), *(tuned(8, bits) for bits in (4, 8, 16))], score)["bits"]
     assert answer["effect"] == pytest.approx(-6) and answer["verdict"] == CONTRADICTED
 
 
 def test_a_method_without_a_rank_is_in_no_curve():
-    prompt = tuned() | {"method": "prompt-4bit", "family": "prompt", "rank": None}
+    prompt = replace(tuned(), method="prompt-4bit", family="prompt", rank=None)
     answers = asked([base(), tuned(2), tuned(8), prompt], of_rank)
     assert "toy/made/prompt-4bit/seed1" not in answers["rank"]["runs"]
     assert "toy/made/prompt-4bit/seed1" in answers["english"]["runs"]
 
 
 def test_methods_are_not_joined_in_a_curve():
-    other = tuned(8) | {"method": "dora-r8-4bit", "family": "dora"}
+    other = replace(tuned(8), method="dora-r8-4bit", family="dora")
     assert asked([base(), tuned(2), other], of_rank)["rank"]["verdict"] == NOT_ASKED
 
 
@@ -124,7 +114,7 @@ def test_a_run_that_loses_more_english_than_the_bound_is_named():
     lost = {2: 3, 4: 1, 8: -5}
 
     def score(run, language, task):
-        return 0.5 - lost.get(run["rank"], 0) / 100
+        return 0.5 - lost.get(run.rank, 0) / 100
 
     answer = asked([base(), *map(tuned, lost)], score)["english"]
     assert answer["effect"] == pytest.approx(1 / 3) and answer["cells"] == {"xnli": ["eng_Latn"]}
@@ -152,14 +142,14 @@ def test_low_resource_languages_must_gain_and_the_others_lose(low, high, verdict
 def test_resources_are_compared_within_tasks():
     # xquad, which gains much, has no low-resource language
     def score(run, language, task):
-        return 0.2 + (run["rank"] is not None) * (0.5 if task == "xquad" else 0.1)
+        return 0.2 + (run.rank is not None) * (0.5 if task == "xquad" else 0.1)
 
     answer = asked([base(), tuned()], score, cells=[*CELLS, ("xquad", "eng_Latn")])["exchange"]
     assert answer["effect"] == pytest.approx(0) and set(answer["cells"]) == {"xnli"}
 
 
 def test_a_language_of_unknown_class_is_in_neither_group():
-    languages = [LANGUAGES[0], *LANGUAGES[2:], {"code": "deu_Latn", "joshi_class": "unknown"}]
+    languages = [LANGUAGES[0], *LANGUAGES[2:], language("deu_Latn", "unknown")]
     answer = asked([base(), tuned()], of_change(1, 2), languages=languages)["exchange"]
     assert answer["cells"] == {"xnli": ["eng_Latn", "swh_Latn", "yor_Latn"]}
 
@@ -195,7 +185,7 @@ def test_a_size_is_no_surer_than_either_sign_of_what_it_is_compared_with(two, b,
     noise = {("one", "b"): np.tile([-0.2, 0.2], 6), ("two", "a"): np.tile([0.2, -0.2], 6)}
 
     def score(run, language, task):
-        return of_names(two=two, b=b)(run, language, task) + noise.get((run["model"], run["dataset"]), 0)
+        return of_names(two=two, b=b)(run, language, task) + noise.get((run.model, run.dataset), 0)
 
     calm, moved = asked(GRID, of_names(two=two, b=b))["data"], asked(GRID, score)["data"]
     assert moved["effect"] == pytest.approx(calm["effect"]) and abs(calm["effect"]) == pytest.approx(5)
@@ -222,13 +212,9 @@ def test_what_the_grid_cannot_answer_says_what_to_add():
 
 
 def test_the_paper_s_grid_asks_all_five():
-    config = read_yaml(ROOT / "config/paper.yaml")
-    schemas = ROOT / "workflow/schemas"
-    models, datasets, methods = (
-        read_definitions(ROOT / "config" / f"{noun}s", schemas / f"{noun}.schema.yaml")
-        for noun in ("model", "dataset", "method")
-    )
-    runs, _ = expand_grid(config["grid"], models, datasets, methods)
+    config = read_yaml(ROOT / "config/config.yaml")
+    update_config(config, read_yaml(ROOT / "config/paper.yaml"))
+    runs = read_study(config, ROOT / "config").runs
     answers = asked(runs, of_rank)
     assert {name: len(answers[name]["lines"]) for name in QUESTIONS} == {
         "rank": 12, "bits": 20, "english": 60, "exchange": 60, "data": 60
@@ -255,10 +241,10 @@ def test_the_p_of_all_answers_and_parts_are_corrected_as_one_family():
 
 def test_seeds_that_differ_widen_the_answer():
     def steady(run, language, task):
-        return 0.5 + (run["rank"] is not None) * 0.1
+        return 0.5 + (run.rank is not None) * 0.1
 
     def moody(run, language, task):
-        return steady(run, language, task) + (run["seed"] - 2) * (run["rank"] is not None) * 0.1
+        return steady(run, language, task) + (run.seed - 2) * (run.rank is not None) * 0.1
 
     runs = [base(), *(tuned(seed=seed) for seed in (1, 2, 3))]
     one, other = (asked(runs, score)["english"] for score in (steady, moody))
@@ -280,7 +266,7 @@ WIDE = [
 def test_many_base_models_are_compared_without_trying_all_signs_of_their_differences():
     models = [f"m{number}" for number in range(9)]  # 36 pairs, whose signs have 2 ** 36 combinations
     runs = [run for model in models for run in (base(model), *(tuned(4, 4, model, data) for data in ("a", "b")))]
-    answer = asked(runs, lambda run, *_: 0.1 * int(run["model"][1:]) / 3)["data"]
+    answer = asked(runs, lambda run, *_: 0.1 * int(run.model[1:]) / 3)["data"]
     assert answer["verdict"] == SUPPORTED and answer["sizes"]["dataset"] == pytest.approx(0, abs=1e-6)
     assert answer["sizes"]["model"] == pytest.approx(10 / 3 * 10 / 3)  # of nine in a row, a mean distance of 10 / 3
 
@@ -288,7 +274,7 @@ def test_many_base_models_are_compared_without_trying_all_signs_of_their_differe
 def test_where_no_item_differs_nothing_is_said_of_the_effect():
     toy = study([base(), tuned()], CELLS, of_change(0, 0))
     alike = replace(toy, values=np.full_like(toy.values, 0.4))
-    answer = questions(alike, LANGUAGES, SETTINGS | {"smallest_effect": 50.0})["questions"][2]
+    answer = answer_questions(alike, LANGUAGES, SETTINGS.changed(smallest_effect=50.0)).content()["questions"][2]
     assert answer["effect"] == 0 and answer["verdict"] == UNDETERMINED and "no item tells" in answer["because"]
 
 
@@ -296,11 +282,11 @@ def by_chance(studies, gain=0.0):
     """Answers on studies where items are as hard in all languages, and runs better by `gain` a doubling of rank."""
     toy = study(WIDE, [*CELLS, ("xquad", "eng_Latn"), ("xquad", "swh_Latn")], of_change(0, 0), items=100)
     rng = np.random.default_rng(1)
-    better = np.array([gain * math.log2(run["rank"] or 1) for run in WIDE])
+    better = np.array([gain * math.log2(run.rank or 1) for run in WIDE])
     for _ in range(studies):
         hard = rng.normal(size=(2, 101, 1))[toy.items.task[toy.items.cell] - 1, toy.items.cluster]
         right = rng.normal(size=toy.values.shape) + hard < better
-        answers = questions(replace(toy, values=right.astype(float)), LANGUAGES, SETTINGS)["questions"]
+        answers = answer_questions(replace(toy, values=right.astype(float)), LANGUAGES, SETTINGS).content()["questions"]
         yield [row for answer in answers for row in (answer, *answer["parts"])]
 
 
@@ -314,9 +300,9 @@ def test_where_nothing_differs_at_most_one_study_in_twenty_has_a_wrong_verdict()
 
 
 @pytest.mark.heavy
-def test_a_planted_slope_of_the_visible_size_is_found_with_the_planned_power():
+def test_a_planted_slope_of_the_minimum_detectable_size_is_found_with_the_planned_power():
     (first, *_), *_ = by_chance(1)
     # A share moves by 1 / sqrt(4 pi) a standard deviation of ease where half is right.
-    gain = first["visible"] / 100 * math.sqrt(4 * math.pi)
+    gain = first["mde"] / 100 * math.sqrt(4 * math.pi)
     found = [rows[0]["verdict"] == SUPPORTED for rows in by_chance(300, gain)]
     assert 0.73 < np.mean(found) < 0.95

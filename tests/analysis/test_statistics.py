@@ -18,9 +18,9 @@ from maple.analysis.statistics import (
     joint,
     mean_interval,
     paired,
+    small_sample_variance,
     t_p,
     t_quantile,
-    unseen,
     wilson,
 )
 
@@ -163,7 +163,7 @@ def test_holm_s_correction_is_statsmodels_s():
 
 
 def test_what_is_no_test_is_not_in_the_family():
-    assert holm([0.01, math.nan, 0.03]) == pytest.approx([0.02, math.nan, 0.03], nan_ok=True)
+    assert holm(np.array([0.01, math.nan, 0.03])) == pytest.approx([0.02, math.nan, 0.03], nan_ok=True)
 
 
 def test_a_paired_comparison_is_scipy_s_paired_t():
@@ -209,11 +209,11 @@ def test_errors_clustered_by_texts_of_differing_length_are_statsmodels_s():
         assert ours.df == pytest.approx([29])
 
 
-def test_the_smallest_visible_effect_is_statsmodels_s():
+def test_the_minimum_detectable_effect_is_statsmodels_s():
     for n in (12, 20, 500):
         values = np.random.default_rng(n).normal(size=(n, 1))
         theirs = TTestPower().solve_power(nobs=n, alpha=0.05, power=POWER) * values.std(ddof=1)
-        assert average(values, one_cell(n), np.ones(1)).visible(0.05) == pytest.approx([theirs], rel=0.01)
+        assert average(values, one_cell(n), np.ones(1)).mde(0.05) == pytest.approx([theirs], rel=0.01)
 
 
 # Toys.
@@ -262,11 +262,13 @@ def test_that_no_item_tells_two_runs_apart_does_not_make_it_sure_of_the_next():
     items, both = parallel(languages=2, n=20), np.array([[1.0], [-1.0]])
     same = joint(np.ones((40, 2)), items, equal(items), [-1, -1]).contrast(both)
     differences = np.zeros((40, 1))
-    wider = average(differences, items, equal(items)).wider(2 * unseen(differences, items, equal(items)))
+    wider = average(differences, items, equal(items)).with_extra_variance(
+        2 * small_sample_variance(differences, items, equal(items))
+    )
     # Two cells that weigh a half, each with an item gained and one lost in 22: 2 x 2 / 22^2 / 2^2.
     assert same.se == wider.se == pytest.approx([1 / 22])
     graded = np.full((40, 1), 0.5)
-    assert unseen(graded, items, equal(items)).tolist() == [[0]]
+    assert small_sample_variance(graded, items, equal(items)).tolist() == [[0]]
 
 
 def test_an_interval_needs_two_items():
@@ -380,8 +382,8 @@ def test_means_of_few_items_over_languages_are_rather_too_wide_than_too_narrow()
         return average(values, items, equal(items)).interval(0.95)
 
     def wide(values):
-        added = 2 * unseen(values, items, equal(items))
-        return average(values, items, equal(items)).wider(added).interval(0.95)
+        added = 2 * small_sample_variance(values, items, equal(items))
+        return average(values, items, equal(items)).with_extra_variance(added).interval(0.95)
 
     assert covered(wide, draw, 0.03) > 0.95
     assert covered(plain, draw, 0.03) < 0.75
@@ -447,7 +449,7 @@ def test_the_paired_test_keeps_its_level_under_items_that_languages_share():
 
 
 @pytest.mark.parametrize("n", [20, 500])
-def test_a_planted_effect_of_the_visible_size_is_found_with_the_planned_power(n):
+def test_a_planted_effect_of_the_minimum_detectable_size_is_found_with_the_planned_power(n):
     items = parallel(languages=3, n=n)
     rng = np.random.default_rng(9)
     # spread 1, correlation 0.5 over three languages: the standard error of the mean of n items
@@ -457,7 +459,7 @@ def test_a_planted_effect_of_the_visible_size_is_found_with_the_planned_power(n)
     for _ in range(20):
         estimate = average(translations(rng, SIMULATIONS // 20, items, 0.5, effect), items, equal(items))
         found.append((estimate.p() < 0.05) & (estimate.value > 0))
-        assert np.median(estimate.visible(0.05)) == pytest.approx(effect, rel=0.05)
+        assert np.median(estimate.mde(0.05)) == pytest.approx(effect, rel=0.05)
     within(np.mean(found), (POWER - 0.015, POWER + 0.015))
 
 
@@ -466,11 +468,11 @@ def test_seeds_widen_the_interval_to_what_another_seed_would_give():
     items, methods = one_cell(100), np.repeat(np.arange(4), 3)
     weights = (methods == 0)[:, None] / 3
     rng = np.random.default_rng(10)
-    held = {"twins": [], "strangers": []}
+    held = {"seed groups": [], "single runs": []}
     for _ in range(2000):
         values = rng.normal(size=(100, 12)) + rng.normal(scale=0.3, size=12)
-        for name, twins in (("twins", methods), ("strangers", np.arange(12))):
-            low, high = joint(values, items, np.ones(1), twins).contrast(weights).interval(0.95)
+        for name, groups in (("seed groups", methods), ("single runs", np.arange(12))):
+            low, high = joint(values, items, np.ones(1), groups).contrast(weights).interval(0.95)
             held[name].append(low[0] <= 0 <= high[0])
-    within(np.mean(held["twins"]), (0.94, 0.98))
-    assert np.mean(held["strangers"]) < 0.7
+    within(np.mean(held["seed groups"]), (0.94, 0.98))
+    assert np.mean(held["single runs"]) < 0.7

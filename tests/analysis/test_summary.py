@@ -11,33 +11,34 @@ from maple.analysis.language_groups import language_groups, resource_group
 from maple.analysis.leaderboard import points, terminal_table
 from maple.analysis.statistics import t_quantile
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.definitions.language import Language
+from maple.definitions.run import Run
+from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
 
-BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
-TUNED = {
-    "model": "toy",
-    "dataset": "little",
-    "method": "lora-r2-4bit",
-    "seed": 1,
-    "family": "lora",
-    "rank": 2,
-    "bits": 4,
-}
+BASE = Run.baseline("toy")
+TUNED = Run("toy", "little", "lora-r2-4bit", 1, family="lora", rank=2, bits=4)
 TASKS = {
-    "xnli": {"metrics": ["accuracy"], "headline": "accuracy", "chance": 0.3333},
-    "xquad": {"metrics": ["f1", "exact_match"], "headline": "f1", "chance": None},
+    "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=["eng_Latn", "swh_Latn"]),
+    "xquad": TaskMetrics(metrics=["f1", "exact_match"], headline="f1", chance=None, languages=["eng_Latn"]),
 }
+
+
+def language(code, joshi_class, name="", iso639_1="", family="unknown"):
+    return Language(code, name or code, iso639_1 or code[:3], code[-4:], family, joshi_class, words={})
+
+
 LANGUAGES = [
-    {"code": "eng_Latn", "script": "Latn", "family": "Indo-European", "joshi_class": "5"},
-    {"code": "swh_Latn", "script": "Latn", "family": "Atlantic-Congo", "joshi_class": "2"},
-    {"code": "xxx_Latn", "script": "Latn", "family": "unknown", "joshi_class": "unknown"},
+    language("eng_Latn", "5", "English", "en", "Indo-European"),
+    language("swh_Latn", "2", "Swahili", "sw", "Atlantic-Congo"),
+    language("xxx_Latn", "unknown", "Other"),
 ]
 LOW = (0, 1, 2)
 
 
 def scored(run, values, task="xnli", language="eng_Latn", metric="accuracy", **columns):
-    keys = {name: run[name] for name in ("model", "dataset", "method", "seed")}
+    keys = run.key.params()
     rows = [
         {
             **keys, "task": task, "language": language, "item": str(item), "metric": metric, "value": float(value),
@@ -135,12 +136,12 @@ def test_a_base_has_no_change():
     assert [one[name] for name in ("base", "change", "change_se", "change_low", "change_high")] == [None] * 5
 
 
-def test_a_change_is_seen_from_the_smallest_that_would_have_been_seen():
+def test_a_change_stands_beside_the_minimum_detectable_one():
     # 0.1 and 0.3 by turns: standard error 0.1 * sqrt(10 / 9 / 10)
     base, tuned = scored(BASE, [0.2] * 10), scored(TUNED, [0.3, 0.5] * 5)
     one = row(summary_of(base, tuned), "lora-r2-4bit")
-    assert one["visible"] == pytest.approx(float(t_quantile(0.05, 9) + t_quantile(0.4, 9)) / 30)
-    assert one["change"] > one["visible"]
+    assert one["mde"] == pytest.approx(float(t_quantile(0.05, 9) + t_quantile(0.4, 9)) / 30)
+    assert one["change"] > one["mde"]
 
 
 def test_answers_that_all_stay_right_do_not_prove_that_nothing_changed():
@@ -219,7 +220,7 @@ def test_an_item_that_stands_twice_is_refused():
 def test_a_mean_over_differing_languages_is_refused():
     scores = together(in_both(BASE, [1, 0]), scored(TUNED, [1, 0]))
     with pytest.raises(SummaryError, match="xnli in swh_Latn: toy/little/lora-r2-4bit/seed1 has none"):
-        scores.together([0, 1], [0.5, 0.5])
+        scores.average_shared_items([0, 1], [0.5, 0.5])
 
 
 def test_runs_without_an_item_in_common_are_not_averaged():
@@ -227,7 +228,7 @@ def test_runs_without_an_item_in_common_are_not_averaged():
     summary = summary_of(one, other)
     assert summary.filter(language="all").is_empty() and row(summary, "lora-r2-4bit")["change"] is None
     with pytest.raises(SummaryError, match="xnli in eng_Latn: no item has one in every run"):
-        together(one, other).together([0], [1.0])
+        together(one, other).average_shared_items([0], [1.0])
 
 
 def group_row(groups, kind, group, **run):
@@ -240,7 +241,7 @@ def test_a_group_of_one_cell_is_that_cell():
     frames = scored(BASE, [0, 0, 1]), scored(TUNED, [0, 1, 1])
     one, group = row(summary_of(*frames), "lora-r2-4bit"), group_row(groups_of(*frames), "language", "eng_Latn")
     assert group["cells"] == 1
-    for name in ("n", "mean", "se", "low", "high", "base", "change", "change_low", "change_high", "visible"):
+    for name in ("n", "mean", "se", "low", "high", "base", "change", "change_low", "change_high", "mde"):
         assert group[name] == one[name], name
 
 
@@ -289,9 +290,15 @@ def test_the_changes_of_a_kind_of_group_are_one_family():
     assert script["p_holm"] == pytest.approx(script["p"])
 
 
+def test_runs_that_differ_only_in_their_seed_are_one_seed_group():
+    runs = [BASE, TUNED, replace(TUNED, seed=2), replace(TUNED, method="lora-r4-4bit", rank=4)]
+    scores = together(*(scored(run, [1, 0]) for run in runs), runs=runs)
+    assert scores.seed_groups.tolist() == [-1, 1, 1, 3] and scores.bases.tolist() == [-1, 0, 0, 0]
+
+
 def test_seeds_are_averaged_in_a_row_of_their_own_that_knows_how_they_vary():
     # every item gains 0.2 with one seed and 0.4 with the other: nothing varies but the seed
-    other = TUNED | {"seed": 2}
+    other = replace(TUNED, seed=2)
     base = [0.1, 0.3, 0.5]
     frames = scored(BASE, base), scored(TUNED, [x + 0.2 for x in base]), scored(other, [x + 0.4 for x in base])
     groups = groups_of(*frames, runs=[BASE, TUNED, other])
@@ -306,13 +313,13 @@ def test_seeds_are_averaged_in_a_row_of_their_own_that_knows_how_they_vary():
 def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
     # ten thousand models, right on 60 items in a hundred, finetuned on 65; items are as hard in both languages
     simulations, items = 10_000, 200
-    toy = together(*(scored(BASE, [0] * items, language=language["code"]) for language in LANGUAGES[:2]))
+    toy = together(*(scored(BASE, [0] * items, language=language.code) for language in LANGUAGES[:2]))
     rng = np.random.default_rng(1)
     hardness = rng.normal(size=(items, 2 * simulations))[toy.items.cluster - 1]
     bound = math.sqrt(2) * np.repeat([NormalDist().inv_cdf(share) for share in (0.6, 0.65)], simulations)
     scores = replace(
         toy,
-        runs=[run | {"model": str(number)} for run in (BASE, TUNED) for number in range(simulations)],
+        runs=[replace(run, model=str(number)) for run in (BASE, TUNED) for number in range(simulations)],
         values=(hardness + rng.normal(size=hardness.shape) < bound).astype(float),
         shares=toy.shares.drop("run").join(pl.DataFrame({"run": range(2 * simulations)}), how="cross"),
     )
@@ -324,8 +331,8 @@ def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
 
 
 def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
-    assert [resource_group(language, LOW) for language in LANGUAGES] == ["high", "low", None]
-    assert resource_group({"joshi_class": "3"}, (0, 1, 2, 3)) == "low"
+    assert [resource_group(one, LOW) for one in LANGUAGES] == ["high", "low", None]
+    assert resource_group(language("deu_Latn", "3"), (0, 1, 2, 3)) == "low"
 
 
 def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():

@@ -1,19 +1,19 @@
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import polars as pl
 import pytest
+from test_questions import SETTINGS
 from test_summary import BASE, LANGUAGES, LOW, TASKS, TUNED, in_both
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
-from maple.analysis.questions.answer import questions
+from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_groups
 from maple.report.figures import figures, write_figures
 
-SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 0.5, "english_bound": 2.0}
-TABLE = [language | {"name": name} for language, name in zip(LANGUAGES, ("English", "Swahili", "Other"), strict=True)]
-MORE = TUNED | {"method": "lora-r4-4bit", "rank": 4}
+MORE = replace(TUNED, method="lora-r4-4bit", rank=4)
 
 
 def drawn(*runs):
@@ -21,7 +21,7 @@ def drawn(*runs):
     right = {number: [1] * (10 + 2 * number) + [0] * (10 - 2 * number) for number in range(len(runs))}
     scores = item_scores(pl.concat(in_both(run, right[number]) for number, run in enumerate(runs)), runs, TASKS)
     groups = summarize_groups(scores, language_groups(LANGUAGES, LOW, {}))
-    return figures(summarize(scores), groups, questions(scores, TABLE, SETTINGS), runs, TABLE, 2.0)
+    return figures(summarize(scores), groups, answer_questions(scores, LANGUAGES, SETTINGS), runs, LANGUAGES, 2.0)
 
 
 def values(chart):
@@ -48,12 +48,12 @@ def test_the_change_of_each_language_stands_in_the_heat_map():
     assert rows == {(run, "English"): 10.0, (run, "Swahili"): 10.0}
 
 
-def test_a_curve_over_ranks_has_a_point_a_rank_in_each_group():
+def test_a_curve_over_ranks_has_a_point_per_rank_in_each_group():
     rows = values(drawn(BASE, TUNED, MORE)["rank"])
-    assert {(row["group"], row["rank"], row["value"]) for row in rows} == {
+    assert {(row["group"], row["rank"], row["change"]) for row in rows} == {
         (group, rank, change) for group in ("low-resource", "high-resource") for rank, change in ((2, 10.0), (4, 20.0))
     }
-    assert {row["curve"] for row in rows} == {"toy · little · lora"}
+    assert {row["series"] for row in rows} == {"toy · little · lora"}
 
 
 def test_a_question_that_was_asked_is_a_line_and_one_that_was_not_is_none():
@@ -62,7 +62,7 @@ def test_a_question_that_was_asked_is_a_line_and_one_that_was_not_is_none():
 
 
 def test_seeds_are_drawn_as_their_mean():
-    rows = values(drawn(BASE, TUNED, TUNED | {"seed": 2})["english"])
+    rows = values(drawn(BASE, TUNED, replace(TUNED, seed=2))["english"])
     assert {row["value"] for row in rows if "value" in row} == {15.0}
 
 

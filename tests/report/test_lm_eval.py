@@ -1,16 +1,27 @@
 import json
 import subprocess
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from project import ROOT
 from test_summary import BASE, TASKS, TUNED, scored, summary_of
 
-from maple.report.lm_eval import lm_eval_results, write_lm_eval
+from maple.definitions.task import PromptSpec, TaskSettings
+from maple.report.lm_eval import ExportedTask, lm_eval_results, write_lm_eval
 
 LM_EVAL = ROOT / ".lm-eval/bin/python"
-TASKS_ASKED = {name: {"shots": shots, "answers": ["generate"]} for name, shots in (("xnli", 8), ("xquad", 0))}
-RENDERINGS = {name: {"prompt": f"{name}: {{{{ x }}}}", "max_new_tokens": 8} for name in TASKS}
+
+
+def spec(prompt):
+    return PromptSpec(item="id", prompt=prompt, targets="label", fields=["x"], max_new_tokens=8)
+
+
+SHOTS = {"xnli": 8, "xquad": 0}
+EXPORTED = {
+    name: ExportedTask(task, spec(f"{name}: {{{{ x }}}}"), TaskSettings(shots=SHOTS[name], answers=["generate"]))
+    for name, task in TASKS.items()
+}
 # Half of four items right in English, all in Swahili; in Swahili a fifth row could not be asked.
 SUMMARY = summary_of(
     scored(BASE, [1, 1, 0, 0]),
@@ -22,12 +33,11 @@ SUMMARY = summary_of(
 QUALITY = pl.DataFrame(
     {"task": ["xnli", "xnli", "xquad"], "language": ["eng_Latn", "swh_Latn", "eng_Latn"], "rows": [4, 5, 2]}
 )
-STUDY = {"tasks": TASKS, "renderings": RENDERINGS, "asked": TASKS_ASKED, "quality": QUALITY}
 CARD = {"engine": "vllm 0.32.0", "dtype": "bfloat16"}
 
 
-def results(run=BASE, **changes):
-    return lm_eval_results(SUMMARY, run, card=CARD, **{**STUDY, **changes})
+def results(tasks=EXPORTED):
+    return lm_eval_results(SUMMARY, BASE, tasks, CARD, QUALITY)
 
 
 def test_a_task_in_a_language_is_a_task_and_metrics_have_lm_eval_s_keys():
@@ -50,22 +60,20 @@ def test_samples_are_counted_before_and_after_what_could_not_be_asked():
 
 def test_a_task_s_version_changes_with_its_prompt_alone():
     version = results()["versions"]["xnli_eng_Latn"]
-    assert (
-        results(asked=TASKS_ASKED | {"xnli": {"shots": 0, "answers": ["generate"]}})["versions"]
-        == (results()["versions"])
-    )
-    other = RENDERINGS | {"xnli": {"prompt": "another", "max_new_tokens": 8}}
-    assert results(renderings=other)["versions"]["xnli_eng_Latn"] != version
+    without_shots = replace(EXPORTED["xnli"], settings=TaskSettings(shots=0, answers=["generate"]))
+    assert results(EXPORTED | {"xnli": without_shots})["versions"] == results()["versions"]
+    other = replace(EXPORTED["xnli"], spec=spec("another"))
+    assert results(EXPORTED | {"xnli": other})["versions"]["xnli_eng_Latn"] != version
 
 
 def test_a_single_item_has_no_standard_error():
     one = summary_of(scored(BASE, [1]))
-    found = lm_eval_results(one, BASE, card=CARD, **STUDY)
+    found = lm_eval_results(one, BASE, EXPORTED, CARD, QUALITY)
     assert found["results"]["xnli_eng_Latn"]["accuracy_stderr,none"] == "N/A"
 
 
-def test_a_job_that_started_no_engine_tells_no_dtype():
-    assert "model_dtype" not in lm_eval_results(SUMMARY, BASE, card={"engine": "openai"}, **STUDY)["config"]
+def test_a_job_that_started_no_engine_has_no_dtype():
+    assert "model_dtype" not in lm_eval_results(SUMMARY, BASE, EXPORTED, {"engine": "openai"}, QUALITY)["config"]
 
 
 @pytest.mark.heavy
@@ -73,7 +81,7 @@ def test_lm_eval_reads_the_files_with_its_own_table(tmp_path):
     if not LM_EVAL.exists():
         pytest.skip("lm-eval is not installed: make .lm-eval/done")
     path = tmp_path / "results_maple.json"
-    write_lm_eval(SUMMARY, [BASE], [CARD], [path], **STUDY)
+    write_lm_eval(SUMMARY, [BASE], [CARD], [path], EXPORTED, QUALITY)
     script = """
 import json, sys
 from lm_eval.result_schema import EvalResults

@@ -1,19 +1,23 @@
+from dataclasses import replace
+
 import pytest
 import yaml
 from huggingface_hub import ModelCard
 from test_summary import BASE, TUNED, groups_of, in_both, summary_of
 
-from maple.report.model_card import ADAPTERS, MERGED, model_card, write_model_cards
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.task import TaskSources
+from maple.report.model_card import ADAPTERS, MERGED, CardFiles, CardStudy, model_card, write_model_cards
 
 IDENTITIES = {
-    "eng_Latn": {"code": "eng_Latn", "name": "English", "iso639_1": "en", "script": "Latn"},
-    "swh_Latn": {"code": "swh_Latn", "name": "Swahili", "iso639_1": "sw", "script": "Latn"},
-    "zho_Hans": {"code": "zho_Hans", "name": "Chinese", "iso639_1": "zh", "script": "Hans"},
-    "zho_Hant": {"code": "zho_Hant", "name": "Chinese (traditional)", "iso639_1": "zh", "script": "Hant"},
+    "eng_Latn": LanguageIdentity("eng_Latn", "English", "en", "Latn"),
+    "swh_Latn": LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn"),
+    "zho_Hans": LanguageIdentity("zho_Hans", "Chinese", "zh", "Hans"),
+    "zho_Hant": LanguageIdentity("zho_Hant", "Chinese (traditional)", "zh", "Hant"),
 }
 FINETUNE = {
     "stage": "finetune",
-    "run": {name: TUNED[name] for name in ("model", "dataset", "method", "seed")},
+    "run": TUNED.key.params(),
     "base": {"hub": "some/base", "revision": "0" * 40},
     "adapter": {"r": 2, "lora_alpha": 4},
     "bits": 4,
@@ -37,23 +41,29 @@ MERGE = {
     "tokens": 100,
     "ways": {"dequantized": {"kl": 1e-6, "worst_kl": 2e-6, "worst_language": "swh_Latn", "agreement": 0.99}},
 }
-HUB = {"hub": {"dataset": "facebook/xnli", "revision": "1" * 40, "files": "{iso639_1}/*", "splits": {"test": "test"}}}
-FRAMES = [in_both(BASE, [1, 0, 0, 0]), in_both(TUNED, [1, 1, 1, 0])]
-STUDY = {
-    "summary": summary_of(*FRAMES),
-    "groups": groups_of(*FRAMES),
-    "identities": IDENTITIES,
-    "sources": {"xnli": HUB},
-    "note": "A toy.",
+HUB = {
+    "dataset": "facebook/xnli",
+    "revision": "1" * 40,
+    "files": "{iso639_1}/*",
+    "splits": {"test": "test"},
+    "languages": "all",
 }
+FRAMES = [in_both(BASE, [1, 0, 0, 0]), in_both(TUNED, [1, 1, 1, 0])]
+STUDY = CardStudy(
+    summary=summary_of(*FRAMES),
+    groups=groups_of(*FRAMES),
+    identities=IDENTITIES,
+    dataset_languages={"little": ["swh_Latn", "zho_Hans", "zho_Hant"]},
+    sources={"xnli": TaskSources(hub=HUB)},
+    hub_datasets={"little": "some/data"},
+    licenses={"toy": "apache-2.0"},
+    note="A toy.",
+)
+FILES = CardFiles("folder/of/weights", "folder/of/card/README.md")
 
 
-def card(kind=MERGED, merge=MERGE, finetune=FINETUNE, license="apache-2.0", hub_dataset="some/data", **changes):
-    text = model_card(
-        TUNED, kind, finetune, merge, license=license, hub_dataset=hub_dataset,
-        **{**STUDY, "trained_in": ["swh_Latn", "zho_Hans", "zho_Hant"], **changes},
-    )  # fmt: skip
-    return ModelCard(text)
+def card(kind=MERGED, merge=MERGE, finetune=FINETUNE, **changes):
+    return ModelCard(model_card(TUNED, kind, finetune, merge, FILES, replace(STUDY, **changes)))
 
 
 def test_the_hub_s_own_class_reads_the_front_matter():
@@ -78,14 +88,14 @@ def test_every_headline_score_stands_in_the_model_index_in_points():
 
 
 def test_a_task_that_is_not_on_the_hub_is_called_by_its_name():
-    one, _ = card(sources={"xnli": {"embedded": {"languages": "all"}}}).data.eval_results
+    one, _ = card(sources={"xnli": TaskSources(embedded={"languages": "all"})}).data.eval_results
     assert (one.dataset_type, one.dataset_config, one.dataset_revision) == ("xnli", "eng_Latn", None)
 
 
 def test_what_is_not_known_is_left_out():
-    data = card(finetune=FINETUNE | {"base": {"build": {}}}, license=None, hub_dataset=None).data.to_dict()
+    data = card(finetune=FINETUNE | {"base": {"build": {}}}, licenses={}, hub_datasets={}).data.to_dict()
     assert not {"base_model", "base_model_relation", "license", "datasets"} & set(data)
-    assert "No licence is stated" in card(license=None).text
+    assert "No licence is stated" in card(licenses={}).text
 
 
 def test_an_adapter_says_so_and_of_what_its_scores_are():
@@ -99,8 +109,9 @@ def test_the_text_tells_change_training_merge_and_how_to_upload():
     text = card().text
     assert "| xnli, accuracy |" in text and "+50.0 [" in text
     assert "| steps | 10 |" in text and "1,000 (1.00 %)" in text
-    assert "1.0e-06 nats" in text and "> A toy." in text
-    assert "hf upload YOUR/NAME results/model_cards/merged/toy/little/lora-r2-4bit/seed1/README.md README.md" in text
+    assert "1.0e-06 nats per token" in text and "> A toy." in text
+    assert "hf upload YOUR/NAME folder/of/weights . --exclude README.md" in text
+    assert "hf upload YOUR/NAME folder/of/card/README.md README.md" in text
     assert "### Input:\ninstruction" in text
 
 
@@ -110,16 +121,15 @@ def test_a_pattern_of_layers_stays_in_its_cell():
 
 
 def test_a_name_that_yaml_takes_for_something_else_stays_text():
-    data = yaml.safe_load(card(hub_dataset="no").content.split("---")[1])
+    data = yaml.safe_load(card(hub_datasets={"little": "no"}).content.split("---")[1])
     assert data["datasets"] == ["no"]
 
 
 def test_cards_are_written_for_merged_models_and_adapters(tmp_path):
-    study = {**STUDY, "dataset_languages": {"little": ["swh_Latn"]}, "hub_datasets": {}, "licenses": {"toy": "mit"}}
     for kind in (MERGED, ADAPTERS):
         path = tmp_path / kind / "README.md"
-        write_model_cards([TUNED], [path], kind, [FINETUNE, MERGE], **study)
-        assert ModelCard.load(path).data.license == "mit"
+        write_model_cards([TUNED], kind, [FINETUNE, MERGE], ["folder"], [path], STUDY)
+        assert ModelCard.load(path).data.license == "apache-2.0"
 
 
 @pytest.mark.parametrize("kind", [MERGED, ADAPTERS])

@@ -1,51 +1,47 @@
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import polars as pl
 import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
+from test_summary import language
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
-from maple.analysis.questions.answer import questions
+from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.definitions.config import ReportSettings
+from maple.definitions.run import Run
+from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import SCORE_SCHEMA
-from maple.report.page import _embedded_json, report
+from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
+from maple.report.page import Results, StudyFacts, _embedded_json, report
+from maple.report.sections.data_quality import RerunCommand
 
-BASE = {"model": "toy", "dataset": "none", "method": "none", "seed": 0, "family": "none", "rank": None, "bits": None}
+BASE = Run.baseline("toy")
 GRID = [
     BASE,
     *(
-        {
-            "model": "toy",
-            "dataset": "little",
-            "method": f"lora-r{rank}-{bits}bit",
-            "seed": 1,
-            "family": "lora",
-            "rank": rank,
-            "bits": bits,
-        }
+        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, family="lora", rank=rank, bits=bits)
         for rank in (2, 4)
         for bits in (4, 16)
     ),
 ]
 LANGUAGES = [
-    {"code": "eng_Latn", "name": "English", "script": "Latn", "family": "Indo-European", "joshi_class": "5"},
-    {"code": "arb_Arab", "name": "العربية", "script": "Arab", "family": "Afro-Asiatic", "joshi_class": "5"},
-    {"code": "swh_Latn", "name": "Swahili", "script": "Latn", "family": "Atlantic-Congo", "joshi_class": "2"},
-    {"code": "xxx_Latn", "name": "Unlisted", "script": "Latn", "family": "unknown", "joshi_class": "unknown"},
+    language("eng_Latn", "5", "English", "en", "Indo-European"),
+    language("arb_Arab", "5", "العربية", "ar", "Afro-Asiatic"),
+    language("swh_Latn", "2", "Swahili", "sw", "Atlantic-Congo"),
+    language("xxx_Latn", "unknown", "Unlisted"),
 ]
 TASKS = {
-    "xnli": {
-        "metrics": ["accuracy"],
-        "headline": "accuracy",
-        "chance": 0.3333,
-        "languages": ["eng_Latn", "arb_Arab", "swh_Latn", "xxx_Latn"],
-    },
-    "xquad": {"metrics": ["f1"], "headline": "f1", "chance": None, "languages": ["eng_Latn", "arb_Arab"]},
+    "xnli": TaskMetrics(
+        metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=[row.code for row in LANGUAGES]
+    ),
+    "xquad": TaskMetrics(metrics=["f1"], headline="f1", chance=None, languages=["eng_Latn", "arb_Arab"]),
 }
 QUALITY = pl.DataFrame(
     [("xnli", "arb_Arab", 5, 2, 1, ["no label"]), ("xnli", "eng_Latn", 4, 0, 0, [])],
@@ -57,50 +53,43 @@ EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
 RUNS = "</script><script>document.title='ran'</script><img src=x onerror=document.title='ran'>"
 
 
-def a_set(dataset="little", code="eng_Latn", name="English", lang="en-Latn", reason="refusal", **texts):
+def a_dataset(dataset="little", code="eng_Latn", name="English", lang="en-Latn", reason="refusal", **texts):
     """1,240 rows of a dataset in one language, of which one was cut off and five dropped for a reason."""
-    row = {
-        "reason": "",
-        "id": f"{code}-0",
-        "instruction": "Name it.",
-        "input": "",
-        "output": "A stone.",
-        "completion": "",
-    }
-    row |= texts
-    length = {"rows": 1234, "five": [1, 2, 3, 4, 50]}
-    return {
-        "dataset": dataset, "code": code, "name": name, "lang": lang, "recipe": "self_instruct", "teacher": "parrot",
-        "made": 1240, "kept": 1234, "faults": {"cut off": 1}, "dropped": {reason: 5}, "overlapping": {},
-        "lengths": {"instruction": length, "input": {"rows": 0, "five": None}, "output": length},
-        "mixture": {"learnt": 1000, "words": 9000, "held_out": 100},
-        "cost": {"answers": 70, "failures": 0, "prompt_tokens": 12345, "completion_tokens": 67890, "usd": 1.5},
-        "kept_rows": [row], "dropped_rows": [{**row, "id": f"{code}-1", "reason": reason}],
-    }  # fmt: skip
+    row = SampleRow(reason="", id=f"{code}-0", instruction="Name it.", input="", output="A stone.", completion="")
+    row = replace(row, **texts)
+    length = Lengths(rows=1234, five=[1, 2, 3, 4, 50])
+    return DatasetSummary(
+        dataset=dataset, code=code, name=name, lang=lang, recipe="self_instruct", teacher="parrot",
+        rows=1240, kept=1234, faults={"cut off": 1}, dropped={reason: 5}, overlapping={},
+        lengths={"instruction": length, "input": Lengths(rows=0, five=None), "output": length},
+        mixture={"learnt": 1000, "words": 9000, "held_out": 100},
+        cost={"answers": 70, "failures": 0, "prompt_tokens": 12345, "completion_tokens": 67890, "usd": 1.5},
+        kept_rows=[row], dropped_rows=[replace(row, id=f"{code}-1", reason=reason)],
+    )  # fmt: skip
 
 
 ARABIC = {"code": "arb_Arab", "name": "العربية", "lang": "ar-Arab", "output": "حجر 1."}
-SETS = [a_set(), a_set(**ARABIC)]
+DATASETS = [a_dataset(), a_dataset(**ARABIC)]
 
 
 def better(run, language):
     """Items that a run gets right, of four: a base two, the others three."""
-    return 2 if run["method"] == "none" else 3
+    return 2 if run.is_baseline else 3
 
 
 def by_rank(run, language):
     """In Swahili the greater rank is better, elsewhere the smaller one."""
-    if run["method"] == "none":
+    if run.is_baseline:
         return 2
-    return 4 if (run["rank"] == 4) == (language == "swh_Latn") else 1
+    return 4 if (run.rank == 4) == (language == "swh_Latn") else 1
 
 
 def scores(runs, right=better):
     """Every run is right on its first items, in XNLI and of XQuAD in English."""
-    cells = [("xnli", language["code"], "accuracy") for language in LANGUAGES[:3]] + [("xquad", "eng_Latn", "f1")]
+    cells = [("xnli", row.code, "accuracy") for row in LANGUAGES[:3]] + [("xquad", "eng_Latn", "f1")]
     rows = [
         (
-            *(run[name] for name in ("model", "dataset", "method", "seed")), task, language, str(item), metric,
+            *run.key.params().values(), task, language, str(item), metric,
             float(item < right(run, language)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for run in runs for task, language, metric in cells for item in range(4)
@@ -111,10 +100,10 @@ def scores(runs, right=better):
 def cards(runs):
     found = []
     for run in runs:
-        key = {name: run[name] for name in ("model", "dataset", "method", "seed")}
-        asked = {"engine": "transformers 5", "seconds": 3.5, "computed": 16, "compared_alone": 8, "flipped": 2}
-        found.append({"stage": "generate", "run": key, **asked})
-        if run["method"] != "none":
+        key = run.key.params()
+        generated = {"engine": "transformers 5", "seconds": 3.5, "computed": 16, "compared_alone": 8, "flipped": 2}
+        found.append({"stage": "generate", "run": key, **generated})
+        if not run.is_baseline:
             loss = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
             held_out = [
                 {"step": step, "bits_per_byte": {"eng_Latn": bits, "arb_Arab": 2 * bits}}
@@ -132,17 +121,23 @@ def cards(runs):
 
 LOW = [0, 1, 2]
 SEEN = {"little": ["eng_Latn", "swh_Latn"]}
-SETTINGS = {"confidence": 0.95, "low_resource_classes": LOW, "smallest_effect": 0.5, "english_bound": 2.0}
+SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=LOW, smallest_effect=0.5, english_bound=2.0)
+RERUN = RerunCommand("snakemake --forcerun", "prompts/{task}/{language}.parquet", "answers/{run}/{language}.parquet")
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, sets=SETS, note="A toy.", quality=QUALITY, scored=None):
+def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note="A toy.", scored=None):
     found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
     grouped = language_groups(languages, LOW, SEEN)
-    summary, groups = summarize(found), summarize_groups(found, grouped)
-    by_task = summarize_by_task(found, grouped)
-    given = cards(runs) if given is None else given
-    asked = questions(found, languages, SETTINGS)
-    return report(summary, groups, by_task, asked, languages, LOW, TASKS, runs, SEEN, given, sets, quality, note)
+    results = Results(
+        summary=summarize(found),
+        groups=summarize_groups(found, grouped),
+        groups_by_task=summarize_by_task(found, grouped),
+        answers=answer_questions(found, languages, SETTINGS),
+        cards=cards(runs) if given is None else given,
+        datasets=datasets,
+        quality=QUALITY,
+    )
+    return report(results, StudyFacts(runs, languages, TASKS, SEEN, LOW, note), RERUN)
 
 
 class Page(HTMLParser):
@@ -197,7 +192,7 @@ def test_the_page_is_closed_html_with_every_section(page):
     parsed = Page(page)
     assert parsed.open == []
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
-    sections = {"summary", "questions", "leaderboard", "scores", "capacity", "lab", "data", "coverage", "quirks"}
+    sections = {"summary", "questions", "leaderboard", "scores", "capacity", "merging", "data", "coverage", "issues"}
     assert len(ids) == len(set(ids)) and sections | {"cards"} <= set(ids)
     assert {f"chart-{name}" for name in FIGURES} <= set(ids)
     targets = {attributes["href"].lstrip("#") for tag, attributes in parsed.elements if tag == "a"}
@@ -226,13 +221,12 @@ def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page
     assert cells[-1] == "3 of 3"
 
 
-def test_each_question_tells_effect_interval_verdict_and_what_would_have_been_found(page):
+def test_each_question_tells_effect_interval_verdict_and_minimum_detectable_effect(page):
     text = " ".join(Page(page).text().split())
     english = text[text.index("Does English drop? undetermined effect, points") :].split("Do low-resource")[0]
-    assert "+25.00 95 % interval −28.95 to +78.95 p, corrected 1 smallest effect that would have been found" in english
+    assert "+25.00 95 % interval −28.95 to +78.95 p, corrected 1 minimum detectable effect" in english
     assert (
-        "Undetermined: the interval is not wholly beyond the smallest effect of interest. It stands on 5 runs"
-        in english
+        "Undetermined: the interval is not wholly beyond the smallest effect of interest. It compares 5 runs" in english
     )
     assert "not asked on this grid" in text and "No two runs differ in model alone" in text
 
@@ -245,12 +239,13 @@ def test_a_run_that_lost_more_english_than_the_bound_is_named():
 
 
 def test_text_from_models_and_data_stays_text():
-    model = BASE | {"model": EVIL}
-    tuned = model | {"dataset": EVIL, "method": EVIL, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
-    languages = [{**LANGUAGES[0], "name": EVIL}, *LANGUAGES[1:]]
-    sets = [a_set(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL) | {"teacher": EVIL}]
+    model = Run.baseline(EVIL)
+    tuned = Run(EVIL, EVIL, EVIL, 1, family="lora", rank=2, bits=4)
+    languages = [replace(LANGUAGES[0], name=EVIL), *LANGUAGES[1:]]
+    evil = a_dataset(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL)
+    datasets = [replace(evil, teacher=EVIL)]
     given = [card | {"engine": EVIL, "versions": {"torch": EVIL}} for card in cards([model, tuned])]
-    page = page_of([model, tuned], languages, given, sets, note=EVIL)
+    page = page_of([model, tuned], languages, given, datasets, note=EVIL)
     parsed = Page(page)
     assert parsed.open == []
     assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
@@ -274,11 +269,11 @@ def test_a_missing_cell_tells_the_command_that_fills_it(page):
     assert "xquad is not offered in Swahili , Unlisted" in text
     xnli, xquad = table(page, "Missing cells")
     assert xnli[:2] == ["xnli", "Unlisted"] and xquad[:2] == ["xquad", "العربية"]
-    assert xquad[-1] == "snakemake --cores all --forcerun results/prompts/xquad/arb_Arab.parquet"
+    assert xquad[-1] == "snakemake --forcerun prompts/xquad/arb_Arab.parquet"
     lacking = scores(GRID).filter((pl.col("method") != "lora-r2-4bit") | (pl.col("language") != "swh_Latn"))
     (swahili,) = [row for row in table(page_of(scored=lacking), "Missing cells") if row[1] == "Swahili"]
-    path = "results/generations/toy/little/lora-r2-4bit/seed1/swh_Latn.parquet"
-    assert swahili[2:] == ["1 of 5 runs", f"snakemake --cores all --forcerun {path}"]
+    path = "answers/toy/little/lora-r2-4bit/seed1/swh_Latn.parquet"
+    assert swahili[2:] == ["1 of 5 runs", f"snakemake --forcerun {path}"]
 
 
 def test_every_table_has_a_caption_and_every_row_a_head(page):
@@ -294,27 +289,30 @@ def test_repaired_and_faulty_rows_of_benchmarks_are_told(page):
     assert table(page, "Faulty and repaired rows") == [["xnli", "العربية", "5", "2", "1", "no label"]]
 
 
-def test_quirks_say_what_cannot_be_said(page):
+def test_answer_issues_that_are_undefined_are_a_dash(page):
     # Neither two nor three right of four, of three choices, lie above chance for sure.
-    assert table(page, "Quirks by language")[0][1:] == [
+    assert table(page, "Answer issues by language")[0][1:] == [
         "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
     ]  # fmt: skip
     text = " ".join(Page(page).text().split())
     assert "Of 80 answers 0 could not be parsed" in text
-    assert "Of 15 cells with a chance level 15 are not surely above it." in text
+    assert "Of 15 cells with a chance level, 15 have an interval that is not above it." in text
 
 
 def test_flip_rates_stand_beside_the_runs(page):
-    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", page[page.index("Quirks by run") :].split("</thead>")[0])
-    assert {row[heads.index("flipped, %")] for row in table(page, "Quirks by run")} == {"25.0"}
+    heads = re.findall(
+        r"<th scope=\"col\"[^>]*>([^<]*)", page[page.index("Answer issues by run") :].split("</thead>")[0]
+    )
+    assert {row[heads.index("flipped, %")] for row in table(page, "Answer issues by run")} == {"25.0"}
 
 
-def test_the_rows_of_a_dataset_are_counted_from_made_to_learnt_and_paid(page):
+def test_the_rows_of_a_dataset_are_counted_from_made_to_trained_on_and_paid(page):
     heads, body = page[page.index("Rows of little") :].split("<tbody>")[:2]
     columns = re.findall(r'<th scope="col"[^>]*><bdi>([^<]*)</bdi>', heads)
     lines = [re.findall(r"<td>([^<]*)</td>", line) for line in body.split("</tbody>")[0].split("</tr>")]
     assert dict(zip(columns, lines[1], strict=True)) == {
-        "made": "1,240", "kept": "1,234", "cut off": "1", "refusal": "5", "learnt": "1,000", "words learnt": "9,000",
+        "made": "1,240", "kept": "1,234", "cut off": "1", "refusal": "5", "trained on": "1,000",
+        "words trained on": "9,000",
         "held out": "100", "answered": "70", "failed": "–", "tokens in": "12,345", "tokens out": "67,890",
         "USD": "1.50",
     }  # fmt: skip
@@ -329,7 +327,7 @@ def test_lengths_are_told_in_numbers_and_drawn(page):
 
 
 def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
-    plain = {**GRID[1], "method": "ia3-4bit", "family": "ia3", "rank": None}
+    plain = replace(GRID[1], method="ia3-4bit", family="ia3", rank=None)
     page = page_of([*GRID, plain])
     assert "ia3-4bit" in Page(page).text()
     charts = columns_of(page)["charts"]
@@ -338,13 +336,13 @@ def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
 
 
 def test_methods_are_not_joined_by_a_line():
-    other = [{**run, "method": f"dora-r{run['rank']}-4bit", "family": "dora"} for run in GRID if run["bits"] == 4]
+    other = [replace(run, method=f"dora-r{run.rank}-4bit", family="dora") for run in GRID if run.bits == 4]
     series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
 
 
-def test_each_run_tells_how_far_every_way_to_merge_is_from_what_was_trained(page):
-    assert "merged within 2e-05 of 0.001 nats a token" in page
+def test_each_run_tells_the_divergence_of_every_way_to_merge(page):
+    assert "merged within 2e-05 of 0.001 nats per token" in page
     as_merged = ["16", "folded into original", "1e-05", "2e-05 العربية", "99.5", "0.750", "-0.002", "0.06"]
     assert [row[1:] for row in table(page, "Merged as evaluated")] == 4 * [[*as_merged, "–"]]
     ways = table(page, "Ways to merge")
@@ -353,7 +351,7 @@ def test_each_run_tells_how_far_every_way_to_merge_is_from_what_was_trained(page
 
 
 def test_completions_that_differ_when_attached_are_counted():
-    key = {name: GRID[1][name] for name in ("model", "dataset", "method", "seed")}
+    key = GRID[1].key.params()
     compared = {"stage": "compare_attached", "run": key, "attached_differ": {"compared": 32, "different": 3}}
     page = page_of(given=[*cards(GRID), compared])
     assert [row[-1] for row in table(page, "Merged as evaluated")] == ["3 of 32", "–", "–", "–"]
@@ -368,28 +366,28 @@ def test_held_out_text_is_told_before_and_after_finetuning(page):
     assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2000, 500, 1000, None)
 
 
-def test_run_cards_add_up_time_and_say_what_no_meter_told(page):
-    base, tuned, *_ = table(page, "What each run took")
+def test_costs_add_up_time_and_a_missing_meter_is_said(page):
+    base, tuned, *_ = table(page, "Cost of each run")
     assert base[1:] == ["–", "–", "–", "–", "4", "4", "–", "–", "–"]
     assert tuned[1:] == ["1", "–", "2", "–", "4", "6", "1.5", "–", "–"]
     given = [card | {"energy_joules": 7200} if card["stage"] == "finetune" else card for card in cards(GRID)]
-    assert table(page_of(given=given), "What each run took")[1][8] == "2.0"
+    assert table(page_of(given=given), "Cost of each run")[1][8] == "2.0"
     assert "No energy meter could be read." in page
 
 
 def test_seeds_have_a_mean_of_their_own_among_the_groups():
-    again = [{**run, "seed": 2} for run in GRID[1:]]
+    again = [replace(run, seed=2) for run in GRID[1:]]
     found = columns_of(page_of([*GRID, *again]))
     means = [run for run in found["runs"] if run["seed"] is None]
     assert len(means) == 4 and {run["seeds"] for run in means} == {2}
 
 
 def test_the_page_stands_without_cards_data_and_finetuned_runs():
-    page = page_of([BASE], given=[], sets=[])
+    page = page_of([BASE], given=[], datasets=[])
     parsed = Page(page)
     assert parsed.open == [] and "vegaEmbed" not in page and 'id="reader"' not in page
     ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
-    assert {"summary", "coverage"} <= ids and not {"cards", "data", "lab"} & ids
+    assert {"summary", "coverage"} <= ids and not {"cards", "data", "merging"} & ids
 
 
 def test_the_page_stands_without_a_cell_that_all_runs_have():
@@ -483,7 +481,7 @@ def test_by_keyboard_alone_a_language_and_a_task_are_chosen_and_a_column_sorted(
     browser.type("xnli")
     browser.press("Tab")
     browser.type("Swahili")
-    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, Swahili, 4 item scores a run")
+    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, Swahili, 4 item scores per run")
     assert all("r4" in name for name in rows_of(browser, "leaders")[:2])
     browser.press("Tab")
     assert browser.tell("document.activeElement.id") == "leaders-search"
@@ -507,11 +505,11 @@ def test_a_group_has_its_interval_in_a_task_and_a_plain_mean_in_another_metric(b
     assert "100.0" in browser.tell(first) and "no interval" not in browser.tell(first)
     browser.press("Tab", modifiers=SHIFT)
     browser.type("xnli: a")
-    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, High-resource, 8 item scores a run")
+    assert told(browser, "leaders-status").startswith("5 runs: accuracy of xnli, High-resource, 8 item scores per run")
     assert "+50.0" in browser.tell(first) and "no interval" not in browser.tell(first)
     browser.press("ArrowDown", times=2)
     assert "+50.0" in browser.tell(first) and "no interval" in browser.tell(first)
-    assert "intervals in headline metrics alone" in told(browser, "leaders-status")
+    assert "intervals only in headline metrics" in told(browser, "leaders-status")
     browser.press("Tab")
     browser.type("unseen")
     assert told(browser, "leaders-status").startswith("4 runs: rank_accuracy of xnli, unseen in finetuning, 4 item")
@@ -541,7 +539,7 @@ def test_arrow_keys_walk_the_heat_map_and_it_tells_each_cell(page, browser):
         told(browser, "heat-status"),
     )
     browser.tab_to("#held td")
-    assert "2.000 before, 0.500 bits a byte after" in told(browser, "held-status")
+    assert "2.000 before, 0.500 bits per byte after" in told(browser, "held-status")
 
 
 def test_the_page_follows_the_colours_of_the_reader_and_prints_without_its_controls(page, browser):
@@ -556,8 +554,8 @@ def test_the_page_follows_the_colours_of_the_reader_and_prints_without_its_contr
 
 
 def test_a_browser_shows_rows_of_the_chosen_dataset_and_language(browser):
-    sets = [a_set(output="One."), a_set("second", output="Two."), a_set("second", **ARABIC)]
-    shown(browser, page_of(sets=sets))
+    datasets = [a_dataset(output="One."), a_dataset("second", output="Two."), a_dataset("second", **ARABIC)]
+    shown(browser, page_of(datasets=datasets))
     first = browser.tell("document.querySelector('#reader .sides').innerHTML")
     assert "Kept: 1 of 1,234" in first and "Dropped: 1 of 6" in first
     assert '<dd dir="auto" lang="en-Latn">One.</dd>' in first and "<b>refusal</b>" in first
@@ -574,18 +572,17 @@ def test_a_browser_shows_rows_of_the_chosen_dataset_and_language(browser):
 def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     browser.open(f"<title>MAPLE</title><script>{RUNS}")
     browser.wait(lambda: browser.tell("document.title") == "ran")
-    evil = a_set(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
-    model = BASE | {"model": RUNS}
-    tuned = model | {"dataset": RUNS, "method": RUNS, "seed": 1, "family": "lora", "rank": 2, "bits": 4}
-    languages = [{**LANGUAGES[0], "name": RUNS}, *LANGUAGES[1:]]
-    shown(browser, page_of([model, tuned], languages, sets=[evil]))
+    evil = a_dataset(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
+    model, tuned = Run.baseline(RUNS), Run(RUNS, RUNS, RUNS, 1, family="lora", rank=2, bits=4)
+    languages = [replace(LANGUAGES[0], name=RUNS), *LANGUAGES[1:]]
+    shown(browser, page_of([model, tuned], languages, datasets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")
     assert browser.tell("document.images.length") == 0 and "<img" in browser.tell("document.body.textContent")
 
 
-def test_a_change_is_sure_only_after_the_correction_over_all_runs_and_languages(browser):
+def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_languages(browser):
     # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80: six more are beyond zero, but uncorrected.
-    right = {run["method"]: {None: 40, 2: 46, 4: 80}[run["rank"]] for run in GRID}
+    right = {run.method: {None: 40, 2: 46, 4: 80}[run.rank] for run in GRID}
     hundred = pl.DataFrame({"number": range(100)})
     found = scores(GRID).filter(item="0").join(hundred, how="cross")
     found = found.with_columns(

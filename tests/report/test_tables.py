@@ -1,18 +1,21 @@
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
-from test_summary import BASE, TASKS, TUNED, scored, summary_of
+from test_summary import BASE, TASKS, TUNED, language, scored, summary_of
 
-from maple.definitions.tables import read_languages
-from maple.report.tables import aligned, latex, markdown, short_names, tables, write_tables
+from maple.analysis.item_scores import item_scores
+from maple.analysis.summary import summarize
+from maple.definitions.language import read_languages
+from maple.report.tables import latex, markdown, markdown_table, short_names, tables, write_tables
 
 LANGUAGES = [
-    {"code": "eng_Latn", "iso639_1": "en", "joshi_class": "5"},
-    {"code": "swh_Latn", "iso639_1": "sw", "joshi_class": "2"},
-    {"code": "yor_Latn", "iso639_1": "yo", "joshi_class": "2"},
+    language("eng_Latn", "5", iso639_1="en"),
+    language("swh_Latn", "2", iso639_1="sw"),
+    language("yor_Latn", "2", iso639_1="yo"),
 ]
-OTHER = BASE | {"model": "a_b&c"}
+OTHER = replace(BASE, model="a_b&c")
 # The base has 25 in English and 50 in Swahili; the finetuned run 75 and 25, and 100 in Yoruba, which the base lacks.
 SUMMARY = summary_of(
     scored(BASE, [1, 0, 0, 0]),
@@ -53,10 +56,10 @@ def test_the_columns_of_markdown_stand_under_one_another():
     _, table = markdown(of(SUMMARY)["xnli"]).split("\n\n")
     bars = [[at for at, letter in enumerate(line) if letter == "|"] for line in table.splitlines()]
     assert len(bars) == 4 and all(line == bars[0] for line in bars)
-    assert aligned(["a", "b"], [["x", "1.5"]], left=1) == "| a   |   b |\n| --- | --: |\n| x   | 1.5 |\n"
+    assert markdown_table(["a", "b"], [["x", "1.5"]], left=1) == "| a   |   b |\n| --- | --: |\n| x   | 1.5 |\n"
 
 
-def test_latex_is_escaped_and_every_line_has_a_cell_a_column():
+def test_latex_is_escaped_and_every_line_has_a_cell_per_column():
     text = latex(of(summary_of(scored(BASE, [1, 0])).with_columns(model=pl.lit("a_b&c")))["xnli"])
     assert r"a\_b\&c & -- & untouched & 50.0" in text and r"95 \% intervals" in text
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -76,16 +79,13 @@ def test_latex_opens_and_closes_the_same_environments_and_braces():
 
 def test_base_models_are_parted_by_a_line():
     runs = (BASE, OTHER, TUNED)
-    from maple.analysis.item_scores import item_scores
-    from maple.analysis.summary import summarize
-
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
     table = of(found)["xnli"]
     assert [names[0] for names, _ in table.rows] == ["toy", "toy", "a_b&c"] and table.groups == [2, 1]
     assert latex(table).count(r"\midrule") == 2
 
 
-def test_the_table_over_all_has_a_column_a_task():
+def test_the_table_over_all_has_a_column_per_task():
     both = summary_of(
         *(scored(run, [1, 0]) for run in (BASE, TUNED)),
         scored(BASE, [1, 1], "xquad", metric="f1"),
@@ -97,10 +97,7 @@ def test_the_table_over_all_has_a_column_a_task():
 
 
 def test_a_seed_has_a_column_where_runs_differ_by_it():
-    other = TUNED | {"seed": 2}
-    from maple.analysis.item_scores import item_scores
-    from maple.analysis.summary import summarize
-
+    other = replace(TUNED, seed=2)
     runs = (BASE, TUNED, other)
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
     assert of(found)["xnli"].names == ["model", "dataset", "method", "seed"]

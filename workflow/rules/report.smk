@@ -98,6 +98,12 @@ rule report:
         identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
         low_classes=STUDY.config.report.low_resource_classes,
         note=STUDY.config.note,
+        # How a reader computes the missing cells that the page lists.
+        rerun={
+            "command": "snakemake --cores all --forcerun",
+            "prompts": "results/prompts/{task}/{language}.parquet",
+            "completions": "results/generations/{run}/{language}.parquet",
+        },
         code=fingerprint("report.py"),
     script:
         "../scripts/report.py"
@@ -207,6 +213,8 @@ rule describe:
     params:
         merged=[run.params() for run in MERGED],
         adapted=[run.params() for run in STUDY.finetuned],
+        merged_folders=for_runs("results/merged/{run}", MERGED),
+        adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
         dataset_languages=DATASET_LANGUAGES,
         sources={task.name: {STUDY.config.task_source: task.source.params()} for task in STUDY.tasks.values()},

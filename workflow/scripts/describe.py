@@ -2,21 +2,26 @@
 
 import polars as pl
 
-from maple.report.model_card import ADAPTERS, MERGED, write_model_cards
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.run import Run
+from maple.definitions.task import TaskSources
+from maple.report.model_card import ADAPTERS, MERGED, CardStudy, write_model_cards
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
+params, output = snakemake.params, snakemake.output
 cards = read_cards(snakemake.input.cards)
-study = {
-    "summary": pl.read_parquet(snakemake.input.summary),
-    "groups": pl.read_parquet(snakemake.input.groups),
-    "identities": snakemake.params.identities,
-    "dataset_languages": snakemake.params.dataset_languages,
-    "sources": snakemake.params.sources,
-    "hub_datasets": snakemake.params.hub_datasets,
-    "licenses": snakemake.params.licenses,
-    "note": snakemake.params.note,
-}
-write_model_cards(snakemake.params.merged, snakemake.output.merged, MERGED, cards, **study)
-write_model_cards(snakemake.params.adapted, snakemake.output.adapters, ADAPTERS, cards, **study)
+study = CardStudy(
+    summary=pl.read_parquet(snakemake.input.summary),
+    groups=pl.read_parquet(snakemake.input.groups),
+    identities={code: LanguageIdentity(**row) for code, row in params.identities.items()},
+    dataset_languages=params.dataset_languages,
+    sources={task: TaskSources(**source) for task, source in params.sources.items()},
+    hub_datasets=params.hub_datasets,
+    licenses=params.licenses,
+    note=params.note,
+)
+merged, adapted = [Run(**run) for run in params.merged], [Run(**run) for run in params.adapted]
+write_model_cards(merged, MERGED, cards, params.merged_folders, output.merged, study)
+write_model_cards(adapted, ADAPTERS, cards, params.adapter_folders, output.adapters, study)

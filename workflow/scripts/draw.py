@@ -2,17 +2,20 @@
 
 import polars as pl
 
+from maple.analysis.questions.records import StudyAnswers
+from maple.definitions.language import Language
+from maple.definitions.run import Run
 from maple.report.figures import figures, write_figures
 from maple.runtime.files import read_json
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-drawn = figures(
+charts = figures(
     pl.read_parquet(snakemake.input.summary),
     pl.read_parquet(snakemake.input.groups),
-    read_json(snakemake.input.questions),
-    runs=snakemake.params.runs,
-    languages=snakemake.params.languages,
+    StudyAnswers(**read_json(snakemake.input.questions)),
+    runs=[Run(**run) for run in snakemake.params.runs],
+    languages=[Language.from_row(row) for row in snakemake.params.languages],
     english_bound=snakemake.params.settings["english_bound"],
 )
-write_figures(drawn, snakemake.output)
+write_figures(charts, snakemake.output)

@@ -2,19 +2,26 @@
 
 import polars as pl
 
+from maple.definitions.run import Run
+from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
 from maple.evaluation.prompts import quality
-from maple.report.lm_eval import write_lm_eval
+from maple.report.lm_eval import ExportedTask, write_lm_eval
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 write_lm_eval(
     pl.read_parquet(snakemake.input.summary),
-    snakemake.params.runs,
+    [Run(**run) for run in snakemake.params.runs],
     read_cards(snakemake.input.cards),
     snakemake.output,
-    tasks=snakemake.params.tasks,
-    renderings=snakemake.params.renderings,
-    asked=snakemake.params.asked,
+    tasks={
+        name: ExportedTask(
+            measured=TaskMetrics(**task),
+            spec=PromptSpec(**snakemake.params.renderings[name]),
+            settings=TaskSettings(**snakemake.params.asked[name]),
+        )
+        for name, task in snakemake.params.tasks.items()
+    },
     quality=quality(snakemake.input.prompts),
 )

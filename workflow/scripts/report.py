@@ -2,34 +2,44 @@
 
 import polars as pl
 
+from maple.analysis.questions.records import StudyAnswers
+from maple.definitions.language import Language, LanguageIdentity
+from maple.definitions.run import Run
+from maple.definitions.task import TaskMetrics
 from maple.evaluation.prompts import quality
-from maple.report.dataset_tables import read_sets
-from maple.report.page import report
+from maple.report.dataset_tables import read_datasets
+from maple.report.page import Results, StudyFacts, report
+from maple.report.sections.data_quality import RerunCommand
 from maple.runtime.files import read_json, write_text
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 page = report(
-    pl.read_parquet(snakemake.input.summary),
-    groups=pl.read_parquet(snakemake.input.groups),
-    groups_by_task=pl.read_parquet(snakemake.input.groups_by_task),
-    questions=read_json(snakemake.input.questions),
-    languages=snakemake.params.languages,
-    low_classes=snakemake.params.low_classes,
-    tasks=snakemake.params.tasks,
-    runs=snakemake.params.runs,
-    finetuned_in=snakemake.params.finetuned_in,
-    cards=read_cards(snakemake.input.cards),
-    sets=read_sets(
-        snakemake.input.examples,
-        snakemake.input.dropped,
-        cards=snakemake.input.syntheses,
-        mixtures=snakemake.input.mixtures,
-        cleared=snakemake.input.cleared,
-        languages=snakemake.params.identities,
+    Results(
+        summary=pl.read_parquet(snakemake.input.summary),
+        groups=pl.read_parquet(snakemake.input.groups),
+        groups_by_task=pl.read_parquet(snakemake.input.groups_by_task),
+        answers=StudyAnswers(**read_json(snakemake.input.questions)),
+        cards=read_cards(snakemake.input.cards),
+        datasets=read_datasets(
+            snakemake.input.examples,
+            snakemake.input.dropped,
+            cards=snakemake.input.syntheses,
+            mixtures=snakemake.input.mixtures,
+            cleared=snakemake.input.cleared,
+            languages={code: LanguageIdentity(**row) for code, row in snakemake.params.identities.items()},
+        ),
+        quality=quality(snakemake.input.prompts),
     ),
-    quality=quality(snakemake.input.prompts),
-    note=snakemake.params.note,
+    StudyFacts(
+        runs=[Run(**run) for run in snakemake.params.runs],
+        languages=[Language.from_row(row) for row in snakemake.params.languages],
+        tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
+        finetuned_in=snakemake.params.finetuned_in,
+        low_classes=snakemake.params.low_classes,
+        note=snakemake.params.note,
+    ),
+    RerunCommand(**snakemake.params.rerun),
 )
 write_text(page, snakemake.output.report)

@@ -5,26 +5,31 @@ import polars as pl
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import terminal_table
-from maple.analysis.questions.answer import questions
+from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
+from maple.definitions.config import ReportSettings
+from maple.definitions.language import Language
+from maple.definitions.run import Run
+from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
 from maple.runtime.files import write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-languages, settings = snakemake.params.languages, snakemake.params.settings
+languages = [Language.from_row(row) for row in snakemake.params.languages]
+settings = ReportSettings(**snakemake.params.settings)
 scores = item_scores(
     pl.scan_parquet(snakemake.input.scores),
-    runs=snakemake.params.runs,
-    tasks=snakemake.params.tasks,
+    runs=[Run(**run) for run in snakemake.params.runs],
+    tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
     clusters=read_clusters(snakemake.input.clusters),
 )
-summary = summarize(scores, settings["confidence"])
-grouped = language_groups(languages, settings["low_resource_classes"], snakemake.params.finetuned_in)
-groups = summarize_groups(scores, grouped, settings["confidence"])
+summary = summarize(scores, settings.confidence)
+grouped = language_groups(languages, settings.low_resource_classes, snakemake.params.finetuned_in)
+groups = summarize_groups(scores, grouped, settings.confidence)
 write_parquet(groups, snakemake.output.groups)
-write_parquet(summarize_by_task(scores, grouped, settings["confidence"]), snakemake.output.groups_by_task)
-write_json(questions(scores, languages, settings), snakemake.output.questions)
+write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
+write_json(answer_questions(scores, languages, settings).content(), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_text(summary.write_csv(), snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

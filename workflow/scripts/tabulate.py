@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from maple.definitions.language import Language
 from maple.report.tables import tables, write_tables
 from maple.runtime.logs import log_to
 
@@ -10,7 +11,7 @@ write_tables(
     tables(
         pl.read_parquet(snakemake.input.summary),
         tasks=snakemake.params.tasks,
-        languages=snakemake.params.languages,
+        languages=[Language.from_row(row) for row in snakemake.params.languages],
         low_classes=snakemake.params.low_classes,
     ),
     snakemake.output,

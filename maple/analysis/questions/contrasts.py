@@ -1,72 +1,107 @@
-"""Contrasts: estimates of differences between runs, as the questions need them."""
+"""Contrasts: weighted sums of runs' scores, by which the questions compare runs."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from maple.analysis.item_scores import ItemScores
+from maple.analysis.questions.records import Answer, Effect, Line, Part, Question
 from maple.analysis.statistics import Estimate, Joint
-from maple.definitions.run import run_path
+from maple.definitions.run import Run
 
 UNIT = ("model", "dataset", "method")
-# A contrast of runs: what it is of, its runs' numbers among that, and the weights of all runs.
-Line = tuple[Mapping, np.ndarray]
 
 
-def average_contrasts(lines: Sequence[Line], names: Sequence[str]) -> list[Line]:
-    """Average the lines that agree in `names`."""
-    alike: dict[tuple, list] = {}
-    for of, weights in lines:
-        alike.setdefault(tuple(of[name] for name in names), []).append(weights)
-    return [(dict(zip(names, key, strict=True)), np.mean(weights, axis=0)) for key, weights in alike.items()]
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of the scores of all runs."""
+
+    labels: dict[str, str | int | list[str] | None]
+    """What the contrast is about: fields of Run, "models" and "datasets"."""
+    runs: tuple[int, ...]
+    """The numbers of the runs that it compares."""
+    weights: np.ndarray
+    """(runs,) The weight of each run's score."""
 
 
-def estimate_rows(estimate: Estimate, confidence: float) -> list[dict]:
-    """Return the estimates in points, each with interval, standard error, degrees of freedom and p."""
+def labels_of(run: Run, names: Iterable[str]) -> dict[str, str | int | list[str] | None]:
+    """Return some of a run's fields by name."""
+    return {name: getattr(run, name) for name in names}
+
+
+def average_contrasts(contrasts: Iterable[Contrast], names: Sequence[str]) -> list[Contrast]:
+    """Average the contrasts whose labels `names` are the same, in the order of the first of each."""
+    groups: dict[tuple, list[Contrast]] = {}
+    for contrast in contrasts:
+        key = [contrast.labels[name] for name in names]
+        groups.setdefault(tuple(tuple(label) if isinstance(label, list) else label for label in key), []).append(
+            contrast
+        )
+    return [
+        Contrast(
+            labels={name: group[0].labels[name] for name in names},
+            runs=tuple(sorted({run for contrast in group for run in contrast.runs})),
+            weights=np.mean([contrast.weights for contrast in group], axis=0),
+        )
+        for group in groups.values()
+    ]
+
+
+def effects(estimate: Estimate, confidence: float) -> list[Effect]:
+    """Return estimates in points, with intervals, standard errors, degrees of freedom and p."""
     low, high = estimate.interval(confidence)
-    points = {"effect": estimate.value, "low": low, "high": high, "se": estimate.se}
-    columns = {**{name: 100 * column for name, column in points.items()}, "df": estimate.df, "p": estimate.p()}
-    return pl.DataFrame(columns).to_dicts()
+    in_points = {"effect": estimate.value, "low": low, "high": high, "se": estimate.se}
+    columns = {**{name: 100 * column for name, column in in_points.items()}, "df": estimate.df, "p": estimate.p()}
+    finite = {name: [x if math.isfinite(x) else None for x in column.tolist()] for name, column in columns.items()}
+    return [Effect.model_validate(row) for row in pl.DataFrame(finite).to_dicts()]
 
 
-def estimate_contrasts(joint: Joint, lines: Sequence[Line], confidence: float) -> list[dict]:
-    """Return the contrasts' names and numbers, each with its estimate in points (estimate_rows)."""
-    numbers = estimate_rows(joint.contrast(np.stack([weights for _, weights in lines], axis=1)), confidence)
-    return [{**of, **row} for (of, _), row in zip(lines, numbers, strict=True)]
+def estimate_contrasts(joint: Joint, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
+    """Return the contrasts' labels with their estimates in points."""
+    estimate = joint.contrast(np.stack([contrast.weights for contrast in contrasts], axis=1))
+    rows = zip(contrasts, effects(estimate, confidence), strict=True)
+    return [Part(**contrast.labels, **effect.params()) for contrast, effect in rows]
 
 
-def compared_cells_and_runs(scores: ItemScores, cells: pl.DataFrame, lines: Sequence[Line]) -> dict:
-    """Return which cells and runs an answer stands on."""
-    taken = sorted({number for of, _ in lines for number in of["runs"]})
-    return {
-        "cells": {task: rows["language"].to_list() for (task,), rows in cells.group_by("task", maintain_order=True)},
-        "runs": [run_path(scores.runs[number]) for number in taken],
-    }
+def languages_by_task(cells: pl.DataFrame) -> dict[str, list[str]]:
+    """Return the languages of some cells, by task."""
+    return {str(task): rows["language"].to_list() for (task,), rows in cells.group_by("task", maintain_order=True)}
+
+
+def paths_of(scores: ItemScores, contrasts: Iterable[Contrast]) -> list[str]:
+    """Return the paths of the runs that contrasts compare, in the order of the grid."""
+    return [scores.runs[number].path for number in sorted({run for contrast in contrasts for run in contrast.runs})]
 
 
 def answer_from_contrasts(
+    question: Question,
     scores: ItemScores,
     cells: pl.DataFrame,
-    weights: Sequence[float],
-    lines: Sequence[Line],
+    weights: np.ndarray,
+    contrasts: Sequence[Contrast],
     confidence: float,
     unit: Sequence[str] = UNIT,
-) -> dict:
-    """Return what lines say of the weighed mean of cells: all of them, parts by model and dataset, and each `unit`.
+) -> Answer:
+    """Return the answer that contrasts give on the weighted mean of cells, without its verdict.
 
-    Seeds of a unit weigh the same, then units.
+    Its lines average the contrasts by the labels `unit`, as the seeds of one setting; its parts average the lines by
+    model and dataset, and its effect averages all lines.
     """
-    units = average_contrasts(lines, unit)
+    units = average_contrasts(contrasts, unit)
     parts = average_contrasts(units, UNIT[:2])
-    joint = scores.together(cells["cell"].to_list(), weights)
+    joint = scores.average_shared_items(cells["cell"].to_list(), weights)
     whole, *rows = estimate_contrasts(joint, [*average_contrasts(units, ()), *parts, *units], confidence)
-    return {
-        **whole,
-        "parts": rows[: len(parts)],
-        "lines": rows[len(parts) :],
-        **compared_cells_and_runs(scores, cells, lines),
-    }
+    return Answer(
+        **question.params(),
+        **whole.params(),
+        parts=rows[: len(parts)],
+        lines=[Line(**row.params()) for row in rows[len(parts) :]],
+        cells=languages_by_task(cells),
+        runs=paths_of(scores, contrasts),
+    )
 
 
 def equal_weights(cells: pl.DataFrame) -> np.ndarray:

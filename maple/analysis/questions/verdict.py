@@ -1,49 +1,83 @@
-"""Verdicts: what an interval says of a question, corrected for the number of tests."""
+"""Verdicts: what an interval says of a claim, corrected for the number of tests."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from maple.analysis.questions.records import CONTRADICTED, SUPPORTED, UNDETERMINED, Answer, Effect, Verdict
 from maple.analysis.statistics import POWER, holm, t_quantile
 
-SUPPORTED, CONTRADICTED, UNDETERMINED, NOT_ASKED = "supported", "contradicted", "undetermined", "not asked on this grid"
 FAMILY = "the answers to all questions that were asked, and all their parts"
+# The question that claims an effect below zero, and the one whose parts claim nothing.
+_BELOW_ZERO, _PARTS_WITHOUT_CLAIM = "english", "data"
 
 
-def _verdict(row: Mapping, claim: int, least: float, level: float) -> tuple[str, str]:
-    """Return the verdict on the claim that an effect is above zero (1) or below (-1), and what decided it."""
-    low, high = sorted((claim * row["low"], claim * row["high"]))
-    if math.isnan(row["p"]):
+def _are_sides_sure(effect: Effect) -> bool:
+    """Return True if low-resource languages surely gain and high-resource ones lose, or if there are no sides."""
+    low, high = effect.low_resource, effect.high_resource
+    if low is None or high is None:
+        return True
+    return low.low is not None and high.high is not None and low.low > 0 > high.high
+
+
+def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: float) -> tuple[Verdict, str]:
+    """Return the verdict on the claim that an effect is above zero (1) or below (-1), and its reason."""
+    if effect.low is None or effect.high is None or effect.p is None:
         return UNDETERMINED, "there are too few items for an interval"
-    if row["se"] == row["effect"] == 0:
+    low, high = sorted((claim * effect.low, claim * effect.high))
+    if effect.se == effect.effect == 0:
         return UNDETERMINED, "no item tells the runs apart, which tells nothing of the items that were not asked"
     if -least < low and high < least:
         return UNDETERMINED, "whatever the effect is, it is smaller than the smallest of interest"
     if low <= least and high >= -least:
         return UNDETERMINED, "the interval is not wholly beyond the smallest effect of interest"
-    if row["p_holm"] > level:
+    if p_holm > level:
         return UNDETERMINED, "p does not stand the correction over the family"
-    if low > least and "low_resource" in row and not row["low_resource"]["low"] > 0 > row["high_resource"]["high"]:
+    if low > least and not _are_sides_sure(effect):
         return UNDETERMINED, "it is not sure that low-resource languages gain and that high-resource ones lose"
     if low > least:
         return SUPPORTED, "the interval is wholly beyond the smallest effect of interest"
     return CONTRADICTED, "the interval is wholly beyond the smallest effect of interest, on the other side"
 
 
-def add_verdicts(answers: Mapping[str, dict], least: float, confidence: float) -> None:
-    """Correct the p of all answers and parts as one family, and add p_holm, visible, verdict and because to them."""
+def _minimum_detectable(se: np.ndarray, df: np.ndarray, least: float, level: float) -> np.ndarray:
+    """Return the minimum detectable effects of a family of tests, of which these are the standard errors.
+
+    A verdict needs two conditions, so the larger of two effects counts: the interval must exclude `least`, and p must
+    pass the first and strictest step of Holm's correction.
+    """
+    power = t_quantile(2 - 2 * POWER, df)
+    return np.maximum(least + (t_quantile(level, df) + power) * se, (t_quantile(level / len(se), df) + power) * se)
+
+
+def with_verdicts(answers: Sequence[Answer], least: float, confidence: float) -> list[Answer]:
+    """Return the answers and their parts with p_holm, mde, verdict and because.
+
+    p is corrected over all answers and parts as one family. `least` is the smallest effect of interest, in points; the
+    level of the tests is 1 - `confidence`.
+    """
     level = 1 - confidence
-    tests = [(name, row) for name, answer in answers.items() for row in (answer, *answer["parts"])]
+    tests = [(answer.question, test) for answer in answers for test in (answer, *answer.parts)]
     if not tests:
-        return
-    p, se, df = (np.array([row[key] for _, row in tests]) for key in ("p", "se", "df"))
-    # Found with POWER by both conditions of a verdict: the interval, and the first and strictest step of Holm's.
-    found = t_quantile(2 - 2 * POWER, df)
-    visible = np.maximum(
-        least + (t_quantile(level, df) + found) * se, (t_quantile(level / len(tests), df) + found) * se
-    )
-    for (name, row), corrected, effect in zip(tests, holm(p), visible, strict=True):
-        row |= {"p_holm": float(corrected), "visible": float(effect)}
-        if name != "data" or row is answers[name]:  # a part of it is a difference, of which nothing is claimed
-            row["verdict"], row["because"] = _verdict(row, -1 if name == "english" else 1, least, level)
+        return []
+    p, se, df = (np.array([getattr(test, name) for _, test in tests], dtype=float) for name in ("p", "se", "df"))
+    updates: list[dict[str, Any]] = []
+    for (question, test), p_holm, mde in zip(tests, holm(p), _minimum_detectable(se, df, least, level), strict=True):
+        update = {"p_holm": _or_none(p_holm), "mde": _or_none(mde)}
+        if question != _PARTS_WITHOUT_CLAIM or isinstance(test, Answer):
+            verdict, because = _verdict(test, p_holm, -1 if question == _BELOW_ZERO else 1, least, level)
+            update |= {"verdict": verdict, "because": because}
+        updates.append(update)
+    update = iter(updates)  # in the order of `tests`: each answer, then its parts
+    return [
+        answer.model_copy(
+            update={**next(update), "parts": [part.model_copy(update=next(update)) for part in answer.parts]}
+        )
+        for answer in answers
+    ]
+
+
+def _or_none(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

@@ -1,12 +1,18 @@
-"""Checks: which cells are there, and what completions and benchmark rows had wrong with them."""
+"""Data quality: which cells have scores, and what was wrong with completions and benchmark rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from maple.report.sections.run_views import key
+from maple.analysis.item_scores import RUN_KEY, key_of
+from maple.definitions.run import RunKey
+from maple.definitions.task import TaskMetrics
+from maple.report.sections.run_views import LanguageView, RunView
 
-QUIRKS = {
+# Columns of the tables of answer issues: their heads, by the column of the summary; flip_rate is of the run cards.
+ISSUES = {
     "unparsed": "unparsed, %",
     "empty": "empty, %",
     "wrong_language": "wrong language, %",
@@ -19,107 +25,225 @@ QUIRKS = {
     "shots_dropped": "shots left out",
     "prompt_tokens": "prompt tokens",
     "completion_tokens": "new tokens",
-    "tokens_per_word": "tokens a word",
+    "tokens_per_word": "tokens per word",
 }
-# Shares of all answers; those of language and script are of the answers of which they can be said.
-COUNTED = ("unparsed", "empty", "truncated", "too_long")
 
 
-def coverage(summary: pl.DataFrame, tasks: Mapping[str, Mapping], languages: Sequence[Mapping]) -> list[dict]:
-    """Return a row a task: the number of items in each language, or why there is none."""
+@dataclass(frozen=True)
+class TaskCoverage:
+    """The items that were scored in a task."""
+
+    name: str
+    """The task."""
+    cells: dict[str, str]
+    """The number of items of each run, by language code; a range if runs differ."""
+    not_offered: list[str]
+    """Names of the languages that the task does not offer."""
+    without_items: list[str]
+    """Names of the languages that it offers, and that have no score."""
+
+
+def coverage(
+    summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics], languages: Sequence[LanguageView]
+) -> list[TaskCoverage]:
+    """Return the numbers of scored items of each task and language."""
     counts = summary.filter(pl.col("headline")).group_by("task", "language").agg(least=pl.min("n"), most=pl.max("n"))
-    items = {(row["task"], row["language"]): row for row in counts.iter_rows(named=True)}
+    items = {(row["task"], row["language"]): (row["least"], row["most"]) for row in counts.iter_rows(named=True)}
     rows = []
     for name, task in tasks.items():
         cells, not_offered, without_items = {}, [], []
         for language in languages:
-            found = items.get((name, language["code"]))
-            if found:
-                least, most = found["least"], found["most"]
-                cells[language["code"]] = f"{most:,}" if least == most else f"{least:,}–{most:,}"
-            elif language["code"] in task["languages"]:
-                without_items.append(language["name"])
+            if (name, language.code) in items:
+                least, most = items[name, language.code]
+                cells[language.code] = f"{most:,}" if least == most else f"{least:,}–{most:,}"
+            elif language.code in task.languages:
+                without_items.append(language.name)
             else:
-                not_offered.append(language["name"])
-        rows.append({"name": name, "cells": cells, "not_offered": not_offered, "without_items": without_items})
+                not_offered.append(language.name)
+        rows.append(TaskCoverage(name, cells, not_offered, without_items))
     return rows
 
 
-def missing(
-    summary: pl.DataFrame,
-    tasks: Mapping[str, Mapping],
-    languages: Sequence[Mapping],
-    views: Sequence[Mapping],
-) -> list[dict]:
-    """Return the cells that tasks offer and that have no score: task, language, runs, and the command that fills them.
+@dataclass(frozen=True)
+class RerunCommand:
+    """The command line that computes missing cells."""
 
-    Where no run has the cell there was nothing to ask: its prompts are rendered again, once the rows are there (`runs`
-    is None). Else the runs that lack it generate again, which asks them what is missing and nothing else.
+    command: str
+    """What stands before the files to make again."""
+    prompts: str
+    """The file of a task's prompts in a language; it names {task} and {language}."""
+    completions: str
+    """The file of a run's completions in a language; it names {run} and {language}."""
+
+    def for_prompts(self, task: str, language: str) -> str:
+        """Return the command line that renders prompts again."""
+        return f"{self.command} {self.prompts.format(task=task, language=language)}"
+
+    def for_completions(self, runs: Iterable[str], language: str) -> str:
+        """Return the command line that generates the missing completions of runs."""
+        return " ".join([self.command, *(self.completions.format(run=run, language=language) for run in runs)])
+
+
+@dataclass(frozen=True)
+class MissingCell:
+    """A cell that a task offers and that has no score in some run."""
+
+    task: str
+    """The task."""
+    language: str
+    """The name of the language."""
+    runs: list[str] | None
+    """The paths of the runs without a score; None if it is all, because the task has no items there."""
+    command: str
+    """The command line that fills the cell."""
+
+
+def missing_cells(
+    summary: pl.DataFrame,
+    tasks: Mapping[str, TaskMetrics],
+    languages: Sequence[LanguageView],
+    views: Sequence[RunView],
+    rerun: RerunCommand,
+) -> list[MissingCell]:
+    """Return the cells that tasks offer and that have no score in some run.
+
+    If no run has a score, the task had no items: its prompts are rendered again, once its rows are there. Otherwise the
+    runs without a score generate again, which computes only the missing completions.
     """
     headline = summary.filter(pl.col("headline"))
-    scored = set(headline.select("model", "dataset", "method", "seed", "task", "language").iter_rows())
-    everywhere = {(task, language) for *_, task, language in scored}
-    found = []
+    scored = {
+        (key_of(row), row["task"], row["language"])
+        for row in headline.select(*RUN_KEY, "task", "language").iter_rows(named=True)
+    }
+    with_items = {(task, language) for _, task, language in scored}
+    cells = []
     for name, task in tasks.items():
-        for language in languages:
-            code = language["code"]
-            if code not in task["languages"]:
+        for language in (language for language in languages if language.code in task.languages):
+            runs = [view.run.path for view in views if (view.key, name, language.code) not in scored]
+            if not runs:
                 continue
-            lacking = [view["path"] for view in views if (*view["key"], name, code) not in scored]
-            if not lacking:
-                continue
-            if (name, code) in everywhere:
-                targets = [f"results/generations/{path}/{code}.parquet" for path in lacking]
+            if (name, language.code) in with_items:
+                command = rerun.for_completions(runs, language.code)
+                cells.append(MissingCell(name, language.name, runs, command))
             else:
-                targets = [f"results/prompts/{name}/{code}.parquet"]
-            found.append(
-                {
-                    "task": name,
-                    "language": language["name"],
-                    "runs": lacking if (name, code) in everywhere else None,
-                    "command": f"snakemake --cores all --forcerun {' '.join(targets)}",
-                }
-            )
-    return found
+                cells.append(MissingCell(name, language.name, None, rerun.for_prompts(name, language.code)))
+    return cells
 
 
-def quirks(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict]:
-    """Return shares and token counts averaged over headline cells, by the columns `by`; flip_rate is not among them.
+@dataclass(frozen=True)
+class IssueRow:
+    """A row of a table of answer issues."""
 
-    at_chance is the share of the cells with a chance level whose interval does not lie above it.
+    title: str
+    """The run, task or language."""
+    values: dict[str, float | None]
+    """Shares of 1 and mean numbers, by the keys of ISSUES; None if undefined."""
+
+
+def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[str, float | None]]:
+    """Return the means of ISSUES over headline cells, by the columns `by`.
+
+    at_chance is the share of the cells with a chance level whose interval is not above it; flip_rate is None.
     """
     cells = summary.filter(pl.col("headline") & (pl.col("language") != "all")).with_columns(
         at_chance=(pl.col("against_chance") != "above").cast(pl.Float64)
     )
-    means = cells.group_by(by).agg(pl.mean(*(name for name in QUIRKS if name != "flip_rate")))
-    return {tuple(row[name] for name in by): {**row, "flip_rate": None} for row in means.iter_rows(named=True)}
-
-
-def flip_rates(cards: Sequence[Mapping]) -> dict[tuple, float]:
-    """Return, by run, the share of the completions asked again alone that were another one than in their batch."""
+    means = cells.group_by(by).agg(pl.mean(*(name for name in ISSUES if name != "flip_rate")))
     return {
-        key(card["run"]): card["flipped"] / card["compared_alone"]
+        tuple(row[name] for name in by): {name: row.get(name) for name in ISSUES} for row in means.iter_rows(named=True)
+    }
+
+
+def issues_by_run(
+    summary: pl.DataFrame, views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]
+) -> list[IssueRow]:
+    """Return the answer issues of each run; its flip rate is that of its card of the stage generate.
+
+    The flip rate is the share of the completions that, computed again alone, differ from those of their batch.
+    """
+    flip_rates = {
+        key_of(card["run"]): card["flipped"] / card["compared_alone"]
         for card in cards
         if card["stage"] == "generate" and card.get("compared_alone")
     }
+    means = {RunKey(*key): row for key, row in _issue_means(summary, RUN_KEY).items()}
+    return [
+        IssueRow(view.title, {**means[view.key], "flip_rate": flip_rates.get(view.key)})
+        for view in views
+        if view.key in means
+    ]
 
 
-def counts(summary: pl.DataFrame) -> dict:
-    """Return how many answers there are under headline metrics, how many of them were what COUNTED names, the mean
-    shares wrong_language and wrong_script, and of how many cells with a chance level how many are at chance."""
+def issues_by(summary: pl.DataFrame, column: str, titles: Mapping[str, str]) -> list[IssueRow]:
+    """Return the answer issues by "task" or "language"; `titles` are what the rows are called, by its values."""
+    means = _issue_means(summary, [column])
+    return [IssueRow(title, means[value,]) for value, title in titles.items() if (value,) in means]
+
+
+@dataclass(frozen=True)
+class AnswerCounts:
+    """Answers under headline metrics, and what was wrong with them."""
+
+    answers: int
+    """All answers."""
+    unparsed: int
+    """Those that could not be parsed."""
+    empty: int
+    """Those that were empty."""
+    truncated: int
+    """Those that were cut at the limit of new tokens."""
+    too_long: int
+    """Those whose prompt was too long."""
+    wrong_language: float | None
+    """The share in the wrong language, of those for which it is defined; None if there are none."""
+    wrong_script: float | None
+    """The share in the wrong script, likewise."""
+    with_chance: int
+    """Cells that have a chance level."""
+    at_chance: int
+    """Those of them whose interval is not above it."""
+
+
+def count_answers(summary: pl.DataFrame) -> AnswerCounts:
+    """Return the numbers of answers and of their issues."""
     cells = summary.filter(pl.col("headline"), pl.col("language") != "all")
-    judged = cells.filter(pl.col("against_chance").is_not_null())
-    return {
-        "answers": cells["n"].sum(),
-        **{name: round((cells[name] * cells["n"]).sum()) for name in COUNTED},
-        "wrong_language": cells["wrong_language"].mean(),
-        "wrong_script": cells["wrong_script"].mean(),
-        "judged": judged.height,
-        "at_chance": judged.filter(pl.col("against_chance") != "above").height,
-    }
+    with_chance = cells.filter(pl.col("against_chance").is_not_null())
+    counted = ("unparsed", "empty", "truncated", "too_long")
+    means = cells.select(pl.mean("wrong_language", "wrong_script")).row(0, named=True)
+    return AnswerCounts(
+        answers=int(cells["n"].sum()),
+        **{name: round((cells[name] * cells["n"]).sum()) for name in counted},
+        **means,
+        with_chance=with_chance.height,
+        at_chance=with_chance.filter(pl.col("against_chance") != "above").height,
+    )
 
 
-def row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[dict]:
-    """Return the tasks and languages some of whose rows were repaired or faulty."""
-    troubled = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
-    return [{**row, "name": names.get(row["language"], row["language"])} for row in troubled.iter_rows(named=True)]
+@dataclass(frozen=True)
+class RowFaults:
+    """The rows of a task in one language that were repaired, or not asked because of a fault."""
+
+    task: str
+    """The task."""
+    language: str
+    """The name of the language."""
+    rows: int
+    """All rows."""
+    repaired: int
+    """Rows that were repaired from parallel languages."""
+    faulty: int
+    """Rows that were not asked."""
+    reasons: list[str]
+    """The faults, each once."""
+
+
+def row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[RowFaults]:
+    """Return the tasks and languages with repaired or faulty rows.
+
+    `quality` is that of maple.evaluation.prompts.quality; `names` are those of languages, by code.
+    """
+    faulty = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
+    return [
+        RowFaults(**{**row, "language": names.get(row["language"], row["language"])})
+        for row in faulty.iter_rows(named=True)
+    ]

@@ -1,8 +1,11 @@
-"""The lab: what merging moved, and how well models know held-out text before and after they are finetuned."""
+"""Merging: how merging moved the models, and bits per byte of held-out text before and after finetuning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from maple.report.sections.run_views import GROUPS, best_of_each, key
+from maple.analysis.item_scores import key_of
+from maple.report.sections.run_views import GROUPS, LanguageView, RunView, best_of_series
 
 # The ways of a merge card (maple.training.merging), in the order of the table.
 WAYS = {
@@ -14,85 +17,144 @@ WAYS = {
 }
 
 
-def _of_stage(views: Sequence[Mapping], cards: Sequence[Mapping], stage: str) -> list[tuple[Mapping, Mapping]]:
-    found = {key(card["run"]): card for card in cards if card["stage"] == stage}
-    return [(view, found[view["key"]]) for view in views if view["key"] in found]
+@dataclass(frozen=True)
+class AttachedComparison:
+    """Completions of a merged model that were computed again with the adapter attached."""
+
+    compared: int
+    """The number of completions."""
+    different: int
+    """The number of these that came out different."""
 
 
-def merges(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
-    """Return a row a run and way to use its adapter: view, card, way, label, chosen, and the card's figures of it.
+@dataclass(frozen=True)
+class MergeWay:
+    """One way to use a run's adapter, compared with the trained model on held-out completions."""
 
-    `attached` is, of the way that was chosen, the completions that differ when the adapter is attached instead:
-    {"compared", "different"}, or None where nobody compared.
-    """
-    compared = {key(card["run"]): card["attached_differ"] for card in cards if card["stage"] == "compare_attached"}
+    view: RunView
+    """The run."""
+    bits: int
+    """The bits of the base that the run was trained on."""
+    bound: float
+    """The divergence of any language, in nats per token, from which a merge is refused."""
+    label: str
+    """The way in words, one of WAYS."""
+    is_evaluated: bool
+    """Is it the way that is evaluated?"""
+    attached: AttachedComparison | None
+    """Of the way that is evaluated: the comparison with the attached adapter; None if there was none."""
+    kl: float
+    """Mean divergence from the trained model over languages, in nats per token."""
+    worst_kl: float
+    """The divergence in the language where it is largest."""
+    worst_language: str
+    """The code of that language."""
+    agreement: float
+    """The share of tokens at which both models have the same likeliest token."""
+    bits_per_byte: float | None
+    """Bits per byte of the held-out completions; None in cards that lack it."""
+    bits_per_byte_change: float
+    """Their difference from those of the trained model."""
+    largest_logit_difference: float
+    """The largest difference of any logit."""
+
+
+def _with_cards(
+    views: Sequence[RunView], cards: Iterable[Mapping[str, Any]], stage: str
+) -> list[tuple[RunView, Mapping[str, Any]]]:
+    """Return the runs that have a card of a stage, each with that card."""
+    of_stage = {key_of(card["run"]): card for card in cards if card["stage"] == stage}
+    return [(view, of_stage[view.key]) for view in views if view.key in of_stage]
+
+
+def merge_ways(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> list[MergeWay]:
+    """Return every way to use each run's adapter that its merge card has, in the order of WAYS."""
+    cards = list(cards)
+    attached = {key_of(card["run"]): card["attached_differ"] for card in cards if card["stage"] == "compare_attached"}
+    measures = (
+        "kl", "worst_kl", "worst_language", "agreement", "bits_per_byte_change", "largest_logit_difference",
+    )  # fmt: skip
+    ways = []
+    for view, card in _with_cards(views, cards, "merge"):
+        for way in (way for way in WAYS if way in card["ways"]):
+            is_evaluated, differ = way == card["into"], attached.get(view.key)
+            ways.append(
+                MergeWay(
+                    view=view,
+                    bits=card["bits"],
+                    bound=card["bound"],
+                    label=WAYS[way],
+                    is_evaluated=is_evaluated,
+                    attached=AttachedComparison(**differ) if differ and is_evaluated else None,
+                    bits_per_byte=card["ways"][way].get("bits_per_byte"),
+                    **{name: card["ways"][way][name] for name in measures},
+                )
+            )
+    return ways
+
+
+def merge_points(ways: Iterable[MergeWay]) -> list[dict[str, Any]]:
+    """Return the rows of the chart of merging: series, run, bits, way, chosen, kl, agreement (percent)."""
     return [
         {
-            "view": view,
-            "card": card,
-            "way": way,
-            "label": label,
-            "chosen": way == card["into"],
-            "attached": compared.get(view["key"]) if way == card["into"] else None,
-            **card["ways"][way],
+            "series": way.view.series,
+            "run": way.view.name,
+            "bits": way.bits,
+            "way": way.label,
+            "chosen": "yes" if way.is_evaluated else "no",
+            "kl": way.kl,
+            "agreement": round(100 * way.agreement, 2),
         }
-        for view, card in _of_stage(views, cards, "merge")
-        for way, label in WAYS.items()
-        if way in card["ways"]
+        for way in ways
     ]
 
 
-def merge_points(rows: Sequence[Mapping]) -> list[dict]:
-    """Return what the chart of merging draws of `merges`: series, run, bits, way, chosen, kl, agreement."""
-    return [
-        {
-            "series": row["view"]["series"],
-            "run": row["view"]["name"],
-            "bits": row["card"]["bits"],
-            "way": row["label"],
-            "chosen": "yes" if row["chosen"] else "no",
-            "kl": row["kl"],
-            "agreement": round(100 * row["agreement"], 2),
-        }
-        for row in rows
-    ]
+@dataclass(frozen=True)
+class HeldOutBits:
+    """Bits per byte of held-out text of the runs that measured them, for the table of the page."""
+
+    runs: list[int]
+    """The runs, as places in the list of all views."""
+    before: list[list[int | None]]
+    """Before the first step: for each run, in each language, thousandths of a bit; None without held-out text."""
+    after: list[list[int | None]]
+    """After the last step, likewise."""
 
 
 def held_out_bits(
-    views: Sequence[Mapping], cards: Sequence[Mapping], languages: Sequence[Mapping]
-) -> tuple[dict, list[dict]]:
-    """Return bits per byte of held-out text before the first step and after the last: as columns, and for the chart.
+    views: Sequence[RunView], cards: Iterable[Mapping[str, Any]], languages: Sequence[LanguageView]
+) -> tuple[HeldOutBits, list[dict[str, Any]]]:
+    """Return bits per byte of held-out text before and after finetuning: for the table, and as rows of the chart.
 
-    The columns are runs (places in `views`), before and after (a list of languages for each run, thousandths of a bit,
-    null where nothing is held out). The chart has those runs that are the best of their series.
+    The chart has the best run of each series; its rows have series, run, language, group, before and after.
     """
     measured = [
         (view, card["held_out"][0]["bits_per_byte"], card["held_out"][-1]["bits_per_byte"])
-        for view, card in _of_stage(views, cards, "finetune")
+        for view, card in _with_cards(views, cards, "finetune")
         if len(card.get("held_out", [])) > 1
     ]
 
-    def thousandths(bits: Mapping) -> list[int | None]:
-        return [round(1000 * bits[row["code"]]) if row["code"] in bits else None for row in languages]
+    def thousandths(bits: Mapping[str, float]) -> list[int | None]:
+        return [round(1000 * bits[row.code]) if row.code in bits else None for row in languages]
 
-    columns = {
-        "runs": [views.index(view) for view, _, _ in measured],
-        "before": [thousandths(before) for _, before, _ in measured],
-        "after": [thousandths(after) for _, _, after in measured],
-    }
-    best = best_of_each(views)
-    points = [
+    columns = HeldOutBits(
+        runs=[views.index(view) for view, _, _ in measured],
+        before=[thousandths(before) for _, before, _ in measured],
+        after=[thousandths(after) for _, _, after in measured],
+    )
+    best = best_of_series(views)
+    rows = [
         {
-            "series": view["series"],
-            "run": view["name"],
-            "language": language["name"],
-            "group": GROUPS[language["group"]],
-            "before": round(before[language["code"]], 4),
-            "after": round(after[language["code"]], 4),
+            "series": view.series,
+            "run": view.name,
+            "language": language.name,
+            "group": GROUPS[language.group],
+            "before": round(before[language.code], 4),
+            "after": round(after[language.code], 4),
         }
         for view, before, after in measured
         if any(view is one for one in best)
         for language in languages
-        if language["code"] in before and language["code"] in after
+        if language.code in before and language.code in after
     ]
-    return columns, points
+    return columns, rows

@@ -1,55 +1,88 @@
-"""The summary: what was run, and which dataset, rank and bits came out best."""
+"""The overview: what was run, and which dataset, rank and bits had the highest score."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from maple.definitions.tables import ENGLISH
-from maple.report.sections.run_views import GROUPS
+from maple.definitions.language import ENGLISH
+from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score
 
-# The groups that the summary tells the best run of, and where a view has their rows.
-LEVELS: dict[str, Callable[[Mapping], Mapping | None]] = {
-    "All languages": lambda view: view["overall"],
-    GROUPS["high"]: lambda view: view["groups"]["high"],
-    GROUPS["low"]: lambda view: view["groups"]["low"],
-    "English": lambda view: view["languages"].get(ENGLISH),
+# The groups of languages whose best run the overview names, and a run's score there.
+LEVELS: dict[str, Callable[[RunView], Score | None]] = {
+    "All languages": lambda view: view.overall,
+    GROUPS["high"]: lambda view: view.groups["high"],
+    GROUPS["low"]: lambda view: view.groups["low"],
+    "English": lambda view: view.languages.get(ENGLISH),
 }
 
 
+@dataclass(frozen=True)
+class RunCounts:
+    """The size of the study."""
+
+    models: int
+    """Base models."""
+    datasets: int
+    """Datasets that runs were finetuned on."""
+    tuned: int
+    """Finetuned runs."""
+    seeds: int
+    """Seeds of the finetuning."""
+    languages: int
+    """Languages."""
+    groups: list[tuple[str, int]]
+    """The names of the resource groups with their numbers of languages."""
+    tasks: int
+    """Tasks."""
+    scores: int
+    """Item scores of headline metrics."""
+
+
 def count_runs(
-    summary: pl.DataFrame, views: Sequence[Mapping], languages: Sequence[Mapping], tasks: Mapping[str, Mapping]
-) -> dict:
-    """Return what was run: numbers of models, datasets, finetuned runs, bases, languages by group, tasks and scores."""
-    tuned = [view for view in views if not view["is_base"]]
-    return {
-        "models": len({view["model"] for view in views}),
-        "datasets": len({view["dataset"] for view in tuned}),
-        "methods": len({view["method"] for view in tuned}),
-        "seeds": len({view["seed"] for view in tuned}),
-        "tuned": len(tuned),
-        "bases": len(views) - len(tuned),
-        "languages": len(languages),
-        "groups": [
-            (GROUPS[group], found) for group in GROUPS if (found := sum(row["group"] == group for row in languages))
-        ],
-        "tasks": len(tasks),
-        "scores": summary.filter(pl.col("headline"), pl.col("language") != "all")["n"].sum(),
-    }
+    summary: pl.DataFrame, views: Sequence[RunView], languages: Sequence[LanguageView], tasks: int
+) -> RunCounts:
+    """Return the size of the study, which has so many `tasks`."""
+    tuned = [view.run for view in views if not view.is_base]
+    sizes = {name: sum(language.group == group for language in languages) for group, name in GROUPS.items()}
+    return RunCounts(
+        models=len({view.run.model for view in views}),
+        datasets=len({run.dataset for run in tuned}),
+        tuned=len(tuned),
+        seeds=len({run.seed for run in tuned}),
+        languages=len(languages),
+        groups=[(name, size) for name, size in sizes.items() if size],
+        tasks=tasks,
+        scores=int(summary.filter(pl.col("headline"), pl.col("language") != "all")["n"].sum()),
+    )
 
 
-def best_runs(views: Sequence[Mapping]) -> list[dict]:
-    """Return the best finetuned run of each model in each of LEVELS: model, level, view, row, others, near.
+@dataclass(frozen=True)
+class BestRun:
+    """The finetuned run of a model with the highest score over a group of languages."""
 
-    `near` counts those of the `others` of that model whose score lies within the best one's interval.
-    """
-    found = []
-    for model in dict.fromkeys(view["model"] for view in views):
-        for level, of in LEVELS.items():
-            scored = [(of(view), view) for view in views if view["model"] == model and not view["is_base"] and of(view)]
+    level: str
+    """The group of languages, one of LEVELS."""
+    view: RunView
+    """The run."""
+    score: Score
+    """Its score over the group."""
+    others: int
+    """The number of other finetuned runs of the model."""
+    as_good: int | None
+    """The number of these whose score lies within the best run's interval; None without an interval."""
+
+
+def best_runs(views: Sequence[RunView]) -> list[BestRun]:
+    """Return the best finetuned run of each model in each of LEVELS."""
+    best = []
+    for model in dict.fromkeys(view.run.model for view in views):
+        tuned = [view for view in views if view.run.model == model and not view.is_base]
+        for level, score_of in LEVELS.items():
+            scored = [(score, view) for view in tuned if (score := score_of(view))]
             if scored:
-                row, view = max(scored, key=lambda pair: pair[0]["mean"])
-                near = sum(other["mean"] >= row["low"] for other, _ in scored) - 1 if row["low"] is not None else None
-                found.append(
-                    {"model": model, "level": level, "view": view, "row": row, "others": len(scored) - 1, "near": near}
-                )
-    return found
+                score, view = max(scored, key=lambda pair: pair[0].mean)
+                low = score.low
+                as_good = None if low is None else sum(other.mean >= low for other, _ in scored) - 1
+                best.append(BestRun(level, view, score, len(scored) - 1, as_good))
+    return best

@@ -1,14 +1,16 @@
-"""The five questions: their answers as the page tells them, and the rows of their figures."""
+"""The five questions: their answers in words, and the rows of their charts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from maple.analysis.questions.verdict import NOT_ASKED
-from maple.definitions.tables import ENGLISH
+from maple.analysis.questions.records import Answer, Change, Effect, Line, NotAsked, Part, StudyAnswers
+from maple.definitions.language import ENGLISH
+from maple.definitions.run import NONE
 from maple.report.sections.run_views import GROUPS
 
-# What is compared in a line of an answer that is one of several of its part.
+# What tells the lines of a part from each other, by question.
 _LABELS = {"rank": "{bits} bits", "bits": "rank {rank}", "english": "{method}", "exchange": "{method}"}
-_SIDES = {f"{group}_resource": GROUPS[group] for group in ("high", "low")}
 
 
 def two_decimals(value: float) -> str:
@@ -18,7 +20,7 @@ def two_decimals(value: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text with its first letter a capital; what else stands in it may be a name."""
+    """Return a text with its first letter a capital; the case of all others stays, since they may be of names."""
     return text[:1].upper() + text[1:]
 
 
@@ -26,82 +28,108 @@ def _counted(number: int, name: str) -> str:
     return f"{number} {name}{'s' if number != 1 else ''}"
 
 
-def scale(answer: Mapping, least: float) -> dict[str, float]:
-    """Return where an effect, its interval and the smallest effect of interest lie from 0 to 100, zero being at 50."""
-    bounds = [abs(answer[name]) for name in ("effect", "low", "high") if answer[name] is not None]
+@dataclass(frozen=True)
+class Scale:
+    """Where an effect is drawn on a line from 0 to 100 whose middle, 50, is zero."""
+
+    effect: float
+    """The effect."""
+    low: float
+    """Lower bound of its interval; the effect itself without an interval, as the upper one."""
+    high: float
+    """Upper bound of its interval."""
+    least: float
+    """The smallest effect of interest."""
+
+
+def scale(effect: Effect, least: float) -> Scale:
+    """Return where an effect and the smallest effect of interest, `least`, are drawn."""
+    bounds = [abs(value) for value in (effect.effect, effect.low, effect.high) if value is not None]
     widest = 1.15 * max(*bounds, 2 * least, 1e-9)
-    places = {name: answer[name] for name in ("low", "effect", "high") if answer[name] is not None}
-    return {name: round(50 + 50 * value / widest, 1) for name, value in {**places, "least": least}.items()}
+
+    def place(value: float | None) -> float:
+        return round(50 + 50 * (effect.effect if value is None else value) / widest, 1)
+
+    return Scale(place(effect.effect), place(effect.low), place(effect.high), place(least))
 
 
-def _whole(row: Mapping) -> dict:
-    return {name: round(row[name], 3) for name in ("effect", "low", "high") if row[name] is not None}
+@dataclass(frozen=True)
+class AnswerView:
+    """A question and its answer, as the page tells them."""
+
+    answer: Answer | NotAsked
+    """The answer."""
+    scale: Scale | None
+    """Where its effect is drawn; None if it was not asked."""
+    compared: str
+    """What it compares, in words; empty if it was not asked."""
 
 
-def _rows_of_data(answer: Mapping) -> list[dict]:
-    rows = []
-    for part in answer["parts"]:
-        axis, other = ("models", "dataset") if "models" in part else ("datasets", "model")
-        first, second = part[axis]
-        where = "untouched" if part[other] == "none" else part[other]
-        panel = "Between base models" if axis == "models" else "Between datasets"
-        rows.append({"panel": panel, "label": f"{first} − {second}, {where}", "kind": "part", **_whole(part)})
-    return rows
-
-
-def figure_rows(answer: Mapping) -> list[dict]:
-    """Return what the figure of a question draws: panel, label, kind ("part" or "line"), effect, low, high.
-
-    Where the answer has two sides, rows have a `side` too, and are of these.
-    """
-    if answer["question"] == "data":
-        return _rows_of_data(answer)
-    label, families = _LABELS[answer["question"]], {line.get("family") for line in answer["lines"]}
-    rows = []
-    for part in answer["parts"]:
-        own = [line for line in answer["lines"] if all(line[name] == part[name] for name in ("model", "dataset"))]
-        named = [(label.format(**line), line) for line in own]
-        if len(families) > 1:
-            named = [(f"{line['family']}, {name}", line) for name, line in named]
-        alone = len(named) == 1
-        shown = [("all of these", "part", part)] * (not alone)
-        shown += [(name, "part" if alone else "line", line) for name, line in named]
-        for name, kind, row in shown:
-            of = {"panel": f"{part['model']} · {part['dataset']}", "label": name, "kind": kind}
-            if answer["question"] == "exchange":
-                rows += [{**of, "side": title, **_whole(row[side])} for side, title in _SIDES.items()]
-            else:
-                rows.append({**of, **_whole(row)})
-    return rows
-
-
-def told(questions: Mapping) -> list[dict]:
-    """Return the questions with `asked`, and where one was: `scale` and `compared`, what it stands on in words.
-
-    What only some answers have (low_resource, high_resource, sizes, gate) is None in the others.
-    """
-    found = []
-    for answer in questions["questions"]:
-        if answer["verdict"] == NOT_ASKED:
-            found.append({**answer, "asked": False})
+def answer_views(answers: StudyAnswers) -> list[AnswerView]:
+    """Return the questions and their answers."""
+    views = []
+    for answer in answers.questions:
+        if isinstance(answer, NotAsked):
+            views.append(AnswerView(answer, None, ""))
             continue
-        codes = {code for codes in answer["cells"].values() for code in codes}
-        cells, runs = _counted(sum(map(len, answer["cells"].values())), "cell"), _counted(len(answer["runs"]), "run")
+        codes = {code for codes in answer.cells.values() for code in codes}
+        runs, cells = _counted(len(answer.runs), "run"), _counted(sum(map(len, answer.cells.values())), "cell")
         where = "English" if codes == {ENGLISH} else _counted(len(codes), "language")
-        compared = f"{runs} in {cells}, of {_counted(len(answer['cells']), 'task')} and {where}"
-        found.append(
-            {
-                **dict.fromkeys(("low_resource", "high_resource", "sizes", "gate")),
-                **answer,
-                "asked": True,
-                "scale": scale(answer, questions["smallest_effect"]),
-                "compared": compared,
-            }
-        )
-    return found
+        compared = f"{runs} in {cells}, of {_counted(len(answer.cells), 'task')} and {where}"
+        views.append(AnswerView(answer, scale(answer, answers.smallest_effect), compared))
+    return views
 
 
-def lost_english(questions: Mapping) -> Mapping | None:
-    """Return the answer on English, or None where it was not asked."""
-    found = {answer["question"]: answer for answer in questions["questions"] if answer["verdict"] != NOT_ASKED}
-    return found.get("english")
+def _in_chart(effect: Effect | Change) -> dict[str, float]:
+    bounds = {"effect": effect.effect, "low": effect.low, "high": effect.high}
+    return {name: round(value, 3) for name, value in bounds.items() if value is not None}
+
+
+def _difference_rows(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """Return the rows of the chart of `data`: a row per difference between two models or two datasets."""
+    rows = []
+    for part in parts:
+        pair, other = (part.models, part.dataset) if part.models else (part.datasets, part.model)
+        first, second = pair or ("", "")
+        where = "untouched" if other == NONE else other
+        panel = "Between base models" if part.models else "Between datasets"
+        rows.append({"panel": panel, "label": f"{first} − {second}, {where}", "kind": "part", **_in_chart(part)})
+    return rows
+
+
+def _sides(effect: Effect) -> list[dict[str, Any]]:
+    """Return the values of an effect in the chart; where it has two sides, those of each side."""
+    sides = {GROUPS["high"]: effect.high_resource, GROUPS["low"]: effect.low_resource}
+    with_sides = [{"side": name, **_in_chart(side)} for name, side in sides.items() if side]
+    return with_sides or [_in_chart(effect)]
+
+
+def chart_rows(answer: Answer) -> list[dict[str, Any]]:
+    """Return the rows of an answer's chart: panel, label, kind ("part" or "line"), effect, low, high.
+
+    A panel is a model and dataset, with a row for the part and one for each of its lines. If the answer has two sides,
+    there is one row per side, and its column `side` names it.
+    """
+    if answer.question == "data":
+        return _difference_rows(answer.parts)
+    has_families = len({line.family for line in answer.lines}) > 1
+
+    def label(line: Line) -> str:
+        text = _LABELS[answer.question].format(**line.params())
+        return f"{line.family}, {text}" if has_families else text
+
+    rows = []
+    for part in answer.parts:
+        lines = [line for line in answer.lines if (line.model, line.dataset) == (part.model, part.dataset)]
+        effects: list[tuple[str, str, Effect]] = [(label(line), "line", line) for line in lines]
+        if len(lines) == 1:  # the part is that line
+            effects = [(label(lines[0]), "part", lines[0])]
+        else:
+            effects.insert(0, ("all of these", "part", part))
+        panel = f"{part.model} · {part.dataset}"
+        rows += [
+            {"panel": panel, "label": name, "kind": kind, **values}
+            for name, kind, effect in effects
+            for values in _sides(effect)
+        ]
+    return rows

@@ -1,65 +1,93 @@
-"""Run cards: what each run took, and all that its jobs recorded."""
+"""Run cards: the cost of each run, and all that its jobs recorded."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from maple.report.sections.run_views import key
+from maple.analysis.item_scores import key_of
+from maple.definitions.run import RunKey
+from maple.report.sections.run_views import RunView
 
-# What other sections of the page show of a card.
-SHOWN = ("stage", "run", "loss", "ways", "held_out")
-# Points of a curve of the loss; more than that no eye tells apart.
+# Keys of cards that other sections of the page show.
+ELSEWHERE = ("stage", "run", "loss", "ways", "held_out")
+# Points of a loss curve: more cannot be told apart at the width of a panel.
 POINTS = 60
+_JOULES_PER_KWH = 3.6e6
 
 
-def run_cards(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
-    """Return what is known of each run: view, stages {name: card}, and what it took.
+@dataclass(frozen=True)
+class RunCost:
+    """The cards of a run's jobs, and what the run cost."""
 
-    seconds {stage: s} and their sum, gib (most memory), kwh (None where no meter could be read), usd (paid to an
-    endpoint, None without one), share (trained, of all parameters), tokens (learnt from).
-    """
-    stages: dict[tuple, dict] = {}
+    view: RunView
+    """The run."""
+    stages: dict[str, Mapping[str, Any]]
+    """Its cards, by stage."""
+    seconds: dict[str, float]
+    """Wall-clock seconds of its jobs, by stage."""
+    gib: float | None
+    """Peak memory of its jobs, in GiB."""
+    kwh: float | None
+    """Energy, in kWh; None without a meter."""
+    usd: float | None
+    """What an endpoint was paid; None without an endpoint."""
+    share: float | None
+    """The share of the parameters that was trained; None for a base."""
+    tokens: int | None
+    """The tokens that it was trained on; None for a base."""
+
+    @property
+    def total(self) -> float:
+        """Wall-clock seconds of all its jobs."""
+        return sum(self.seconds.values())
+
+
+def run_costs(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> list[RunCost]:
+    """Return the cards and costs of the runs that have any."""
+    by_run: dict[RunKey, dict[str, Mapping[str, Any]]] = {}
     for card in cards:
-        stages.setdefault(key(card["run"]), {})[card["stage"]] = card
-    found = []
+        by_run.setdefault(key_of(card["run"]), {})[card["stage"]] = card
+    costs = []
     for view in views:
-        if view["key"] not in stages:
+        if view.key not in by_run:
             continue
-        own = stages[view["key"]]
-        seconds = {stage: card["seconds"] for stage, card in own.items() if card.get("seconds") is not None}
-        gib = [card["peak_memory_gib"] for card in own.values() if card.get("peak_memory_gib")]
-        joules = [card["energy_joules"] for card in own.values() if card.get("energy_joules") is not None]
-        finetune = own.get("finetune", {})
-        found.append(
-            {
-                "view": view,
-                "stages": own,
-                "seconds": seconds,
-                "sum": sum(seconds.values()),
-                "gib": max(gib, default=None),
-                "kwh": sum(joules) / 3.6e6 if joules else None,
-                "usd": own.get("generate", {}).get("usd"),
-                "share": finetune.get("trainable_share"),
-                "tokens": finetune.get("tokens", {}).get("all"),
-            }
+        stages = by_run[view.key]
+        finetune = stages.get("finetune", {})
+        gib = [card["peak_memory_gib"] for card in stages.values() if card.get("peak_memory_gib")]
+        joules = [card["energy_joules"] for card in stages.values() if card.get("energy_joules") is not None]
+        costs.append(
+            RunCost(
+                view=view,
+                stages=stages,
+                seconds={stage: card["seconds"] for stage, card in stages.items() if card.get("seconds") is not None},
+                gib=max(gib, default=None),
+                kwh=sum(joules) / _JOULES_PER_KWH if joules else None,
+                usd=stages.get("generate", {}).get("usd"),
+                share=finetune.get("trainable_share"),
+                tokens=finetune.get("tokens", {}).get("all"),
+            )
         )
-    return found
+    return costs
 
 
-def losses(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
-    """Return the loss of each run over its steps, at most POINTS of them, each the mean of those around it."""
-    known = {view["key"]: view for view in views}
+def loss_points(costs: Iterable[RunCost]) -> list[dict[str, Any]]:
+    """Return the rows of the chart of losses: series, run, rank, bits, step, loss.
+
+    A run has at most POINTS rows; each is the mean of consecutive losses, at the step of the last of them.
+    """
     rows = []
-    for card in cards:
-        if card["stage"] != "finetune" or key(card["run"]) not in known:
-            continue
-        view, loss = known[key(card["run"])], card.get("loss", [])
-        width = -(-len(loss) // POINTS)
-        for at in range(0, len(loss), width or 1):
-            around = loss[at : at + width]
+    for cost in costs:
+        loss = cost.stages.get("finetune", {}).get("loss", [])
+        width = -(-len(loss) // POINTS) or 1
+        for first in range(0, len(loss), width):
+            around = loss[first : first + width]
             rows.append(
                 {
-                    **{name: view[name] for name in ("series", "rank", "bits")},
-                    "run": view["name"],
+                    "series": cost.view.series,
+                    "rank": cost.view.run.rank,
+                    "bits": cost.view.run.bits,
+                    "run": cost.view.name,
                     "step": around[-1]["step"],
                     "loss": round(sum(point["loss"] for point in around) / len(around), 4),
                 }
@@ -68,7 +96,7 @@ def losses(views: Sequence[Mapping], cards: Sequence[Mapping]) -> list[dict]:
 
 
 def plain(value: object) -> str:
-    """Return a card's value as text: numbers short, mappings and lists as JSON."""
+    """Return a value of a card as text: floats with four digits, mappings and lists as JSON, an en dash for None."""
     if value is None:
         return "–"
     if isinstance(value, float):

@@ -1,75 +1,149 @@
 """Runs and languages, as the page names and orders them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import polars as pl
 
-from maple.analysis.language_groups import resource_group
+from maple.analysis.item_scores import key_of
+from maple.analysis.language_groups import ResourceGroup, resource_group
 from maple.analysis.leaderboard import leaderboard
-from maple.definitions.run import run_path
+from maple.definitions.language import Language
+from maple.definitions.run import Run, RunKey
 
-GROUPS = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
+GROUPS: dict[ResourceGroup | None, str] = {"high": "High-resource", "low": "Low-resource", None: "Class unknown"}
 BASE = "untouched base"
 
 
-def key(row: Mapping) -> tuple:
-    """Return what tells a run from all others: model, dataset, method, seed."""
-    return tuple(row[name] for name in ("model", "dataset", "method", "seed"))
+@dataclass(frozen=True)
+class LanguageView:
+    """A language of the study."""
+
+    language: Language
+    """Its row of the language table."""
+    group: ResourceGroup | None
+    """Its resource group; None if its Joshi class is unknown."""
+
+    @property
+    def code(self) -> str:
+        """Its code, as swh_Latn."""
+        return self.language.code
+
+    @property
+    def name(self) -> str:
+        """Its English name."""
+        return self.language.name
 
 
-def order_languages(languages: Sequence[Mapping], low_classes: Sequence[int]) -> list[dict]:
-    """Return rows of the language table with their `group` (a key of GROUPS), most resourced first."""
-    rank = {"high": 0, "low": 1, None: 2}
-    rows = [{**language, "group": resource_group(language, low_classes)} for language in languages]
+def order_languages(languages: Iterable[Language], low_classes: Sequence[int]) -> list[LanguageView]:
+    """Return the languages in the order of the page: high-resource first, within a group by class, then by name."""
+    place = {"high": 0, "low": 1, None: 2}
+    views = [LanguageView(language, resource_group(language, low_classes)) for language in languages]
     return sorted(
-        rows, key=lambda row: (rank[row["group"]], -int(row["joshi_class"]) if row["group"] else 0, row["name"])
+        views, key=lambda view: (place[view.group], -int(view.language.joshi_class) if view.group else 0, view.name)
     )
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run's mean score over some cells and its change against the base, as shares of 1."""
+
+    cells: int
+    """The number of cells, task by language, in the mean."""
+    mean: float
+    """The mean."""
+    low: float | None
+    """Lower bound of its interval; None with too few items, as the upper one."""
+    high: float | None
+    """Upper bound of its interval."""
+    change: float | None
+    """The difference from the base on the same items; None for a base."""
+    change_low: float | None
+    """Lower bound of the change's interval; None for a base and with too few items, as the upper one."""
+    change_high: float | None
+    """Upper bound of the change's interval."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the score in a row of the summary or of its groups."""
+        return cls(*(row[name] for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run that can be compared, with its scores."""
+
+    run: Run
+    """The run."""
+    name: str
+    """Its name among the runs of its model."""
+    variant: str
+    """Its method, with the seed if the study has several."""
+    series: str
+    """Its model and dataset."""
+    overall: Score
+    """Its score over all tasks and languages."""
+    languages: dict[str, Score | None]
+    """Its score in each language, by code; None without a cell that every run has."""
+    groups: dict[ResourceGroup, Score | None]
+    """Its score over the high- and over the low-resource languages, likewise."""
+
+    @property
+    def key(self) -> RunKey:
+        """The key of the run."""
+        return self.run.key
+
+    @property
+    def is_base(self) -> bool:
+        """True for a base model that was not finetuned."""
+        return self.run.is_baseline
+
+    @property
+    def title(self) -> str:
+        """Its name among all runs."""
+        return f"{self.run.model} · {self.name}"
+
+
+def _scores(groups: pl.DataFrame, kind: str) -> dict[tuple[RunKey, str], Score]:
+    """Return the scores of runs in the groups of a kind; rows that average seeds are of no run."""
+    rows = groups.filter(pl.col("seed").is_not_null(), kind=kind).iter_rows(named=True)
+    return {(key_of(row), row["group"]): Score.from_row(row) for row in rows}
 
 
 def view_runs(
-    summary: pl.DataFrame, groups: pl.DataFrame, languages: Sequence[Mapping], runs: Sequence[Mapping]
-) -> list[dict]:
+    summary: pl.DataFrame, groups: pl.DataFrame, languages: Sequence[LanguageView], runs: Iterable[Run]
+) -> list[RunView]:
     """Return every run that can be compared, model by model and each base first.
 
-    A view has what the grid says of the run; key, path, is_base, name (within its model), series (model and dataset),
-    title (all of it); overall (its row of maple.analysis.leaderboard.leaderboard), languages {code: row of `groups` or
-    None} and groups {"high", "low": row or None}.
+    `summary` and `groups` are those of maple.analysis.summary.
     """
-    by_language, by_group = (
-        {(*key(row), row["group"]): row for row in groups.filter(kind=kind).iter_rows(named=True)}
-        for kind in ("language", "resource")
-    )
-    overall = {key(row): row for row in leaderboard(summary).iter_rows(named=True)}
-    order = [run for run in runs if key(run) in overall]
-    models = list(dict.fromkeys(run["model"] for run in order))
-    seeds = {run["seed"] for run in order if run["method"] != "none"}
+    by_language, by_group = (_scores(groups, kind) for kind in ("language", "resource"))
+    overall = {key_of(row): Score.from_row(row) for row in leaderboard(summary).iter_rows(named=True)}
+    scored = [run for run in runs if run.key in overall]
+    models = list(dict.fromkeys(run.model for run in scored))
+    seeds = {run.seed for run in scored if not run.is_baseline}
+    resource_groups: tuple[ResourceGroup, ...] = ("high", "low")
     views = []
-    for run in sorted(order, key=lambda run: (models.index(run["model"]), run["method"] != "none")):
-        own = run["method"] if len(seeds) < 2 else f"{run['method']}, seed {run['seed']}"
-        name = BASE if run["method"] == "none" else f"{run['dataset']} · {own}"
+    for run in sorted(scored, key=lambda run: (models.index(run.model), not run.is_baseline)):
+        variant = run.method if len(seeds) < 2 else f"{run.method}, seed {run.seed}"
         views.append(
-            {
-                **run,
-                "key": key(run),
-                "path": run_path(run),
-                "is_base": run["method"] == "none",
-                "name": name,
-                "own": own,
-                "series": f"{run['model']} · {run['dataset']}",
-                "title": f"{run['model']} · {name}",
-                "overall": overall[key(run)],
-                "languages": {
-                    language["code"]: by_language.get((*key(run), language["code"])) for language in languages
-                },
-                "groups": {group: by_group.get((*key(run), group)) for group in ("high", "low")},
-            }
+            RunView(
+                run=run,
+                name=BASE if run.is_baseline else f"{run.dataset} · {variant}",
+                variant=variant,
+                series=f"{run.model} · {run.dataset}",
+                overall=overall[run.key],
+                languages={language.code: by_language.get((run.key, language.code)) for language in languages},
+                groups={group: by_group.get((run.key, group)) for group in resource_groups},
+            )
         )
     return views
 
 
-def best_of_each(views: Sequence[Mapping]) -> list[Mapping]:
-    """Return the finetuned run with the highest score of each series."""
-    best = {}
-    for view in sorted((view for view in views if not view["is_base"]), key=lambda view: view["overall"]["mean"]):
-        best[view["series"]] = view
-    return [view for view in views if best.get(view["series"]) is view]
+def best_of_series(views: Sequence[RunView]) -> list[RunView]:
+    """Return the finetuned run with the highest score of each model and dataset."""
+    best: dict[str, RunView] = {}
+    for view in sorted((view for view in views if not view.is_base), key=lambda view: view.overall.mean):
+        best[view.series] = view
+    return [view for view in views if best.get(view.series) is view]

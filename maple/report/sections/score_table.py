@@ -1,10 +1,13 @@
 """Scores of all runs as columns of whole numbers, from which the page draws its leaderboard and its heat map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from maple.report.sections.run_views import GROUPS
+from maple.analysis.item_scores import RUN_KEY
+from maple.definitions.task import TaskMetrics
+from maple.report.sections.run_views import GROUPS, LanguageView, RunView
 
 KINDS = {
     "resource": "Resources",
@@ -16,121 +19,213 @@ KINDS = {
 _VALUES = ("mean", "low", "high", "change", "change_low", "change_high")
 
 
+@dataclass(frozen=True)
+class TableRun:
+    """A run, or the mean of the runs of a seed group."""
+
+    model: str
+    """Its base model."""
+    dataset: str
+    """Its dataset; "none" for a base."""
+    method: str
+    """Its method variant; "none" for a base."""
+    seed: int | None
+    """Its seed; None for a mean over seeds."""
+    rank: int | None
+    """The rank of its adapter; None without one."""
+    bits: int | None
+    """The bits of the base that it was trained on; None for a base."""
+    seeds: int
+    """The number of runs in the mean; 1 for a run."""
+    name: str
+    """Its name among the runs of its model."""
+
+
+@dataclass(frozen=True)
+class TableLanguage:
+    """A language."""
+
+    name: str
+    """Its English name."""
+    code: str
+    """Its code, as swh_Latn."""
+    group: str
+    """Its resource group, in words."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a task; without both, the mean of all tasks' headline metrics."""
+
+    task: str | None
+    """The task."""
+    metric: str | None
+    """The metric."""
+    headline: bool
+    """Is it the task's headline metric?"""
+    chance: float | None
+    """The score of guessing, of a headline metric that has one."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The languages that a score averages."""
+
+    kind: str | None
+    """The kind of group in words, "language" for a single one; None for all languages."""
+    group: str | None
+    """The group of that kind; None for all languages."""
+    label: str
+    """Its name on the page."""
+    languages: list[int] | dict[str, list[int]]
+    """Places of its languages in the list of all; by dataset if they differ between datasets."""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores of the page: lists, and rows that refer to their places."""
+
+    runs: list[TableRun]
+    """The runs, first those of the views, then the means over seeds."""
+    languages: list[TableLanguage]
+    """The languages."""
+    measures: list[Measure]
+    """The measures, first the mean of all tasks' headlines."""
+    scopes: list[Scope]
+    """The scopes: all languages, then groups, then each language."""
+    rows: dict[str, list[int | None]]
+    """Columns: run, measure and scope (places in the lists); mean, low, high, change, change_low and change_high in
+    hundredths of a point, None if undefined; n (item scores); sure: 1 if p of the change is significant after Holm's
+    correction over all runs and groups of its kind, 0 if not, None where nothing is corrected (a language in one task,
+    all languages)."""
+
+
+def _table_runs(groups: pl.DataFrame, views: Iterable[RunView]) -> list[TableRun]:
+    means = groups.filter(pl.col("seed").is_null())
+    means = means.select(*RUN_KEY, "rank", "bits", "seeds").unique(RUN_KEY, maintain_order=True)
+    return [
+        *(
+            TableRun(**view.key.params(), rank=view.run.rank, bits=view.run.bits, seeds=1, name=view.name)
+            for view in views
+        ),
+        *(TableRun(**row, name=f"{row['dataset']} · {row['method']}") for row in means.iter_rows(named=True)),
+    ]
+
+
+def _measures(summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> list[Measure]:
+    scored = summary.filter(pl.col("task") != "all").select("task", "metric", "headline").unique()
+    measures = [Measure(None, None, True, None)]
+    for name, task in tasks.items():
+        rows = scored.filter(task=name).sort(pl.col("headline"), "metric", descending=[True, False])
+        measures += [
+            Measure(**row, chance=task.chance if row["headline"] else None) for row in rows.iter_rows(named=True)
+        ]
+    return measures
+
+
 def _label(kind: str, group: str) -> str:
-    return {
-        "resource": GROUPS.get(group, group),
+    labels = {
+        "resource": {"high": GROUPS["high"], "low": GROUPS["low"]}.get(group, group),
         "class": f"Joshi class {group}",
         "seen": f"{group} in finetuning",
-    }.get(kind, group)
+    }
+    return labels.get(kind, group)
+
+
+def _group_of(language: LanguageView, kind: str) -> str | None:
+    if kind == "resource":
+        return language.group
+    return language.language.joshi_class if kind == "class" else getattr(language.language, kind)
 
 
 def _members(
-    kind: str, group: str, languages: Sequence[Mapping], finetuned_in: Mapping[str, Sequence[str]]
+    kind: str, group: str, languages: Sequence[LanguageView], finetuned_in: Mapping[str, Sequence[str]]
 ) -> list[int] | dict[str, list[int]]:
-    """Return the places of a group's languages, by dataset where they differ between datasets."""
+    """Return the places of a group's languages; by dataset for the kind "seen"."""
     if kind == "seen":
         return {
             dataset: [
-                place for place, language in enumerate(languages) if (language["code"] in codes) == (group == "seen")
+                place for place, language in enumerate(languages) if (language.code in codes) == (group == "seen")
             ]
             for dataset, codes in finetuned_in.items()
         }
-    column = {"resource": "group", "class": "joshi_class"}.get(kind, kind)
-    return [place for place, language in enumerate(languages) if language[column] == group]
+    return [place for place, language in enumerate(languages) if _group_of(language, kind) == group]
 
 
-def score_columns(
-    summary: pl.DataFrame,
-    groups: pl.DataFrame,
-    groups_by_task: pl.DataFrame,
-    languages: Sequence[Mapping],
-    tasks: Mapping[str, Mapping],
-    views: Sequence[Mapping],
-    finetuned_in: Mapping[str, Sequence[str]],
-) -> dict:
-    """Return runs, languages, measures, scopes and rows.
-
-    A measure is a metric of a task; the first is the mean of all tasks' headlines. A scope is what languages a score is
-    of: the first all of them, then groups, then each by itself; `languages` are their places, by dataset where they
-    differ between datasets (`finetuned_in` gives each dataset's codes). `rows` are columns: run, measure and scope,
-    places in the lists, then mean, low, high, change, change_low and change_high in hundredths of a point, null where
-    there is none, n (item scores), and sure: 1 where the change is not nought after Holm's correction over all runs
-    and groups of its kind, 0 where that is open, null where nothing is corrected (a language in one task, all
-    languages). The runs beside `views` are means over seeds, with seed null.
-    """
-    columns = ("model", "dataset", "method", "seed")
-    seeded = groups.filter(pl.col("seed").is_null())
-    means = seeded.select(*columns, "rank", "bits", "seeds").unique(columns, maintain_order=True)
-    runs = [
-        *({name: view[name] for name in (*columns, "rank", "bits", "name")} for view in views),
-        *({**row, "name": f"{row['dataset']} · {row['method']}"} for row in means.iter_rows(named=True)),
-    ]
-    measured = summary.filter(pl.col("task") != "all").select("task", "metric", "headline").unique()
-    measures = [{"task": None, "metric": None, "headline": True, "chance": None}]
-    for name, task in tasks.items():
-        found = measured.filter(task=name).sort(pl.col("headline"), "metric", descending=[True, False])
-        measures += [
-            {**row, "chance": task.get("chance") if row["headline"] else None} for row in found.iter_rows(named=True)
-        ]
+def _scopes(
+    groups: pl.DataFrame, languages: Sequence[LanguageView], finetuned_in: Mapping[str, Sequence[str]]
+) -> tuple[list[Scope], list[tuple[str, str]]]:
+    """Return the scopes, and the kind and the group of each in the summary's words."""
     kinds = groups.filter(pl.col("kind") != "language").select("kind", "group").unique(maintain_order=True).rows()
-    scopes = [{"kind": None, "group": None, "label": "All languages", "languages": list(range(len(languages)))}]
-    scopes += [
-        {
-            "kind": kind,
-            "group": group,
-            "label": _label(kind, group),
-            "languages": _members(kind, group, languages, finetuned_in),
-        }
-        for wanted in KINDS
-        for kind, group in sorted(kinds)
-        if kind == wanted
+    wider = [(kind, group) for wanted in KINDS for kind, group in sorted(kinds) if kind == wanted]
+    scopes = [
+        Scope(None, None, "All languages", list(range(len(languages)))),
+        *(
+            Scope(KINDS[kind], group, _label(kind, group), _members(kind, group, languages, finetuned_in))
+            for kind, group in wider
+        ),
+        *(Scope("language", language.code, language.name, [place]) for place, language in enumerate(languages)),
     ]
-    scopes += [
-        {"kind": "language", "group": language["code"], "label": language["name"], "languages": [place]}
-        for place, language in enumerate(languages)
-    ]
-    run = pl.DataFrame(
-        [(*(row[name] for name in columns), place) for place, row in enumerate(runs)],
-        schema={**dict.fromkeys(columns, pl.String), "seed": pl.Int64, "run": pl.Int64},
-        orient="row",
-    )
-    measure = pl.DataFrame(
-        [(row["task"] or "all", row["metric"] or "headline", place) for place, row in enumerate(measures)],
-        schema=["task", "metric", "measure"],
-        orient="row",
-    )
-    scope = pl.DataFrame(
-        [(row["kind"] or "language", row["group"] or "all", place) for place, row in enumerate(scopes)],
-        schema=["kind", "group", "scope"],
-        orient="row",
-    )
-    of_tasks = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"), sure=pl.lit(None, pl.Int8))
-    headline = {name: task["headline"] for name, task in tasks.items()}
+    return scopes, [("language", "all"), *wider, *(("language", language.code) for language in languages)]
+
+
+def _values(
+    summary: pl.DataFrame, groups: pl.DataFrame, groups_by_task: pl.DataFrame, tasks: Mapping[str, TaskMetrics]
+) -> pl.DataFrame:
+    """Return the scores of single cells and of groups below each other, with a column `sure`."""
+    of_cells = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"), sure=pl.lit(None, pl.Int8))
+    headlines = {name: task.headline for name, task in tasks.items()}
     of_groups = pl.concat(
         [
             groups.with_columns(task=pl.lit("all"), metric=pl.lit("headline")),
-            groups_by_task.with_columns(metric=pl.col("task").replace_strict(headline, return_dtype=pl.String)),
+            groups_by_task.with_columns(metric=pl.col("task").replace_strict(headlines, return_dtype=pl.String)),
         ],
         how="diagonal",
-    ).with_columns(
-        sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8),
+    ).with_columns(sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8))
+    columns = [*RUN_KEY, "task", "metric", "kind", "group", *_VALUES, "n", "sure"]
+    return pl.concat([of_cells.select(columns), of_groups.select(columns)])
+
+
+def score_table(
+    summary: pl.DataFrame,
+    groups: pl.DataFrame,
+    groups_by_task: pl.DataFrame,
+    languages: Sequence[LanguageView],
+    tasks: Mapping[str, TaskMetrics],
+    views: Sequence[RunView],
+    finetuned_in: Mapping[str, Sequence[str]],
+) -> ScoreTable:
+    """Return the scores of the page.
+
+    The frames are those of maple.analysis.summary; `finetuned_in` has the codes of each dataset's languages.
+    """
+    runs, measures = _table_runs(groups, views), _measures(summary, tasks)
+    scopes, kinds = _scopes(groups, languages, finetuned_in)
+    run_places = pl.DataFrame(
+        [(run.model, run.dataset, run.method, run.seed, place) for place, run in enumerate(runs)],
+        schema={**dict.fromkeys(RUN_KEY, pl.String), "seed": pl.Int64, "run": pl.Int64},
+        orient="row",
     )
-    wanted = [*columns, "task", "metric", "kind", "group", *_VALUES, "n", "sure"]
+    measure_places = pl.DataFrame(
+        [(row.task or "all", row.metric or "headline", place) for place, row in enumerate(measures)],
+        schema=["task", "metric", "measure"],
+        orient="row",
+    )
+    scope_places = pl.DataFrame(
+        [(*kind, place) for place, kind in enumerate(kinds)], schema=["kind", "group", "scope"], orient="row"
+    )
     rows = (
-        pl.concat([of_tasks.select(wanted), of_groups.select(wanted)])
-        .join(run, on=columns, nulls_equal=True)
-        .join(measure, on=["task", "metric"])
-        .join(scope, on=["kind", "group"])
+        _values(summary, groups, groups_by_task, tasks)
+        .join(run_places, on=RUN_KEY, nulls_equal=True)
+        .join(measure_places, on=["task", "metric"])
+        .join(scope_places, on=["kind", "group"])
         .sort("measure", "scope", "run")
         .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure")
     )
-    return {
-        "runs": runs,
-        "languages": [
-            {"name": language["name"], "code": language["code"], "group": GROUPS[language["group"]]}
-            for language in languages
-        ],
-        "measures": measures,
-        "scopes": [{**row, "kind": KINDS.get(row["kind"], row["kind"])} for row in scopes],
-        "rows": rows.to_dict(as_series=False),
-    }
+    return ScoreTable(
+        runs=runs,
+        languages=[TableLanguage(language.name, language.code, GROUPS[language.group]) for language in languages],
+        measures=measures,
+        scopes=scopes,
+        rows=rows.to_dict(as_series=False),
+    )
