@@ -77,7 +77,7 @@ class LocalModel:
         return start + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def answer(self, questions: Sequence[Question]) -> list[dict]:
-        """Return one row per question, in the order given; the journal's, answered or not, are not asked again."""
+        """Return one row per question, in the order given; the journal's, answered or not, are not computed again."""
         keys, prompts = [], {}
         for question in questions:
             tokens = self.tokens(question.text)

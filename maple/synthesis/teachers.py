@@ -76,7 +76,7 @@ class Translator(Protocol):
 
 
 class TeacherError(RuntimeError):
-    """A teacher or translator cannot be asked; the message says what to edit."""
+    """A teacher or translator cannot do what a dataset needs; the message says what to edit."""
 
 
 class ModelTeacher:
@@ -87,7 +87,7 @@ class ModelTeacher:
         self.name = answerer.name
 
     def complete(self, requests: list[Request]) -> list[str | IncompleteAnswer]:
-        """Return one answer per request, in their order; those that the journal holds are not asked again.
+        """Return one answer per request, in their order; those of the journal are not sent again.
 
         A request that failed for good is IncompleteAnswer("no answer"), an answer that ended on its length limit
         IncompleteAnswer("cut off"). Raises maple.engines.openai_endpoint.EndpointError for an endpoint that answers
