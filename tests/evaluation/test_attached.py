@@ -206,8 +206,8 @@ def test_what_a_profile_says_of_generate_attached_holds_for_every_base(project):
         "generate_attached: {gpu: 1}",
         "generate_attached: {gpu: 3, mem_mb: 70 + 7 * attempt}",
     )
-    said = project.snakemake("-n")
-    assert "mem_mb=77" in said and "gpu=3" in said
+    output = project.snakemake("-n")
+    assert "mem_mb=77" in output and "gpu=3" in output
 
 
 @pytest.mark.heavy

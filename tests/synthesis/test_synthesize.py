@@ -199,8 +199,8 @@ def test_a_prompt_that_lacks_something_is_refused(code, text, says):
 def test_later_rounds_show_a_task_of_the_pool():
     parrot = Parrot()
     generated(parrot)
-    shown = [task["id"] for request in parrot.calls[1] for task in request.fields["demonstrations"]]
-    assert sum(id.startswith("swh_Latn-0-") for id in shown) == 3
+    ids = [task["id"] for request in parrot.calls[1] for task in request.fields["demonstrations"]]
+    assert sum(id.startswith("swh_Latn-0-") for id in ids) == 3
 
 
 def test_a_row_says_where_it_came_from():
@@ -233,8 +233,8 @@ def test_a_request_that_leaves_no_task_to_write_is_refused():
 
 
 def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
-    made = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
-    curate(made, SWAHILI.params(), {})[0].write_parquet(tmp_path / "a.parquet")
+    rows_of_dataset = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
+    curate(rows_of_dataset, SWAHILI.params(), {})[0].write_parquet(tmp_path / "a.parquet")
     tasks = seed_tasks(DatasetSeeds(dataset="seeds"), SWAHILI, {}, tmp_path / "a.parquet")
     assert tasks[0] == {"id": "s0:swh_Latn", "instruction": "seed 0", "input": "", "output": "x"}
     rows = generated(Parrot(), seeds=tasks)
@@ -254,9 +254,9 @@ def test_what_a_dataset_is_made_from_is_made_in_no_more_languages_than_that_take
         "carried": {"translate_respond": {"instructions": "seeds"}},
         "seeds": {"languages": ["eng_Latn"]},
     }
-    made = {"generated": ["deu_Latn"], "carried": ["deu_Latn"], "seeds": ["eng_Latn"]}
-    assert needed(datasets, "generated") == made
-    assert needed(datasets, "generated", "carried") == made | {"carried": ["eng_Latn", "deu_Latn"]}
+    languages = {"generated": ["deu_Latn"], "carried": ["deu_Latn"], "seeds": ["eng_Latn"]}
+    assert needed(datasets, "generated") == languages
+    assert needed(datasets, "generated", "carried") == languages | {"carried": ["eng_Latn", "deu_Latn"]}
     with pytest.raises(DefinitionError, match=r"generated\.yaml: seed_tasks\.dataset: seeds is not made in deu_Latn"):
         needed(datasets | {"generated": {"seed_tasks": {"dataset": "seeds"}}}, "generated")
     with pytest.raises(DefinitionError, match=r"seed_tasks\.dataset names 'seads', which config/datasets/ lacks"):
@@ -522,8 +522,8 @@ WHY = ("kwa maneno yako mwenyewe", "ambayo watu wengi hupenda", "kwa sentensi mo
 
 def swahili(prompt):
     """Answer a request of the chain: with a translation, an answer, or two more tasks of the list."""
-    drawn = number_of(prompt)
-    ask = [f"{VERBS[n % 8]} {THINGS[n // 8 % 6]} {WHY[n // 48 % 4]}." for n in (drawn, drawn // 192)]
+    number = number_of(prompt)
+    ask = [f"{VERBS[n % 8]} {THINGS[n // 8 % 6]} {WHY[n // 48 % 4]}." for n in (number, number // 192)]
     if prompt.startswith("Translate"):
         return ask[0]
     if prompt.startswith("Answer"):
