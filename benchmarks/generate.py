@@ -104,7 +104,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     from tqdm import tqdm
 
     from maple.definitions.generation import GenerateSettings
-    from maple.engines.engine import Machine
+    from maple.engines.machine import Machine
     from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.models.encoding import Encoder
 

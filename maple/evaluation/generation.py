@@ -12,8 +12,9 @@ import polars as pl
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
-from maple.engines.engine import Engine, EngineOptions, Machine
+from maple.engines.engine import Engine, EngineOptions
 from maple.engines.launch import start_on
+from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
 from maple.evaluation import endpoint_generation
 from maple.evaluation.cards import CompareCard, CompletionCounts, EndpointCard, EngineUse, GenerateCard

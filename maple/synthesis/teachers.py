@@ -11,8 +11,8 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.teacher import ALPACA_SAMPLING
 from maple.engines.answerer import Answerer, Question
 from maple.engines.blocks import EndpointBlock, LocalBlock
-from maple.engines.engine import Machine
 from maple.engines.ledger import ledger
+from maple.engines.machine import Machine
 from maple.runtime.journal import Journal
 
 # The modules of teachers and translators. They are imported by name: the digest of a job's code

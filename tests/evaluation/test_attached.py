@@ -11,7 +11,8 @@ from test_generation import SETTINGS as TOY_SETTINGS
 from test_generation import Echo, prompts
 from tqdm import tqdm
 
-from maple.engines.engine import Completion, Machine
+from maple.engines.engine import Completion
+from maple.engines.machine import Machine
 from maple.engines.start import choose
 from maple.evaluation.generation import RunOutputs, Weights, compare_attached, generate
 from maple.runtime.journal import Journal

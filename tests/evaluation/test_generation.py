@@ -12,7 +12,8 @@ import pytest
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
-from maple.engines.engine import Completion, EngineError, Machine
+from maple.engines.engine import Completion, EngineError
+from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version, start
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
 from maple.evaluation.generation import BATCHES_PER_CHUNK, ModelFolder, RunOutputs, Weights, complete, generate

@@ -19,8 +19,9 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.reading import parse
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import EngineOptions, Machine
+from maple.engines.engine import EngineOptions
 from maple.engines.ledger import ledger
+from maple.engines.machine import Machine
 from maple.engines.start import choose, start
 from maple.engines.transformers_engine import GumbelSampler, TransformersEngine
 from maple.runtime.files import read_json
@@ -231,7 +232,7 @@ def test_the_room_and_the_seed_mean_the_same_to_both_engines(toy_base, tmp_path)
 PROGRAM = """
 import sys
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe

@@ -208,7 +208,7 @@ def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
 PROGRAM = """
 import sys
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe
