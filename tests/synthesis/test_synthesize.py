@@ -10,9 +10,10 @@ from project import ROOT, TOY_STUDY, Project
 from maple.data.curation import curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import SourceError
-from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
+from maple.definitions.dataset import Dataset, DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
+from maple.definitions.reading import parse as parse_record
 from maple.definitions.reading import read_yaml
 from maple.study.checks import check_prompt
 from maple.study.datasets import datasets_needed
@@ -241,30 +242,44 @@ def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
     assert all(re.fullmatch(r"s\d:swh_Latn", id) for id in rows["parent"][0].split())
 
 
-GERMAN = {"deu_Latn": {}, "eng_Latn": {}}
+LANGUAGE_TABLE = {code: LANGUAGES[code] for code in ("deu_Latn", "eng_Latn")}
+MIX = {"rows": None, "alpha": 0.0, "seed": 1, "held_out": 0}
+
+
+def seeded(source, **more):
+    """A dataset whose seed tasks are the examples of another."""
+    recipe = {"recipe": "self_instruct", "teacher": "embedded", "seed": 1, "self_instruct": {}}
+    return parse_record(Dataset, {**recipe, "seed_tasks": {"dataset": source}, "curate": {}, "mix": MIX, **more}, "toy")
+
+
+def translation_of(source):
+    """A dataset that is translated from another."""
+    recipe = {"recipe": "translate_respond", "teacher": "embedded", "seed": 1, "curate": {}, "mix": MIX}
+    return parse_record(Dataset, {**recipe, "translate_respond": {"instructions": source}}, "toy")
 
 
 def needed(datasets, *grid):
-    return datasets_needed(datasets, set(grid), ["eng_Latn", "deu_Latn"], GERMAN)
+    return datasets_needed(datasets, set(grid), ["eng_Latn", "deu_Latn"], LANGUAGE_TABLE)
 
 
-def test_what_a_dataset_is_made_from_is_made_in_no_more_languages_than_that_takes():
+def test_a_source_dataset_is_made_only_in_the_languages_that_are_needed():
+    loaded = {"recipe": "load", "load": {"local": {"path": "a"}}, "curate": {}, "mix": MIX, "languages": ["eng_Latn"]}
     datasets = {
-        "generated": {"seed_tasks": {"dataset": "carried"}, "languages": ["deu_Latn"]},
-        "carried": {"translate_respond": {"instructions": "seeds"}},
-        "seeds": {"languages": ["eng_Latn"]},
+        "generated": seeded("carried", languages=["deu_Latn"]),
+        "carried": translation_of("seeds"),
+        "seeds": parse_record(Dataset, loaded, "toy"),
     }
     languages = {"generated": ["deu_Latn"], "carried": ["deu_Latn"], "seeds": ["eng_Latn"]}
     assert needed(datasets, "generated") == languages
     assert needed(datasets, "generated", "carried") == languages | {"carried": ["eng_Latn", "deu_Latn"]}
     with pytest.raises(DefinitionError, match=r"generated\.yaml: seed_tasks\.dataset: seeds is not made in deu_Latn"):
-        needed(datasets | {"generated": {"seed_tasks": {"dataset": "seeds"}}}, "generated")
+        needed(datasets | {"generated": seeded("seeds")}, "generated")
     with pytest.raises(DefinitionError, match=r"seed_tasks\.dataset names 'seads', which config/datasets/ lacks"):
-        needed({"generated": {"seed_tasks": {"dataset": "seads"}}}, "generated")
+        needed({"generated": seeded("seads")}, "generated")
 
 
 def test_datasets_that_are_made_from_each_other_are_refused():
-    datasets = {"a": {"seed_tasks": {"dataset": "b"}}, "b": {"translate_respond": {"instructions": "a"}}}
+    datasets = {"a": seeded("b"), "b": translation_of("a")}
     for start in ("a", "b"):
         with pytest.raises(DefinitionError, match=r"no dataset can be made from itself: \w from \w from \w;"):
             needed(datasets, start)
