@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from maple.engines.engine import Completion
+from maple.models import causal
 
 if TYPE_CHECKING:
     import torch
@@ -94,11 +95,11 @@ class TransformersEngine:
     ):
         from transformers import GenerationConfig
 
-        from maple.models.precision import load_base
         from maple.runtime.devices import prepare
 
         prepare(threads, seed=0)
-        self.model = load_base(model, 16, settings.get("trust_remote_code", False)).eval()
+        trust_remote_code = settings.get("trust_remote_code", False)
+        self.model = causal.load(model, 16, trust_remote_code=trust_remote_code).eval()
         self.model.config.use_cache = True
         self.batch, self.pad = settings["batch"], pad
         # A chat model may end its turn with another token than its tokenizer's EOS.

@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from maple.analysis.leaderboard import points
 from maple.definitions.run import run_path
-from maple.models.encoding import FRAME
+from maple.models.encoding import evaluation_prompt, instruction_prompt
+from maple.models.kind import KINDS
 from maple.report.tables import aligned, escaped
 from maple.runtime.files import write_text
 
@@ -47,7 +48,7 @@ def _results(rows: pl.DataFrame, first: str, names: Mapping[str, str]) -> str:
 
 
 def _eval_results(
-    summary: pl.DataFrame, sources: Mapping[str, Mapping], identities: Mapping[str, Mapping]
+    summary: pl.DataFrame, sources: Mapping[str, Mapping], identities: Mapping[str, Mapping], hub_task: str
 ) -> list[EvalResult]:
     """Return the headline score of each task and language as the Hub's index of results has it, in points of 100."""
     found = []
@@ -56,7 +57,7 @@ def _eval_results(
         hub = sources[row["task"]].get("hub", {})
         found.append(
             EvalResult(
-                task_type="text-generation",
+                task_type=hub_task,
                 dataset_type=hub.get("dataset", row["task"]),
                 dataset_name=f"{row['task']}, {language['name']}",
                 dataset_config=row["language"],
@@ -110,6 +111,7 @@ def model_card(
     of the dataset, `license` the Hub's name of the base's licence, `note` the config's.
     """
     base = finetune["base"]
+    model_kind = KINDS[base.get("kind", "causal")]
     own = summary.filter("headline", **_of(run))
     cells = own.filter(pl.col("language") != "all")
     tasks = own.filter(pl.col("language") == "all")
@@ -122,10 +124,10 @@ def model_card(
         language=list(dict.fromkeys(identities[code]["iso639_1"] for code in trained_in)),
         library_name="transformers" if kind == MERGED else "peft",
         license=license,
-        pipeline_tag="text-generation",
+        pipeline_tag=model_kind.hub_task,
         tags=["multilingual", run["family"], "instruction-tuning"],
         model_name=name,
-        eval_results=_eval_results(cells, sources, identities),
+        eval_results=_eval_results(cells, sources, identities, model_kind.hub_task),
     )
     body = _template().render(
         run=run,
@@ -133,9 +135,10 @@ def model_card(
         merged=kind == MERGED,
         folder=f"results/{kind}/{run_path(run)}",
         base=base,
+        auto_class=model_kind.auto_class,
         note=note,
-        frame=FRAME.format(prompt="instruction\ninput, if there is any").rstrip("\n"),
-        example=json.dumps(FRAME.format(prompt="…"), ensure_ascii=False),
+        frame=instruction_prompt("instruction", "input, if there is any").rstrip("\n"),
+        example=json.dumps(evaluation_prompt("…"), ensure_ascii=False),
         training=[(name, escaped(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,

@@ -14,6 +14,7 @@ from maple.definitions.tables import PIVOT
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.synthesis.self_instruct import prompt_in
 from maple.data.sources import FETCHED, folder_of, resolve
+from maple.methods.method import PEFT
 from maple.study.study import read_study
 from maple.evaluation.prompts import task_words
 from maple.synthesis.teachers import modules
@@ -140,6 +141,17 @@ def makers_code(wildcards):
     """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
     files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.recipes[wildcards.dataset])]
     return [fingerprint_of(ROOT / file, ROOT) for file in files]
+
+
+def kind_code(wildcards):
+    """The digest of the module of a model's kind: an edit of another kind makes nothing anew."""
+    kind = STUDY.models[wildcards.model].get("kind", "causal")
+    return [fingerprint_of(ROOT / f"maple/models/{kind}.py", ROOT)]
+
+
+def model_and_method_code(wildcards):
+    """The digests of the modules of a run's kind of model and of its method: an edit of another trains nothing anew."""
+    return [*kind_code(wildcards), fingerprint_of(ROOT / f"maple/methods/{PEFT}.py", ROOT)]
 
 
 def teacher_service(wildcards, resources):

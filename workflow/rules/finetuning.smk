@@ -20,7 +20,7 @@ rule fetch:
 
 
 rule base:
-    """Take a fetched base model, or pretrain a tiny one from scratch."""
+    """Link a fetched base model, or pretrain a tiny one from scratch."""
     input:
         fetched=fetched_model,
     output:
@@ -33,6 +33,7 @@ rule base:
         model=lookup("{model}", within=STUDY.models),
         phrases=lookup("{model}", within=STUDY.corpora),
         code=fingerprint("base.py"),
+        parts=kind_code,
     script:
         "../scripts/base.py"
 
@@ -52,10 +53,11 @@ rule finetune:
         "../../envs/training.yaml"
     params:
         model=lookup("{model}", within=STUDY.models),
-        cell=lookup("{method}", within=STUDY.cells),
+        method=lookup("{method}", within=STUDY.cells),
         run=run_of,
         checkpoints=checkpoints_of,
         code=fingerprint("finetune.py"),
+        parts=model_and_method_code,
     script:
         "../scripts/finetune.py"
 
@@ -80,5 +82,6 @@ rule merge:
         settings={key: value for key, value in config["merge"].items() if key != "keep"},
         run=run_of,
         code=fingerprint("merge.py"),
+        parts=model_and_method_code,
     script:
         "../scripts/merge.py"
