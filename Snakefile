@@ -29,7 +29,7 @@ rule all:
         rules.tabulate.output,
         rules.draw.output,
         rules.export.output,
-        rules.describe.output if ADAPTED else [],
+        rules.describe.output if STUDY.finetuned else [],
 
 
 onsuccess:

@@ -57,7 +57,7 @@ def main() -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {
         "forecast": {"hardware": wanted.row, "devices": 1}
     }
-    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+    study = read_study(config, ROOT / "config")
     row = read_hardware(ROOT / "config/hardware.tsv")[wanted.row]
     for (stage, bits), (took, forecast, cards) in finished(study, config, row, wanted.study / "results").items():
         share = {"finetune": f"train_{bits}", "generate": "prefill"}.get(stage)

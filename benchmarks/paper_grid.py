@@ -36,7 +36,7 @@ def study():
 
     config = read_yaml(ROOT / "config/config.yaml")
     update_config(config, read_yaml(ROOT / "config/paper.yaml"))
-    return config, read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+    return config, read_study(config, ROOT / "config")
 
 
 def texts(grid):

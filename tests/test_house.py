@@ -1,15 +1,17 @@
 """The rules of the house, by machine."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from project import ROOT, Project
 
-ROOT = Path(__file__).resolve().parents[1]
+from maple.definitions.reference import generated
+
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "maple").rglob("*.py"))
@@ -128,3 +130,26 @@ def test_only_safetensors_are_written_and_read():
     text = "".join(module.read_text() for module in MODULES)
     assert "torch.save" not in text and "torch.load" not in text and "pickle" not in text.replace("pickled", "")
     assert "safe_serialization=False" not in text and "yaml.load(" not in text
+
+
+def params_of(folder, tmp_path):
+    """Return what the params of all planned jobs are: how many, and which are no plain values."""
+    arguments = [sys.executable, ROOT / "tests/params_of_dag.py", tmp_path / "params.json", "--cores", "1"]
+    subprocess.run(arguments, cwd=folder, capture_output=True, check=True)
+    return json.loads((tmp_path / "params.json").read_text())
+
+
+def test_every_param_of_every_job_is_a_plain_value(tmp_path):
+    params = params_of(ROOT, tmp_path)
+    assert params["params"] > 1000 and params["not plain"] == []
+
+
+def test_a_record_among_the_params_is_found(tmp_path):
+    project = Project.made_in(tmp_path)
+    project.replace("workflow/rules/finetuning.smk", ".variant.params(),", ".variant,")
+    assert params_of(tmp_path, tmp_path)["not plain"] == ["finetune: cell: MethodVariant"]
+
+
+def test_what_is_generated_from_the_records_is_in_step():
+    for path, content in generated(ROOT).items():
+        assert path.read_text(encoding="utf-8") == content, f"run `python -m maple.definitions.reference` for {path}"

@@ -186,6 +186,7 @@ class DatasetBase(Record):
 
 
 def _block_of_teacher(schema: dict) -> None:
+    schema["required"].reverse()  # of several missing keys the message names the first: the recipe's own block
     schema["allOf"] = [
         {
             "if": {"properties": {"teacher": {"const": name}}, "required": ["teacher"]},

@@ -42,6 +42,10 @@ class Hardware:
     source: str
     """Where the figures are from."""
 
+    def train_share(self, bits: int | None) -> float:
+        """Return the share of the peak that finetuning on a base of so many bits reaches."""
+        return {16: self.train_16, 8: self.train_8, 4: self.train_4}[bits or 16]
+
 
 TEXTS = ("device", "reported", "source")
 

@@ -32,6 +32,11 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Distinct = AfterValidator(_without_repeats)
 Names = Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
+# What files say by language: words, at least one each.
+Words = Annotated[
+    list[Annotated[str, Field(min_length=1)]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
+]
+WordsByLanguage = dict[str, Words]
 Commit = Annotated[
     str, Field(pattern="^[0-9a-f]{40}$", description="the commit of the Hub's repository, 40 hex digits")
 ]

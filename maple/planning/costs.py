@@ -1,8 +1,9 @@
 """Formulas: operations of training, seconds of generation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from maple.definitions.hardware import Hardware
 from maple.models.size import Size
 
 GB, HOUR, KWH = 1e9, 3600.0, 3.6e6
@@ -35,7 +36,7 @@ def training_operations(parameters: float, trained: float, tokens: float, *, rec
     return tokens * (parameters * (6 if recomputed else 4) + 6 * trained)
 
 
-def generation_seconds(size: Size, row: Mapping, asked: Iterable[Asked], *, batch: int, cached: bool) -> float:
+def generation_seconds(size: Size, row: Hardware, asked: Iterable[Asked], *, batch: int, cached: bool) -> float:
     """Return the seconds in which a run answers.
 
     Every token read or written takes two operations a parameter. Every step of a batch reads all weights once, and for
@@ -45,8 +46,8 @@ def generation_seconds(size: Size, row: Mapping, asked: Iterable[Asked], *, batc
     choices are ranked without that.
     """
     operations = moved = 0.0
-    weights, cache = size.parameters * row["weight_bytes"], size.cache * row["weight_bytes"] / 2
-    room = row["memory_gb"] * GB * MEMORY_SHARE - weights
+    weights, cache = size.parameters * row.weight_bytes, size.cache * row.weight_bytes / 2
+    room = row.memory_gb * GB * MEMORY_SHARE - weights
     for each in asked:
         kept = each.own + each.written + (0 if cached else each.shown)
         at_once = max(1, min(batch, room / (cache * kept)))
@@ -55,5 +56,5 @@ def generation_seconds(size: Size, row: Mapping, asked: Iterable[Asked], *, batc
         written = each.written * each.items
         operations += 2 * size.parameters * (read + written)
         moved += written / at_once * weights + written * (each.own + each.shown + each.written / 2) * cache
-    arithmetic = operations / (row["peak_tflops"] * 1e12 * row["prefill"])
-    return max(arithmetic, moved / (row["memory_gb_s"] * GB * row["decode"]))
+    arithmetic = operations / (row.peak_tflops * 1e12 * row.prefill)
+    return max(arithmetic, moved / (row.memory_gb_s * GB * row.decode))

@@ -1,78 +1,89 @@
 """The grid: its runs and method variants, spelt out."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from maple.definitions.loading import DefinitionError, pick
-from maple.definitions.run import BASELINE
-from maple.methods.capabilities import KINDS
+from maple.definitions.config import GridPart
+from maple.definitions.errors import DefinitionError
+from maple.definitions.method import GridAxes, Method, MethodVariant
+from maple.definitions.reading import pick
+from maple.definitions.run import Run
+from maple.definitions.training import TrainingSettings
+from maple.methods.capabilities import PEFT_TYPES
 
 
-def method_cells(name: str, definition: dict, axes: Mapping[str, list] | None = None) -> dict[str, dict]:
-    """Spell out one method over its axes.
+def method_variants(
+    name: str, method: Method, axes: GridAxes | None, training: TrainingSettings
+) -> dict[str, MethodVariant]:
+    """Return a method at all points of its axes, by name: lora-r16-4bit, or ia3-4bit for a method without a rank.
 
-    `axes` (from the grid) narrows or widens the values of the method's own axes. Returns {cell name: {"peft", "rank",
-    "bits", "adapter", "training"}}; "adapter" is what the config class of PEFT's type "peft" is called with, and "rank"
-    is None for a method without that axis.
+    `axes` (from the grid) narrows or widens the values of the method's own axes. Raises DefinitionError for an axis
+    that the method does not have.
     """
-    values = {**definition["axes"], **(axes or {})}
-    if unknown := set(values) - set(definition["axes"]):
+    values, other = method.axes.params(), {} if axes is None else axes.params()
+    if unknown := set(other) - set(values):
         raise DefinitionError(
-            f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(definition['axes'])}"
+            f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(values)}"
         )
-    kind = KINDS[definition["peft"]]
-    cells = {}
-    for rank, bits in itertools.product(values.get("rank", [None]), values["bits"]):
-        adapter = dict(definition["adapter"])
-        if rank is not None:
-            adapter |= {key: round(factor * rank) for key, factor in kind.rank.items()}
-        if "alpha_over_rank" in definition:
-            adapter[kind.alpha] = definition["alpha_over_rank"] * rank
-        cells[f"{name}-{bits}bit" if rank is None else f"{name}-r{rank}-{bits}bit"] = {
-            "peft": definition["peft"],
-            "rank": rank,
-            "bits": bits,
-            "adapter": adapter,
-            "training": definition.get("training", {}),
-        }
-    return cells
+    values |= other
+    trained = training.changed(**method.training)
+    return {
+        f"{name}-{bits}bit" if rank is None else f"{name}-r{rank}-{bits}bit": MethodVariant(
+            peft=method.peft, rank=rank, bits=bits, adapter=_arguments(method, rank), training=trained
+        )
+        for rank, bits in itertools.product(values.get("rank", [None]), values["bits"])
+    }
+
+
+def _arguments(method: Method, rank: int | None) -> dict[str, Any]:
+    """Return what PEFT's config class is called with at one rank."""
+    kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
+    if rank is not None:
+        arguments |= {key: round(factor * rank) for key, factor in kind.rank.items()}
+        if method.alpha_over_rank and kind.alpha:
+            arguments[kind.alpha] = method.alpha_over_rank * rank
+    return arguments
+
+
+def check_parts(grid: Sequence[GridPart]) -> None:
+    """Refuse a part that finetunes nothing because one or two of its lists are empty."""
+    for number, part in enumerate(grid, start=1):
+        empty = [key for key in ("datasets", "methods", "seeds") if not getattr(part, key)]
+        if len(empty) in (1, 2):
+            raise DefinitionError(
+                f"config: grid: part {number} finetunes nothing, for it has no {' and no '.join(empty)}; write "
+                "some, as seeds: [1], or leave datasets, methods and seeds empty for the base alone"
+            )
 
 
 def expand_grid(
-    grid: list[dict], models: Mapping, datasets: Mapping, methods: Mapping
-) -> tuple[list[dict], dict[str, dict]]:
-    """Spell out the grid: every run (an untouched base of each model first), and every method cell that occurs.
+    grid: Sequence[GridPart],
+    models: Mapping,
+    datasets: Mapping,
+    methods: Mapping[str, Method],
+    training: TrainingSettings,
+) -> tuple[list[Run], dict[str, MethodVariant]]:
+    """Return every run of the grid, a baseline of each model first, and every method variant that occurs.
 
-    A run is {"model", "dataset", "method", "seed", "family", "rank", "bits"}; its family is the file of methods/ that
-    its method comes from. Rank is None for a method without one, rank and bits are None for an untouched base.
+    Raises DefinitionError for a model, dataset or method that no file defines.
     """
-    runs, cells = {}, {}
     for part in grid:
-        for model in pick(part["models"], models, "config: grid: models", "config/models/"):
-            runs[model, *BASELINE.values()] = {
-                "model": model,
-                **BASELINE,
-                "family": BASELINE["method"],
-                "rank": None,
-                "bits": None,
-            }
+        pick(part.models, models, "config: grid: models", "config/models/")
+        pick(part.datasets, datasets, "config: grid: datasets", "config/datasets/")
+        pick(list(part.methods), methods, "config: grid: methods", "config/methods/")
+    baselines = (Run.baseline(model) for part in grid for model in part.models)
+    runs = {run.path: run for run in baselines}
+    variants: dict[str, MethodVariant] = {}
     for part in grid:
-        pick(part["datasets"], datasets, "config: grid: datasets", "config/datasets/")
-        pick(list(part["methods"]), methods, "config: grid: methods", "config/methods/")
-        spelt, families = {}, {}
-        for family, axes in part["methods"].items():
-            of_family = method_cells(family, methods[family], axes)
-            spelt.update(of_family)
-            families.update(dict.fromkeys(of_family, family))
-        cells.update(spelt)
-        for model, dataset, method, seed in itertools.product(part["models"], part["datasets"], spelt, part["seeds"]):
-            runs[model, dataset, method, seed] = {
-                "model": model,
-                "dataset": dataset,
-                "method": method,
-                "seed": seed,
-                "family": families[method],
-                "rank": spelt[method]["rank"],
-                "bits": spelt[method]["bits"],
-            }
-    return list(runs.values()), cells
+        families = {
+            name: (family, variant)
+            for family, axes in part.methods.items()
+            for name, variant in method_variants(family, methods[family], axes, training).items()
+        }
+        variants |= {name: variant for name, (_, variant) in families.items()}
+        for model, dataset, name, seed in itertools.product(part.models, part.datasets, families, part.seeds):
+            family, variant = families[name]
+            run = Run(model, dataset, name, seed, family, variant.rank, variant.bits)
+            runs[run.path] = run
+    return list(runs.values()), variants

@@ -5,13 +5,15 @@ import pytest
 import yaml
 from project import ROOT
 
-from maple.definitions.loading import DefinitionError, read_definitions, read_yaml
+from maple.definitions.errors import DefinitionError
+from maple.definitions.method import Method
+from maple.definitions.reading import read_definitions, read_yaml
 from maple.methods.capabilities import KINDS, unserved, untrainable
 from maple.methods.peft_config_keys import config_keys
 from maple.study.study import read_study
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
-SHIPPED = read_definitions(ROOT / "config/methods", ROOT / "workflow/schemas/method.schema.yaml")
+SHIPPED = read_definitions(ROOT / "config/methods", Method)
 LORA = {"peft": "LORA", "axes": {"rank": [8], "bits": [16]}, "alpha_over_rank": 2, "adapter": {}}
 
 
@@ -30,7 +32,7 @@ def folder(tmp_path):
 def study(folder, *methods, model="tiny-llama", **generate):
     grid = [{"models": [model], "datasets": ["generated"], "methods": dict.fromkeys(methods), "seeds": [1]}]
     changes = {"grid": grid, "generate": CONFIG["generate"] | generate}
-    return read_study(CONFIG | changes, folder, ROOT / "workflow/schemas")
+    return read_study(CONFIG | changes, folder)
 
 
 def with_method(folder, definition):
@@ -39,8 +41,8 @@ def with_method(folder, definition):
 
 def test_every_shipped_method_can_be_run_as_it_stands(folder):
     runs = study(folder, *SHIPPED).runs
-    assert {run["family"] for run in runs} == {"none", *SHIPPED}
-    assert {run["bits"] for run in runs if run["family"] == "dora"} == {4, 16}
+    assert {run.family for run in runs} == {"none", *SHIPPED}
+    assert {run.bits for run in runs if run.family == "dora"} == {4, 16}
 
 
 def on(bits, **changes):
@@ -85,15 +87,16 @@ def test_an_alpha_of_peft_s_own_at_every_rank_is_not_taken_silently(folder):
 
 def test_a_model_from_the_hub_may_have_biases(folder):
     with_method(folder, LORA | {"adapter": {"bias": "all"}})
-    assert study(folder, "mine", model="llama-2-7b").cells["mine-r8-16bit"]["adapter"]["bias"] == "all"
+    assert study(folder, "mine", model="llama-2-7b").methods["mine-r8-16bit"].variant.adapter["bias"] == "all"
 
 
 def test_adapters_are_merged_unless_they_never_do(folder):
     both = study(folder, "lora", "prefix-tuning")
-    assert both.attached == {f"prefix-tuning-r20-{bits}bit" for bits in (4, 8, 16)}
-    assert both.settings["lora-r8-4bit"] == both.settings["none"]
-    assert "adapters" not in both.settings["none"]
-    prefix = both.settings["prefix-tuning-r20-4bit"]
+    attached = {name for name, method in both.methods.items() if method.attached}
+    assert attached == {f"prefix-tuning-r20-{bits}bit" for bits in (4, 8, 16)}
+    assert both.settings("lora-r8-4bit") == both.settings("none")
+    assert "adapters" not in both.settings("none")
+    prefix = both.settings("prefix-tuning-r20-4bit")
     assert prefix["engine"] == "transformers" and "not PREFIX_TUNING" in prefix["engine_reason"]
 
 
@@ -104,10 +107,10 @@ def test_what_vllm_does_not_attach_is_refused_where_it_could_be_merged(folder):
         study(folder, "dora", adapters="attached", engine="vllm")
     with pytest.raises(DefinitionError, match="attached: ia3-4bit: vLLM attaches LoRA and rsLoRA alone, not IA3"):
         study(folder, "ia3", adapters="attached", engine="vllm")
-    served = study(folder, "lora", "rslora", "olora", "prefix-tuning", adapters="attached", engine="vllm").settings
-    assert {name.split("-")[0] for name, one in served.items() if one["engine"] == "transformers"} == {"prefix"}
+    served = study(folder, "lora", "rslora", "olora", "prefix-tuning", adapters="attached", engine="vllm").methods
+    assert {name.split("-")[0] for name, one in served.items() if one.settings.engine == "transformers"} == {"prefix"}
     engines = study(folder, "dora", "lora", adapters="attached").settings
-    assert engines["dora-r8-4bit"]["engine"] == "transformers" and engines["lora-r8-4bit"]["engine"] == "auto"
+    assert engines("dora-r8-4bit")["engine"] == "transformers" and engines("lora-r8-4bit")["engine"] == "auto"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_a_rank_and_an_alpha_are_keys_of_their_type():
 
 def test_peft_is_read_and_not_imported():
     code = (
-        "import sys\nfrom maple.methods.capabilities import config_keys\nprint(sorted(config_keys('ADALORA')))\n"
+        "import sys\nfrom maple.methods.peft_config_keys import config_keys\nprint(sorted(config_keys('ADALORA')))\n"
         "print(sorted(set(sys.modules) & {'peft', 'torch', 'transformers'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
@@ -137,7 +140,7 @@ def test_peft_is_read_and_not_imported():
 
 
 def test_where_peft_is_not_installed_its_keys_are_left_to_the_job(monkeypatch):
-    monkeypatch.setattr("maple.methods.capabilities.find_spec", lambda name: None)
+    monkeypatch.setattr("maple.methods.peft_config_keys.find_spec", lambda name: None)
     assert config_keys("LORA") is None
 
 

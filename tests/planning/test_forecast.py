@@ -3,14 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import polars as pl
 import pytest
 import yaml
 from project import ROOT, TOY_STUDY, Project
 
-from maple.definitions.loading import DefinitionError
-from maple.definitions.tables import read_hardware
+from maple.definitions.errors import DefinitionError
+from maple.definitions.hardware import read_hardware
 from maple.models.size import Size, size_of
 from maple.planning.costs import Asked, generation_seconds, training_operations
 from maple.planning.forecast import forecast
@@ -23,11 +24,19 @@ PAPER = {key: {**DEFAULT[key], **value} if isinstance(value, dict) else value fo
 TABLE = ROOT / "config/hardware.tsv"
 # One operation a second and parameter would be 1e12 TFLOP/s: this device does ten operations a second, and moves a
 # hundred bytes.
-SLOW = {"peak_tflops": 1e-11, "memory_gb_s": 1e-7, "memory_gb": 1e-6, "weight_bytes": 2, "prefill": 1.0, "decode": 1.0}
+SLOW = replace(
+    read_hardware(TABLE)["cpu"],
+    peak_tflops=1e-11,
+    memory_gb_s=1e-7,
+    memory_gb=1e-6,
+    weight_bytes=2,
+    prefill=1.0,
+    decode=1.0,
+)
 
 
 def of(config, results="nothing", keep=True):
-    study = read_study(config, ROOT / "config", ROOT / "workflow/schemas")
+    study = read_study(config, ROOT / "config")
     return forecast(study, config | {"merge": config["merge"] | {"keep": keep}}, TABLE, results)
 
 
@@ -65,10 +74,10 @@ def test_reading_long_prompts_is_bound_by_arithmetic():
 
 def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
     # 10 answers of 10 tokens: 100 steps alone, each of which moves 1,000 parameters of 2 bytes, 100 bytes a second.
-    fast = SLOW | {"peak_tflops": 1.0}
+    fast = replace(SLOW, peak_tflops=1.0)
     asked = Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)
     seconds = [
-        generation_seconds(Size(1000, 0, 1e-9), fast | {"memory_gb": 1}, [asked], batch=batch, cached=True)
+        generation_seconds(Size(1000, 0, 1e-9), replace(fast, memory_gb=1), [asked], batch=batch, cached=True)
         for batch in (1, 10)
     ]
     assert seconds == pytest.approx([2000, 200])
@@ -76,7 +85,7 @@ def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
 
 def test_a_batch_is_no_larger_than_what_memory_holds():
     # 0.9 x 4,000 bytes less 2,000 of weights are 1,600: two sequences of 10 tokens at 80 bytes a token.
-    size, row = Size(1000, 0, 80), SLOW | {"peak_tflops": 1.0, "memory_gb": 4e-6}
+    size, row = Size(1000, 0, 80), replace(SLOW, peak_tflops=1.0, memory_gb=4e-6)
     asked = [Asked(items=10, own=0, shown=0, written=10, choices=0, text=0)]
     two, many = (generation_seconds(size, row, asked, batch=batch, cached=True) for batch in (2, 256))
     assert many == pytest.approx(two)
@@ -98,9 +107,9 @@ def test_every_row_of_the_table_names_its_source():
     rows = read_hardware(TABLE)
     assert set(rows) == {"h100", "a100", "rtx4090", "cpu"}
     for row in rows.values():
-        assert row["source"] and row["reported"]
-        assert all(value > 0 for value in row.values() if isinstance(value, float))
-        assert all(row[key] <= 1 for key in ("train_16", "train_8", "train_4", "prefill", "decode"))
+        assert row.source and row.reported
+        assert all(value > 0 for value in asdict(row).values() if isinstance(value, float))
+        assert max(row.train_16, row.train_8, row.train_4, row.prefill, row.decode) <= 1
 
 
 def test_the_jobs_are_those_that_snakemake_plans(tmp_path):
@@ -209,10 +218,10 @@ def test_merged_weights_that_do_not_stay_count_by_device_alone():
 
 
 def test_what_only_the_forecast_reads_decides_no_result():
-    study = read_study(DEFAULT | PAPER, ROOT / "config", ROOT / "workflow/schemas")
-    assert set(study.models["llama-2-7b"]) == {"hub", "revision"}
-    assert all("size" not in rendering for rendering in study.renderings.values())
-    assert all("size" not in recipe for recipe in study.recipes.values())
+    study = read_study(DEFAULT | PAPER, ROOT / "config")
+    assert set(study.models["llama-2-7b"].params()) == {"hub", "revision"}
+    assert all("size" not in task.prompt_spec.params() for task in study.tasks.values())
+    assert all("size" not in dataset.recipe_of_all for dataset in study.datasets.values())
 
 
 def test_it_loads_no_model_library():

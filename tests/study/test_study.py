@@ -4,19 +4,19 @@ import pytest
 import yaml
 from project import ROOT
 
-from maple.data.curation import curate, limits_in
+from maple.data.curation import curate
 from maple.data.sources import SourceError
-from maple.definitions.loading import DefinitionError, read_yaml
+from maple.definitions.errors import DefinitionError
+from maple.definitions.reading import read_yaml
 from maple.evaluation.benchmark_rows import task_rows
 from maple.study.study import read_study
-from maple.synthesis.self_instruct import prompt_in
 from maple.synthesis.synthesize import synthesize
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
 
 
 def study(**changes):
-    return read_study(CONFIG | changes, ROOT / "config", ROOT / "workflow/schemas")
+    return read_study(CONFIG | changes, ROOT / "config")
 
 
 def overlay(name, **changes):
@@ -28,35 +28,35 @@ def overlay(name, **changes):
 def test_the_embedded_default_is_a_square_and_two_runs_more():
     default = study()
     assert len(default.runs) == 12
-    square = [run for run in default.runs if run["model"] == "tiny-llama" and run["rank"]]
-    assert {(run["dataset"], run["rank"], run["bits"]) for run in square} == {
+    square = [run for run in default.runs if run.model == "tiny-llama" and run.rank]
+    assert {(run.dataset, run.rank, run.bits) for run in square} == {
         (dataset, rank, bits) for dataset in ("generated", "translated") for rank in (4, 16) for bits in (4, 16)
     }
-    assert len(default.languages) >= 10
-    assert len({row["script"] for row in default.languages.values()}) >= 6
+    assert len(default.languages.codes) >= 10
+    assert len({row.script for row in default.languages.rows}) >= 6
 
 
 def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
     paper = overlay("paper.yaml", data="rows")
     assert len(paper.runs) == 62
-    assert {model["hub"] for model in paper.models.values()} == {
+    assert {model.hub for model in paper.models.values()} == {
         "meta-llama/Llama-2-7b-hf",
         "mistralai/Mistral-7B-v0.1",
     }
-    assert len(paper.languages) >= 40
-    assert len(paper.task_languages["belebele"]) >= 40 and len(paper.task_languages["mlqa"]) == 7
-    assert paper.asked["xnli"] == {"shots": 8, "answers": ["generate"]}
-    assert paper.renderings["xlsum"]["max_new_tokens"] == 400
-    assert set(paper.tested) == set(CONFIG["tasks"])
-    assert len(paper.dataset_languages["multialpaca"]) == 11 and len(paper.dataset_languages["bactrian-x"]) == 32
-    assert paper.cells["lora-r64-8bit"]["adapter"]["r"] == 64
+    assert len(paper.languages.codes) >= 40
+    assert len(paper.tasks["belebele"].languages) >= 40 and len(paper.tasks["mlqa"].languages) == 7
+    assert paper.tasks["xnli"].settings.params() == {"shots": 8, "answers": ["generate"]}
+    assert paper.tasks["xlsum"].prompt_spec.max_new_tokens == 400
+    assert set(paper.tests) == set(CONFIG["tasks"])
+    assert len(paper.datasets["multialpaca"].languages) == 11 and len(paper.datasets["bactrian-x"].languages) == 32
+    assert paper.methods["lora-r64-8bit"].variant.adapter["r"] == 64
 
 
 def test_what_is_ranked_is_measured_by_its_own_metrics():
-    both, alone = (study(answers={"xcopa": ways}).measures["xcopa"] for ways in (["generate", "rank"], ["rank"]))
-    assert both["metrics"] == ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]
-    assert (both["headline"], alone["headline"]) == ("accuracy", "rank_accuracy")
-    assert alone["metrics"] == ["rank_accuracy", "rank_accuracy_per_byte"]
+    both, alone = (study(answers={"xcopa": ways}).tasks["xcopa"].metrics for ways in (["generate", "rank"], ["rank"]))
+    assert both.metrics == ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]
+    assert (both.headline, alone.headline) == ("accuracy", "rank_accuracy")
+    assert alone.metrics == ["rank_accuracy", "rank_accuracy_per_byte"]
 
 
 def test_each_language_that_no_task_offers_is_refused():
@@ -64,7 +64,7 @@ def test_each_language_that_no_task_offers_is_refused():
     says = "config: languages: sin_Sinh, yor_Latn: none of the tasks xcopa, xnli offers it from `hub`; leave it out"
     with pytest.raises(DefinitionError, match=says):
         study(languages=["swh_Latn", "sin_Sinh", "yor_Latn"], **asked)
-    assert study(languages=["swh_Latn", "deu_Latn"], **asked).task_languages["xcopa"] == ["swh_Latn"]
+    assert study(languages=["swh_Latn", "deu_Latn"], **asked).tasks["xcopa"].languages == ["swh_Latn"]
 
 
 @pytest.mark.parametrize("empty", [{"seeds": []}, {"methods": {}}, {"methods": {}, "seeds": []}])
@@ -74,7 +74,7 @@ def test_a_part_of_the_grid_that_finetunes_nothing_by_mistake_is_refused(empty):
     with pytest.raises(DefinitionError, match=says):
         study(grid=[full, second | empty])
     bases = study(grid=[full | {"datasets": [], "methods": {}, "seeds": []}])
-    assert [run["method"] for run in bases.runs] == ["none"]
+    assert [run.method for run in bases.runs] == ["none"]
 
 
 def test_a_device_of_the_forecast_is_a_row_of_the_table():
@@ -91,7 +91,7 @@ def slip(tmp_path):
         path = tmp_path / "config" / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-        return read_study(CONFIG | changes, tmp_path / "config", ROOT / "workflow/schemas")
+        return read_study(CONFIG | changes, tmp_path / "config")
 
     return made
 
@@ -118,7 +118,7 @@ def test_who_needs_phrases_is_asked_for_them():
     remote = [{"models": ["gpt-4.1"], "datasets": [], "methods": {}, "seeds": []}]
     built = [remote[0] | {"models": ["tiny-llama"]}]  # is pretrained on what languages have phrases
     for grid in (remote, built):
-        assert study(grid=grid, answers={}, **rows).task_languages["xnli"] == ["eng_Latn", "tur_Latn"]
+        assert study(grid=grid, answers={}, **rows).tasks["xnli"].languages == ["eng_Latn", "tur_Latn"]
     taught = [CONFIG["grid"][0] | {"models": ["llama-2-7b"]}]
     for grid, source in ((remote, "embedded"), (taught, "hub")):
         with pytest.raises(DefinitionError, match=r"config/phrases\.yaml: has no tur_Latn"):
@@ -164,16 +164,17 @@ def test_a_placeholder_that_is_none_is_named_with_its_file_and_key(slip, file, o
 def test_rows_made_here_are_looked_for_in_no_dataset():
     grid = [CONFIG["grid"][0] | {"datasets": ["generated", "multialpaca"]}]
     embedded = study(grid=grid)
-    assert embedded.tested == {} and [named["tasks"] for named in embedded.decontaminated.values()] == [[], []]
+    assert embedded.tests == {} and [dataset.tests for dataset in embedded.datasets.values()] == [{}, {}]
 
 
 def test_the_tasks_that_a_dataset_is_decontaminated_of_are_its_own_and_no_limit_of_its_recipe():
     paper = overlay("paper.yaml", data="rows", tasks=["xnli"], languages=["eng_Latn"])
-    assert paper.decontaminated["multialpaca"]["tasks"] == ["xquad", "mlqa", "xnli", "xcopa", "xlsum", "belebele"]
-    assert "decontaminate" not in paper.limits["multialpaca"]
-    assert set(paper.tested) == set(CONFIG["tasks"])
-    assert paper.tested["xquad"]["fields"] == ["id", "context", "question", "answers"]
-    assert "tha_Thai" in paper.tested["xquad"]["languages"] and paper.task_languages == {"xnli": ["eng_Latn"]}
+    assert list(paper.datasets["multialpaca"].tests) == ["xquad", "mlqa", "xnli", "xcopa", "xlsum", "belebele"]
+    assert "decontaminate" not in paper.datasets["multialpaca"].limits("eng_Latn")
+    assert set(paper.tests) == set(CONFIG["tasks"])
+    assert paper.tests["xquad"].fields == ["id", "context", "question", "answers"]
+    assert "tha_Thai" in paper.tests["xquad"].offered
+    assert {task.name: task.languages for task in paper.tasks.values()} == {"xnli": ["eng_Latn"]}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, 
     grid = [CONFIG["grid"][0] | {"datasets": ["multialpaca"]}]
     config = CONFIG | {"grid": grid, "task_source": "hub", "tasks": ["xnli"], "answers": {}}
     with pytest.raises(DefinitionError, match=says):
-        read_study(config, tmp_path / "config", ROOT / "workflow/schemas")
+        read_study(config, tmp_path / "config")
 
 
 def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
@@ -204,40 +205,46 @@ def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
     path = tmp_path / "config/tasks/xquad.yaml"
     path.write_text(path.read_text().replace("cluster: context", "cluster: passage"))
     with pytest.raises(DefinitionError, match=r"xquad\.yaml: cluster 'passage' must be one of its fields"):
-        read_study(CONFIG, tmp_path / "config", ROOT / "workflow/schemas")
-    assert study().clusterings["xquad"] == {"item": "id", "cluster": "context"}
-    assert "xcopa" not in study().clusterings
+        read_study(CONFIG, tmp_path / "config")
+    assert study().tasks["xquad"].clustering.params() == {"item": "id", "cluster": "context"}
+    assert study().tasks["xcopa"].clustering is None
 
 
 def test_a_licence_is_known_and_decides_nothing_that_is_computed():
     paper = overlay("paper.yaml")
-    assert paper.licenses == {"llama-2-7b": "llama2", "mistral-7b": "apache-2.0"}
-    assert all("license" not in model for model in paper.models.values())
+    assert {name: model.license for name, model in paper.models.items()} == {
+        "llama-2-7b": "llama2",
+        "mistral-7b": "apache-2.0",
+    }
+    assert all("license" not in model.params() for model in paper.models.values())
 
 
 def test_a_dataset_that_is_translated_is_made_too():
     grid = [CONFIG["grid"][0] | {"datasets": ["translated"]}]
-    assert set(study(grid=grid).recipes) == {"generated", "translated"}
+    assert set(study(grid=grid).datasets) == {"generated", "translated"}
 
 
 def test_a_dataset_of_seed_tasks_is_made_too():
     grid = [CONFIG["grid"][0] | {"datasets": ["self-instruct", "translate-respond"]}]
-    made = study(grid=grid, languages=["deu_Latn", "yor_Latn"], data="rows").dataset_languages
+    datasets = study(grid=grid, languages=["deu_Latn", "yor_Latn"], data="rows").datasets
+    made = {name: dataset.languages for name, dataset in datasets.items()}
     own = {"self-instruct", "translate-respond", "seeds-translated"}
     assert made == {name: ["deu_Latn", "yor_Latn"] if name in own else ["eng_Latn"] for name in made}
     assert set(made) == own | {"seeds", "bactrian-x"}
 
 
 def test_what_a_method_changes_of_training_is_in_its_cells():
-    cells = study().cells
-    assert all(cell["training"] == CONFIG["finetune"] for cell in cells.values())
+    methods = study().methods.values()
+    assert all(method.variant.training.params() == CONFIG["finetune"] for method in methods)
 
 
 def test_a_language_of_the_grid_alone_decides_what_tasks_offer():
-    assert study(languages=["swh_Latn"]).task_languages == {name: ["swh_Latn"] for name in CONFIG["tasks"]}
+    assert all(task.languages == ["swh_Latn"] for task in study(languages=["swh_Latn"]).tasks.values())
     real = overlay("real.yaml", data="rows")
-    assert real.task_languages["xcopa"] == ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
-    assert real.dataset_languages == {"multialpaca-sample": ["spa_Latn", "por_Latn", "jpn_Jpan"]}
+    assert real.tasks["xcopa"].languages == ["eng_Latn", "swh_Latn", "tha_Thai", "zho_Hans"]
+    assert {name: dataset.languages for name, dataset in real.datasets.items()} == {
+        "multialpaca-sample": ["spa_Latn", "por_Latn", "jpn_Jpan"]
+    }
 
 
 def test_local_rows_need_a_folder():
@@ -249,22 +256,22 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
     default = study()
     made = {}
     for code in ("eng_Latn", "swh_Latn"):
-        asked = {"language": default.identities[code], "phrases": default.phrases, "progress": iter}
-        limits = limits_in(default.limits["generated"], code, default.refusals, default.unservable)
-        spelt = {"limits": limits, "prompt": prompt_in(default.prompts["generated"], code)}
-        generated = synthesize({**default.recipes["generated"], **spelt}, english=None, **asked)
-        kept, _ = curate(generated, default.identities[code], limits)
+        identity = default.languages.identity(code).params()
+        asked = {"language": identity, "phrases": default.languages.phrases, "progress": iter}
+        recipes = {name: dataset.recipe(code, default.languages, None) for name, dataset in default.datasets.items()}
+        generated = synthesize(recipes["generated"], english=None, **asked)
+        kept, _ = curate(generated, identity, default.datasets["generated"].limits(code))
         assert kept.height >= 200
         if code == "eng_Latn":
             kept.write_parquet(tmp_path / "english.parquet")
-        made[code] = synthesize(default.recipes["translated"], english=tmp_path / "english.parquet", **asked)
+        made[code] = synthesize(recipes["translated"], english=tmp_path / "english.parquet", **asked)
     assert made["eng_Latn"]["parent"].equals(made["swh_Latn"]["parent"])
     assert not made["swh_Latn"]["instruction"].equals(made["eng_Latn"]["instruction"])
     assert made["swh_Latn"]["fault"].unique().to_list() == [""]
 
 
 def test_embedded_rows_are_parallel_over_languages():
-    phrases = study().phrases
+    phrases = study().languages.phrases
     rows = {
         code: task_rows("xquad", source={"embedded": {}}, phrases=phrases[code], items=5)
         for code in ("eng_Latn", "amh_Ethi")

@@ -1,12 +1,41 @@
 import re
 
-# The runs that one engine serves, by base.
-TOGETHER = {
-    model: runs
-    for model in STUDY.models
-    if (runs := [run for run in STUDY.runs if run["model"] == model and run["method"] in STUDY.together])
-}
-PROMPTS = [f"results/prompts/{task}/{code}.parquet" for task, codes in STUDY.task_languages.items() for code in codes]
+PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks.values() for code in task.languages]
+
+
+def task_files(wildcards):
+    """The files of a task's rows where they lie on disk."""
+    return STUDY.tasks[wildcards.task].files(wildcards.language, STUDY.languages, DATA)
+
+
+def test_source(wildcards):
+    """Where the rows lie that a task asks about in the language."""
+    return task_places(wildcards)["test"]["source"]
+
+
+def words_of_task(wildcards):
+    """The words of the language, and of English, that the task's file names, and no other."""
+    return STUDY.tasks[wildcards.task].words(wildcards.language, STUDY.languages, STUDY.config.prompt_language)
+
+
+def attached_adapter(wildcards):
+    """The adapter that a run generates with beside the base; none where there is none, or where it is merged."""
+    method = STUDY.methods.get(wildcards.method)
+    return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
+
+
+def model_service(wildcards, resources):
+    """How a model behind an endpoint is asked. It decides no answer, so that a change must make none anew.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return STUDY.endpoint(wildcards.model)
+
+
+def metrics_in_language(wildcards):
+    """The metrics of each task that has the language."""
+    tasks = STUDY.tasks.values()
+    return {task.name: task.definition.metrics for task in tasks if wildcards.language in task.languages}
 
 
 rule render_prompts:
@@ -20,13 +49,13 @@ rule render_prompts:
     conda:
         "../../envs/analysis.yaml"
     params:
-        task=lookup("{task}", within=STUDY.renderings),
-        asked=lookup("{task}", within=STUDY.asked),
+        task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
+        asked=lambda w: STUDY.tasks[w.task].settings.params(),
         places=task_places,
         words=words_of_task,
         phrases=phrases_of_task,
-        rows_wanted=config["items"],
-        seed=config["shots_seed"],
+        rows_wanted=STUDY.config.items,
+        seed=STUDY.config.shots_seed,
         code=fingerprint("render_prompts.py"),
     script:
         "../scripts/render_prompts.py"
@@ -35,7 +64,7 @@ rule render_prompts:
 rule cluster:
     """Tell which items of a task stand on the same text, in one language."""
     input:
-        rows=rows_of_task,
+        rows=lambda w: local_file(test_source(w)),
     output:
         clusters="results/clusters/{task}/{language}.parquet",
     log:
@@ -43,10 +72,10 @@ rule cluster:
     conda:
         "../../envs/analysis.yaml"
     params:
-        task=lookup("{task}", within=STUDY.clusterings),
+        task=lambda w: STUDY.tasks[w.task].clustering.params(),
         source=test_source,
         phrases=phrases_of_task,
-        rows_wanted=config["items"],
+        rows_wanted=STUDY.config.items,
         code=fingerprint("cluster.py"),
     script:
         "../scripts/cluster.py"
@@ -56,7 +85,7 @@ rule guard:
     """Refuse a dataset that holds, in one language, passages it may not; count what overlaps with its test rows."""
     input:
         examples="results/examples/{dataset}/{language}.parquet",
-        tests=guarded_files,
+        tests=lambda w: test_files(guarded(w)),
     output:
         cleared="results/cleared/{dataset}/{language}.json",
     log:
@@ -81,22 +110,22 @@ rule generate:
         cleared=clearances,
     output:
         generations=update(
-            expand(f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True)
+            expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True)
         ),
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
     wildcard_constraints:
-        method="|".join(re.escape(method) for method in STUDY.settings if method not in STUDY.together),
+        method="|".join(re.escape(name) for name in ["none", *STUDY.methods] if name not in SHARED_METHODS),
     # Before anything else is merged: merged weights that are not kept go as soon as they have answered.
     priority: 2
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lookup("{model}", within=STUDY.models),
-        languages=list(STUDY.languages),
+        model=lambda w: STUDY.models[w.model].params(),
+        languages=CODES,
         service=model_service,
-        settings=lookup("{method}", within=STUDY.settings),
+        settings=lambda w: STUDY.settings(w.method),
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),
@@ -104,7 +133,7 @@ rule generate:
         "../scripts/generate.py"
 
 
-for model, runs in TOGETHER.items():
+for model, runs in SHARED.items():
 
     rule:
         """Complete the prompts of all runs of a base that one engine serves, their adapters attached in turn."""
@@ -116,9 +145,7 @@ for model, runs in TOGETHER.items():
             prompts=PROMPTS,
             cleared=list(dict.fromkeys(path for run in runs for path in clearances(run))),
         output:
-            generations=update(
-                [f"results/generations/{run_path(run)}/{code}.parquet" for run in runs for code in STUDY.languages]
-            ),
+            generations=update([f"results/generations/{run.path}/{code}.parquet" for run in runs for code in CODES]),
             cards=for_runs("results/cards/{run}/generate.json", runs),
         log:
             f"logs/generate_attached/{model}.log",
@@ -126,10 +153,10 @@ for model, runs in TOGETHER.items():
             "../../envs/generation.yaml"
         threads: workflow.resource_settings.overwrite_threads.get("generate_attached", 1)
         params:
-            model=STUDY.models[model],
-            languages=list(STUDY.languages),
-            settings=STUDY.settings[BASELINE["method"]],
-            runs=[{key: run[key] for key in ("model", "dataset", "method", "seed")} for run in runs],
+            model=STUDY.models[model].params(),
+            languages=CODES,
+            settings=STUDY.settings("none"),
+            runs=[run.key.params() for run in runs],
             journals=for_runs("results/generations/{run}/journal.jsonl", runs),
             code=fingerprint("generate_attached.py"),
         script:
@@ -146,9 +173,7 @@ rule compare_attached:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",
         prompts=PROMPTS,
-        generations=expand(
-            f"results/generations/{RUN}/{{language}}.parquet", language=STUDY.languages, allow_missing=True
-        ),
+        generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),
     output:
         card=f"results/cards/{RUN}/compare_attached.json",
     log:
@@ -156,9 +181,9 @@ rule compare_attached:
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lookup("{model}", within=STUDY.models),
-        settings=lookup("{method}", within=STUDY.settings),
-        sample=config["generate"]["compare_attached"],
+        model=lambda w: STUDY.models[w.model].params(),
+        settings=lambda w: STUDY.settings(w.method),
+        sample=STUDY.config.generate.compare_attached,
         run=run_of,
         code=fingerprint("compare_attached.py"),
     script:

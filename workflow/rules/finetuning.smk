@@ -1,3 +1,32 @@
+def fetched_model(wildcards):
+    """The fetched repository of a model of the Hub; none of a model that is built."""
+    model = STUDY.models[wildcards.model]
+    return f"{FETCHED}/{folder_of('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
+
+
+def kind_code(wildcards):
+    """The digest of the module of a model's kind: an edit of another kind makes nothing anew."""
+    return [fingerprint_of(ROOT / f"maple/models/{STUDY.models[wildcards.model].kind}.py", ROOT)]
+
+
+def model_and_method_code(wildcards):
+    """The digests of the modules of a run's kind of model and of its method: an edit of another trains nothing anew."""
+    return [*kind_code(wildcards), fingerprint_of(ROOT / f"maple/methods/{PEFT}.py", ROOT)]
+
+
+def checkpoints_of(wildcards, resources):
+    """Where a run's checkpoints lie while it trains, and the steps between two. They decide nothing of what is learnt.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return {"folder": f"results/checkpoints/{run_key(wildcards).path}", "steps": STUDY.config.checkpoint_steps}
+
+
+def merged_folder(path):
+    """A run's merged weights, which may go once they have answered: completions are known by their digest."""
+    return directory(path) if STUDY.config.merge.keep else temp(directory(path))
+
+
 localrules:
     fetch,
 
@@ -12,7 +41,7 @@ rule fetch:
     conda:
         "../../envs/hub.yaml"
     params:
-        repository=lookup("{repository}", within=STUDY.repositories),
+        repository=lambda w: STUDY.repositories[w.repository].params(),
         unfinished=f"{FETCHED}/.{{repository}}.part",
         code=fingerprint("fetch.py"),
     script:
@@ -30,8 +59,8 @@ rule base:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lookup("{model}", within=STUDY.models),
-        phrases=lookup("{model}", within=STUDY.corpora),
+        model=lambda w: STUDY.models[w.model].params(),
+        phrases=lambda w: STUDY.corpus(w.model),
         code=fingerprint("base.py"),
         parts=kind_code,
     script:
@@ -52,8 +81,8 @@ rule finetune:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lookup("{model}", within=STUDY.models),
-        method=lookup("{method}", within=STUDY.cells),
+        model=lambda w: STUDY.models[w.model].params(),
+        method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
         code=fingerprint("finetune.py"),
@@ -76,10 +105,10 @@ rule merge:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lookup("{model}", within=STUDY.models),
-        bits=lookup("{method}/bits", within=STUDY.cells),
-        max_length=lookup("{method}/training/max_length", within=STUDY.cells),
-        settings={key: value for key, value in config["merge"].items() if key != "keep"},
+        model=lambda w: STUDY.models[w.model].params(),
+        bits=lambda w: STUDY.methods[w.method].variant.bits,
+        max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
+        settings=STUDY.config.merge.params(),
         run=run_of,
         code=fingerprint("merge.py"),
         parts=model_and_method_code,

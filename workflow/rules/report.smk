@@ -1,25 +1,28 @@
-ADAPTED = [run for run in STUDY.runs if run["method"] != BASELINE["method"]]
-MERGED = [run for run in ADAPTED if run["method"] not in STUDY.attached]
-COMPARED = [run for run in ADAPTED if run["method"] in STUDY.comparable and config["generate"]["compare_attached"]]
-MIXED = sorted({run["dataset"] for run in ADAPTED})
-TABLES = [*(task for task, codes in STUDY.task_languages.items() if codes), "all"]
+MERGED = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
+COMPARABLE = [run for run in STUDY.finetuned if STUDY.methods[run.method].comparable]
+COMPARED = COMPARABLE if STUDY.config.generate.compare_attached else []
+MIXED = sorted({run.dataset for run in STUDY.finetuned})
+CLUSTERED = [task for task in STUDY.tasks.values() if task.clustering]
+TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
 FIGURES = ["questions", "leaderboard", "languages", "rank", "bits", "english"]
-# The Hub's names of the datasets that come from there.
-HUB_DATASETS = {
-    name: recipe["load"]["hub"]["dataset"] for name, recipe in STUDY.recipes.items() if "hub" in recipe.get("load", {})
-}
-DATASET_LANGUAGES = [f"{dataset}/{code}" for dataset, codes in STUDY.dataset_languages.items() for code in codes]
+DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
+EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() for code in codes]
+# As params: plain values, which Snakemake compares.
+RUNS = [run.params() for run in STUDY.runs]
+LANGUAGES = [language.params() for language in STUDY.languages.rows]
+METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
+
+
+def identities(codes):
+    """Code, name, iso639_1 and script of languages, by code."""
+    return {code: STUDY.languages.identity(code).params() for code in codes}
 
 
 rule summarize:
     """Summarize all scores, with intervals and the changes against the bases; answer the study's questions."""
     input:
-        scores=[path for code in STUDY.languages for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
-        clusters=[
-            f"results/clusters/{task}/{code}.parquet"
-            for task in STUDY.clusterings
-            for code in STUDY.task_languages[task]
-        ],
+        scores=[path for code in CODES for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
+        clusters=[f"results/clusters/{task.name}/{code}.parquet" for task in CLUSTERED for code in task.languages],
     output:
         summary="results/summary.parquet",
         table="results/summary.csv",
@@ -32,11 +35,11 @@ rule summarize:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=STUDY.runs,
-        tasks=STUDY.measures,
-        languages=list(STUDY.languages.values()),
-        finetuned_in=STUDY.dataset_languages,
-        settings=config["report"],
+        runs=RUNS,
+        tasks=METRICS,
+        languages=LANGUAGES,
+        finetuned_in=DATASET_LANGUAGES,
+        settings=STUDY.config.report.params(),
         code=fingerprint("summarize.py"),
     script:
         "../scripts/summarize.py"
@@ -50,21 +53,21 @@ rule report:
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
         cards=[
-            *for_runs("results/cards/{run}/finetune.json", ADAPTED),
+            *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
             *for_runs("results/cards/{run}/merge.json", MERGED),
             *for_runs("results/cards/{run}/generate.json"),
             *for_runs("results/cards/{run}/compare_attached.json", COMPARED),
         ],
         prompts=PROMPTS,
-        examples=expand("results/examples/{set}.parquet", set=DATASET_LANGUAGES),
-        dropped=expand("results/dropped/{set}.parquet", set=DATASET_LANGUAGES),
-        syntheses=expand("results/cards/synthesize/{set}.json", set=DATASET_LANGUAGES),
+        examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
+        dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
+        syntheses=expand("results/cards/synthesize/{set}.json", set=EXAMPLES),
         mixtures=expand("results/cards/mix/{dataset}.json", dataset=MIXED),
         cleared=[
             f"results/cleared/{dataset}/{code}.json"
             for dataset in MIXED
-            for code in STUDY.dataset_languages[dataset]
-            if STUDY.tested
+            for code in DATASET_LANGUAGES[dataset]
+            if STUDY.tests
         ],
     output:
         report="results/report.html",
@@ -73,13 +76,13 @@ rule report:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=STUDY.runs,
-        tasks=STUDY.measures,
-        languages=list(STUDY.languages.values()),
-        finetuned_in=STUDY.dataset_languages,
-        identities={code: STUDY.identities[code] for codes in STUDY.dataset_languages.values() for code in codes},
-        low_classes=config["report"]["low_resource_classes"],
-        note=config["note"],
+        runs=RUNS,
+        tasks=METRICS,
+        languages=LANGUAGES,
+        finetuned_in=DATASET_LANGUAGES,
+        identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
+        low_classes=STUDY.config.report.low_resource_classes,
+        note=STUDY.config.note,
         code=fingerprint("report.py"),
     script:
         "../scripts/report.py"
@@ -117,8 +120,8 @@ rule tabulate:
         "../../envs/analysis.yaml"
     params:
         tasks=list(STUDY.tasks),
-        languages=list(STUDY.languages.values()),
-        low_classes=config["report"]["low_resource_classes"],
+        languages=LANGUAGES,
+        low_classes=STUDY.config.report.low_resource_classes,
         code=fingerprint("tabulate.py"),
     script:
         "../scripts/tabulate.py"
@@ -137,9 +140,9 @@ rule draw:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=STUDY.runs,
-        languages=list(STUDY.languages.values()),
-        settings=config["report"],
+        runs=RUNS,
+        languages=LANGUAGES,
+        settings=STUDY.config.report.params(),
         code=fingerprint("draw.py"),
     script:
         "../scripts/draw.py"
@@ -158,10 +161,10 @@ rule export:
     conda:
         "../../envs/analysis.yaml"
     params:
-        runs=STUDY.runs,
-        tasks=STUDY.measures,
-        renderings=STUDY.renderings,
-        asked=STUDY.asked,
+        runs=RUNS,
+        tasks=METRICS,
+        renderings={task.name: task.prompt_spec.params() for task in STUDY.tasks.values()},
+        asked={task.name: task.settings.params() for task in STUDY.tasks.values()},
         code=fingerprint("export.py"),
     script:
         "../scripts/export.py"
@@ -173,35 +176,33 @@ rule describe:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
         cards=[
-            *for_runs("results/cards/{run}/finetune.json", ADAPTED),
+            *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
             *for_runs("results/cards/{run}/merge.json", MERGED),
         ],
     output:
         merged=for_runs("results/model_cards/merged/{run}/README.md", MERGED),
-        adapters=for_runs("results/model_cards/adapters/{run}/README.md", ADAPTED),
+        adapters=for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
     log:
         "logs/describe.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        merged=MERGED,
-        adapted=ADAPTED,
-        identities={
-            code: STUDY.identities[code]
-            for codes in ([*STUDY.languages], *STUDY.dataset_languages.values())
-            for code in codes
-        },
-        dataset_languages=STUDY.dataset_languages,
-        sources={task: STUDY.sources[task] for task in STUDY.tasks},
-        hub_datasets=HUB_DATASETS,
-        licenses=STUDY.licenses,
-        note=config["note"],
+        merged=[run.params() for run in MERGED],
+        adapted=[run.params() for run in STUDY.finetuned],
+        identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
+        dataset_languages=DATASET_LANGUAGES,
+        sources={task.name: task.source for task in STUDY.tasks.values()},
+        hub_datasets={dataset.name: dataset.hub_name for dataset in STUDY.datasets.values() if dataset.hub_name},
+        licenses={name: model.license for name, model in STUDY.models.items() if model.license},
+        note=STUDY.config.note,
         code=fingerprint("describe.py"),
     script:
         "../scripts/describe.py"
 
 
-for code in STUDY.languages:
+# A rule per language: a target is the name of a rule or of a file, and one rule with a wildcard would have to make files
+# that are named as the languages.
+for code in CODES:
 
     rule:
         """One language, scored over all runs."""

@@ -1,3 +1,61 @@
+def models_of_dataset(wildcards):
+    """The folders of the models that make a dataset: teacher and translator, where they are models on this machine."""
+    return {role: f"results/base/{model}" for role, model in STUDY.datasets[wildcards.dataset].makers.items()}
+
+
+def english_examples(wildcards):
+    """The curated English examples that the recipe `translate_respond` translates."""
+    source = STUDY.datasets[wildcards.dataset].translated_from
+    return f"results/examples/{source}/{ENGLISH}.parquet" if source else []
+
+
+def seed_examples(wildcards):
+    """The curated examples of another dataset that are the seed tasks of the recipe `self_instruct`."""
+    source = STUDY.datasets[wildcards.dataset].seeded_from
+    return f"results/examples/{source}/{wildcards.language}.parquet" if source else []
+
+
+def recipe_of(wildcards):
+    """A dataset's recipe, its limits, its prompt and the paths of its rows spelt out for the language."""
+    return STUDY.datasets[wildcards.dataset].recipe(wildcards.language, STUDY.languages, DATA)
+
+
+def loaded_rows(wildcards):
+    """The file that the recipe `load` reads."""
+    dataset = STUDY.datasets[wildcards.dataset]
+    if DATA is None and "{data}" in dataset.path:  # only here: a forecast needs no rows
+        raise WorkflowError(
+            f"config: data: write the folder in which the local rows lie; {dataset.file} reads {dataset.path}"
+        )
+    return local_file(recipe_of(wildcards).get("load", {}))
+
+
+def teacher_phrases(wildcards):
+    """The words of the embedded teacher or seed tasks, in the language to write and in the one translated from."""
+    phrases = STUDY.languages.phrases if STUDY.datasets[wildcards.dataset].embedded else {}
+    return {code: phrases[code] for code in (ENGLISH, wildcards.language) if code in phrases}
+
+
+def makers_code(wildcards):
+    """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
+    files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.datasets[wildcards.dataset].recipe_of_all)]
+    return [fingerprint_of(ROOT / file, ROOT) for file in files]
+
+
+def teacher_service(wildcards, resources):
+    """How a dataset's teacher and translator are asked. It decides no answer, so that a change must make none anew.
+
+    Snakemake takes what is made of `resources` for no reason to run a job again.
+    """
+    return STUDY.datasets[wildcards.dataset].request_settings
+
+
+def examples_of_dataset(wildcards):
+    """A dataset's curated examples in all its languages."""
+    codes = STUDY.datasets[wildcards.dataset].languages
+    return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
+
+
 rule synthesize:
     """Make a dataset's instruction examples in one language, by its recipe."""
     input:
@@ -13,7 +71,8 @@ rule synthesize:
     conda:
         "../../envs/synthesis.yaml"
     resources:
-        gpu=gpus_of_dataset,
+        # One where a model on this machine makes the dataset.
+        gpu=lambda w: int(bool(STUDY.datasets[w.dataset].makers)),
     params:
         recipe=recipe_of,
         language=identity_of,
@@ -30,7 +89,7 @@ rule curate:
     """Keep the examples worth learning from, and count every dropped one by its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
-        tests=decontamination_files,
+        tests=lambda w: test_files(decontamination(w)["tests"]),
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -60,7 +119,7 @@ rule mix:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        mix=lookup("{dataset}", within=STUDY.mixes),
+        mix=lambda w: STUDY.datasets[w.dataset].definition.mix.params(),
         code=fingerprint("mix.py"),
     script:
         "../scripts/mix.py"

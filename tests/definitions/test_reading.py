@@ -1,75 +1,38 @@
+from typing import Annotated, Literal
+
 import pytest
 from project import ROOT
+from pydantic import ConfigDict, Field, ValidationError
 
-from maple.definitions.loading import DefinitionError, check, pick, read_definitions, read_yaml
-from maple.definitions.run import run_path
-from maple.definitions.tables import read_languages
+from maple.definitions.dataset import Dataset
+from maple.definitions.errors import DefinitionError
+from maple.definitions.language import read_languages
+from maple.definitions.method import Method
+from maple.definitions.model import Model
+from maple.definitions.reading import parse, pick, read_definitions, read_yaml
+from maple.definitions.record import Number, Record
+from maple.definitions.task import Task
+from maple.definitions.teacher import EndpointSettings
 from maple.study.datasets import stated_languages
-from maple.study.grid import expand_grid, method_cells
-
-LORA = {
-    "peft": "LORA",
-    "axes": {"rank": [8, 16], "bits": [4, 16]},
-    "alpha_over_rank": 2,
-    "adapter": {"target_modules": "all-linear"},
-}
 
 
-def test_a_method_is_spelt_over_its_axes():
-    cells = method_cells("lora", LORA)
-    assert list(cells) == ["lora-r8-4bit", "lora-r8-16bit", "lora-r16-4bit", "lora-r16-16bit"]
-    assert cells["lora-r16-4bit"]["adapter"] == {"target_modules": "all-linear", "r": 16, "lora_alpha": 32}
+class Ranked(Record):
+    rank: int
 
 
-def test_a_method_without_a_rank_is_named_by_its_bits_alone():
-    cells = method_cells("ia3", {"peft": "IA3", "axes": {"bits": [4, 16]}, "adapter": {}})
-    assert list(cells) == ["ia3-4bit", "ia3-16bit"]
-    assert cells["ia3-4bit"]["rank"] is None and cells["ia3-4bit"]["adapter"] == {}
-    with pytest.raises(DefinitionError, match=r"method ia3 has no axis \['rank'\]; its axes are \['bits'\]"):
-        method_cells("ia3", {"peft": "IA3", "axes": {"bits": [16]}, "adapter": {}}, {"rank": [8]})
-
-
-def test_a_rank_sets_the_keys_that_the_type_has_for_it():
-    adalora = {"peft": "ADALORA", "axes": {"rank": [8], "bits": [16]}, "alpha_over_rank": 2, "adapter": {}}
-    prompt = {"peft": "PROMPT_TUNING", "axes": {"rank": [20], "bits": [16]}, "adapter": {}}
-    assert method_cells("a", adalora)["a-r8-16bit"]["adapter"] == {"target_r": 8, "init_r": 12, "lora_alpha": 16}
-    assert method_cells("p", prompt)["p-r20-16bit"]["adapter"] == {"num_virtual_tokens": 20}
-
-
-def test_a_run_tells_the_file_its_method_comes_from():
-    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
-    runs, _ = expand_grid([part], {"m": {}}, {"d": {}}, {"lora": LORA})
-    assert [run["family"] for run in runs] == ["none", "lora"]
-
-
-def test_the_paper_s_grid_is_sixty_runs_and_two_bases():
-    lora = LORA | {"axes": {"rank": [8, 16, 32, 64, 128], "bits": [4, 8, 16]}}
-    part = {"models": ["llama", "mistral"], "datasets": ["a", "b"], "methods": {"lora": None}, "seeds": [1]}
-    runs, cells = expand_grid([part], {"llama": {}, "mistral": {}}, {"a": {}, "b": {}}, {"lora": lora})
-    assert len(runs) == 62
-    assert len(cells) == 15
-    assert [run_path(run) for run in runs[:2]] == ["llama/none/none/seed0", "mistral/none/none/seed0"]
-
-
-def test_runs_that_two_parts_of_a_grid_share_are_run_once():
-    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
-    runs, _ = expand_grid([part, part], {"m": {}}, {"d": {}}, {"lora": LORA})
-    assert [run_path(run) for run in runs] == ["m/none/none/seed0", "m/d/lora-r8-4bit/seed1"]
-
-
-def test_a_model_that_no_file_defines_is_named_with_those_there_are():
-    part = {"models": ["lama"], "datasets": [], "methods": {}, "seeds": [1]}
-    with pytest.raises(DefinitionError, match="names 'lama', which config/models/ lacks; it has llama"):
-        expand_grid([part], {"llama": {}}, {}, {})
-
-
-def test_an_unknown_key_is_named_with_file_and_place(tmp_path):
-    schema = tmp_path / "schema.yaml"
-    schema.write_text("type: object\nadditionalProperties: false\nproperties: {rank: {type: integer}}\n")
+def test_an_unknown_key_is_named_with_file_and_place():
     with pytest.raises(DefinitionError, match=r"lora\.yaml: unknown key 'rnak' at top level; known keys are rank"):
-        check({"rnak": 8}, schema, "lora.yaml")
+        parse(Ranked, {"rank": 8, "rnak": 8}, "lora.yaml")
     with pytest.raises(DefinitionError, match=r"lora\.yaml: rank: 'x' is not of type 'integer'"):
-        check({"rank": "x"}, schema, "lora.yaml")
+        parse(Ranked, {"rank": "x"}, "lora.yaml")
+
+
+def test_a_key_that_is_said_twice_is_refused_with_its_line(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: {b: 1}\nc:\n  d: 1\n  e: 2\n  d: 3\n")
+    with pytest.raises(DefinitionError, match=r"a\.yaml: .*line 5: the key 'd' stands there twice; keep one"):
+        read_yaml(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\n")
+    assert read_yaml(tmp_path / "a.yaml")["c"] == {"b": 2}
 
 
 def test_a_slip_in_yaml_is_named_with_its_line(tmp_path):
@@ -85,12 +48,11 @@ def test_yaml_tags_build_nothing(tmp_path):
 
 
 def test_a_file_defines_what_it_is_called(tmp_path):
-    (tmp_path / "schema").write_text("type: object\n")
-    (tmp_path / "tiny.yaml").write_text("hub: x\n")
-    assert read_definitions(tmp_path, tmp_path / "schema") == {"tiny": {"hub": "x"}}
+    (tmp_path / "tiny.yaml").write_text("rank: 8\n")
+    assert read_definitions(tmp_path, Ranked) == {"tiny": Ranked(rank=8)}
 
 
-KINDS = ("model", "dataset", "method", "task")
+KINDS = {"model": Model, "dataset": Dataset, "method": Method, "task": Task}
 HEAD = "code\tname\tiso639_1\tscript\tfamily\tjoshi_class\ttrue\tneither\tfalse\n"
 ROW = "swh_Latn\tSwahili\tsw\tLatn\tAtlantic-Congo\t2\tKweli\tHaijulikani\tUongo\n"
 
@@ -98,7 +60,7 @@ ROW = "swh_Latn\tSwahili\tsw\tLatn\tAtlantic-Congo\t2\tKweli\tHaijulikani\tUongo
 @pytest.mark.parametrize("joshi_class", ["0", "5", "unknown"])
 def test_a_language_has_a_class_or_none_that_is_known(tmp_path, joshi_class):
     (tmp_path / "languages.tsv").write_text(HEAD + ROW.replace("\t2\t", f"\t{joshi_class}\t") + "\n")
-    assert read_languages(tmp_path / "languages.tsv")["swh_Latn"]["joshi_class"] == joshi_class
+    assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].joshi_class == joshi_class
 
 
 @pytest.mark.parametrize(
@@ -128,19 +90,20 @@ def test_a_broken_row_of_the_language_table_is_named(tmp_path, table, says):
         read_languages(tmp_path / "languages.tsv")
 
 
-TOY = """
-title: a toy
-required: [seeds]
-properties:
-  seeds: {type: array, items: {type: integer}}
-  rate: {type: [number, "null"]}
-  keep: {type: boolean}
-  bits: {enum: [4, 8]}
-  name: {type: string}
-  revision: {type: string, pattern: "^[0-9a-f]{4}$", description: "a commit, 4 hex digits"}
-  languages: {description: all or a list, oneOf: [{const: all}, {type: array, items: {type: string}}]}
-dependentRequired: {name: [revision]}
-"""
+class Toy(Record):
+    model_config = ConfigDict(title="a toy", json_schema_extra={"dependentRequired": {"name": ["revision"]}})
+
+    seeds: list[int]
+    rate: Number | None = None
+    keep: bool = True
+    bits: Literal[4, 8] = 4
+    name: str = ""
+    revision: Annotated[str, Field(pattern="^[0-9a-f]{4}$", description="a commit, 4 hex digits")] = "0000"
+    languages: Annotated[Literal["all"] | list[str], Field(description="all or a list")] = "all"
+
+    def model_post_init(self, _):
+        if "name" in self.model_fields_set and "revision" not in self.model_fields_set:
+            raise ValueError("both")
 
 
 @pytest.mark.parametrize(
@@ -170,18 +133,16 @@ dependentRequired: {name: [revision]}
         ({"seeds": [], "languages": ["a", 1]}, r"languages\.1: 1 is not of type 'string'; put quotes around it$"),
     ],
 )
-def test_what_breaks_a_schema_is_told_with_what_to_write(tmp_path, toy, says):
-    (tmp_path / "schema.yaml").write_text(TOY)
+def test_what_breaks_a_schema_is_told_with_what_to_write(toy, says):
     with pytest.raises(DefinitionError, match=r"^toy\.yaml: .*" + says):
-        check(toy, tmp_path / "schema.yaml", "toy.yaml")
+        parse(Toy, toy, "toy.yaml")
 
 
-def test_numbers_that_the_command_line_made_text_go_to_a_file(tmp_path):
-    (tmp_path / "schema.yaml").write_text(TOY)
+def test_numbers_that_the_command_line_made_text_go_to_a_file():
     with pytest.raises(
         DefinitionError, match=r"0: '1' .* become text: write it in a file and give that with --configfile$"
     ):
-        check({"seeds": ["1"]}, tmp_path / "schema.yaml", "config")
+        parse(Toy, {"seeds": ["1"]}, "config")
 
 
 SHIPPED = [(path, kind) for kind in KINDS for path in sorted((ROOT / "config" / f"{kind}s").glob("*.yaml"))]
@@ -189,7 +150,8 @@ SHIPPED = [(path, kind) for kind in KINDS for path in sorted((ROOT / "config" / 
 
 @pytest.mark.parametrize(("path", "kind"), SHIPPED, ids=[f"{kind}-{path.stem}" for path, kind in SHIPPED])
 def test_every_definition_here_is_valid(path, kind):
-    check(read_yaml(path), ROOT / f"workflow/schemas/{kind}.schema.yaml", path)
+    content = read_yaml(path)
+    assert parse(KINDS[kind], content, path).model_dump(exclude_unset=True, by_alias=True) == content
 
 
 MIX = {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}
@@ -233,7 +195,7 @@ PINNED = {"hub": "a/b", "revision": "0" * 40}
 )
 def test_a_slip_in_a_definition_is_singled_out(kind, definition, says):
     with pytest.raises(DefinitionError, match=says):
-        check(definition, ROOT / f"workflow/schemas/{kind}.schema.yaml", "mine.yaml")
+        parse(KINDS[kind], definition, "mine.yaml")
 
 
 def test_a_name_that_is_not_there_is_told_with_the_place_that_names_it():
@@ -241,10 +203,27 @@ def test_a_name_that_is_not_there_is_told_with_the_place_that_names_it():
         pick(["b"], {"a": {}}, "mine.yaml: key", "config/tasks/")
 
 
-def test_languages_are_those_stated_or_the_grid_s():
+def test_languages_are_those_stated_or_the_study_s():
     table = {"a": {}, "b": {}, "c": {}}
-    assert stated_languages({"languages": ["b", "c"]}, ["a", "b"], table, "x.yaml") == ["b", "c"]
-    assert stated_languages({"languages": "all"}, ["a", "b"], table, "x.yaml") == ["a", "b"]
-    assert stated_languages({}, ["a", "b"], table, "x.yaml") == ["a", "b"]
+
+    def stated(**languages):
+        definition = parse(Dataset, LOADED | languages, "x.yaml")
+        return stated_languages(definition, ["a", "b"], table, "x.yaml")
+
+    assert stated(languages=["b", "c"]) == ["b", "c"]
+    assert stated(languages="all") == ["a", "b"]
+    assert stated() == ["a", "b"]
     with pytest.raises(DefinitionError, match=r"x\.yaml: languages names 'd', which config/languages\.tsv lacks"):
-        stated_languages({"languages": ["d"]}, ["a"], table, "x.yaml")
+        stated(languages=["d"])
+
+
+def test_numbers_stay_as_they_are_written():
+    assert repr(parse(Toy, {"seeds": [], "rate": 2}, "toy.yaml").params()) == "{'seeds': [], 'rate': 2}"
+
+
+def test_a_record_does_not_change_and_gives_what_decides_apart():
+    settings = EndpointSettings(base_url="http://h/v1", model="m", temperature=0.7, timeout=9)
+    with pytest.raises(ValidationError):
+        settings.model = "other"
+    assert settings.deciding() == {"base_url": "http://h/v1", "model": "m", "temperature": 0.7}
+    assert settings.not_deciding() == {"timeout": 9}

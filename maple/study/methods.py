@@ -1,0 +1,110 @@
+"""The method variants of a study: what is merged, what stays attached, and the engine that serves each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import GenerateBlock, GenerateSettings
+from maple.definitions.method import Method, MethodVariant
+from maple.definitions.reading import parse
+from maple.definitions.training import TrainingSettings
+from maple.methods.capabilities import KEYS_SET_BY_US, PEFT_TYPES, merges, reason_against_vllm
+from maple.methods.peft_config_keys import config_keys
+
+
+@dataclass(frozen=True)
+class StudyMethod:
+    """A method variant, and how its runs generate."""
+
+    variant: MethodVariant
+    """PEFT's type and arguments, bits, and training."""
+    attached: bool
+    """True if runs generate with the adapter beside the base; False if it is merged."""
+    served: bool
+    """True if vLLM can attach the adapter."""
+    settings: GenerateSettings
+    """What the engine is started with."""
+
+    @property
+    def shares_engine(self) -> bool:
+        """True if one engine serves all runs of a base, their adapters attached in turn."""
+        return self.attached and self.served
+
+    @property
+    def comparable(self) -> bool:
+        """True if a merged run can be asked again with its adapter attached."""
+        return self.served and not self.attached
+
+
+def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> StudyMethod:
+    """Return how the runs of a variant generate: by transformers where vLLM would have to attach what it cannot.
+
+    Raises DefinitionError where the config asks for vLLM with such an adapter attached.
+    """
+    attached = block.adapters == "attached" or not merges(variant)
+    reason = reason_against_vllm(variant)
+    settings = block.settings
+    if attached and reason is not None and settings.engine != "transformers":
+        if settings.engine == "vllm" and merges(variant):
+            raise DefinitionError(
+                f"config: generate.adapters: attached: {name}: {reason}; write merged, or engine: transformers"
+            )
+        settings = settings.changed(engine="transformers", engine_reason=reason)
+    return StudyMethod(variant, attached, reason is None, settings)
+
+
+def check_method(name: str, method: Method) -> None:
+    """Refuse a method whose axes or arguments its type in PEFT does not have."""
+    file, arguments = f"config/methods/{name}.yaml", set(method.adapter)
+    if method.peft not in PEFT_TYPES:
+        raise DefinitionError(
+            f"{file}: peft: {method.peft!r} has no line in maple/methods/capabilities.py; "
+            f"it has {', '.join(PEFT_TYPES)}"
+        )
+    kind, ranked = PEFT_TYPES[method.peft], "rank" in method.axes.model_fields_set
+    _check_alpha(file, method, ranked)
+    scaled = bool(method.alpha_over_rank)
+    taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled else set())
+    if double := taken & arguments:
+        raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
+    known = config_keys(method.peft)
+    if known is not None and (unknown := arguments - known):
+        raise DefinitionError(
+            f"{file}: adapter: PEFT's {method.peft} has no key {', '.join(map(repr, sorted(unknown)))}; "
+            f"it has {', '.join(sorted(known - taken))}"
+        )
+
+
+def _check_alpha(file: str, method: Method, ranked: bool) -> None:
+    kind, scaled = PEFT_TYPES[method.peft], bool(method.alpha_over_rank)
+    if ranked and not kind.rank:
+        raise DefinitionError(f"{file}: axes.rank: PEFT's {method.peft} has no rank; leave it out")
+    if scaled and not (ranked and kind.alpha):
+        raise DefinitionError(
+            f"{file}: alpha_over_rank: there is no axes.rank, or no alpha in PEFT's {method.peft}; leave it out"
+        )
+    if ranked and kind.alpha and not scaled and kind.alpha not in method.adapter:
+        raise DefinitionError(f"{file}: alpha_over_rank: write it, or adapter.{kind.alpha} for one alpha at every rank")
+
+
+def check_training(methods: Mapping[str, Method], settings: TrainingSettings) -> None:
+    """Refuse unknown training keys of methods, and batches that hold no example of full length."""
+    _check_lengths("config: finetune", settings)
+    for name, method in methods.items():
+        if unknown := set(method.training) - set(TrainingSettings.model_fields):
+            raise DefinitionError(
+                f"config/methods/{name}.yaml: training: unknown key {sorted(unknown)}; "
+                f"known keys are those of the config's finetune: {', '.join(TrainingSettings.model_fields)}"
+            )
+        file = f"config/methods/{name}.yaml: training"
+        _check_lengths(file, parse(TrainingSettings, settings.params() | method.training, file))
+
+
+def _check_lengths(where: str, settings: TrainingSettings) -> None:
+    for key in ("batch_tokens", "micro_batch_tokens"):
+        tokens = getattr(settings, key)
+        if tokens < settings.max_length:
+            raise DefinitionError(
+                f"{where}: {key}: {tokens} holds no example of max_length: {settings.max_length} tokens; "
+                "raise it, or lower max_length"
+            )

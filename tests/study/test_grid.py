@@ -1,0 +1,89 @@
+import pytest
+
+from maple.definitions.config import GridPart
+from maple.definitions.errors import DefinitionError
+from maple.definitions.method import GridAxes, Method
+from maple.definitions.training import TrainingSettings
+from maple.study.grid import expand_grid, method_variants
+
+TRAINING = TrainingSettings(
+    steps=1,
+    batch_tokens=8,
+    micro_batch_tokens=8,
+    packing=True,
+    learning_rate=0.1,
+    warmup=0.1,
+    max_length=8,
+    weight_decay=0.0,
+    max_grad_norm=1.0,
+    held_out_rows=0,
+    held_out_steps=1,
+)
+LORA = Method(
+    peft="LORA",
+    axes={"rank": [8, 16], "bits": [4, 16]},
+    alpha_over_rank=2,
+    adapter={"target_modules": "all-linear"},
+)
+
+
+def expand(parts, models, datasets, methods):
+    return expand_grid([GridPart(**part) for part in parts], models, datasets, methods, TRAINING)
+
+
+def test_a_method_is_spelt_over_its_axes():
+    variants = method_variants("lora", LORA, None, TRAINING)
+    assert list(variants) == ["lora-r8-4bit", "lora-r8-16bit", "lora-r16-4bit", "lora-r16-16bit"]
+    assert variants["lora-r16-4bit"].adapter == {"target_modules": "all-linear", "r": 16, "lora_alpha": 32}
+
+
+def test_what_a_method_changes_of_training_is_in_its_variants():
+    slow = LORA.changed(training={"learning_rate": 0.01})
+    trained = method_variants("lora", slow, None, TRAINING)["lora-r8-4bit"].training
+    assert (trained.learning_rate, trained.steps) == (0.01, 1)
+
+
+def test_a_method_without_a_rank_is_named_by_its_bits_alone():
+    ia3 = Method(peft="IA3", axes={"bits": [4, 16]}, adapter={})
+    variants = method_variants("ia3", ia3, None, TRAINING)
+    assert list(variants) == ["ia3-4bit", "ia3-16bit"]
+    assert variants["ia3-4bit"].rank is None and variants["ia3-4bit"].adapter == {}
+    with pytest.raises(DefinitionError, match=r"method ia3 has no axis \['rank'\]; its axes are \['bits'\]"):
+        method_variants("ia3", ia3, GridAxes(rank=[8]), TRAINING)
+
+
+def test_a_rank_sets_the_keys_that_the_type_has_for_it():
+    adalora = Method(peft="ADALORA", axes={"rank": [8], "bits": [16]}, alpha_over_rank=2, adapter={})
+    prompt = Method(peft="PROMPT_TUNING", axes={"rank": [20], "bits": [16]}, adapter={})
+    of_adalora = method_variants("a", adalora, None, TRAINING)["a-r8-16bit"].adapter
+    of_prompt = method_variants("p", prompt, None, TRAINING)["p-r20-16bit"].adapter
+    assert of_adalora == {"target_r": 8, "init_r": 12, "lora_alpha": 16}
+    assert of_prompt == {"num_virtual_tokens": 20}
+
+
+def test_a_run_tells_the_file_its_method_comes_from():
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    runs, _ = expand([part], {"m": {}}, {"d": {}}, {"lora": LORA})
+    assert [run.family for run in runs] == ["none", "lora"]
+
+
+def test_the_paper_s_grid_is_sixty_runs_and_two_baselines():
+    lora = LORA.changed(axes={"rank": [8, 16, 32, 64, 128], "bits": [4, 8, 16]})
+    part = {"models": ["llama", "mistral"], "datasets": ["a", "b"], "methods": {"lora": None}, "seeds": [1]}
+    runs, variants = expand([part], {"llama": {}, "mistral": {}}, {"a": {}, "b": {}}, {"lora": lora})
+    assert len(runs) == 62
+    assert len(variants) == 15
+    assert [run.path for run in runs[:2]] == ["llama/none/none/seed0", "mistral/none/none/seed0"]
+    assert [run.is_baseline for run in runs[:3]] == [True, True, False]
+
+
+def test_runs_that_two_parts_of_a_grid_share_are_run_once():
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    runs, _ = expand([part, part], {"m": {}}, {"d": {}}, {"lora": LORA})
+    assert [run.path for run in runs] == ["m/none/none/seed0", "m/d/lora-r8-4bit/seed1"]
+
+
+def test_a_model_that_no_file_defines_is_named_with_those_there_are():
+    part = {"models": ["lama"], "datasets": [], "methods": {}, "seeds": [1]}
+    with pytest.raises(DefinitionError, match="names 'lama', which config/models/ lacks; it has llama"):
+        expand([part], {"llama": {}}, {}, {})
