@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from toy_training import cell, finetuned
+from toy_training import finetuned, lora
 
 pytestmark = pytest.mark.heavy
 
@@ -180,8 +180,7 @@ def test_vllm_answers_like_transformers_with_an_adapter_attached(toy_base, tmp_p
 
     if choose("auto") != "vllm":
         pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
-    tuned = cell(16, learning_rate=1e-1) | {"adapter": {"lora_alpha": 8, "target_modules": "all-linear"} | adapter}
-    finetuned(toy_base, tmp_path, tuned)
+    finetuned(toy_base, tmp_path, lora(learning_rate=1e-1, adapter={"lora_alpha": 8} | adapter))
     (ours, prompts, continuations), (vllm, _, _) = (
         started(engine, toy_base, tmp_path / "adapter") for engine in ("transformers", "vllm")
     )
