@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-PEFT_TASK = "CAUSAL_LM"
+PEFT_TASK: str = "CAUSAL_LM"
 ATTENTION = "sdpa_by_example"  # the name under which transformers knows our attention
 
 
