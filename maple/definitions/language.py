@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -33,7 +33,7 @@ class LanguageIdentity:
 
     def params(self) -> dict:
         """Return the fields as plain values."""
-        return asdict(self)
+        return {"code": self.code, "name": self.name, "iso639_1": self.iso639_1, "script": self.script}
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class Language(LanguageIdentity):
 
     def params(self) -> dict:
         """Return the row as plain values, columns as in the table."""
-        row = asdict(self)
-        return {**{name: row[name] for name in LANGUAGE_COLUMNS}, **self.words}
+        return {**{name: getattr(self, name) for name in LANGUAGE_COLUMNS}, **self.words}
 
 
 def read_languages(path: str | Path) -> dict[str, Language]:

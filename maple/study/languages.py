@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from maple.definitions.errors import DefinitionError
@@ -38,6 +39,11 @@ class Languages:
     def spoken(self) -> dict[str, dict]:
         """The phrases of the study's languages, of which a built model's corpus is made."""
         return {code: self.phrases[code] for code in self.codes if code in self.phrases}
+
+    @cached_property
+    def identities(self) -> dict[str, dict[str, str]]:
+        """Code, name, iso639_1 and script of every row of the table, as plain values."""
+        return {code: row.identity.params() for code, row in self.table.items()}
 
     def identity(self, code: str) -> LanguageIdentity:
         """Return code, name, iso639_1 and script of a row of the table."""

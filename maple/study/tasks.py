@@ -79,10 +79,9 @@ class StudyTask:
 
     def places(self, code: str, languages: Languages, data: str | None) -> dict[str, dict]:
         """Return where the rows lie in a language, and in the languages that mend them."""
-        identities = {each: row.identity.params() for each, row in languages.table.items()}
         return places(
             self.source,
-            identities,
+            languages.identities,
             code,
             data=data,
             mend=self.prompt_spec.params().get("repair"),
