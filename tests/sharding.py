@@ -9,8 +9,8 @@ def finetune_on_cpus(*args, **settings):
 
     began = PartialState.__init__
 
-    def begin(self, *told, **options):
-        began(self, *told, **options)
+    def begin(self, *args, **options):
+        began(self, *args, **options)
         self._shared_state["distributed_type"] = self.distributed_type = DistributedType.MULTI_GPU
 
     PartialState.__init__ = begin

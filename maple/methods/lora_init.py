@@ -8,5 +8,5 @@ MOVING = ("olora", "pissa")
 
 
 def init_changes_base(method: MethodVariant) -> bool:
-    """Return True if the adapter starts with a part of the base's weights."""
+    """Return True if the adapter starts with a part of the base's weights, which changes the base."""
     return str(method.adapter.get("init_lora_weights")).lower().startswith(MOVING)

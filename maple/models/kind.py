@@ -18,7 +18,7 @@ class KindFacts:
     hub_task: str
     """The Hub's name of what it is used for: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]
-    """How it can be asked: generate, rank."""
+    """Answer modes: generate, rank."""
     engines: tuple[str, ...]
     """Engines that serve it, best first."""
     inputs: frozenset[str]

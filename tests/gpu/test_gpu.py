@@ -81,8 +81,8 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
         gpus=1,
         progress=partial(tqdm, disable=True),
     )
-    told = ("engine", "dtype", "attention", "start_seconds", "seconds", "flipped")
-    print(json.dumps({key: card[key] for key in told}))
+    fields = ("engine", "dtype", "attention", "start_seconds", "seconds", "flipped")
+    print(json.dumps({key: card[key] for key in fields}))
     assert card["computed"] == len(texts) and card["compared_alone"] == 32
     if batch_invariant:
         assert card["flipped"] == 0

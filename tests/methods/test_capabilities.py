@@ -51,7 +51,7 @@ def on(bits, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         (
             {"peft": "LORRA"},
@@ -74,9 +74,9 @@ def on(bits, **changes):
         (on(16, training={"steeps": 1}), r"mine\.yaml: training: unknown key \['steeps'\]"),
     ],
 )
-def test_what_cannot_be_is_refused_with_file_key_and_reason(folder, changes, says):
+def test_an_impossible_method_is_refused_with_file_key_and_reason(folder, changes, message):
     with_method(folder, LORA | changes)
-    with pytest.raises(DefinitionError, match=says):
+    with pytest.raises(DefinitionError, match=message):
         study(folder, "mine")
 
 

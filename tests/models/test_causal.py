@@ -68,19 +68,19 @@ def test_a_packed_example_has_the_logits_that_it_has_alone(network):
     ours = [example(9, 10), example(5, 40), example(7, 70)]
     packed = logits(network, causal.collate(ours, PAD, packing=True))[0]
     padded = logits(network, causal.collate(ours, PAD, packing=False))
-    for row, (one, found) in enumerate(zip(ours, packed.split([9, 5, 7]), strict=True)):
+    for row, (one, together) in enumerate(zip(ours, packed.split([9, 5, 7]), strict=True)):
         alone = logits(plain, causal.collate([one], PAD, packing=False))[0]
-        assert (found - alone).abs().max() < 1e-5
+        assert (together - alone).abs().max() < 1e-5
         assert (padded[row, : len(one)] - alone).abs().max() < 1e-5
 
 
 def moved(network, **planted):
     """How far the logits of the second packed example move when the first one is another."""
-    found = []
+    pair = []
     for first in (10, 60):
         batch = causal.collate([example(9, first), example(5, 40)], PAD, packing=True)
-        found.append(logits(network, batch | planted)[0, 9:])
-    return (found[0] - found[1]).abs().max()
+        pair.append(logits(network, batch | planted)[0, 9:])
+    return (pair[0] - pair[1]).abs().max()
 
 
 @pytest.mark.heavy
@@ -111,22 +111,22 @@ def test_the_loss_is_the_model_s_own(network, packing):
     batch = causal.collate([example(9, 10), example(5, 40)], PAD, packing=packing)
     with torch.no_grad():
         losses, rows = causal.losses(network, batch)
-        own = network(**batch, use_cache=False).loss
+        expected = network(**batch, use_cache=False).loss
     assert rows.tolist() == ([0] * 10 if packing else [0] * 7 + [1] * 3)
-    assert losses.mean().item() == pytest.approx(own.item(), abs=1e-5)
+    assert losses.mean().item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 @pytest.mark.heavy
 def test_activations_computed_again_give_the_same_gradients(network):
     batch = causal.collate([example(9, 10), example(5, 40)], PAD, packing=True)
-    found = []
+    gradients = []
     for again in (False, True):
         model = deepcopy(network).train()
         if again:
             model.gradient_checkpointing_enable()
         causal.losses(model, batch)[0].sum().backward()
-        found.append(model.get_input_embeddings().weight.grad)
-    assert (found[0] - found[1]).abs().max() < 1e-5 < found[0].abs().max()
+        gradients.append(model.get_input_embeddings().weight.grad)
+    assert (gradients[0] - gradients[1]).abs().max() < 1e-5 < gradients[0].abs().max()
 
 
 @pytest.mark.heavy
@@ -141,8 +141,8 @@ def test_virtual_tokens_before_the_text_change_no_place(network, kind):
     batch = causal.collate([example(9, 10), example(5, 40)], PAD, packing=False)
     with torch.no_grad():
         losses, _ = causal.losses(tuned, batch)
-        own = tuned(**batch).loss
-    assert losses.mean().item() == pytest.approx(own.item(), abs=1e-5)
+        expected = tuned(**batch).loss
+    assert losses.mean().item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 @pytest.mark.heavy

@@ -99,8 +99,8 @@ def test_transformers_reads_once_what_the_prompts_of_a_batch_share(wide_base):
     running, prompts, _ = started("transformers", wide_base)
     running.batch = 8
     heads = [(prompt * 1200)[:1200] for prompt in prompts[:2]]
-    owns = [[40], [41, 42], [43, 44, 45]]
-    alike = [head + own for own in owns for head in heads]
+    ends = [[40], [41, 42], [43, 44, 45]]
+    alike = [head + end for end in ends for head in heads]
     together = running.complete(alike, [4] * 6)
     assert running.cached_tokens == 2 * 2 * 1200, "of three prompts of a head two need not read it"
     assert_same(together, [running.complete([prompt], [4])[0] for prompt in alike])

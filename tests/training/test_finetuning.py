@@ -25,7 +25,7 @@ from maple.training.finetuning import examples_of_steps, loss_curve
 from maple.training.held_out import bits_per_byte, encode_held_out
 from maple.training.preflight import FinetuningError, check_window
 
-TESTS = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 
 
 def weights(folder):
@@ -153,10 +153,10 @@ REFUSED = [
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("changes", "settings", "error", "says"), REFUSED, ids=["no example", "none fits", "rank too large"]
+    ("changes", "settings", "error", "message"), REFUSED, ids=["no example", "none fits", "rank too large"]
 )
-def test_what_cannot_be_trained_is_refused_with_what_to_change(toy_base, tmp_path, changes, settings, error, says):
-    with pytest.raises(error, match=says):
+def test_what_cannot_be_trained_is_refused_with_what_to_change(toy_base, tmp_path, changes, settings, error, message):
+    with pytest.raises(error, match=message):
         finetuned(toy_base, tmp_path, lora(**settings), **changes)
 
 
@@ -211,9 +211,10 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
 
     losses_of, calls = causal.losses, []
 
-    def broken(*args):
-        losses, rows = losses_of(*args)
-        calls.append(losses)
+    def broken(model, batch):
+        losses, rows = losses_of(model, batch)
+        if model.training:
+            calls.append(losses)
         return losses * (float("nan") if len(calls) == 5 else 1), rows
 
     monkeypatch.setattr(maple.training.trainer, "check_packing", lambda *_: None)
@@ -255,7 +256,7 @@ def killable(base, folder, moment):
 
     def dying_at(step):
         train = Trainer.training_step
-        Trainer.training_step = lambda self, *told: (self.state.global_step == step and die()) or train(self, *told)
+        Trainer.training_step = lambda self, *args: (self.state.global_step == step and die()) or train(self, *args)
 
     def no_room(written, folder, step):
         seal(written, folder, step)
@@ -280,9 +281,9 @@ def killable(base, folder, moment):
 
 
 def disturbed(base, folder, moment):
-    """Run `killable` in a process of its own; return its exit status and what it said."""
+    """Run `killable` in a process of its own; return its exit status and its standard error."""
     program = f"from test_finetuning import killable; killable({str(base)!r}, {str(folder)!r}, {moment!r})"
-    environment = os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
+    environment = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parent}:{ROOT}"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=False)
     return done.returncode, done.stderr
 
@@ -310,9 +311,9 @@ def same(folder, card, undisturbed):
 def test_a_training_that_was_killed_ends_in_the_same_adapter(
     toy_base, tmp_path, undisturbed, moment, left, resumed_from
 ):
-    status, said = disturbed(toy_base, tmp_path, moment)
+    status, errors = disturbed(toy_base, tmp_path, moment)
     if moment == "when the disk is full":
-        assert "FinetuningError: step 9: the checkpoint cannot be written to" in said
+        assert "FinetuningError: step 9: the checkpoint cannot be written to" in errors
     else:
         assert status == -signal.SIGKILL
     assert kept(tmp_path) == left
