@@ -181,8 +181,6 @@ class DatasetBase(Record):
     """Those that the dataset is made in; all: the study's."""
     curate: CurationLimits
     mix: MixSettings
-    seed: int = 0
-    """Of requests and sampling."""
 
 
 def _block_of_teacher(schema: dict) -> None:

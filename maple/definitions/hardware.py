@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -54,5 +55,11 @@ def read_hardware(path: str | Path) -> dict[str, Hardware]:
     """Read the table of hardware, by device; all columns are numbers but three."""
     with open(path, encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
-    names = [field.name for field in fields(Hardware)]
-    return {row["device"]: Hardware(**{n: row[n] if n in TEXTS else float(row[n]) for n in names}) for row in rows}
+    return {row["device"]: _hardware(row) for row in rows}
+
+
+def _hardware(row: dict[str, str]) -> Hardware:
+    values: dict[str, Any] = {
+        field.name: row[field.name] if field.name in TEXTS else float(row[field.name]) for field in fields(Hardware)
+    }
+    return Hardware(**values)

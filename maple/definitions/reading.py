@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from maple.definitions.errors import DefinitionError
 
 # Safe, and where libyaml is at hand ten times as fast: every job of a cluster reads all definitions again.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Known = TypeVar("Known")
 
 

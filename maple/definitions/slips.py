@@ -14,7 +14,7 @@ from maple.definitions.reading import LOADER
 from maple.definitions.schema import schema_of
 
 
-def explain(error: ValidationError, adapter: TypeAdapter, content: object, source: str | Path) -> str:
+def explain(error: ValidationError, adapter: TypeAdapter, content: Any, source: str | Path) -> str:
     """Return the place of a slip and what to write there.
 
     pydantic has refused `content`; JSON schema says why in the words of the file, since it knows all types that a key
@@ -60,13 +60,17 @@ def _sentence(slip: SchemaError, source: str | Path) -> str:
     schema: Any = slip.schema
     if slip.validator == "additionalProperties":
         names = sorted(schema.get("properties", {}))
-        unknown = ", ".join(map(repr, sorted(set(slip.instance) - set(names))))
+        unknown = ", ".join(map(repr, sorted(set(_instance(slip)) - set(names))))
         return f"unknown key {unknown} at {where}; known keys are {', '.join(names)}"
     return f"{where}: {_advice(slip, schema, source)}"
 
 
+def _instance(slip: SchemaError) -> Any:
+    return slip.instance
+
+
 def _advice(slip: SchemaError, schema: Any, source: str | Path) -> str:
-    kind, value = slip.validator, slip.instance
+    kind, value = slip.validator, _instance(slip)
     if kind in ("oneOf", "anyOf") and "description" in schema:  # the message would print all that stands there
         return f"what stands there is not valid; write {schema['description']}"
     if kind == "required" and "title" in schema:
@@ -90,7 +94,7 @@ def _advice(slip: SchemaError, schema: Any, source: str | Path) -> str:
     return slip.message
 
 
-def _unquoted(text: str) -> object:
+def _unquoted(text: str) -> Any:
     """Return what a text is without its quotes; also for numbers such as 5e-3, which YAML takes for text."""
     try:
         value = LOADER(text).get_single_data()

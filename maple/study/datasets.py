@@ -204,7 +204,7 @@ def datasets_needed(
     translate, the languages themselves for seed tasks. Raises DefinitionError where that cannot be.
     """
     needed: dict[str, list[str]] = {}
-    queue = [
+    queue: list[tuple[str, list[str], tuple[str, ...]]] = [
         (name, stated_languages(datasets[name], codes, table, f"config/datasets/{name}.yaml"), ())
         for name in sorted(grid)
     ]

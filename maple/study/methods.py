@@ -64,7 +64,7 @@ def check_method(name: str, method: Method) -> None:
     kind, ranked = PEFT_TYPES[method.peft], "rank" in method.axes.model_fields_set
     _check_alpha(file, method, ranked)
     scaled = bool(method.alpha_over_rank)
-    taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled else set())
+    taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
     known = config_keys(method.peft)
