@@ -86,11 +86,12 @@ def tiny_model(texts: list[str], folder: Path) -> None:
     """Build the model, its tokenizer trained on the prompts; it never ends an answer before its limit."""
     from safetensors.torch import load_file, save_file
 
+    from maple.definitions.model import BuildSettings
+    from maple.models.causal import build
     from maple.models.encoding import Encoder
-    from maple.models.tiny import build
 
-    definition = {"vocabulary": 4096, "architecture": ARCHITECTURE, "training": TRAINING}
-    build(definition, iter(texts), folder, threads=1, progress=iter)
+    settings = BuildSettings(vocabulary=4096, architecture=ARCHITECTURE, documents=len(texts), training=TRAINING)
+    build(settings, texts, folder, threads=1, progress=iter)
     weights = load_file(folder / "model.safetensors")
     weights["lm_head.weight"][Encoder.of(folder).eos] = 0  # of thousands of logits the largest is above 0
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

@@ -92,15 +92,16 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
 
 def tiny_model(prompts, folder: Path) -> None:
     """Build a small model that has read some prompts, each with one of its choices in turn: it knows no answer."""
-    from maple.models.tiny import build
+    from maple.definitions.model import BuildSettings
+    from maple.models.causal import build
 
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
     texts = [
         row["prompt"] + row["verbalizers"][number % len(row["labels"])][0]
         for number, row in enumerate(shuffled.iter_rows(named=True))
     ]
-    definition = {"vocabulary": 1024, "architecture": ARCHITECTURE, "training": TRAINING}
-    build(definition, iter(texts), folder, threads=1, progress=iter)
+    settings = BuildSettings(vocabulary=1024, architecture=ARCHITECTURE, documents=len(texts), training=TRAINING)
+    build(settings, texts, folder, threads=1, progress=iter)
 
 
 def fitting(prompts, model: Path, max_length: int):

@@ -4,11 +4,13 @@
         [--bits N ...] [--arithmetic bfloat16]
 
 FOLDER (results/) is a finished study of config/config.yaml: its bases, a mixture to train on and what was held out of
-it. An adapter is trained a cell as the study does, and merged with a bound that nothing reaches, so that every way is
-measured. Methods are those of config/methods/ that merge, all of them by default. A cell that cannot be trained or
-merged is told with the reason. With bfloat16 models are merged and compared in the arithmetic of a GPU; training is in
-that of the machine.
+it. One adapter per method variant is trained as in the study, and merged with a bound that no merge exceeds, so that
+every way is measured. Methods are those of config/methods/ that merge, all of them by default. The reason is printed
+for a variant that cannot be trained or merged. With bfloat16 models are merged and compared in the arithmetic of a GPU;
+training is in that of the machine.
 """
+
+# ruff: noqa: E402 (modules of the project are found once its folder is in the path)
 
 import argparse
 import logging
@@ -20,50 +22,62 @@ from pathlib import Path
 from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import polars as pl
+
+from maple.definitions.method import GridAxes, Method, MethodVariant
+from maple.definitions.model import HubModel
+from maple.definitions.reading import read_definitions, read_yaml
+from maple.definitions.training import MergeBlock, MergeSettings, TrainingSettings
+from maple.methods.capabilities import merges
+from maple.runtime import devices
+from maple.study.grid import method_variants
+from maple.training.checkpoints import CheckpointPlan
+from maple.training.finetuning import finetune
+from maple.training.merging import merge
+
+MODEL = HubModel(hub="none/base", revision="0" * 40)  # only its defaults count here
 DATASET = "generated"
 WAYS = ("dequantized", "original", "attached_dequantized", "attached_original", "untouched")
 FIGURES = ("kl", "worst_kl", "agreement", "bits_per_byte_change", "largest_logit_difference")
 
 
-def cells_of(names: list[str] | None, ranks: list[int], bits: list[int]) -> dict[str, dict]:
-    """Return the cells of the methods that merge; one that has none of the `ranks` has the first of its own."""
-    from maple.definitions.loading import read_definitions
-    from maple.methods.capabilities import merges
-    from maple.study.grid import method_cells
-
-    known = read_definitions(ROOT / "config/methods", ROOT / "workflow/schemas/method.schema.yaml")
-    cells = {}
-    for name in names or known:
-        own = known[name]["axes"]
-        axes = {"bits": [value for value in bits if value in own["bits"]]}
-        if "rank" in own:
-            axes["rank"] = [value for value in ranks if value in own["rank"]] or own["rank"][:1]
-        cells.update(method_cells(name, known[name], axes))
-    return {name: cell for name, cell in cells.items() if merges(cell)}
+def variants_of(
+    names: list[str] | None, ranks: list[int], bits: list[int], training: TrainingSettings
+) -> dict[str, MethodVariant]:
+    """Return the variants of the methods that merge; a method with none of the `ranks` has the first of its own."""
+    methods = read_definitions(ROOT / "config/methods", Method)
+    variants = {}
+    for name in names or methods:
+        axes = methods[name].axes
+        values = {"bits": [value for value in bits if value in axes.bits]}
+        if axes.rank:
+            values["rank"] = [value for value in ranks if value in axes.rank] or axes.rank[:1]
+        variants |= method_variants(name, methods[name], GridAxes(**values), training)
+    return {name: variant for name, variant in variants.items() if merges(variant)}
 
 
-def measure(results: Path, model: str, cell: dict, settings: dict, arithmetic: str | None) -> dict[str, dict]:
-    """Train one cell's adapter on one base, and return the ways of its merge card."""
-    import polars as pl
+def measure(
+    results: Path, model: str, method: MethodVariant, settings: MergeSettings, arithmetic: str | None
+) -> dict[str, dict]:
+    """Train one variant's adapter on one base, and return the ways of its merge card."""
     import torch
 
-    from maple.runtime.devices import compute_dtype
-    from maple.training.finetuning import finetune
-    from maple.training.merging import merge
-
     mixture, held_out = (results / f"{folder}/{DATASET}.parquet" for folder in ("mixtures", "held_out"))
-    base, max_length = results / "base" / model, cell["training"]["max_length"]
+    base = results / "base" / model
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):  # the trainer prints its loss
         adapter, merged = Path(folder) / "adapter", Path(folder) / "merged"
         adapter.mkdir()
         merged.mkdir()
-        checkpoints = {"folder": f"{folder}/checkpoints", "steps": cell["training"]["steps"]}
-        told = {"model": {}, "seed": 1, "threads": 1, "checkpoints": checkpoints, "code": ""}
-        finetune(base, mixture, held_out, adapter, cell=cell, **told)
-        how = {"bits": cell["bits"], "max_length": max_length, "settings": settings, "model": {}, "threads": 1}
-        dtype = getattr(torch, arithmetic) if arithmetic else compute_dtype()
+        checkpoints = CheckpointPlan(f"{folder}/checkpoints", method.training.steps)
+        common = {"model": MODEL, "threads": 1}
+        finetune(base, mixture, held_out, adapter, method=method, seed=1, checkpoints=checkpoints, code=[], **common)
+        dtype = getattr(torch, arithmetic) if arithmetic else devices.compute_dtype()
+        lengths = {"bits": method.bits, "max_length": method.training.max_length}
         with patch("maple.runtime.devices.compute_dtype", lambda: dtype):
-            return merge(base, adapter, pl.read_parquet(held_out), merged, **how)["ways"]
+            card = merge(base, adapter, pl.read_parquet(held_out), merged, settings=settings, **lengths, **common)
+    return {way: vars(comparison) for way, comparison in card.ways.items()}
 
 
 def line(*cells: object) -> None:
@@ -72,9 +86,7 @@ def line(*cells: object) -> None:
 
 
 def main() -> None:
-    """Print each run's divergence by way, then of all figures the smallest and the largest by bits and way."""
-    from maple.definitions.loading import read_yaml
-
+    """Print the divergence per variant and way, then the smallest and largest of each figure per bits and way."""
     logging.disable(logging.WARNING)
     config = read_yaml(ROOT / "config/config.yaml")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -84,32 +96,31 @@ def main() -> None:
     parser.add_argument("--ranks", nargs="+", type=int, default=[8, 64])
     parser.add_argument("--bits", nargs="+", type=int, default=[4, 8, 16])
     parser.add_argument("--arithmetic", choices=["bfloat16", "float32"])
-    asked = parser.parse_args()
-    settings = {**config["merge"], "into": "dequantized", "bound": math.inf}
-    found = []
+    arguments = parser.parse_args()
+    settings = MergeBlock(**config["merge"] | {"into": "dequantized", "bound": math.inf}).settings
+    training = TrainingSettings(**config["finetune"])
+    measured = []
     line("model", "method", *WAYS)
     line(*["---"] * (2 + len(WAYS)))
-    for model in asked.models:
-        for name, cell in cells_of(asked.methods, asked.ranks, asked.bits).items():
-            cell["training"] = {**config["finetune"], **cell["training"]}
+    for model in arguments.models:
+        for name, variant in variants_of(arguments.methods, arguments.ranks, arguments.bits, training).items():
             try:
-                ways = measure(asked.results, model, cell, settings, asked.arithmetic)
-            except Exception as error:  # of any of PEFT's methods: what cannot be done is a result here
+                ways = measure(arguments.results, model, variant, settings, arguments.arithmetic)
+            except Exception as error:  # of any of PEFT's methods: a failure is a result here
                 line(model, name, " ".join(str(error).split())[:120], *[""] * (len(WAYS) - 1))
                 continue
             line(model, name, *(ways[way]["kl"] if way in ways else "" for way in WAYS))
-            found += [{"bits": cell["bits"], "way": way, **row} for way, row in ways.items()]
+            measured += [{"bits": variant.bits, "way": way, **row} for way, row in ways.items()]
     print()
     line("bits", "way", "runs", *FIGURES)
     line(*["---"] * (3 + len(FIGURES)))
-    for bits in asked.bits:
+    for bits in arguments.bits:
         for way in WAYS:
-            rows = [row for row in found if (row["bits"], row["way"]) == (bits, way)]
+            rows = [row for row in measured if (row["bits"], row["way"]) == (bits, way)]
             ends = [(min(row[key] for row in rows), max(row[key] for row in rows)) for key in FIGURES if rows]
             if rows:
                 line(bits, way, len(rows), *(f"{low:.2g} to {high:.2g}" for low, high in ends))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

@@ -3,9 +3,9 @@
     python benchmarks/merge_memory.py [--results FOLDER] [--bits 4]
 
 A model of 300 million parameters with random weights and a random adapter is merged twice, in processes of their own:
-in bfloat16, the arithmetic of a GPU, and in float32, that of a CPU. Counted is memory that cannot be dropped
-(RssAnon), above what the imports take; pages of the mapped weight files are not. FOLDER lends a tokenizer and held-out
-rows.
+in bfloat16, the arithmetic of a GPU, and in float32, that of a CPU. Only memory that cannot be dropped (RssAnon) is
+counted, above what the imports take; pages of the mapped weight files are not. The tokenizer and the held-out rows come
+from FOLDER.
 """
 
 import argparse
@@ -47,34 +47,37 @@ def fabricate(folder: Path, tokenizer: Path) -> None:
 
 
 def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
-    """Merge what `fabricate` made, and print the peak."""
+    """Merge the base and adapter of `fabricate`, and print the peak."""
     import bitsandbytes  # noqa: F401 (loaded before the count begins)
     import peft  # noqa: F401
     import polars as pl
     import torch
 
+    from maple.definitions.model import HubModel
+    from maple.definitions.training import MergeSettings
     from maple.training.merging import merge
 
-    before, seen, done = anonymous_gib(), [], threading.Event()
+    before, samples, done = anonymous_gib(), [], threading.Event()
 
     def watch():
         while not done.is_set():
-            seen.append(anonymous_gib())
+            samples.append(anonymous_gib())
             time.sleep(0.005)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     (folder / dtype).mkdir()
-    settings = {"into": "dequantized", "bound": float("inf"), "rows": 1, "tokens": 16}
-    how = {"bits": bits, "max_length": 384, "settings": settings, "model": {}, "threads": 2}
+    settings = MergeSettings(into="dequantized", bound=float("inf"), rows=1, tokens=16)
+    model = HubModel(hub="none/random", revision="0" * 40)  # only its defaults count here
+    how = {"bits": bits, "max_length": 384, "settings": settings, "model": model, "threads": 2}
     with patch("maple.runtime.devices.compute_dtype", lambda: getattr(torch, dtype)):
         card = merge(folder / "base", folder / "adapter", pl.read_parquet(held_out), folder / dtype, **how)
     done.set()
     watcher.join()
     weights = sum(path.stat().st_size for path in (folder / "base").glob("*.safetensors")) / 2**30
-    peak = max(seen) - before
+    peak = max(samples) - before
     print(f"{bits} bits, {dtype}: {weights:.2f} GiB of weights, {peak:.2f} GiB at most: {peak / weights:.2f} times")
-    print(f"  of this, logits that are kept: {card['tokens'] * 32000 * 4 / 2**30:.2f} GiB")
+    print(f"  of this, logits that are kept: {card.tokens * 32000 * 4 / 2**30:.2f} GiB")
 
 
 def main() -> None:
@@ -83,13 +86,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument("--bits", type=int, default=4)
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    held_out = asked.results / "held_out/generated.parquet"
-    if asked.measure:
-        measure(Path(asked.measure[0]), held_out, asked.bits, asked.measure[1])
+    arguments = parser.parse_args()
+    held_out = arguments.results / "held_out/generated.parquet"
+    if arguments.measure:
+        measure(Path(arguments.measure[0]), held_out, arguments.bits, arguments.measure[1])
         return
     with tempfile.TemporaryDirectory() as folder:
-        fabricate(Path(folder), asked.results / "base/tiny-llama")
+        fabricate(Path(folder), arguments.results / "base/tiny-llama")
         for dtype in ("bfloat16", "float32"):
             # Else the C library keeps freed blocks of this model's size, but not of a 7B's, for later.
             environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from toy_training import MODEL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,25 +45,11 @@ def letters(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def toy_base(tmp_path_factory) -> Path:
     """A base of a few hundred thousand parameters, pretrained for five steps on two sentences."""
-    from maple.models.tiny import build
+    from maple.models.causal import build
 
     folder = tmp_path_factory.mktemp("base")
-    definition = {
-        "vocabulary": 400,
-        "architecture": {
-            "model_type": "llama",
-            "hidden_size": 128,
-            "intermediate_size": 256,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 4,
-            "max_position_embeddings": 256,
-            "tie_word_embeddings": True,
-        },
-        "training": {"steps": 5, "batch": 4, "length": 16, "learning_rate": 1e-2, "seed": 1},
-    }
     texts = ["The sun rises in the east.", "Jua huchomoza mashariki."] * 50
-    build(definition, iter(texts), folder, threads=1, progress=iter)
+    build(MODEL.build, texts, folder, threads=1, progress=iter)
     return folder
 
 

@@ -21,7 +21,6 @@ from tqdm import tqdm
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.generation import RunOutputs, Weights, generate
-from maple.models.precision import load_base
 from maple.runtime.journal import Journal
 
 
@@ -69,7 +68,7 @@ def left(folder: Path) -> int:
 
 if __name__ == "__main__":
     base, prompts, place, kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    load_base(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
+    causal.load(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
     gc.freeze()  # no child walks that for garbage
     forked(place / "undisturbed", [base, prompts])
     whole = json.loads((place / "undisturbed" / "card.json").read_text())["computed"]

@@ -1,7 +1,7 @@
-"""What several processes are asked to do; FSDP on CPUs among it, where accelerate would not use it."""
+"""Functions to call in several processes; one of them trains by FSDP on CPUs, where accelerate would not use it."""
 
 
-def finetune_on_cpus(*args, **settings) -> dict:
+def finetune_on_cpus(*args, **settings):
     """Finetune as if each process had a GPU where accelerate decides what a model is wrapped in."""
     from accelerate.state import DistributedType, PartialState
 
@@ -9,12 +9,17 @@ def finetune_on_cpus(*args, **settings) -> dict:
 
     began = PartialState.__init__
 
-    def begin(self, *told, **options):
-        began(self, *told, **options)
+    def begin(self, *args, **options):
+        began(self, *args, **options)
         self._shared_state["distributed_type"] = self.distributed_type = DistributedType.MULTI_GPU
 
     PartialState.__init__ = begin
     return finetune(*args, **settings)
+
+
+def same(*args, **settings) -> list:
+    """Return the arguments."""
+    return [*args, *settings.values()]
 
 
 def place(word: str) -> list:

@@ -246,19 +246,19 @@ def test_a_folder_of_pickled_weights_is_no_model(toy_base, tmp_path):
     import torch
     from safetensors.torch import load_file
 
-    from maple.models.precision import load_base
+    from maple.models.causal import load
 
     folder = tmp_path / "pickled"
     shutil.copytree(toy_base, folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(OSError, match="safetensors"):
-        load_base(folder, bits=16)
+        load(folder, bits=16)
 
 
 @pytest.mark.heavy
 def test_code_in_a_model_s_folder_is_not_run(toy_base, tmp_path):
-    from maple.models.precision import load_base
+    from maple.models.causal import load
 
     folder = tmp_path / "coded"
     shutil.copytree(toy_base, folder)
@@ -267,5 +267,5 @@ def test_code_in_a_model_s_folder_is_not_run(toy_base, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     with pytest.raises(ValueError, match="trust_remote_code"):
-        load_base(folder, bits=16)
+        load(folder, bits=16)
     assert not (tmp_path / "ran").exists()

@@ -147,7 +147,7 @@ def test_every_param_of_every_job_is_a_plain_value(tmp_path):
 def test_a_record_among_the_params_is_found(tmp_path):
     project = Project.made_in(tmp_path)
     project.replace("workflow/rules/finetuning.smk", ".variant.params(),", ".variant,")
-    assert params_of(tmp_path, tmp_path)["not plain"] == ["finetune: cell: MethodVariant"]
+    assert params_of(tmp_path, tmp_path)["not plain"] == ["finetune: method: MethodVariant"]
 
 
 def test_what_is_generated_from_the_records_is_in_step():

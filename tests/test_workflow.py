@@ -6,7 +6,7 @@ import pytest
 import yaml
 from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
 
-from maple.definitions.tables import read_languages
+from maple.definitions.language import read_languages
 
 pytestmark = pytest.mark.heavy
 
@@ -85,6 +85,8 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
         ("maple/evaluation/scoring.py", scored()),
         ("maple/text/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
         ("maple/evaluation/clusters.py", {"cluster": 4, **AFTER_SCORE}),
+        ("maple/models/kind.py", {"describe": 1}),
+        ("maple/models/causal.py", {"base": 1, "finetune": 1, "merge": 1, "generate": 2, **scored()}),
         ("maple/methods/capabilities.py", AFTER_SCORE),
         ("maple/methods/peft_method.py", {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}),
         ("maple/training/merging.py", {"merge": 1, "generate": 1, **scored(runs=1)}),

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.definitions.method import MethodVariant
+from maple.definitions.model import BuiltModel
+from maple.definitions.training import MergeSettings
+
 TRAINING = {
     "steps": 6,
     "batch_tokens": 160,
@@ -19,34 +23,58 @@ TRAINING = {
 }
 
 
-def questions(days: dict[str, tuple[str, ...]], asked: dict[str, str]) -> pl.DataFrame:
-    """Return an example a day of each language: which day it is."""
+MODEL = BuiltModel(
+    build={
+        "vocabulary": 400,
+        "architecture": {
+            "model_type": "llama",
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "max_position_embeddings": 256,
+            "tie_word_embeddings": True,
+        },
+        "documents": 100,
+        "training": {"steps": 5, "batch": 4, "length": 16, "learning_rate": 1e-2, "seed": 1},
+    }
+)
+MERGE = MergeSettings(into="dequantized", bound=1e-3, rows=8, tokens=64)
+
+
+def questions(days: dict[str, tuple[str, ...]], question: dict[str, str]) -> pl.DataFrame:
+    """Return one example per day and language: which day it is."""
     rows = [
-        {"language": language, "instruction": asked[language], "input": day, "output": day}
+        {"language": language, "instruction": question[language], "input": day, "output": day}
         for language, of_language in days.items()
         for day in of_language
     ]
     return pl.DataFrame(rows)
 
 
-ASKED = {"eng_Latn": "Which day is it?", "swh_Latn": "Leo ni siku gani?"}
+QUESTION = {"eng_Latn": "Which day is it?", "swh_Latn": "Leo ni siku gani?"}
 EXAMPLES = questions(
     {
         "eng_Latn": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday"),
         "swh_Latn": ("Jumatatu", "Jumanne", "Jumatano", "Alhamisi", "Ijumaa"),
     },
-    ASKED,
+    QUESTION,
 )
-HELD_OUT = questions({"eng_Latn": ("Saturday", "Sunday"), "swh_Latn": ("Jumamosi", "Jumapili")}, ASKED)
+HELD_OUT = questions({"eng_Latn": ("Saturday", "Sunday"), "swh_Latn": ("Jumamosi", "Jumapili")}, QUESTION)
 
 
-def cell(bits: int = 16, rank: int = 4, dropout: float = 0.0, **training) -> dict:
-    adapter = {"r": rank, "lora_alpha": 2 * rank, "lora_dropout": dropout, "target_modules": "all-linear"}
-    return {"peft": "LORA", "bits": bits, "adapter": adapter, "training": TRAINING | training}
+def variant(peft: str, bits: int, adapter: dict, **training) -> MethodVariant:
+    return MethodVariant(peft=peft, rank=None, bits=bits, adapter=adapter, training=TRAINING | training)
+
+
+def lora(bits: int = 16, rank: int = 4, dropout: float = 0.0, adapter: dict | None = None, **training) -> MethodVariant:
+    arguments = {"r": rank, "lora_alpha": 2 * rank, "lora_dropout": dropout, "target_modules": "all-linear"}
+    return variant("LORA", bits, arguments | (adapter or {}), **training)
 
 
 def files(folder: Path, examples: pl.DataFrame = EXAMPLES) -> list[Path]:
-    """Write what is learnt and what is held out to files in `folder`; return their paths."""
+    """Write the examples to learn from and those held out to files in `folder`; return their paths."""
     paths = [folder / "mixture.parquet", folder / "held_out.parquet"]
     for frame, path in zip((examples, HELD_OUT), paths, strict=True):
         frame.write_parquet(path)
@@ -54,12 +82,27 @@ def files(folder: Path, examples: pl.DataFrame = EXAMPLES) -> list[Path]:
 
 
 def finetuned(
-    base: Path, folder: Path, cell: dict, *, examples: pl.DataFrame = EXAMPLES, seed: int = 1, save_steps: int = 4
-) -> dict:
+    base: Path,
+    folder: Path,
+    method: MethodVariant,
+    *,
+    examples: pl.DataFrame = EXAMPLES,
+    seed: int = 1,
+    save_steps: int = 4,
+):
     """Train an adapter to `folder`/adapter, with its checkpoints beside it; return the run card."""
+    from maple.training.checkpoints import CheckpointPlan
     from maple.training.finetuning import finetune
 
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
-    checkpoints = {"folder": str(folder / "checkpoints"), "steps": save_steps}
-    told = {"model": {}, "seed": seed, "threads": 1, "checkpoints": checkpoints, "code": "toy"}
-    return finetune(base, *files(folder, examples), folder / "adapter", cell=cell, **told)
+    return finetune(
+        base,
+        *files(folder, examples),
+        folder / "adapter",
+        method=method,
+        model=MODEL,
+        seed=seed,
+        threads=1,
+        checkpoints=CheckpointPlan(folder / "checkpoints", save_steps),
+        code=["toy"],
+    )

@@ -8,7 +8,7 @@ from maple.definitions.generation import GenerateBlock
 from maple.definitions.method import GridAxes
 from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Record
 from maple.definitions.task import AnswerMode
-from maple.definitions.training import MergeSettings, TrainingSettings
+from maple.definitions.training import MergeBlock, TrainingSettings
 
 AnswerModes = Annotated[list[AnswerMode], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 JoshiClasses = Annotated[
@@ -82,7 +82,7 @@ class Config(Record):
     finetune: TrainingSettings
     checkpoint_steps: Count
     """Steps between two checkpoints; another number trains nothing anew."""
-    merge: MergeSettings
+    merge: MergeBlock
     generate: GenerateBlock
     report: ReportSettings
     forecast: ForecastSettings

@@ -122,6 +122,10 @@ def _source(content: Any) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
+# A model whose weights are on this machine.
+ModelWithWeights = Annotated[
+    Annotated[HubModel, Tag("hub")] | Annotated[BuiltModel, Tag("build")], Discriminator(_source)
+]
 Model = Annotated[
     Annotated[HubModel, Tag("hub")] | Annotated[BuiltModel, Tag("build")] | Annotated[EndpointModel, Tag("openai")],
     Discriminator(

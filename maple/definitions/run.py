@@ -58,11 +58,3 @@ class Run(RunKey):
     def key(self) -> RunKey:
         """What tells the run from all others."""
         return RunKey(self.model, self.dataset, self.method, self.seed)
-
-
-BASELINE = {"dataset": NONE, "method": NONE, "seed": 0}
-
-
-def run_path(run) -> str:
-    """Return a run's path: `{model}/{dataset}/{method}/seed{seed}`."""
-    return f"{run['model']}/{run['dataset']}/{run['method']}/seed{run['seed']}"

@@ -44,7 +44,8 @@ def _within(slip: SchemaError) -> SchemaError:
     """
     if slip.validator != "anyOf" or not isinstance(_instance(slip), dict):
         return slip
-    records = [place for place, part in enumerate(slip.schema["anyOf"]) if part != {"type": "null"}]
+    schema: Any = slip.schema
+    records = [place for place, part in enumerate(schema["anyOf"]) if part != {"type": "null"}]
     if len(records) != 1:
         return slip
     inner = [error for error in slip.context or () if error.schema_path[0] == records[0]]

@@ -35,7 +35,7 @@ class TrainingSettings(Record):
 
 
 class MergeSettings(Record):
-    """The config's `merge:` block."""
+    """How an adapter is folded into weights, and how the merge is checked."""
 
     into: Literal["dequantized", "original"]
     """The weights that an adapter is folded into: those it was trained beside, or those from before quantization."""
@@ -45,9 +45,15 @@ class MergeSettings(Record):
     """Held-out examples per language to compare on."""
     tokens: Count
     """Tokens of each completion to compare on."""
-    keep: bool
-    """False: merged weights are removed once their run's completions are there."""
 
-    def params(self) -> dict:
-        """Return what decides a merge; `keep` does not."""
-        return {key: value for key, value in super().params().items() if key != "keep"}
+
+class MergeBlock(MergeSettings):
+    """The config's `merge:` block."""
+
+    keep: bool
+    """False: merged weights are removed once their run's completions are there. It decides nothing of a merge."""
+
+    @property
+    def settings(self) -> MergeSettings:
+        """What decides a merge."""
+        return MergeSettings(**self.model_dump(include=set(MergeSettings.model_fields)))

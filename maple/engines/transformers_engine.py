@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maple.engines.engine import Completion, EngineOptions
-from maple.models.precision import load_base
+from maple.models import causal
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class TransformersEngine:
 
         prepare(settings.threads, seed=0)
         # Any: PreTrainedModel's type has no `generate`.
-        self.model: Any = load_base(settings.model, 16, settings.trust_remote_code).eval()
+        self.model: Any = causal.load(settings.model, 16, trust_remote_code=settings.trust_remote_code).eval()
         self.model.config.use_cache = True
         self.batch, self.pad = settings.batch, settings.pad
         # A chat model may end its turn with another token than its tokenizer's EOS.

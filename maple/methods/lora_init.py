@@ -1,11 +1,12 @@
-"""How LoRA's weights start, as far as more than their training depends on it."""
+"""How LoRA's weights are initialized, as far as more than their training depends on it."""
 
-from collections.abc import Mapping
+from maple.definitions.method import MethodVariant
 
-# Starts that move a part of the base's weights into the adapter, so that the adapter alone is not what was learnt.
+# Initializations that move a part of the base's weights into the adapter, so that the adapter alone is not what was
+# learnt.
 MOVING = ("olora", "pissa")
 
 
-def moves(cell: Mapping) -> bool:
-    """Say whether the adapter of a method cell starts with a part of the base's weights."""
-    return str(cell["adapter"].get("init_lora_weights")).lower().startswith(MOVING)
+def init_changes_base(method: MethodVariant) -> bool:
+    """Return True if the adapter starts with a part of the base's weights, which changes the base."""
+    return str(method.adapter.get("init_lora_weights")).lower().startswith(MOVING)

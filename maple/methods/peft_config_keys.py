@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def config_keys(peft: str) -> set[str] | None:
-    """Return the keys of the config of one of PEFT's types; None where PEFT is not installed in this environment.
+    """Return the keys of the config of one of PEFT's types; None if PEFT is not installed in this environment.
 
-    They are read from PEFT's source in less than a tenth of a second: importing it takes six, for it imports torch.
+    They are read from PEFT's source in a tenth of a second: importing PEFT takes six seconds, because it imports torch.
     """
     if find_spec("peft") is None:
         return None
@@ -21,7 +21,9 @@ def config_keys(peft: str) -> set[str] | None:
 
 @cache
 def _config_classes() -> dict[str, ast.ClassDef]:
-    folder = Path(find_spec("peft").origin).parent
+    peft = find_spec("peft")
+    assert peft and peft.origin
+    folder = Path(peft.origin).parent
     files = [folder / "config.py", folder / "tuners/lycoris_utils.py", *folder.glob("tuners/*/config.py")]
     nodes = (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body)
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
@@ -38,5 +40,9 @@ def _type_set(node: ast.AST) -> str | None:
 def _fields(name: str, classes: Mapping[str, ast.ClassDef]) -> set[str]:
     if name not in classes:
         return set()
-    own = {node.target.id for node in classes[name].body if isinstance(node, ast.AnnAssign)}
-    return own.union(*(_fields(base.id, classes) for base in classes[name].bases if isinstance(base, ast.Name)))
+    fields = {
+        node.target.id
+        for node in classes[name].body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    return fields.union(*(_fields(base.id, classes) for base in classes[name].bases if isinstance(base, ast.Name)))

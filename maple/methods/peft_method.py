@@ -1,9 +1,15 @@
-"""Adapters: PEFT's networks around a base, and what they need to be trained and saved rightly."""
+"""PEFT's methods: adapters around a base, and what each type needs to be trained and saved rightly.
 
+Imported by name, as a method (maple.methods.method).
+"""
+
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from maple.methods.lora_init import moves
+from maple.definitions.method import MethodVariant
+from maple.methods.lora_init import init_changes_base
+from maple.runtime import devices
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -12,75 +18,181 @@ if TYPE_CHECKING:
 
 
 class AdapterError(ValueError):
-    """An adapter that does not fit its base; the message names the key of the method's file."""
+    """The adapter does not fit its base; the message names the key of the method's file."""
 
 
-def recomputes(cell: dict) -> bool:
-    """Say whether activations are computed again in the backward pass, to save a GPU's memory.
+class TypeBehaviour:
+    """How a type of PEFT's is trained; types that need something else override it."""
 
-    Not with prefix tuning: its prefix stands in the key-value cache, which checkpointing does without.
-    """
-    from maple.runtime.devices import device
+    resumes = True
+    gradient_checkpointing = True
+    reason_against_fsdp: str | None = None
 
-    return device() == "cuda" and cell["peft"] != "PREFIX_TUNING"
+    def config(self, method: MethodVariant) -> dict:
+        """Return arguments of the type's config class beside those of the method's file."""
+        return {}
+
+    def check(self, network: "PeftModel") -> None:
+        """Raise AdapterError if PEFT has built something else than the method's file says."""
+
+    def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
+        """Return what the trainer must call."""
+        return []
 
 
-def unsharded(cell: dict) -> str | None:
-    """Return why the parts of a base that several processes hold cannot be trained beside, None where they can."""
-    if moves(cell):
-        start = cell["adapter"]["init_lora_weights"]
-        return f"init_lora_weights={start} needs the base's weights whole, and no process holds them so"
-    if cell["bits"] == 8:
-        return "bitsandbytes cannot divide 8-bit weights"
-    return "PEFT's AdaLoRA cannot divide its ranks" if cell["peft"] == "ADALORA" else None
+class AdaLora(TypeBehaviour):
+    """LoRA whose ranks are reallocated during training (arXiv 2303.10512)."""
+
+    resumes = False  # PEFT saves nothing of how much each rank matters
+    reason_against_fsdp = "PEFT's AdaLoRA cannot divide its ranks"
+
+    def config(self, method: MethodVariant) -> dict:
+        """Return the schedule of the budget: a tenth of the steps at the first one, half of them at the last.
+
+        The shares are our choice, near the paper's for MNLI.
+        """
+        steps = method.training.steps
+        return {"total_step": steps, "tinit": steps // 10, "tfinal": steps // 2}
+
+    def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
+        """Return the regularization and the allocation of ranks.
+
+        PEFT adds the regularization to the loss that a model returns; our trainer computes its own from logits, so that
+        it would be left out. Its gradients are computed before those of the step's micro-batches, which are added to
+        them: the sum is the same.
+        """
+        from transformers import TrainerCallback
+
+        config: Any = network.active_peft_config
+        adalora: Any = network.base_model
+
+        class Allocation(TrainerCallback):
+            def on_step_begin(self, args, state, control, **kwargs):
+                (config.orth_reg_weight * orthogonality(network)).backward()
+
+            def on_optimizer_step(self, args, state, control, **kwargs):  # the gradients are still there
+                adalora.update_and_allocate(state.global_step)
+
+        return [Allocation()]
 
 
-def attach(base: "PreTrainedModel", cell: dict, folder: Path) -> "PeftModel":
-    """Attach a new adapter to a loaded base and freeze the base.
+class Boft(TypeBehaviour):
+    """Butterfly factorization of an orthogonal matrix."""
 
-    `cell` has peft (the type), bits (of the base), adapter (what the type's config class is called with) and training
-    (steps). An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`.
-    Raises AdapterError where biases shall be trained and there are none, and where PEFT would not do what is asked.
-    """
-    from accelerate import PartialState
-    from peft import get_peft_config, get_peft_model, prepare_model_for_kbit_training
-
-    biases = {key for key in ("bias", "lora_bias") if cell["adapter"].get(key) not in (None, False, "none")}
-    if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
-        raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
-    if cell["bits"] < 16:
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=recomputes(cell))
-    config = {"peft_type": cell["peft"], "task_type": "CAUSAL_LM", **cell["adapter"]}
-    if cell["peft"] == "ADALORA":
-        # A tenth of the steps at the first budget, half of them at the last (our choice, near the paper's for MNLI).
-        steps = cell["training"]["steps"]
-        config = {"total_step": steps, "tinit": steps // 10, "tfinal": steps // 2, **config}
-    network = get_peft_model(base, get_peft_config(config))
-    if cell["peft"] == "BOFT":
+    def check(self, network: "PeftModel") -> None:
+        """Refuse fewer factors than the method's file asks for."""
+        config: Any = network.active_peft_config
         factors = next(len(weights) for name, weights in network.named_parameters() if "boft_R" in name)
-        if factors != network.active_peft_config.boft_n_butterfly_factor:
+        if factors != config.boft_n_butterfly_factor:
             raise AdapterError(
                 f"adapter.boft_n_butterfly_factor: PEFT takes {factors} here, without asking, for it cannot compile "
                 "its CUDA extension; install the CUDA toolkit and ninja, or write 1"
             )
-    if moves(cell) and PartialState().is_main_process:
-        network.save_pretrained(folder / "initial")
+
+
+class PrefixTuning(TypeBehaviour):
+    """Keys and values of virtual tokens in front of every layer's."""
+
+    gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
+
+
+OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "PREFIX_TUNING": PrefixTuning()}
+DEFAULT = TypeBehaviour()
+
+
+def _type(peft: str) -> TypeBehaviour:
+    return OVERRIDES.get(peft, DEFAULT)
+
+
+def reason_against_fsdp(method: MethodVariant) -> str | None:
+    """Return why this method cannot train with FSDP, or None if it can."""
+    if init_changes_base(method):
+        start = method.adapter["init_lora_weights"]
+        return f"init_lora_weights={start} needs the base's weights whole, and no process holds them so"
+    if method.bits == 8:
+        return "bitsandbytes cannot divide 8-bit weights"
+    return _type(method.peft).reason_against_fsdp
+
+
+def reason_against_packing(network: "PeftModel") -> str | None:
+    """Return why examples cannot share a row with this adapter, or None if they can."""
+    if network.active_peft_config.is_prompt_learning:
+        return "the method's virtual tokens stand before a row, not before each example in it"
+    return None
+
+
+def resumes(method: MethodVariant) -> bool:
+    """Return True if a training can go on from a checkpoint."""
+    return _type(method.peft).resumes
+
+
+def uses_gradient_checkpointing(method: MethodVariant) -> bool:
+    """Return True if activations are computed again in the backward pass, to save a GPU's memory."""
+    return devices.device() == "cuda" and _type(method.peft).gradient_checkpointing
+
+
+def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path) -> "PeftModel":
+    """Attach a new adapter to a loaded base and freeze the base.
+
+    An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`. Raises
+    AdapterError if biases are to be trained and there are none, if a rank is above a side of its layer, and if PEFT
+    would build something else than the method's file says.
+    """
+    from accelerate import PartialState
+    from peft import get_peft_config, get_peft_model, prepare_model_for_kbit_training
+
+    biases = {key for key in ("bias", "lora_bias") if method.adapter.get(key) not in (None, False, "none")}
+    if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
+        raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
+    if method.bits < 16:
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
+    peft_type = _type(method.peft)
+    config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter}
+    network = get_peft_model(base, get_peft_config(config))
+    peft_type.check(network)
+    check_ranks(network)
+    if init_changes_base(method) and PartialState().is_main_process:
+        network.save_pretrained(str(folder / "initial"))
     return network
 
 
-def in_float32(network: "PeftModel") -> None:
-    """Keep what is trained in float32, whatever the base's bits.
+def check_ranks(network: "PeftModel") -> None:
+    """Refuse a LoRA whose rank is above the smaller side of a layer: the rest of it could change nothing."""
+    from peft.tuners.lora import LoraLayer
 
-    TRL would train adapters on quantized bases in bfloat16, those on others in float32: not the bits alone would
-    differ then, and steps of a thousandth from a factor that starts at one would be rounded away.
+    for name, layer in network.named_modules():
+        if isinstance(layer, LoraLayer):
+            side = min(filter(None, (layer.in_features, layer.out_features)))
+            if (rank := max(layer.r.values())) > side:
+                raise AdapterError(
+                    f"{name}: rank {rank} is above its smaller side, {side}; "
+                    f"leave {rank} out of the ranks of the grid, or the layer out of the method's target_modules"
+                )
+
+
+def callbacks(network: "PeftModel") -> "list[TrainerCallback]":
+    """Return what the trainer must call: AdaLoRA's regularization and its allocation of ranks, else nothing."""
+    config: Any = network.active_peft_config
+    return _type(config.peft_type).callbacks(network)
+
+
+def orthogonality(network: "PeftModel") -> "Tensor":
+    """Return how far AdaLoRA's singular vectors are from orthonormal: the mean of ||P P^T - I|| in Frobenius norms.
+
+    As PEFT has it; the paper squares the norms (arXiv 2303.10512, equation 4).
     """
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+    import torch
+
+    distances = []
+    for name, parameter in network.named_parameters():
+        if "lora_A" in name or "lora_B" in name:
+            rows = parameter if "lora_A" in name else parameter.T
+            distances.append(torch.linalg.norm(rows @ rows.T - torch.eye(len(rows), device=rows.device)))
+    return torch.stack(distances).mean()
 
 
-def gathered(network: "PeftModel") -> "dict[str, Tensor] | None":
-    """Return an adapter's weights whole where processes hold parts of them, else None; every process must call this.
+def full_state_dict(network: "PeftModel") -> "dict[str, Tensor] | None":
+    """Return the full state dict of an FSDP-sharded adapter; None if it is not sharded. All ranks must call this.
 
     The frozen base stays in its parts.
     """
@@ -99,60 +211,39 @@ def gathered(network: "PeftModel") -> "dict[str, Tensor] | None":
 def save(network: "PeftModel", folder: Path) -> None:
     """Save the adapter to `folder` (safetensors), as what is to be added to the untouched base.
 
-    One that started with a part of the base's weights is saved as the plain LoRA, of twice the rank, that is the
-    difference of its end and its start. Loaded on other bits than it was trained on it would otherwise take another
-    part out of the base. Every process of a training calls this, for each may hold a part; the first one writes.
+    An adapter that started with a part of the base's weights is saved as a plain LoRA of twice the rank, the difference
+    between its end and its start: loaded on other bits than it was trained on, it would otherwise take another part out
+    of the base. All ranks must call this, because each may hold a part; the first one writes.
     """
-    import shutil
-
     from accelerate import PartialState
 
-    weights = gathered(network)
+    weights = full_state_dict(network)
     if not PartialState().is_main_process:
         return
-    config = network.active_peft_config
+    config: Any = network.active_peft_config
     if isinstance(getattr(config, "target_modules", None), set):
         config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
     initial = folder / "initial"
     if not initial.is_dir():
-        network.save_pretrained(folder, safe_serialization=True, state_dict=weights)
+        network.save_pretrained(str(folder), safe_serialization=True, state_dict=weights)
         return
-    network.save_pretrained(folder, safe_serialization=True, path_initial_model_for_weight_conversion=str(initial))
+    network.save_pretrained(str(folder), safe_serialization=True, path_initial_model_for_weight_conversion=str(initial))
     shutil.rmtree(initial)
 
 
-def orthogonality(network: "PeftModel") -> "Tensor":
-    """Return how far AdaLoRA's singular vectors are from orthonormal: the mean of ||P P^T - I|| in Frobenius norms.
+def load(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
+    """Attach the adapter in `folder` to a loaded base, for evaluation."""
+    from peft import PeftModel
 
-    As PEFT has it; the paper squares the norms (arXiv 2303.10512, equation 4).
+    return PeftModel.from_pretrained(base, str(folder)).eval()
+
+
+def merge(network: "PeftModel") -> "PreTrainedModel":
+    """Fold the adapter into the weights of the 16-bit base it is attached to, and round them to bfloat16.
+
+    PEFT's own fold, in the dtype of the arithmetic: float32 on a CPU, which rounds once; bfloat16 on a GPU, which
+    rounds the adapter's part as well (docs/merging.md: within a third of one rounding's error).
     """
     import torch
 
-    distances = []
-    for name, parameter in network.named_parameters():
-        if "lora_A" in name or "lora_B" in name:
-            rows = parameter if "lora_A" in name else parameter.T
-            distances.append(torch.linalg.norm(rows @ rows.T - torch.eye(len(rows), device=rows.device)))
-    return torch.stack(distances).mean()
-
-
-def callbacks(network: "PeftModel") -> "list[TrainerCallback]":
-    """Return what the trainer must call: AdaLoRA's regularization and its allocation of ranks, else nothing.
-
-    PEFT adds the regularization to the loss that a model returns; SFTTrainer computes its own from log-probabilities,
-    so that it would be left out. Its gradients are laid down before a step's batches add theirs, which is the same sum.
-    """
-    from transformers import TrainerCallback
-
-    config = network.active_peft_config
-    if config.peft_type != "ADALORA":
-        return []
-
-    class Allocation(TrainerCallback):
-        def on_step_begin(self, args, state, control, **kwargs):
-            (config.orth_reg_weight * orthogonality(network)).backward()
-
-        def on_optimizer_step(self, args, state, control, **kwargs):  # the gradients are still there
-            network.base_model.update_and_allocate(state.global_step)
-
-    return [Allocation()]
+    return network.merge_and_unload(safe_merge=True).to(torch.bfloat16)

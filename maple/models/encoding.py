@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-# Bactrian-X's frame (arXiv 2305.15011), the best documented stand-in for MAPLE's, which is not known.
+# Bactrian-X's frame (arXiv 2305.15011). MAPLE's own is not published; this one is documented and comes closest.
 FRAME = "### Input:\n{prompt}\n\n### Output:\n"
 
 
 def instruction_prompt(instruction: str, input: str = "") -> str:
-    """Return the framed prompt of an instruction example; `input` stands on its own lines where there is one."""
+    """Return the framed prompt of an instruction example; `input`, if there is one, starts a new line."""
     return FRAME.format(prompt=f"{instruction}\n{input}" if input else instruction)
 
 
@@ -24,14 +24,14 @@ def evaluation_prompt(text: str) -> str:
 
 
 class PromptError(ValueError):
-    """A tokenizer that cannot encode prompts safely; the message says which file and key to change."""
+    """The tokenizer cannot encode prompts safely; the message says which file and key to change."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A model's tokenizer with its special tokens; it adds exactly one BOS (where the model has one) and one EOS.
+    """A model's tokenizer and the ids of its special tokens; `bos` is None for a model without one.
 
-    `tokenizers` is used directly: it loads in a tenth of a second where transformers takes seconds.
+    The `tokenizers` library is used directly: it loads in a tenth of a second, transformers takes seconds.
     """
 
     tokenizer: "Tokenizer"
@@ -43,8 +43,8 @@ class Encoder:
     def of(cls, model: str | Path) -> "Encoder":
         """Read `tokenizer.json` and the special tokens of the Hub-style folder `model`.
 
-        The padding token is the tokenizer's own, else its unknown token; never EOS, which would then be masked out of
-        every loss and never be learnt.
+        The padding token is the tokenizer's own, else its unknown token. It is never the EOS: padding is masked out of
+        the loss, and a model that never learns the EOS never ends its answer. Raises PromptError if a token is missing.
         """
         from tokenizers import Tokenizer
 
@@ -69,19 +69,17 @@ class Encoder:
 
     def prompt(self, text: str) -> list[int]:
         """Return the tokens of a framed prompt: one BOS, then the text."""
-        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        ids = self.piece(text)
         return ids if self.bos is None else [self.bos, *ids]
 
+    def piece(self, text: str) -> list[int]:
+        """Return the tokens of a text that stands within a prompt or after it: no BOS."""
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
     def pieces(self, texts: list[str]) -> list[list[int]]:
-        """Return the tokens of texts that stand within a prompt: no BOS."""
+        """Return what `piece` returns for each of the texts, faster."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
 
-    def example(self, instruction: str, input: str, output: str) -> tuple[list[int], list[int]]:
-        """Return (input_ids, labels) of a training example: labels are -100 on the prompt, the EOS is learnt."""
-        prompt = self.prompt(instruction_prompt(instruction, input))
-        answer = [*self.tokenizer.encode(output, add_special_tokens=False).ids, self.eos]
-        return prompt + answer, [-100] * len(prompt) + answer
-
     def text(self, tokens: list[int]) -> str:
-        """Return the text of completion tokens, special tokens left out."""
+        """Return the text of completion tokens, without special tokens."""
         return self.tokenizer.decode(tokens, skip_special_tokens=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from maple.definitions.loading import DefinitionError
+from maple.definitions.errors import DefinitionError
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from maple.analysis.leaderboard import points
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
-from maple.models.encoding import FRAME
+from maple.models.encoding import evaluation_prompt, instruction_prompt
+from maple.models.kind import KINDS, KindFacts
 from maple.report.tables import escape_markdown, markdown_table
 from maple.runtime.files import write_text
 
@@ -54,14 +55,14 @@ def _results(rows: pl.DataFrame, first: str, names: Mapping[str, str]) -> str:
     return markdown_table([first, "score", "untouched base", "change"], lines, left=1)
 
 
-def _eval_results(cells: pl.DataFrame, study: "CardStudy") -> list[EvalResult]:
+def _eval_results(cells: pl.DataFrame, study: "CardStudy", hub_task: str) -> list[EvalResult]:
     """Return the scores of single cells as the Hub's index of results has them, in points of 100."""
     results = []
     for row in cells.iter_rows(named=True):
         hub = study.sources[row["task"]].hub
         results.append(
             EvalResult(
-                task_type="text-generation",
+                task_type=hub_task,
                 dataset_type=hub.dataset if hub else row["task"],
                 dataset_name=f"{row['task']}, {study.identities[row['language']].name}",
                 dataset_config=row["language"],
@@ -124,11 +125,15 @@ class CardStudy:
     """The config's note."""
 
 
+def _kind(base: Mapping[str, Any]) -> KindFacts:
+    return KINDS[base.get("kind", "causal")]
+
+
 def _metadata(run: Run, kind: Kind, base: Mapping[str, Any], study: CardStudy) -> ModelCardData:
     """Return the YAML block of a card; `base` is that of the finetune card."""
     cells = study.summary.filter("headline", pl.col("language") != "all", **run.key.params())
     hub_dataset = study.hub_datasets.get(run.dataset)
-    relation = "finetune" if kind == MERGED else "adapter"
+    relation, kind_of_model = "finetune" if kind == MERGED else "adapter", _kind(base)
     codes = study.dataset_languages[run.dataset]
     return ModelCardData(
         base_model=base.get("hub"),
@@ -137,10 +142,10 @@ def _metadata(run: Run, kind: Kind, base: Mapping[str, Any], study: CardStudy) -
         language=list(dict.fromkeys(study.identities[code].iso639_1 for code in codes)),
         library_name="transformers" if kind == MERGED else "peft",
         license=study.licenses.get(run.model),
-        pipeline_tag="text-generation",
+        pipeline_tag=kind_of_model.hub_task,
         tags=["multilingual", run.family, "instruction-tuning"],
         model_name=_name(run),
-        eval_results=_eval_results(cells, study),
+        eval_results=_eval_results(cells, study, kind_of_model.hub_task),
     )
 
 
@@ -168,9 +173,10 @@ def model_card(
         merged=kind == MERGED,
         files=files,
         base=base,
+        auto_class=_kind(base).auto_class,
         note=study.note,
-        frame=FRAME.format(prompt="instruction\ninput, if there is any").rstrip("\n"),
-        example=json.dumps(FRAME.format(prompt="…"), ensure_ascii=False),
+        frame=instruction_prompt("instruction", "input, if there is any").rstrip("\n"),
+        example=json.dumps(evaluation_prompt("…"), ensure_ascii=False),
         training=[(name, escape_markdown(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,

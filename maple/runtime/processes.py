@@ -1,4 +1,4 @@
-"""One function in several processes at once, which find each other through torch.distributed: a GPU to each."""
+"""One function in several processes at once, one per GPU, connected by torch.distributed."""
 
 import ctypes
 import importlib
@@ -9,14 +9,17 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+RECORD = "__record__"  # the key under which JSON names the class of a record
 
 
-def on_processes(count: int, function: Callable, *args, **settings) -> object:
-    """Call a function in `count` processes, or in this one where that is 1; return what the first of them returns.
+def on_processes(count: int, function: Callable, *args, **settings) -> Any:
+    """Call a function in `count` processes, or in this one if that is 1; return what the first of them returns.
 
-    The processes start afresh and have nothing of this one but the function's name, its arguments, which go as JSON
-    (paths as strings), and the environment. What is returned goes as JSON too.
-    If one fails or dies the others are ended, and torch's ChildFailedError says which; its own words are in the log.
+    Workers are new processes: they import the function by name and receive its arguments as JSON, paths as strings and
+    records (pydantic models and dataclasses) as what they are. What is returned goes as JSON too.
+    If one fails or dies the others are ended, and torch's ChildFailedError says which; its own message is in the log.
     """
     if count < 2:
         return function(*args, **settings)
@@ -24,7 +27,7 @@ def on_processes(count: int, function: Callable, *args, **settings) -> object:
 
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "job.json"
-        job.write_text(json.dumps([function.__module__, function.__name__, args, settings], default=str))
+        job.write_text(dumps([function.__module__, function.__name__, args, settings]))
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -37,31 +40,55 @@ def on_processes(count: int, function: Callable, *args, **settings) -> object:
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         os.environ["PYTHONPATH"] = path
         elastic_launch(config, sys.executable)("-m", "maple.runtime.processes", str(job))
-        return json.loads(result_of(job).read_text())
+        return loads(result_of(job).read_text())
+
+
+def dumps(content: object) -> str:
+    """Return JSON in which a record names its class."""
+    return json.dumps(content, default=_plain)
+
+
+def loads(text: str) -> Any:
+    """Return what `dumps` was given, records of their own class again."""
+    return json.loads(text, object_hook=_record)
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    fields = value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else vars(value)
+    return {RECORD: [type(value).__module__, type(value).__name__], "fields": fields}
+
+
+def _record(content: dict) -> object:
+    if RECORD not in content:
+        return content
+    module, name = content[RECORD]
+    return getattr(importlib.import_module(module), name)(**content["fields"])
 
 
 def end_with_parent() -> None:
     """Let the system kill this process once its parent is gone (prctl(2), Linux).
 
-    A job that is killed frees its GPUs and is tried again: what it has started must not compute on beside that.
+    A killed job is started again: processes that it has left behind would compute beside it, on the same GPUs.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def result_of(job: Path) -> Path:
-    """Return the file that the first process puts its result into."""
+    """Return the file to which the first process writes its result."""
     return job.with_name("result.json")
 
 
 def main(job: Path) -> None:
-    """Do what `on_processes` has left in the file `job`, as one of the processes."""
+    """Call the function that `on_processes` has written to the file `job`, as one of its processes."""
     from torch.distributed import destroy_process_group, is_initialized
 
-    module, name, args, settings = json.loads(job.read_text())
+    module, name, args, settings = loads(job.read_text())
     result = getattr(importlib.import_module(module), name)(*args, **settings)
     if int(os.environ["RANK"]) == 0:
-        result_of(job).write_text(json.dumps(result))
+        result_of(job).write_text(dumps(result))
     if is_initialized():
         destroy_process_group()
 

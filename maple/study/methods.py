@@ -8,7 +8,7 @@ from maple.definitions.generation import GenerateBlock, GenerateSettings
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.reading import parse
 from maple.definitions.training import TrainingSettings
-from maple.methods.capabilities import KINDS, OWN, merges, unserved
+from maple.methods.capabilities import KEYS_SET_BY_US, PEFT_TYPES, merges, reason_against_vllm
 from maple.methods.peft_config_keys import config_keys
 
 
@@ -41,11 +41,11 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> Stu
 
     Raises DefinitionError where the config asks for vLLM with such an adapter attached.
     """
-    attached = block.adapters == "attached" or not merges(variant.params())
-    reason = unserved(variant.params())
+    attached = block.adapters == "attached" or not merges(variant)
+    reason = reason_against_vllm(variant)
     settings = block.settings
     if attached and reason is not None and settings.engine != "transformers":
-        if settings.engine == "vllm" and merges(variant.params()):
+        if settings.engine == "vllm" and merges(variant):
             raise DefinitionError(
                 f"config: generate.adapters: attached: {name}: {reason}; write merged, or engine: transformers"
             )
@@ -56,14 +56,15 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> Stu
 def check_method(name: str, method: Method) -> None:
     """Refuse a method whose axes or arguments its type in PEFT does not have."""
     file, arguments = f"config/methods/{name}.yaml", set(method.adapter)
-    if method.peft not in KINDS:
+    if method.peft not in PEFT_TYPES:
         raise DefinitionError(
-            f"{file}: peft: {method.peft!r} has no line in maple/methods/capabilities.py; it has {', '.join(KINDS)}"
+            f"{file}: peft: {method.peft!r} has no line in maple/methods/capabilities.py; "
+            f"it has {', '.join(PEFT_TYPES)}"
         )
-    kind, ranked = KINDS[method.peft], "rank" in method.axes.model_fields_set
+    kind, ranked = PEFT_TYPES[method.peft], "rank" in method.axes.model_fields_set
     _check_alpha(file, method, ranked)
     scaled = bool(method.alpha_over_rank)
-    taken = OWN | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
+    taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
     known = config_keys(method.peft)
@@ -75,7 +76,7 @@ def check_method(name: str, method: Method) -> None:
 
 
 def _check_alpha(file: str, method: Method, ranked: bool) -> None:
-    kind, scaled = KINDS[method.peft], bool(method.alpha_over_rank)
+    kind, scaled = PEFT_TYPES[method.peft], bool(method.alpha_over_rank)
     if ranked and not kind.rank:
         raise DefinitionError(f"{file}: axes.rank: PEFT's {method.peft} has no rank; leave it out")
     if scaled and not (ranked and kind.alpha):

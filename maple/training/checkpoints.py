@@ -1,26 +1,37 @@
-"""Checkpoints of a training: whole or not there, and used by the training alone that they belong to."""
+"""Checkpoints of a training: each is complete or absent, and only the training that wrote it resumes from it."""
 
 import json
 import logging
 import os
 import shutil
+from dataclasses import dataclass
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from maple.runtime.files import read_json, sync, write_json
 
-KEPT = 2  # the last one, and one before it, should the last be damaged
+KEEP = 2  # the last one, and the one before it in case the last is damaged
 UNFINISHED = "unfinished"
 CONTENTS = "contents.json"
 
 
-def training_digest(**decides: object) -> str:
-    """Return the digest of all that decides a training; it names the folder of its checkpoints."""
-    return blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=16).hexdigest()
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """Where a run's checkpoints are written, and how often. It decides nothing of what is learnt."""
+
+    folder: str | Path
+    """A folder for this run alone."""
+    steps: int
+    """Steps between two checkpoints."""
+
+
+def training_digest(**inputs: object) -> str:
+    """Return a digest of everything that decides a training; it names the folder of its checkpoints."""
+    return blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def clear_for(digest: str, folder: str | Path) -> Path:
-    """Return the folder of one training's checkpoints below `folder`; remove what other trainings left there."""
+    """Return the folder of one training's checkpoints below `folder`; remove the checkpoints of other trainings."""
     folder = Path(folder)
     for other in folder.glob("*"):
         if other.name != digest and other.is_dir():
@@ -44,12 +55,12 @@ def _files(checkpoint: Path) -> list[Path]:
 
 
 def seal(written: Path, folder: Path, step: int) -> None:
-    """Move the checkpoint `written` to `folder`/{step} once all of it is on disk; keep KEPT, remove older ones."""
+    """Move the checkpoint `written` to `folder`/{step} once all of it is on disk; remove all but the last KEEP."""
     write_json(_digests(written), written / CONTENTS)
     for path in _files(written):
         sync(path)
     os.replace(written, folder / str(step))
-    for old in _steps(folder)[:-KEPT]:
+    for old in _steps(folder)[:-KEEP]:
         shutil.rmtree(folder / str(old))
 
 
@@ -58,7 +69,7 @@ def _steps(folder: Path) -> list[int]:
 
 
 def newest(folder: Path) -> Path | None:
-    """Return the newest checkpoint that is as it was written; one that is not is named in the log and removed."""
+    """Return the newest complete checkpoint, or None; damaged ones are named in the log and removed."""
     for step in reversed(_steps(folder)):
         checkpoint = folder / str(step)
         try:

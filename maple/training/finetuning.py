@@ -2,24 +2,34 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from maple.methods.peft_method import attach, in_float32, save, unsharded
+from maple.definitions.method import MethodVariant
+from maple.definitions.model import BuiltModel, HubModel
+from maple.definitions.training import TrainingSettings
+from maple.methods.method import adaptation
+from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
+from maple.models.example import EncodedExample
+from maple.runtime import devices
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.run_cards import timed, versions
-from maple.training.batches import Encoded, attend_by_example, draw, encode
-from maple.training.checkpoints import clear_for, newest, training_digest
+from maple.training.batches import encode, sample_steps
+from maple.training.cards import FinetuneCard
+from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
 from maple.training.held_out import encode_held_out
-from maple.training.preflight import FinetuningError, check_ranks, check_window
-from maple.training.trainer import trainer_of
+from maple.training.preflight import FinetuningError, check_window
+from maple.training.trainer import TrainingPlan, build_trainer
 
 if TYPE_CHECKING:
-    pass
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+    from trl.trainer.sft_trainer import SFTTrainer
 
 
 def finetune(
@@ -28,155 +38,201 @@ def finetune(
     held_out: str | Path,
     adapter: str | Path,
     *,
-    cell: dict,
-    model: dict,
+    method: MethodVariant,
+    model: HubModel | BuiltModel,
     seed: int,
     threads: int,
-    checkpoints: dict,
-    code: str,
+    checkpoints: CheckpointPlan,
+    code: Sequence[str],
     sharded: bool = False,
-) -> dict:
+) -> FinetuneCard:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
-    The file `examples` is learnt, `held_out` is not (Parquet with the columns of EXAMPLE_SCHEMA). `cell` has peft
-    (PEFT's type), bits, adapter (what its config class is called with) and training: steps, batch_tokens (tokens a
-    step), micro_batch_tokens (tokens a pass, padding too), packing, max_length (tokens), learning_rate, warmup
-    (share of the steps), weight_decay, max_grad_norm, held_out_rows (a language) and held_out_steps (between
-    measures). `model` is the base's definition, `code` a digest of the code. The loss is on the completion only, as
-    in Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. What a step learns from, the examples, their
-    lengths in tokens, batch_tokens and the seed decide alone.
+    The model learns from the file `examples` and is measured on `held_out` (Parquet with the columns of
+    EXAMPLE_SCHEMA). `code` are digests of the code that trains. The loss is on the completion only, as in Bactrian-X's
+    recipe (arXiv 2305.15011); the schedule is cosine. Which examples a step learns from depends only on the examples,
+    their lengths in tokens, batch_tokens and the seed.
 
-    As many processes as `maple.runtime.processes` has started share each step, which learns the same: by data
-    parallelism, or `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
+    All processes that `maple.runtime.processes` has started share each step, which learns the same: by data
+    parallelism, or with `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
 
-    `checkpoints` has folder and steps (between two). A call that was killed goes on from the last checkpoint when it is
-    made again, and ends with the same adapter, on a CPU bit for bit; the caller removes the folder once the adapter is
-    in its place. The card holds the tokens seen, the loss in nats a token, and bits per byte of the held-out examples.
-    Raises FinetuningError for data, settings or a disk with which it cannot go on.
+    A call that was killed resumes from its last checkpoint when it is repeated, and ends with the same adapter, on a
+    CPU bit for bit; the caller removes the checkpoints once the adapter is in its place. Raises FinetuningError for
+    data, settings or a disk with which it cannot go on.
     """
     from accelerate import PartialState
-    from transformers import AutoTokenizer
 
-    from maple.models.precision import load_base
-    from maple.runtime.devices import device, prepare
-
-    bits, training = cell["bits"], cell["training"]
-    if sharded and (reason := unsharded(cell)):
+    kind, adapting = behaviour_of(model.kind), adaptation()
+    if sharded and (reason := adapting.reason_against_fsdp(method)):
         raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
-    trust_remote_code = model.get("trust_remote_code", False)
-    prepare(threads, seed)
-    processes = PartialState()
-    adapter, learnable, unseen = Path(adapter), pl.read_parquet(examples), pl.read_parquet(held_out)
-    with timed({}) as card:
+    devices.prepare(threads, seed)
+    processes, adapter = PartialState(), Path(adapter)
+    with timed({}) as resources:
         encoder = Encoder.of(base)
-        encoded, too_long = encode(learnable, encoder, training["max_length"])
-        steps = drawn_steps(encoded, learnable.height, training, seed)
+        data = read_data(examples, held_out, kind, encoder, method.training, seed)
         digest = training_digest(
             base=weights_digest(base),
-            data=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in (learnable, unseen)],
-            cell=cell,
+            data=data.digests,
+            method=method.params(),
             seed=seed,
             threads=threads,
-            device=device(),
+            device=devices.device(),
             versions=versions(),
-            code=code,
+            code=list(code),
             processes=[processes.num_processes, sharded],
         )
-        network = load_base(base, bits, trust_remote_code, sharded=sharded)
-        if training["packing"]:
-            check_window(network.config, training["max_length"])
-            attend_by_example(network)
-        network = attach(network, cell, adapter)
-        check_ranks(network)
-        if training["packing"] and network.active_peft_config.is_prompt_learning:
-            raise FinetuningError(
-                "the method's virtual tokens stand before a row, not before each example in it; write packing: false "
-                "under training of the method"
-            )
-        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
-        unseen = encode_held_out(unseen, encoder, rows=training["held_out_rows"], max_length=training["max_length"])
+        network = _adapted(base, adapter, method, model, sharded)
         with processes.main_process_first():
-            folder = clear_for(digest, checkpoints["folder"])
-            if cell["peft"] == "ADALORA":  # PEFT saves nothing of how much each rank matters
+            folder = clear_for(digest, checkpoints.folder)
+            if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        trainer = trainer_of(
-            network,
-            steps,
-            unseen,
-            tokenizer,
-            cell=cell,
+        plan = TrainingPlan(
+            steps=data.steps,
+            held_out=data.held_out,
+            pad=encoder.pad,
+            method=method,
+            kind=kind,
+            adaptation=adapting,
             seed=seed,
             folder=folder,
-            save_steps=checkpoints["steps"],
+            save_steps=checkpoints.steps,
+            processes=processes.num_processes,
             sharded=sharded,
         )
-        in_float32(network)
+        trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
-        save(network, adapter)
-        trained, total = network.get_nb_trainable_parameters()
-        seen = [example for chosen in steps for example in chosen]
-        history = trainer.state.log_history
-        card |= {
-            "base": model,
-            "bits": bits,
-            "peft": cell["peft"],
-            "adapter": cell["adapter"],
-            "training": training,
-            "examples": len(encoded),
-            "too_long": too_long,
-            "epochs": round(len(seen) / len(encoded), 2),
-            "mean_tokens": round(sum(map(len, encoded)) / len(encoded), 1),
-            "tokens": tokens_of(seen),
-            "trainable_parameters": trained,
-            "all_parameters": total,
-            "trainable_share": trained / total,
-            "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
-            "held_out_examples": len(unseen),
-            "held_out": [entry for entry in history if "bits_per_byte" in entry],
-            "resumed_from": int(last.name) if last else None,
-            "attention": network.config._attn_implementation,
-            "optimizer": trainer.args.optim,
-            "bfloat16": trainer.args.bf16,
-            "gradient_checkpointing": trainer.args.gradient_checkpointing,
-            "liger": trainer.args.use_liger_kernel,
-            "processes": processes.num_processes,
-            "sharded": sharded,
-        }
-    return card
+        adapting.save(network, adapter)
+        outcome = _outcome(network, trainer, data)
+    return FinetuneCard(
+        base=model.params(),
+        bits=method.bits,
+        peft=method.peft,
+        adapter=method.adapter,
+        training=method.training.params(),
+        resumed_from=int(last.name) if last else None,
+        processes=processes.num_processes,
+        sharded=sharded,
+        **outcome,
+        **resources,
+    )
 
 
-def drawn_steps(encoded: Sequence[Encoded], count: int, training: dict, seed: int) -> list[list[Encoded]]:
+@dataclass(frozen=True)
+class TrainingData:
+    """The examples of a training, encoded."""
+
+    encoded: list[EncodedExample]
+    """Those that fit max_length."""
+    too_long: int
+    steps: list[list[EncodedExample]]
+    """The examples of each step."""
+    held_out: list[EncodedExample]
+    digests: list[str]
+    """Of the rows to learn from, and of those held out."""
+
+
+def read_data(
+    examples: str | Path,
+    held_out: str | Path,
+    kind: ModelKind,
+    encoder: Encoder,
+    training: TrainingSettings,
+    seed: int,
+) -> TrainingData:
+    """Read and encode the examples of a training, and sample its steps."""
+    frames = [pl.read_parquet(path) for path in (examples, held_out)]
+    encoded, too_long = encode(frames[0], kind, encoder, training.max_length)
+    rows, max_length = training.held_out_rows, training.max_length
+    return TrainingData(
+        encoded=encoded,
+        too_long=too_long,
+        steps=examples_of_steps(encoded, frames[0].height, training, seed),
+        held_out=encode_held_out(frames[1], kind, encoder, rows=rows, max_length=max_length),
+        digests=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in frames],
+    )
+
+
+def examples_of_steps(
+    encoded: Sequence[EncodedExample], count: int, training: TrainingSettings, seed: int
+) -> list[list[EncodedExample]]:
     """Return the examples that each step learns from; `encoded` are those that fit, of `count` in all."""
     if not count:
-        raise FinetuningError("there are no examples to learn; look at what curate dropped (results/dropped/)")
+        raise FinetuningError("there are no examples to learn; look at what curate dropped")
     if not encoded:
         raise FinetuningError(
-            f"no example of {count} fits finetune.max_length={training['max_length']} tokens; "
+            f"no example of {count} fits finetune.max_length={training.max_length} tokens; "
             "raise it, or look at what curate dropped"
         )
-    drawn = draw(
-        [len(example) for example in encoded], steps=training["steps"], tokens=training["batch_tokens"], seed=seed
-    )
-    steps = [[encoded[number] for number in numbers] for numbers in drawn]
-    for number, chosen in enumerate(steps, start=1):
-        if not any(example.completion_tokens for example in chosen):
+    lengths = [len(example) for example in encoded]
+    sampled = sample_steps(lengths, steps=training.steps, tokens=training.batch_tokens, seed=seed)
+    steps = [[encoded[number] for number in numbers] for numbers in sampled]
+    for number, step in enumerate(steps, start=1):
+        if not any(example.completion_tokens for example in step):
             raise FinetuningError(
-                f"step {number}: all labels of its {len(chosen)} examples are masked; nothing would be learnt"
+                f"step {number}: all labels of its {len(step)} examples are masked; nothing would be learnt"
             )
     return steps
 
 
-def tokens_of(seen: Sequence[Encoded]) -> dict:
-    """Count the tokens of what was learnt from: all and completion, in all and by language."""
+def _adapted(
+    base: str | Path, adapter: Path, method: MethodVariant, model: HubModel | BuiltModel, sharded: bool
+) -> "PeftModel":
+    """Load the base and attach the adapter; refuse to pack where examples of a row would mix."""
+    kind, adapting, packing = behaviour_of(model.kind), adaptation(), method.training.packing
+    network = kind.load(base, method.bits, trust_remote_code=model.trust_remote_code, sharded=sharded)
+    if packing:
+        check_window(network.config, method.training.max_length)
+        kind.separate_packed_examples(network)
+    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
+    if packing and (reason := adapting.reason_against_packing(adapted)):
+        raise FinetuningError(f"{reason}; write packing: false under training of the method")
+    return adapted
 
-    def counted(examples: list[Encoded]) -> dict:
+
+def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+    """Return transformers' tokenizer, which the trainer asks for; it pads as `encoder` does."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(encoder.pad)
+    return tokenizer
+
+
+def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData) -> dict:
+    """Return the fields of a card that are known after training."""
+    trained, total = network.get_nb_trainable_parameters()
+    seen = [example for step in data.steps for example in step]
+    history = trainer.state.log_history
+    return {
+        "examples": len(data.encoded),
+        "too_long": data.too_long,
+        "epochs": round(len(seen) / len(data.encoded), 2),
+        "mean_tokens": round(sum(map(len, data.encoded)) / len(data.encoded), 1),
+        "tokens": tokens_of(seen),
+        "trainable_parameters": trained,
+        "all_parameters": total,
+        "trainable_share": trained / total,
+        "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
+        "held_out_examples": len(data.held_out),
+        "held_out": [entry for entry in history if "bits_per_byte" in entry],
+        "attention": network.config._attn_implementation,
+        "optimizer": trainer.args.optim,
+        "bfloat16": trainer.args.bf16,
+        "gradient_checkpointing": trainer.args.gradient_checkpointing,
+        "liger": trainer.args.use_liger_kernel,
+    }
+
+
+def tokens_of(seen: Sequence[EncodedExample]) -> dict:
+    """Count the tokens of examples, {all, completion, language: {code: {all, completion}}}."""
+
+    def count(examples: Sequence[EncodedExample]) -> dict:
         return {"all": sum(map(len, examples)), "completion": sum(example.completion_tokens for example in examples)}
 
     languages = sorted({example.language for example in seen})
-    by_language = {code: counted([example for example in seen if example.language == code]) for code in languages}
-    return {**counted(list(seen)), "language": by_language}
+    by_language = {code: count([example for example in seen if example.language == code]) for code in languages}
+    return {**count(seen), "language": by_language}
 
 
 def loss_curve(losses: Sequence[float], points: int = 50) -> list[dict]:

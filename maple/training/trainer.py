@@ -1,76 +1,156 @@
-"""The trainer: transformers' Trainer with our batches, held-out measures and checkpoints."""
+"""The trainer: transformers' Trainer with our batches, held-out measurements and checkpoints."""
 
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from maple.methods.peft_method import callbacks, gathered, recomputes
-from maple.training.batches import (
-    Encoded,
-    negative_log_likelihoods,
-    passes,
-    shares,
-    tensors,
-    unlearnt,
-)
+from maple.definitions.method import MethodVariant
+from maple.methods.method import AdaptationMethod
+from maple.models.behaviour import ModelKind
+from maple.models.example import EncodedExample
+from maple.runtime import devices
+from maple.training.batches import masked, micro_batches, split_over_ranks
 from maple.training.checkpoints import UNFINISHED, seal
 from maple.training.held_out import bits_per_byte
 from maple.training.preflight import FinetuningError, check_packing
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from trl import SFTTrainer
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
 
-def trainer_of(
-    network: "PeftModel",
-    steps: Sequence[Sequence[Encoded]],
-    unseen: Sequence[Encoded],
-    tokenizer,
-    *,
-    cell: dict,
-    seed: int,
-    folder: Path,
-    save_steps: int,
-    sharded: bool,
-) -> "SFTTrainer":
-    """Return the trainer of an adapter: `steps` are the examples of each, `unseen` those that are only measured.
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What the trainer of one run does: its data, settings and checkpoints."""
 
-    A batch of the trainer is a process's share of a step, cut into as many passes as fit the memory. Checkpoints are
-    put into `folder` whole or not at all.
+    steps: Sequence[Sequence[EncodedExample]]
+    """The examples of each step."""
+    held_out: Sequence[EncodedExample]
+    """Examples that are only measured."""
+    pad: int
+    method: MethodVariant
+    kind: ModelKind
+    adaptation: AdaptationMethod
+    seed: int
+    folder: Path
+    """Where checkpoints are put, each complete or absent."""
+    save_steps: int
+    processes: int
+    sharded: bool
+
+
+class Collator:
+    """Turns a row of the trainer's dataset, {step, rank}, into the micro-batches of a rank in a step."""
+
+    def __init__(self, plan: TrainingPlan):
+        self.plan = plan
+
+    def __call__(self, rows: list[dict]) -> dict:
+        """Return the micro-batches of the one row, and the labelled tokens of all ranks in its step."""
+        (row,) = rows
+        plan, training = self.plan, self.plan.method.training
+        examples = plan.steps[row["step"]]
+        by_rank = [
+            micro_batches(part, tokens=training.micro_batch_tokens, packing=training.packing)
+            for part in split_over_ranks(examples, plan.processes)
+        ]
+        # Ranks exchange gradients after each micro-batch, so all must run the same number.
+        missing = max(map(len, by_rank)) - len(by_rank[row["rank"]])
+        batches = by_rank[row["rank"]] + [[masked(min(examples, key=len))]] * missing
+        return {
+            "micro_batches": [plan.kind.collate(batch, plan.pad, packing=training.packing) for batch in batches],
+            "completion_tokens": sum(example.completion_tokens for example in examples),
+        }
+
+
+def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase") -> "SFTTrainer":
+    """Return the trainer of an adapted model, whose trained weights are kept in float32.
+
+    A batch of the trainer is a rank's part of a step, in as many micro-batches as fit the memory.
     """
+    from datasets import Dataset
+
+    # Accelerate gives each process every n-th row.
+    rows = itertools.product(range(len(plan.steps)), range(plan.processes))
+    trainer = _trainer_class(network, plan)(
+        model=network,
+        args=_arguments(plan),
+        train_dataset=Dataset.from_list([{"step": step, "rank": rank} for step, rank in rows]),
+        data_collator=Collator(plan),
+        processing_class=tokenizer,
+        callbacks=[*plan.adaptation.callbacks(network), *_callbacks(network, plan)],
+    )
+    keep_in_float32(network)
+    return trainer
+
+
+def keep_in_float32(network: "PeftModel") -> None:
+    """Keep what is trained in float32, whatever the base's bits.
+
+    TRL would train adapters on quantized bases in bfloat16, others in float32. Runs would then differ by more than the
+    bits, and steps of a thousandth from a factor that starts at one would be rounded away.
+    """
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def _arguments(plan: TrainingPlan) -> "SFTConfig":
+    import torch
+    from transformers.utils.import_utils import is_liger_kernel_available
+    from trl.trainer.sft_config import SFTConfig
+
+    training = plan.method.training
+    sharded: Any = plan.sharded  # transformers takes a bool here as well
+    return SFTConfig(
+        output_dir=str(plan.folder / UNFINISHED),
+        max_steps=len(plan.steps),
+        per_device_train_batch_size=1,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        learning_rate=training.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(training.warmup * training.steps),
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        bf16=devices.compute_dtype() == torch.bfloat16,
+        gradient_checkpointing=plan.adaptation.uses_gradient_checkpointing(plan.method),
+        use_liger_kernel=devices.device() == "cuda" and is_liger_kernel_available(),
+        use_cpu=devices.device() == "cpu",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=plan.save_steps,
+        report_to="none",
+        seed=plan.seed,
+        data_seed=plan.seed,
+        dataloader_num_workers=0,
+        ddp_find_unused_parameters=False,
+        fsdp=sharded,
+        fsdp_config={"state_dict_type": "SHARDED_STATE_DICT"},
+    )
+
+
+def _trainer_class(network: "PeftModel", plan: TrainingPlan) -> "type[SFTTrainer]":
+    """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
     from accelerate import PartialState
-    from datasets import Dataset
     from safetensors import SafetensorError
-    from transformers import TrainerCallback
-    from transformers.utils import is_liger_kernel_available
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
-    from maple.runtime.devices import compute_dtype, device
-
-    training = cell["training"]
-    packing, pass_tokens, pad = training["packing"], training["micro_batch_tokens"], tokenizer.pad_token_id
     processes = PartialState()
-
-    def collate(batch: list[dict]) -> dict:
-        ((chosen, share),) = ((steps[row["step"]], row["share"]) for row in batch)
-        cut = [passes(dealt, tokens=pass_tokens, packing=packing) for dealt in shares(chosen, processes.num_processes)]
-        # The processes exchange gradients after each pass, so all make as many.
-        missing = max(map(len, cut)) - len(cut[share])
-        own = cut[share] + [[unlearnt(min(chosen, key=len))]] * missing
-        return {
-            "passes": [tensors(examples, pad, packing=packing) for examples in own],
-            "completion_tokens": sum(example.completion_tokens for example in chosen),
-        }
 
     class StepTrainer(SFTTrainer):
         def training_step(self, model, inputs, num_items_in_batch=None):
             loss = torch.zeros((), device=self.args.device)
-            for one_pass in inputs["passes"]:
-                loss += super().training_step(model, one_pass, inputs["completion_tokens"])
+            for micro_batch in inputs["micro_batches"]:
+                loss += super().training_step(model, micro_batch, inputs["completion_tokens"])
             if not torch.isfinite(loss):
                 raise FinetuningError(
                     f"step {self.state.global_step + 1}: the loss is {loss.item()}; lower finetune.learning_rate, or "
@@ -78,29 +158,28 @@ def trainer_of(
                 )
             return loss
 
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            # SFTTrainer's own asks the output layer at every token, and computes entropies that nobody reads.
-            # Gradients are averaged over processes where the sum is wanted.
-            share = processes.num_processes / num_items_in_batch
-            return negative_log_likelihoods(model, inputs)[0].sum() * share
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch: Any = None):
+            # SFTTrainer's own computes the output layer at every token, and entropies that nobody reads.
+            # Gradients are averaged over processes, but the sum is wanted.
+            return plan.kind.losses(model, inputs)[0].sum() * (plan.processes / num_items_in_batch)
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""
 
-        def save_model(self, output_dir=None, _internal_call=False):
-            weights = gathered(network)
+        def save_model(self, output_dir: Any = None, _internal_call=False):
+            weights = plan.adaptation.full_state_dict(network)
             if processes.is_main_process:
                 network.save_pretrained(output_dir, state_dict=weights)
 
         def _save_checkpoint(self, model, trial):
-            step = self.state.global_step
+            step, folder = self.state.global_step, plan.folder
             if not all(torch.isfinite(each).all() for each in model.parameters() if each.requires_grad):
                 raise FinetuningError(f"step {step}: the adapter is not finite; lower finetune.learning_rate")
             try:
                 super()._save_checkpoint(model, trial)
                 processes.wait_for_everyone()
                 if processes.is_main_process:
-                    seal(Path(self.args.output_dir) / f"checkpoint-{step}", folder, step)
+                    seal(Path(str(self.args.output_dir)) / f"checkpoint-{step}", folder, step)
                 processes.wait_for_everyone()
             except (OSError, RuntimeError, SafetensorError) as error:
                 raise FinetuningError(
@@ -108,58 +187,32 @@ def trainer_of(
                     "make room there and run again, it goes on from the one before"
                 ) from error
 
-    class Unmixed(TrainerCallback):
+    return StepTrainer
+
+
+def _callbacks(network: "PeftModel", plan: TrainingPlan) -> "list[TrainerCallback]":
+    """Return what checks packing as training begins, and what measures held-out examples."""
+    from transformers import TrainerCallback
+
+    training = plan.method.training
+
+    class PackingCheck(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
-            check_packing(network, min(itertools.chain(*steps), key=len), pad)
+            check_packing(network, plan.kind, min(itertools.chain(*plan.steps), key=len), plan.pad)
 
     class HeldOut(TrainerCallback):
-        def measure(self, state):
-            found = bits_per_byte(network, unseen, pad=pad, batch_tokens=pass_tokens)
-            state.log_history.append({"step": state.global_step, "bits_per_byte": found})
+        def measure(self, state: Any) -> None:
+            measured = bits_per_byte(
+                network, plan.kind, plan.held_out, pad=plan.pad, batch_tokens=training.micro_batch_tokens
+            )
+            state.log_history.append({"step": state.global_step, "bits_per_byte": measured})
 
         def on_train_begin(self, args, state, control, **kwargs):
             if state.global_step == 0:
                 self.measure(state)
 
         def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step % training["held_out_steps"] == 0 or state.global_step == state.max_steps:
+            if state.global_step % training.held_out_steps == 0 or state.global_step == state.max_steps:
                 self.measure(state)
 
-    arguments = SFTConfig(
-        output_dir=str(folder / UNFINISHED),
-        max_steps=len(steps),
-        per_device_train_batch_size=1,
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        learning_rate=training["learning_rate"],
-        lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(training["warmup"] * training["steps"]),
-        weight_decay=training["weight_decay"],
-        max_grad_norm=training["max_grad_norm"],
-        bf16=compute_dtype() == torch.bfloat16,
-        gradient_checkpointing=recomputes(cell),
-        use_liger_kernel=device() == "cuda" and is_liger_kernel_available(),
-        use_cpu=device() == "cpu",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps",
-        save_steps=save_steps,
-        report_to="none",
-        seed=seed,
-        data_seed=seed,
-        dataloader_num_workers=0,
-        ddp_find_unused_parameters=False,
-        fsdp=sharded,
-        fsdp_config={"state_dict_type": "SHARDED_STATE_DICT"},
-    )
-    # Accelerate gives each process every so many-th row.
-    rows = itertools.product(range(len(steps)), range(processes.num_processes))
-    return StepTrainer(
-        model=network,
-        args=arguments,
-        train_dataset=Dataset.from_list([{"step": step, "share": share} for step, share in rows]),
-        data_collator=collate,
-        processing_class=tokenizer,
-        callbacks=[*callbacks(network), *([Unmixed()] if packing else []), *([HeldOut()] if unseen else [])],
-    )
+    return [*([PackingCheck()] if training.packing else []), *([HeldOut()] if plan.held_out else [])]

@@ -123,13 +123,13 @@ def adapters(toy_base, tmp_path_factory):
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from maple.models.precision import load_base
+    from maple.models.causal import load
 
     folders = []
     for rank in (2, 16):
         torch.manual_seed(rank)
         config = LoraConfig(r=rank, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
-        network = get_peft_model(load_base(toy_base, 16), config)
+        network = get_peft_model(load(toy_base, 16), config)
         for name, parameter in network.named_parameters():
             if "lora_B" in name:
                 parameter.data.normal_(std=0.3)

@@ -1,10 +1,11 @@
 """What only a GPU can show. `pytest tests/gpu -s` prints the times; nothing else in the project needs one."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 from test_generation import prompts
-from toy_training import HELD_OUT, cell, finetuned
+from toy_training import HELD_OUT, MERGE, MODEL, finetuned, lora
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -12,17 +13,19 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible here"),
 ]
 
-MERGE = {"into": "dequantized", "bound": 0.05, "rows": 4, "tokens": 512}
+SETTINGS = MERGE.model_copy(update={"bound": 0.05, "rows": 4, "tokens": 512})
 
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_a_run_learns_in_bfloat16_and_its_merge_is_the_model_that_was_trained(toy_base, tmp_path, bits):
     from maple.training.merging import merge
 
-    card = finetuned(toy_base, tmp_path, cell(bits, steps=24, held_out_steps=24))
-    print(json.dumps({key: card[key] for key in ("bits", "seconds", "peak_memory_gib", "hardware", "attention")}))
-    assert card["bfloat16"] and card["gradient_checkpointing"]
-    before, after = (point["bits_per_byte"] for point in card["held_out"])
+    card = finetuned(toy_base, tmp_path, lora(bits, steps=24, held_out_steps=24))
+    print(
+        json.dumps({key: getattr(card, key) for key in ("bits", "seconds", "peak_memory_gib", "hardware", "attention")})
+    )
+    assert card.bfloat16 and card.gradient_checkpointing
+    before, after = (point["bits_per_byte"] for point in card.held_out)
     assert all(after[language] < before[language] for language in before)
     (tmp_path / "merged").mkdir()
     merged = merge(
@@ -32,22 +35,22 @@ def test_a_run_learns_in_bfloat16_and_its_merge_is_the_model_that_was_trained(to
         tmp_path / "merged",
         bits=bits,
         max_length=128,
-        settings=MERGE,
-        model={},
+        settings=SETTINGS,
+        model=MODEL,
         threads=1,
     )
-    print(json.dumps(merged["ways"]))
+    print(json.dumps(asdict(merged)["ways"]))
 
 
 @pytest.mark.parametrize("sharded", [False, True])
 def test_two_gpus_learn_what_one_learns(toy_base, tmp_path, sharded):
-    from test_parallel import shared
+    from test_processes import shared
 
     if torch.cuda.device_count() < 2:
         pytest.skip("one GPU is visible here")
-    alone = finetuned(toy_base, tmp_path / "alone", cell(4))
-    together = shared(toy_base, tmp_path / "together", cell(4), sharded=sharded)
-    losses = [[point["loss"] for point in card["loss"]] for card in (alone, together)]
+    alone = finetuned(toy_base, tmp_path / "alone", lora(4))
+    together = shared(toy_base, tmp_path / "together", lora(4), sharded=sharded)
+    losses = [[point["loss"] for point in card.loss] for card in (alone, together)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)  # bfloat16 has 8 bits
 
 
@@ -80,8 +83,8 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
         progress=partial(tqdm, disable=True),
     )
     card = card.values()
-    told = ("engine", "dtype", "attention", "start_seconds", "seconds", "flipped")
-    print(json.dumps({key: card[key] for key in told}))
+    fields = ("engine", "dtype", "attention", "start_seconds", "seconds", "flipped")
+    print(json.dumps({key: card[key] for key in fields}))
     assert card["computed"] == len(texts) and card["compared_alone"] == 32
     if batch_invariant:
         assert card["flipped"] == 0

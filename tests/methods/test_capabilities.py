@@ -4,11 +4,12 @@ import sys
 import pytest
 import yaml
 from project import ROOT
+from toy_training import lora, variant
 
 from maple.definitions.errors import DefinitionError
 from maple.definitions.method import Method
 from maple.definitions.reading import read_definitions, read_yaml
-from maple.methods.capabilities import KINDS, unserved, untrainable
+from maple.methods.capabilities import PEFT_TYPES, reason_against_training, reason_against_vllm
 from maple.methods.peft_config_keys import config_keys
 from maple.study.study import read_study
 
@@ -50,7 +51,7 @@ def on(bits, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         (
             {"peft": "LORRA"},
@@ -73,9 +74,9 @@ def on(bits, **changes):
         (on(16, training={"steeps": 1}), r"mine\.yaml: training: unknown key \['steeps'\]"),
     ],
 )
-def test_what_cannot_be_is_refused_with_file_key_and_reason(folder, changes, says):
+def test_an_impossible_method_is_refused_with_file_key_and_reason(folder, changes, message):
     with_method(folder, LORA | changes)
-    with pytest.raises(DefinitionError, match=says):
+    with pytest.raises(DefinitionError, match=message):
         study(folder, "mine")
 
 
@@ -117,16 +118,15 @@ def test_what_vllm_does_not_attach_is_refused_where_it_could_be_merged(folder):
     "adapter", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}, {"bias": "all"}, {"layer_replication": [[0, 2]]}]
 )
 def test_vllm_attaches_plain_lora_alone(adapter):
-    assert unserved({"peft": "LORA", "adapter": adapter})
-    assert (
-        unserved({"peft": "LORA", "adapter": {"r": 8, "use_rslora": True, "bias": "none", "use_dora": False}}) is None
-    )
+    assert reason_against_vllm(variant("LORA", 16, adapter))
+    rslora = {"r": 8, "use_rslora": True, "bias": "none", "use_dora": False}
+    assert reason_against_vllm(variant("LORA", 16, rslora)) is None
 
 
 def test_a_rank_and_an_alpha_are_keys_of_their_type():
-    for peft, kind in KINDS.items():
+    for peft, facts in PEFT_TYPES.items():
         keys = config_keys(peft)
-        assert set(kind.rank) | ({kind.alpha} if kind.alpha else set()) <= keys, peft
+        assert set(facts.rank) | ({facts.alpha} if facts.alpha else set()) <= keys, peft
 
 
 def test_peft_is_read_and_not_imported():
@@ -154,6 +154,11 @@ def test_where_peft_is_not_installed_its_keys_are_left_to_the_job(monkeypatch):
     ],
 )
 def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key):
-    reason = untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, "init_lora_weights": "olora", **more}})
+    olora = {"r": 4, "init_lora_weights": "olora", **more}
+    reason = reason_against_training(variant("LORA", 16, olora), "causal")
     assert reason is None if key is None else reason.startswith(f"adapter.{key}: PEFT does not save it rightly")
-    assert untrainable({"peft": "LORA", "bits": 16, "adapter": {"r": 4, **more}}) is None
+    assert reason_against_training(variant("LORA", 16, {"r": 4, **more}), "causal") is None
+
+
+def test_a_method_that_was_not_measured_on_a_kind_of_model_is_refused():
+    assert "LORA was not measured on models of kind seq2seq" in reason_against_training(lora(), "seq2seq")

@@ -8,16 +8,22 @@ import toy_training
 from project import ROOT
 from tqdm import tqdm
 
-from maple.definitions.loading import read_yaml
+from maple.definitions.method import GridAxes, Method
+from maple.definitions.reading import read_definitions, read_yaml
+from maple.definitions.training import TrainingSettings
 from maple.evaluation.prompts import PROMPT_SCHEMA
-from maple.methods.capabilities import KINDS, merges, untrainable
-from maple.study.grid import method_cells
-from maple.training.merging import MergeError
+from maple.methods import peft_method
+from maple.methods.capabilities import PEFT_TYPES, merges, reason_against_training
+from maple.models import causal
+from maple.study.grid import method_variants
+from maple.training.checkpoints import CheckpointPlan
+from maple.training.finetuning import finetune
+from maple.training.merging import MergeError, merge
 
 pytestmark = pytest.mark.heavy
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
-SHIPPED = {path.stem: read_yaml(path) for path in sorted((ROOT / "config/methods").glob("*.yaml"))}
+SHIPPED = read_definitions(ROOT / "config/methods", Method)
 EXAMPLES = pl.DataFrame(
     {
         "language": ["eng_Latn", "swh_Latn"] * 8,
@@ -27,7 +33,8 @@ EXAMPLES = pl.DataFrame(
     }
 )
 # About all examples in each step, so that losses compare; a rate for a model of a few hundred thousand parameters.
-TRAINING = toy_training.TRAINING | {"batch_tokens": 1000, "micro_batch_tokens": 1000}
+LARGE = {"batch_tokens": 1000, "micro_batch_tokens": 1000}
+TRAINING = TrainingSettings(**toy_training.TRAINING | LARGE)
 # Types that no shipped method uses, each with what its config needs.
 LINEAR = {"target_modules": "all-linear"}
 OTHERS = {
@@ -60,35 +67,40 @@ VARIANTS = [
 FAILURES = (RuntimeError, TypeError, ValueError, AttributeError)
 
 
-def cell(peft, bits, adapter):
-    how = TRAINING | {"packing": KINDS[peft].merges}
-    return {"peft": peft, "rank": None, "bits": bits, "adapter": adapter, "training": how}
+def variant(peft, bits, adapter, **training):
+    packing = PEFT_TYPES[peft].merges
+    return toy_training.variant(peft, bits, adapter, **LARGE | {"packing": packing} | training)
 
 
-def tuned(base, folder, cell):
-    from maple.training.finetuning import finetune
-
+def tuned(base, folder, method):
     folder.mkdir(parents=True)
-    told = {"model": {}, "seed": 1, "threads": 1, "code": "toy"}
-    checkpoints = {"folder": f"{folder}-checkpoints", "steps": 100}
     examples = folder.with_name(f"{folder.name}.parquet")
     EXAMPLES.write_parquet(examples)
-    return finetune(base, examples, examples, folder, cell=cell, checkpoints=checkpoints, **told)
+    return finetune(
+        base,
+        examples,
+        examples,
+        folder,
+        method=method,
+        model=toy_training.MODEL,
+        seed=1,
+        threads=1,
+        checkpoints=CheckpointPlan(f"{folder}-checkpoints", 100),
+        code=["toy"],
+    )
 
 
 def has_learnt(card):
-    """Whether every language is likelier at the end than before: of the very examples that were learnt."""
-    before, *_, after = (measure["bits_per_byte"] for measure in card["held_out"])
+    """Return True if the examples that were learnt are likelier at the end than before, in every language."""
+    before, *_, after = (measure["bits_per_byte"] for measure in card.held_out)
     return all(after[code] < before[code] for code in before)
 
 
 def folded(base, adapter, folder, bits):
     """Merge as a study does; it fails where the result is not the model that was trained."""
-    from maple.training.merging import merge
-
     folder.mkdir()
-    settings = {"max_length": 128, "settings": CONFIG["merge"], "model": {}, "threads": 1}
-    return merge(base, adapter, EXAMPLES, folder, bits=bits, **settings)
+    settings = {"settings": toy_training.MERGE, "model": toy_training.MODEL, "threads": 1}
+    return merge(base, adapter, EXAMPLES, folder, bits=bits, max_length=128, **settings)
 
 
 def logits_of(model):
@@ -100,11 +112,7 @@ def logits_of(model):
 
 
 def attached(base, adapter, bits=16):
-    from peft import PeftModel
-
-    from maple.models.precision import load_base
-
-    return PeftModel.from_pretrained(load_base(base, bits), adapter).eval()
+    return peft_method.load(causal.load(base, bits), adapter)
 
 
 def difference(left, right):
@@ -143,10 +151,9 @@ def scored(base, adapter, folder):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, name):
     definition = SHIPPED[name]
-    axes = {"rank": [4]} if "rank" in definition["axes"] else {}
-    for label, one in method_cells(name, definition, axes).items():
+    axes = GridAxes(rank=[4]) if definition.axes.rank else None
+    for label, one in method_variants(name, definition, axes, TRAINING).items():
         folder = tmp_path / label
-        one["training"] = TRAINING | one["training"]
         card = tuned(toy_base, folder / "adapter", one)
         assert has_learnt(card)
         saved = {path.name for path in (folder / "adapter").iterdir() if path.is_file()}
@@ -155,7 +162,7 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
         before = logits_of(network)
         if merges(one):
             assert difference(logits_of(network.merge_and_unload(safe_merge=True)), before) < 1e-4
-            folded(toy_base, folder / "adapter", folder / "merged", one["bits"])
+            folded(toy_base, folder / "adapter", folder / "merged", one.bits)
             card, scores = scored(folder / "merged", None, folder)
         else:
             assert not hasattr(network, "merge_and_unload")
@@ -167,8 +174,8 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
 @pytest.mark.parametrize("peft", OTHERS)
 def test_every_other_type_trains_and_folds_where_the_table_says_so(toy_base, tmp_path, peft):
     for bits in (16, 8, 4):
-        one, folder = cell(peft, bits, OTHERS[peft]), tmp_path / str(bits)
-        if untrainable(one) is None:
+        one, folder = variant(peft, bits, OTHERS[peft]), tmp_path / str(bits)
+        if reason_against_training(one, "causal") is None:
             card = tuned(toy_base, folder / "adapter", one)
             assert has_learnt(card)
             if merges(one):
@@ -185,8 +192,8 @@ def test_every_other_type_trains_and_folds_where_the_table_says_so(toy_base, tmp
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join(map(str, *variant.items())))
 def test_a_variant_of_lora_fails_where_the_table_says_so(toy_base, tmp_path, variant):
     for bits in (16, 8, 4):
-        one = cell("LORA", bits, {"r": 4, "lora_alpha": 4} | LINEAR | variant)
-        if untrainable(one) is None:
+        one = variant("LORA", bits, {"r": 4, "lora_alpha": 4} | LINEAR | variant)
+        if reason_against_training(one, "causal") is None:
             tuned(toy_base, tmp_path / str(bits), one)
         else:
             with pytest.raises(FAILURES):
@@ -194,16 +201,16 @@ def test_a_variant_of_lora_fails_where_the_table_says_so(toy_base, tmp_path, var
 
 
 def test_an_adapter_is_described_in_the_same_words_each_time(toy_base, tmp_path):
-    tuned(toy_base, tmp_path / "adapter", cell("LORA", 16, {"r": 4, **LINEAR}))
+    tuned(toy_base, tmp_path / "adapter", variant("LORA", 16, {"r": 4, **LINEAR}))
     layers = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["target_modules"]
     assert len(layers) == 14 and layers == sorted(layers)
 
 
 def test_every_type_of_the_table_is_tried():
-    assert {definition["peft"] for definition in SHIPPED.values()} | set(OTHERS) == set(KINDS)
+    assert {definition.peft for definition in SHIPPED.values()} | set(OTHERS) == set(PEFT_TYPES)
 
 
-@pytest.mark.parametrize("peft", KINDS)
+@pytest.mark.parametrize("peft", PEFT_TYPES)
 def test_the_keys_of_a_config_are_read_as_peft_knows_them(peft):
     from dataclasses import fields
 
@@ -219,29 +226,27 @@ def test_the_keys_of_a_config_are_read_as_peft_knows_them(peft):
 def test_what_started_from_the_base_is_saved_as_what_was_learnt(toy_base, tmp_path, start, bits, noise):
     import torch
 
-    from maple.methods.peft_method import attach, save
-    from maple.models.precision import load_base
-
-    one = cell("LORA", bits, {"r": 4, "lora_alpha": 4, "init_lora_weights": start, **LINEAR})
-    if untrainable(one):
+    one = variant("LORA", bits, {"r": 4, "lora_alpha": 4, "init_lora_weights": start, **LINEAR})
+    if reason_against_training(one, "causal"):
         pytest.skip("PiSSA starts from float weights alone")
-    network = attach(load_base(toy_base, bits), one, tmp_path)
+    network = peft_method.attach(causal.load(toy_base, bits), one, causal.PEFT_TASK, tmp_path)
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.data += 0.3 * parameter.std() * torch.randn(parameter.shape, generator=generator)
     learnt = logits_of(network)
-    save(network, tmp_path)
+    peft_method.save(network, tmp_path)
     assert difference(logits_of(attached(toy_base, tmp_path)), learnt) < noise
-    assert difference(logits_of(load_base(toy_base, 16)), learnt) > 10 * noise if bits > 4 else True
+    assert difference(logits_of(causal.load(toy_base, 16)), learnt) > 10 * noise if bits > 4 else True
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["r"], config["init_lora_weights"]) == (8, True)
     assert not (tmp_path / "initial").exists()
 
 
 def test_adalora_ends_at_its_budget(toy_base, tmp_path):
-    one = next(iter(method_cells("adalora", SHIPPED["adalora"], {"rank": [4], "bits": [16]}).values()))
-    tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING})
+    axes = GridAxes(rank=[4], bits=[16])
+    (one,) = method_variants("adalora", SHIPPED["adalora"], axes, TRAINING).values()
+    tuned(toy_base, tmp_path / "adapter", one)
     pattern = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["rank_pattern"]
     assert len(pattern) == 14 and all(len(kept) == 6 for kept in pattern.values())
     assert sum(map(sum, pattern.values())) == 4 * 14
@@ -250,16 +255,13 @@ def test_adalora_ends_at_its_budget(toy_base, tmp_path):
 def test_adalora_is_regularized_as_peft_does_it(toy_base, tmp_path):
     import torch
 
-    from maple.methods.peft_method import attach, callbacks, orthogonality
-    from maple.models.precision import load_base
-
-    one = cell("ADALORA", 16, {"target_r": 4, "init_r": 6, "orth_reg_weight": 0.5, **LINEAR})
-    network = attach(load_base(toy_base, 16), one, tmp_path)
+    one = variant("ADALORA", 16, {"target_r": 4, "init_r": 6, "orth_reg_weight": 0.5, **LINEAR})
+    network = peft_method.attach(causal.load(toy_base, 16), one, causal.PEFT_TASK, tmp_path)
     ids = torch.tensor([[5, 6, 7, 8]])
     added = network(input_ids=ids, labels=ids).loss - network.base_model.model(input_ids=ids, labels=ids).loss
-    assert added.item() == pytest.approx(0.5 * orthogonality(network).item())
+    assert added.item() == pytest.approx(0.5 * peft_method.orthogonality(network).item())
     network.zero_grad()
-    (callback,) = callbacks(network)
+    (callback,) = peft_method.callbacks(network)
     callback.on_step_begin(None, None, None)
     assert any(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in network.parameters())
 
@@ -268,29 +270,25 @@ def test_adapters_are_trained_in_float32_on_every_precision(toy_base, tmp_path):
     from safetensors.torch import load_file
 
     for bits in (16, 4):
-        one = cell("IA3", bits, {})
-        tuned(toy_base, tmp_path / str(bits), one | {"training": TRAINING | {"learning_rate": 1e-4}})
+        tuned(toy_base, tmp_path / str(bits), variant("IA3", bits, {}, learning_rate=1e-4))
         for weights in load_file(tmp_path / str(bits) / "adapter_model.safetensors").values():
             assert str(weights.dtype) == "torch.float32"
             assert (weights != 1).any()  # bfloat16 knows no number between 1 and 1.0078
 
 
 def test_factors_that_peft_would_drop_without_asking_are_refused(toy_base, tmp_path):
-    from maple.methods.peft_method import AdapterError
     from maple.runtime.devices import device
 
     if device() == "cuda":
         pytest.skip("PEFT may compile its extension here")
-    adapter = SHIPPED["boft"]["adapter"] | {"boft_n_butterfly_factor": 2}
-    with pytest.raises(AdapterError, match="boft_n_butterfly_factor: PEFT takes 1 here"):
-        tuned(toy_base, tmp_path / "adapter", cell("BOFT", 16, adapter))
+    adapter = SHIPPED["boft"].adapter | {"boft_n_butterfly_factor": 2}
+    with pytest.raises(peft_method.AdapterError, match="boft_n_butterfly_factor: PEFT takes 1 here"):
+        tuned(toy_base, tmp_path / "adapter", variant("BOFT", 16, adapter))
 
 
 def test_biases_of_a_base_without_any_are_refused(toy_base, tmp_path):
-    from maple.methods.peft_method import AdapterError
-
-    with pytest.raises(AdapterError, match="adapter: bias: the base has no biases"):
-        tuned(toy_base, tmp_path / "adapter", cell("LORA", 16, {"r": 4, "bias": "all", **LINEAR}))
+    with pytest.raises(peft_method.AdapterError, match="adapter: bias: the base has no biases"):
+        tuned(toy_base, tmp_path / "adapter", variant("LORA", 16, {"r": 4, "bias": "all", **LINEAR}))
 
 
 @pytest.mark.parametrize("peft", ["PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "LORA"])
@@ -300,8 +298,8 @@ def test_an_answer_with_an_adapter_attached_does_not_depend_on_its_neighbours(to
     from maple.models.encoding import Encoder
 
     adapter = {"r": 4, "lora_alpha": 8, **LINEAR} if peft == "LORA" else {"num_virtual_tokens": 8}
-    one = cell(peft, 16, OTHERS.get(peft, adapter))
-    tuned(toy_base, tmp_path / "adapter", one | {"training": TRAINING | {"learning_rate": 0.3, "packing": False}})
+    one = variant(peft, 16, OTHERS.get(peft, adapter), learning_rate=0.3, packing=False)
+    tuned(toy_base, tmp_path / "adapter", one)
     encoder = Encoder.of(toy_base)
     options = EngineOptions(toy_base, batch=4, max_length=128, eos=encoder.eos, pad=encoder.pad, threads=1)
     running = start("transformers", options)

@@ -12,13 +12,6 @@ def test_a_prompt_has_exactly_one_bos_and_no_eos(letters):
     assert Encoder.of(letters).prompt("ab") == [BOS, 4, 5]
 
 
-def test_the_eos_is_learnt_and_the_prompt_is_not(letters):
-    input_ids, labels = Encoder.of(letters).example("a", "", "bc")
-    assert input_ids[0] == BOS and input_ids.count(BOS) == 1
-    assert input_ids[-3:] == labels[-3:] == [5, 6, EOS]
-    assert set(labels[:-3]) == {-100}
-
-
 def test_padding_is_not_the_eos(letters):
     encoder = Encoder.of(letters)
     assert encoder.pad == PAD != encoder.eos

@@ -1,4 +1,4 @@
-"""Training in several processes; what is a GPU each elsewhere is a CPU each here."""
+"""Training in several processes, which compute on the CPU here and on one GPU each elsewhere."""
 
 import shutil
 import subprocess
@@ -9,12 +9,15 @@ from subprocess import PIPE
 import pytest
 from project import ROOT
 from safetensors.numpy import load_file
-from sharding import after_the_first_failed, finetune_on_cpus, place
-from toy_training import cell, files, finetuned
+from sharding import after_the_first_failed, finetune_on_cpus, place, same
+from toy_training import MODEL, files, finetuned, lora, variant
 
-from maple.methods.peft_method import unsharded
+from maple.definitions.method import MethodVariant
+from maple.methods.peft_method import reason_against_fsdp
 from maple.runtime.files import read_json
 from maple.runtime.processes import on_processes
+from maple.training.cards import FinetuneCard
+from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
 
 pytestmark = pytest.mark.heavy
@@ -26,7 +29,7 @@ def tests_are_found(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def shared(base: Path, folder: Path, one: dict, *, sharded: bool = False) -> dict:
+def shared(base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False) -> FinetuneCard:
     """Train as `finetuned` does, in two processes."""
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     return on_processes(
@@ -35,12 +38,12 @@ def shared(base: Path, folder: Path, one: dict, *, sharded: bool = False) -> dic
         base,
         *files(folder),
         folder / "adapter",
-        cell=one,
-        model={},
+        method=method,
+        model=MODEL,
         seed=1,
         threads=1,
-        checkpoints={"folder": str(folder / "checkpoints"), "steps": 4},
-        code="toy",
+        checkpoints=CheckpointPlan(folder / "checkpoints", 4),
+        code=["toy"],
         sharded=sharded,
     )
 
@@ -60,27 +63,32 @@ def test_what_a_killed_job_has_started_ends_with_it():
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"bits": 8}, "8-bit weights"), ({"peft": "ADALORA"}, "AdaLoRA"), ({"bits": 4}, None)]
+    ("method", "words"), [(lora(8), "8-bit weights"), (variant("ADALORA", 16, {}), "AdaLoRA"), (lora(4), None)]
 )
-def test_what_cannot_be_divided_among_processes_is_named(changes, reason):
-    found = unsharded(cell() | changes)
-    assert found is None if reason is None else reason in found
+def test_what_cannot_be_divided_among_processes_is_named(method, words):
+    reason = reason_against_fsdp(method)
+    assert reason is None if words is None else words in reason
+
+
+def test_records_arrive_in_other_processes_as_what_they_are():
+    plan = CheckpointPlan("folder", 4)
+    assert on_processes(2, same, MODEL, method=lora(4), plan=plan) == [MODEL, lora(4), plan]
 
 
 def test_a_process_that_fails_ends_the_others(capfd):
-    with pytest.raises(Exception, match=r"maple\.parallel FAILED"):
+    with pytest.raises(Exception, match=r"maple\.runtime\.processes FAILED"):
         on_processes(2, after_the_first_failed)
     assert "ValueError: the first has failed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("bits", "sharded"), [(16, False), (4, True)])
 def test_two_processes_learn_what_one_learns_and_go_on_exactly(toy_base, tmp_path, bits, sharded):
-    alone = finetuned(toy_base, tmp_path / "alone", cell(bits))
-    together = shared(toy_base, tmp_path / "together", cell(bits), sharded=sharded)
-    assert (together["processes"], together["sharded"]) == (2, sharded)
-    assert together["tokens"] == alone["tokens"]
-    assert [point["loss"] for point in together["loss"]] == pytest.approx(
-        [point["loss"] for point in alone["loss"]], abs=1e-4
+    alone = finetuned(toy_base, tmp_path / "alone", lora(bits))
+    together = shared(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
+    assert (together.processes, together.sharded) == (2, sharded)
+    assert together.tokens == alone.tokens
+    assert [point["loss"] for point in together.loss] == pytest.approx(
+        [point["loss"] for point in alone.loss], abs=1e-4
     )
 
     def weights(name: str) -> dict:
@@ -92,14 +100,13 @@ def test_two_processes_learn_what_one_learns_and_go_on_exactly(toy_base, tmp_pat
     (last,) = (tmp_path / "together/checkpoints").glob("*/6")
     shutil.rmtree(last)
     shutil.rmtree(tmp_path / "together/adapter")
-    resumed = shared(toy_base, tmp_path / "together", cell(bits), sharded=sharded)
-    assert resumed["resumed_from"] == 4
+    resumed = shared(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
+    assert resumed.resumed_from == 4
     assert all((weights("together")[name] == undisturbed[name]).all() for name in of_one)
 
 
 def test_what_starts_with_a_part_of_the_base_is_saved_once_and_not_sharded(toy_base, tmp_path):
-    olora = cell()
-    olora["adapter"] |= {"init_lora_weights": "olora"}
+    olora = lora(adapter={"init_lora_weights": "olora"})
     shared(toy_base, tmp_path, olora)
     assert read_json(tmp_path / "adapter/adapter_config.json")["r"] == 8
     assert not (tmp_path / "adapter/initial").exists()
@@ -108,12 +115,12 @@ def test_what_starts_with_a_part_of_the_base_is_saved_once_and_not_sharded(toy_b
             toy_base,
             *files(tmp_path),
             tmp_path / "adapter",
-            cell=olora,
-            model={},
+            method=olora,
+            model=MODEL,
             seed=1,
             threads=1,
-            checkpoints={"folder": str(tmp_path / "checkpoints"), "steps": 4},
-            code="toy",
+            checkpoints=CheckpointPlan(tmp_path / "checkpoints", 4),
+            code=["toy"],
             sharded=True,
         )
 

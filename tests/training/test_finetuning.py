@@ -9,16 +9,23 @@ from pathlib import Path
 
 import pytest
 from project import ROOT
-from toy_training import EXAMPLES, HELD_OUT, TRAINING, cell, finetuned
+from toy_training import EXAMPLES, HELD_OUT, TRAINING, finetuned, lora, variant
 
-from maple.definitions.loading import read_yaml
-from maple.models.encoding import PromptError
+from maple.definitions.method import GridAxes, Method
+from maple.definitions.reading import read_definitions
+from maple.definitions.training import TrainingSettings
+from maple.methods.peft_method import AdapterError
+from maple.models import causal
+from maple.models.encoding import Encoder, PromptError
+from maple.models.example import MASKED
 from maple.runtime.files import read_json
-from maple.study.grid import method_cells
-from maple.training.finetuning import loss_curve
+from maple.study.grid import method_variants
+from maple.training.batches import encode
+from maple.training.finetuning import examples_of_steps, loss_curve
+from maple.training.held_out import bits_per_byte, encode_held_out
 from maple.training.preflight import FinetuningError, check_window
 
-TESTS = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 
 
 def weights(folder):
@@ -33,12 +40,12 @@ def test_a_point_of_the_curve_is_the_mean_of_the_steps_before_it():
 @pytest.mark.heavy
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_learning_is_real_in_every_precision_and_language(toy_base, tmp_path, bits):
-    card = finetuned(toy_base, tmp_path, cell(bits, steps=30, held_out_steps=10))
-    before, *_, after = card["held_out"]
-    assert [measure["step"] for measure in card["held_out"]] == [0, 10, 20, 30]
+    card = finetuned(toy_base, tmp_path, lora(bits, steps=30, held_out_steps=10))
+    before, *_, after = card.held_out
+    assert [measure["step"] for measure in card.held_out] == [0, 10, 20, 30]
     assert set(before["bits_per_byte"]) == {"eng_Latn", "swh_Latn"}
     assert all(after["bits_per_byte"][code] < 0.95 * before["bits_per_byte"][code] for code in before["bits_per_byte"])
-    assert card["loss"][-1]["loss"] < 0.9 * card["loss"][0]["loss"]
+    assert card.loss[-1]["loss"] < 0.9 * card.loss[0]["loss"]
 
 
 @pytest.mark.heavy
@@ -46,41 +53,37 @@ def test_learning_is_real_in_every_precision_and_language(toy_base, tmp_path, bi
 def test_a_measure_leaves_the_gradients_of_quantized_layers_alone(toy_base, bits):
     import torch
 
-    from maple.models.encoding import Encoder
-    from maple.models.precision import load_base
-    from maple.training.held_out import bits_per_byte, encode_held_out
-
     encoder = Encoder.of(toy_base)
-    unseen = encode_held_out(HELD_OUT, encoder, rows=2, max_length=128)
-    model = load_base(toy_base, bits).train()
+    unseen = encode_held_out(HELD_OUT, causal, encoder, rows=2, max_length=128)
+    model = causal.load(toy_base, bits).train()
     ids = torch.arange(10, 20)[None]
-    found = []
+    gradients = []
     for _ in range(2):
         embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
         model(inputs_embeds=embedded, labels=ids).loss.backward()
-        found.append(embedded.grad)
-        bits_per_byte(model, unseen, pad=encoder.pad, batch_tokens=128)
-    assert found[0].abs().max() > 0 and torch.equal(*found)
+        gradients.append(embedded.grad)
+        bits_per_byte(model, causal, unseen, pad=encoder.pad, batch_tokens=128)
+    assert gradients[0].abs().max() > 0 and torch.equal(*gradients)
     assert model.training
 
 
 @pytest.mark.heavy
-def test_cells_of_a_grid_see_the_same_tokens_in_the_same_order(toy_base, tmp_path, monkeypatch):
+def test_runs_of_a_grid_see_the_same_tokens_in_the_same_order(toy_base, tmp_path, monkeypatch):
     import maple.training.finetuning
 
     seen = {}
-    drawn_steps = maple.training.finetuning.drawn_steps
+    examples_of_steps = maple.training.finetuning.examples_of_steps
     for bits, rank, packing in ((16, 4, True), (4, 8, True), (16, 4, False)):
         now = seen[bits, rank, packing] = []
 
         def remembered(*args, now=now):
-            steps = drawn_steps(*args)
-            now.extend([example.input_ids.tolist() for example in chosen] for chosen in steps)
+            steps = examples_of_steps(*args)
+            now.extend([example.input_ids.tolist() for example in step] for step in steps)
             return steps
 
-        monkeypatch.setattr(maple.training.finetuning, "drawn_steps", remembered)
-        card = finetuned(toy_base, tmp_path / f"{bits}-{rank}-{packing}", cell(bits, rank, packing=packing))
-        seen[bits, rank, packing].append(card["tokens"])
+        monkeypatch.setattr(maple.training.finetuning, "examples_of_steps", remembered)
+        card = finetuned(toy_base, tmp_path / f"{bits}-{rank}-{packing}", lora(bits, rank, packing=packing))
+        seen[bits, rank, packing].append(card.tokens)
     one, *others = seen.values()
     assert len(one) == TRAINING["steps"] + 1 and all(other == one for other in others)
     tokens = one[-1]
@@ -90,13 +93,13 @@ def test_cells_of_a_grid_see_the_same_tokens_in_the_same_order(toy_base, tmp_pat
 
 
 @pytest.mark.heavy
-def test_neither_packing_nor_the_size_of_a_pass_decides_what_is_learnt(toy_base, tmp_path):
+def test_neither_packing_nor_the_size_of_a_micro_batch_decides_what_is_learnt(toy_base, tmp_path):
     from safetensors.torch import load_file
 
     learnt = []
     for packing, tokens in ((True, 160), (False, 160), (True, 1000)):
         folder = tmp_path / f"{packing}-{tokens}"
-        finetuned(toy_base, folder, cell(packing=packing, micro_batch_tokens=tokens, learning_rate=1e-3))
+        finetuned(toy_base, folder, lora(packing=packing, micro_batch_tokens=tokens, learning_rate=1e-3))
         learnt.append(load_file(folder / "adapter/adapter_model.safetensors"))
     first, *others = learnt
     for other in others:
@@ -109,7 +112,7 @@ def test_neither_packing_nor_the_size_of_a_pass_decides_what_is_learnt(toy_base,
 def test_an_adapter_is_trained_in_32_bits_whatever_its_base(toy_base, tmp_path, bits):
     from safetensors.torch import load_file
 
-    finetuned(toy_base, tmp_path, cell(bits))
+    finetuned(toy_base, tmp_path, lora(bits))
     kept = load_file(tmp_path / "adapter/adapter_model.safetensors")
     assert {str(values.dtype) for values in kept.values()} == {"torch.float32"}
     assert any((values != values.bfloat16().float()).any() for name, values in kept.items() if "lora_A" in name)
@@ -117,37 +120,44 @@ def test_an_adapter_is_trained_in_32_bits_whatever_its_base(toy_base, tmp_path, 
 
 @pytest.mark.heavy
 def test_the_card_says_what_was_on(toy_base, tmp_path):
-    card = finetuned(toy_base, tmp_path, cell())
-    assert (card["attention"], card["optimizer"], card["liger"]) == ("sdpa_by_example", "adamw_torch_fused", False)
-    assert card["resumed_from"] is None
-    assert card["epochs"] == pytest.approx(card["tokens"]["all"] / card["mean_tokens"] / EXAMPLES.height, abs=0.1)
+    card = finetuned(toy_base, tmp_path, lora())
+    assert (card.attention, card.optimizer, card.liger) == ("sdpa_by_example", "adamw_torch_fused", False)
+    assert card.resumed_from is None
+    assert card.epochs == pytest.approx(card.tokens["all"] / card.mean_tokens / EXAMPLES.height, abs=0.1)
 
 
 @pytest.mark.heavy
 def test_the_same_seed_trains_the_same_adapter(toy_base, tmp_path):
     for name in ("first", "second"):
-        finetuned(toy_base, tmp_path / name, cell(dropout=0.2))
+        finetuned(toy_base, tmp_path / name, lora(dropout=0.2))
     assert weights(tmp_path / "first") == weights(tmp_path / "second")
 
 
 @pytest.mark.heavy
 def test_nothing_held_out_is_nothing_measured(toy_base, tmp_path):
-    card = finetuned(toy_base, tmp_path, cell(held_out_rows=0))
-    assert (card["held_out_examples"], card["held_out"]) == (0, [])
+    card = finetuned(toy_base, tmp_path, lora(held_out_rows=0))
+    assert (card.held_out_examples, card.held_out) == (0, [])
 
 
 REFUSED = [
-    ({"examples": EXAMPLES.clear()}, {}, "there are no examples to learn"),
-    ({}, {"max_length": 3}, r"no example of 10 fits finetune\.max_length=3 tokens; raise it"),
-    ({}, {"rank": 129}, r"q_proj: rank 129 is above its smaller side, 128; leave 129 out of the ranks of the grid"),
+    ({"examples": EXAMPLES.clear()}, {}, FinetuningError, "there are no examples to learn"),
+    ({}, {"max_length": 3}, FinetuningError, r"no example of 10 fits finetune\.max_length=3 tokens; raise it"),
+    (
+        {},
+        {"rank": 129},
+        AdapterError,
+        r"q_proj: rank 129 is above its smaller side, 128; leave 129 out of the ranks of the grid",
+    ),
 ]
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("told", "settings", "says"), REFUSED, ids=["no example", "none fits", "rank too large"])
-def test_what_cannot_be_trained_is_refused_with_what_to_change(toy_base, tmp_path, told, settings, says):
-    with pytest.raises(FinetuningError, match=says):
-        finetuned(toy_base, tmp_path, cell(**settings), **told)
+@pytest.mark.parametrize(
+    ("changes", "settings", "error", "message"), REFUSED, ids=["no example", "none fits", "rank too large"]
+)
+def test_what_cannot_be_trained_is_refused_with_what_to_change(toy_base, tmp_path, changes, settings, error, message):
+    with pytest.raises(error, match=message):
+        finetuned(toy_base, tmp_path, lora(**settings), **changes)
 
 
 @pytest.mark.heavy
@@ -164,14 +174,10 @@ def test_a_window_shorter_than_an_example_is_refused():
 def test_a_step_without_a_token_to_learn_is_refused(letters):
     from dataclasses import replace
 
-    from maple.models.encoding import Encoder
-    from maple.training.batches import MASKED, encode
-    from maple.training.finetuning import drawn_steps
-
-    (example,), _ = encode(EXAMPLES.head(1), Encoder.of(letters), max_length=200)
+    (example,), _ = encode(EXAMPLES.head(1), causal, Encoder.of(letters), max_length=200)
     masked = replace(example, labels=example.labels * 0 + MASKED)
     with pytest.raises(FinetuningError, match="step 1: all labels of its 1 examples are masked"):
-        drawn_steps([masked], 1, {"steps": 1, "batch_tokens": len(masked)}, 1)
+        examples_of_steps([masked], 1, lora(steps=1, batch_tokens=len(masked)).training, 1)
 
 
 @pytest.mark.heavy
@@ -179,53 +185,53 @@ def test_a_tokenizer_without_an_end_is_refused(toy_base, tmp_path):
     import json
 
     base = shutil.copytree(toy_base, tmp_path / "base")
-    told = read_json(base / "tokenizer_config.json")
-    (base / "tokenizer_config.json").write_text(json.dumps(told | {"eos_token": None}))
+    config = read_json(base / "tokenizer_config.json")
+    (base / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
     with pytest.raises(PromptError, match=r"tokenizer_config\.json: no eos_token"):
-        finetuned(base, tmp_path, cell())
+        finetuned(base, tmp_path, lora())
 
 
 @pytest.mark.heavy
 def test_packing_is_refused_where_an_example_would_see_the_one_before_it(toy_base, tmp_path, monkeypatch):
-    import maple.training.finetuning
+    collate = causal.collate
 
-    def leaking(*told, **settings):
-        return tensors(*told, **settings) | {"example_lengths": None}
+    def leaking(*args, **settings):
+        return collate(*args, **settings) | {"example_lengths": None}
 
-    tensors = maple.training.finetuning.tensors
-    monkeypatch.setattr(maple.training.finetuning, "tensors", leaking)
+    monkeypatch.setattr(causal, "collate", leaking)
     with pytest.raises(FinetuningError, match="in a packed row an example sees the one before it"):
-        finetuned(toy_base, tmp_path, cell())
+        finetuned(toy_base, tmp_path, lora())
 
 
 @pytest.mark.heavy
 def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoint_before(
     toy_base, tmp_path, monkeypatch
 ):
-    import maple.training.finetuning
+    import maple.training.trainer
 
-    found, passed = maple.training.finetuning.negative_log_likelihoods, []
+    losses_of, calls = causal.losses, []
 
-    def broken(*told):
-        losses, rows = found(*told)
-        passed.append(losses)
-        return losses * (float("nan") if len(passed) == 5 else 1), rows
+    def broken(model, batch):
+        losses, rows = losses_of(model, batch)
+        if model.training:
+            calls.append(losses)
+        return losses * (float("nan") if len(calls) == 5 else 1), rows
 
-    monkeypatch.setattr(maple.training.finetuning, "check_packing", lambda *_: None)
-    monkeypatch.setattr(maple.training.finetuning, "negative_log_likelihoods", broken)
+    monkeypatch.setattr(maple.training.trainer, "check_packing", lambda *_: None)
+    monkeypatch.setattr(causal, "losses", broken)
     with pytest.raises(FinetuningError, match=r"step 5: the loss is nan; lower finetune\.learning_rate"):
-        finetuned(toy_base, tmp_path, cell(micro_batch_tokens=1000), save_steps=3)
+        finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000), save_steps=3)
     assert kept(tmp_path) == ["3"]
 
 
 @pytest.mark.heavy
 def test_an_adapter_that_is_not_finite_is_not_saved(toy_base, tmp_path):
     with pytest.raises(FinetuningError, match=r"step 1: the adapter is not finite; lower finetune\.learning_rate"):
-        finetuned(toy_base, tmp_path, cell(learning_rate=1e39, warmup=0.0), save_steps=1)
+        finetuned(toy_base, tmp_path, lora(learning_rate=1e39, warmup=0.0), save_steps=1)
     assert kept(tmp_path) == []
 
 
-KILLED = cell(dropout=0.2, steps=12, held_out_steps=2)
+KILLED = lora(dropout=0.2, steps=12, held_out_steps=2)
 # The moment, the checkpoints that are left, and the one that the training goes on from.
 KILLS = [
     ("before any checkpoint", [], None),
@@ -243,40 +249,41 @@ def killable(base, folder, moment):
     from transformers import Trainer
 
     import maple.training.finetuning
+    import maple.training.trainer
 
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def dying_at(step):
         train = Trainer.training_step
-        Trainer.training_step = lambda self, *told: (self.state.global_step == step and die()) or train(self, *told)
+        Trainer.training_step = lambda self, *args: (self.state.global_step == step and die()) or train(self, *args)
 
     def no_room(written, folder, step):
         seal(written, folder, step)
         if step == 6:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 
-    seal = maple.training.finetuning.seal
+    seal = maple.training.trainer.seal
     match moment:
         case "before any checkpoint":
             dying_at(2)
         case "between checkpoints":
             dying_at(7)
         case "while it writes one":
-            maple.training.finetuning.seal = lambda written, folder, step: (
+            maple.training.trainer.seal = lambda written, folder, step: (
                 (step == 9 and die()) or seal(written, folder, step)
             )
         case "when the disk is full":
-            maple.training.finetuning.seal = no_room
+            maple.training.trainer.seal = no_room
         case "at the end":
             maple.training.finetuning.loss_curve = die
     finetuned(Path(base), Path(folder), KILLED, save_steps=3)
 
 
 def disturbed(base, folder, moment):
-    """Run `killable` in a process of its own; return its exit status and what it said."""
+    """Run `killable` in a process of its own; return its exit status and its standard error."""
     program = f"from test_finetuning import killable; killable({str(base)!r}, {str(folder)!r}, {moment!r})"
-    environment = os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
+    environment = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parent}:{ROOT}"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=False)
     return done.returncode, done.stderr
 
@@ -292,24 +299,26 @@ def undisturbed(toy_base, tmp_path_factory):
 
 
 def same(folder, card, undisturbed):
-    """Say whether a training ended as the undisturbed one did: the same bytes, and the same figures."""
+    """Return True if a training ended as the undisturbed one did: the same bytes, and the same figures."""
     figures = ("loss", "held_out", "tokens")
-    return weights(folder) == weights(undisturbed[0]) and all(card[key] == undisturbed[1][key] for key in figures)
+    return weights(folder) == weights(undisturbed[0]) and all(
+        getattr(card, key) == getattr(undisturbed[1], key) for key in figures
+    )
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("moment", "left", "goes_on_from"), KILLS)
+@pytest.mark.parametrize(("moment", "left", "resumed_from"), KILLS)
 def test_a_training_that_was_killed_ends_in_the_same_adapter(
-    toy_base, tmp_path, undisturbed, moment, left, goes_on_from
+    toy_base, tmp_path, undisturbed, moment, left, resumed_from
 ):
-    status, said = disturbed(toy_base, tmp_path, moment)
+    status, errors = disturbed(toy_base, tmp_path, moment)
     if moment == "when the disk is full":
-        assert "FinetuningError: step 9: the checkpoint cannot be written to" in said
+        assert "FinetuningError: step 9: the checkpoint cannot be written to" in errors
     else:
         assert status == -signal.SIGKILL
     assert kept(tmp_path) == left
     card = finetuned(toy_base, tmp_path, KILLED, save_steps=3)
-    assert card["resumed_from"] == goes_on_from
+    assert card.resumed_from == resumed_from
     assert same(tmp_path, card, undisturbed)
 
 
@@ -319,7 +328,7 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(toy_base, tmp_path,
     (torn,) = (folder / "checkpoints").glob("*/12/optimizer.pt")
     torn.write_bytes(torn.read_bytes()[:-1])
     card = finetuned(toy_base, folder, KILLED, save_steps=3)
-    assert card["resumed_from"] == 9
+    assert card.resumed_from == 9
     assert same(folder, card, undisturbed)
 
 
@@ -327,34 +336,34 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(toy_base, tmp_path,
 def test_a_checkpoint_of_another_training_is_not_used(toy_base, tmp_path, undisturbed):
     folder = shutil.copytree(undisturbed[0], tmp_path / "other")
     card = finetuned(toy_base, folder, KILLED, save_steps=3, seed=2)
-    assert card["resumed_from"] is None
+    assert card.resumed_from is None
     assert len(list((folder / "checkpoints").iterdir())) == 1
     assert not same(folder, card, undisturbed)
 
 
 @pytest.mark.heavy
 def test_virtual_tokens_are_not_packed(toy_base, tmp_path):
-    soft = cell(packing=True) | {"peft": "PROMPT_TUNING", "adapter": {"num_virtual_tokens": 4}}
+    tokens = {"num_virtual_tokens": 4}
     with pytest.raises(FinetuningError, match="write packing: false under training of the method"):
-        finetuned(toy_base, tmp_path, soft)
-    card = finetuned(toy_base, tmp_path, soft | {"training": soft["training"] | {"packing": False}})
-    assert card["attention"] == "sdpa"
+        finetuned(toy_base, tmp_path, variant("PROMPT_TUNING", 16, tokens, packing=True))
+    card = finetuned(toy_base, tmp_path, variant("PROMPT_TUNING", 16, tokens, packing=False))
+    assert card.attention == "sdpa"
 
 
-METHODS = {path.stem: read_yaml(path) for path in sorted((ROOT / "config/methods").glob("*.yaml"))}
+METHODS = read_definitions(ROOT / "config/methods", Method)
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", METHODS)
 def test_a_training_by_any_shipped_method_goes_on_exactly_or_starts_anew(toy_base, tmp_path, name):
-    axes = {"bits": [16]} | ({"rank": [4]} if "rank" in METHODS[name]["axes"] else {})
-    (one,) = method_cells(name, METHODS[name], axes).values()
-    one["training"] = TRAINING | one["training"] | {"steps": 8}
+    axes = GridAxes(bits=[16], rank=[4]) if METHODS[name].axes.rank else GridAxes(bits=[16])
+    training = TrainingSettings(**TRAINING | {"steps": 8})
+    (one,) = method_variants(name, METHODS[name], axes, training).values()
     finetuned(toy_base, tmp_path, one)
     undisturbed = weights(tmp_path)
     for last in (tmp_path / "checkpoints").glob("*/8"):
         shutil.rmtree(last)
     shutil.rmtree(tmp_path / "adapter")
     card = finetuned(toy_base, tmp_path, one)
-    assert card["resumed_from"] == (None if name == "adalora" else 4)
+    assert card.resumed_from == (None if name == "adalora" else 4)
     assert weights(tmp_path) == undisturbed

@@ -3,6 +3,7 @@ import math
 import polars as pl
 import pytest
 
+from maple.models import causal
 from maple.models.encoding import Encoder
 from maple.training.held_out import bits_per_byte, encode_held_out
 
@@ -17,9 +18,9 @@ HELD_OUT = pl.DataFrame(
 
 
 def test_the_first_rows_of_each_language_are_measured_and_none_that_is_too_long(letters):
-    found = encode_held_out(HELD_OUT, Encoder.of(letters), rows=2, max_length=64)
-    assert [one.language for one in found] == ["eng_Latn", "eng_Latn", "swh_Latn"]
-    assert [one.completion_bytes for one in found] == [4, 2, 2]
+    encoded = encode_held_out(HELD_OUT, causal, Encoder.of(letters), rows=2, max_length=64)
+    assert [one.language for one in encoded] == ["eng_Latn", "eng_Latn", "swh_Latn"]
+    assert [one.completion_bytes for one in encoded] == [4, 2, 2]
 
 
 @pytest.mark.heavy
@@ -30,8 +31,8 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_a_number_of_its_vocabulary
     size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=64, **size)).train()
     torch.nn.init.zeros_(model.lm_head.weight)
-    examples = encode_held_out(HELD_OUT, Encoder.of(letters), rows=2, max_length=64)
-    found = bits_per_byte(model, examples, pad=3, batch_tokens=64)
+    examples = encode_held_out(HELD_OUT, causal, Encoder.of(letters), rows=2, max_length=64)
+    measured = bits_per_byte(model, causal, examples, pad=3, batch_tokens=64)
     bits = math.log2(64)  # of a token; each answer has one more, its end, and é is one token of two bytes
-    assert found == pytest.approx({"eng_Latn": (5 + 3) * bits / 6, "swh_Latn": 2 * bits / 2})
+    assert measured == pytest.approx({"eng_Latn": (5 + 3) * bits / 6, "swh_Latn": 2 * bits / 2})
     assert model.training

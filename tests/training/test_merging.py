@@ -5,21 +5,30 @@ import math
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
-from project import ROOT
+from toy_training import MERGE, MODEL
 
-from maple.definitions.loading import read_yaml
+from maple.definitions.model import BuildSettings
+from maple.methods import peft_method
+from maple.models import causal
 from maple.models.encoding import Encoder
-from maple.training.merging import MergeError, Row, check, compare, merge, observe, rows_to_compare
+from maple.models.example import MASKED, EncodedExample
+from maple.training.cards import Comparison, Divergence, MergeCard
+from maple.training.merging import MergeError, check, compare, examples_to_compare, merge, observe
 
-SETTINGS = read_yaml(ROOT / "config/config.yaml")["merge"]
-LEARNT = [
-    ("Which day is it?", "", "It is Monday."),
-    ("Say the word.", "east", "east"),
-    ("Leo ni siku gani?", "", "Leo ni Jumatatu."),
-    ("Sema neno.", "jua", "jua"),
-]
+COLUMNS = ["language", "instruction", "input", "output"]
+LEARNT = pl.DataFrame(
+    [
+        ("eng_Latn", "Which day is it?", "", "It is Monday."),
+        ("eng_Latn", "Say the word.", "east", "east"),
+        ("swh_Latn", "Leo ni siku gani?", "", "Leo ni Jumatatu."),
+        ("swh_Latn", "Sema neno.", "jua", "jua"),
+    ],
+    schema=COLUMNS,
+    orient="row",
+)
 HELD_OUT = pl.DataFrame(
     [
         ("eng_Latn", "Where does the sun rise?", "", "The sun rises in the east."),
@@ -28,7 +37,7 @@ HELD_OUT = pl.DataFrame(
         ("swh_Latn", "Jua huchomoza wapi?", "", "Jua huchomoza mashariki."),
         ("swh_Latn", "Sema neno.", "siku", "siku"),
     ],
-    schema=["language", "instruction", "input", "output"],
+    schema=COLUMNS,
     orient="row",
 )
 
@@ -40,20 +49,26 @@ def alphabet(*answers):
 
 def test_rows_are_the_first_of_each_language_that_training_would_have_kept(letters):
     encoder = Encoder.of(letters)
-    rows = rows_to_compare(alphabet("b" * 60, "", "c", "dd", "e"), encoder, rows=2, max_length=64)
-    assert [(row.answer, row.size) for row in rows] == [(2, 1), (3, 2)]  # the end of the text is a token more
-    assert encoder.text(rows[1].ids[-3:]).replace(" ", "") == "dd"
+    rows = examples_to_compare(alphabet("b" * 60, "", "c", "dd", "e"), causal, encoder, rows=2, max_length=64)
+    assert [(row.completion_tokens, row.completion_bytes) for row in rows] == [
+        (2, 1),
+        (3, 2),
+    ]  # the end of the text is a token more
+    assert encoder.text(rows[1].input_ids[-3:].tolist()).replace(" ", "") == "dd"
 
 
 def test_a_merge_that_cannot_be_checked_says_what_to_raise(letters):
     with pytest.raises(MergeError, match=r"none of 1 held-out examples fits finetune\.max_length=9 .*mix\.held_out"):
-        rows_to_compare(alphabet("b"), Encoder.of(letters), rows=2, max_length=9)
+        examples_to_compare(alphabet("b"), causal, Encoder.of(letters), rows=2, max_length=9)
 
 
-def card(kl, **more):
-    way = {"kl": kl / 2, "agreement": 0.9, "bits_per_byte_change": 0.1, "largest_logit_difference": 2.0}
-    ways = {"original": {**way, "worst_kl": kl, "worst_language": "b", "languages": {"a": {}, "b": {}}}}
-    return {"bits": 4, "into": "original", "bound": 0.01, "ways": ways} | more
+def card(kl):
+    figures = {"kl": kl / 2, "agreement": 0.9, "bits_per_byte": 1.0, "bits_per_byte_change": 0.1}
+    way = Divergence(**figures, largest_logit_difference=2.0)
+    ways = {"original": Comparison(**vars(way), worst_kl=kl, worst_language="b", languages={"a": way, "b": way})}
+    settings = {"bits": 4, "into": "original", "bound": 0.01, "rows": 1, "tokens": 1, "dtype": "bfloat16", "ways": ways}
+    resources = {"seconds": 1.0, "peak_memory_gib": 1.0, "energy_joules": None, "hardware": {}, "versions": {}}
+    return MergeCard(**settings, **resources)
 
 
 @pytest.mark.parametrize("kl", [0.02, math.nan, math.inf])
@@ -82,24 +97,29 @@ class Coin:
 
 @pytest.mark.heavy
 def test_the_figures_are_those_of_a_coin():
-    rows = [Row("a", [1, 0], 1, 1), Row("b", [1, 0, 0], 2, 4)]
-    found = compare(observe(Coin(0.5), rows, tokens=1), Coin(0.75), rows)
+    rows = [
+        EncodedExample("a", np.array([1, 0]), np.array([MASKED, 0]), 1),
+        EncodedExample("b", np.array([1, 0, 0]), np.array([MASKED, 0, 0]), 4),
+    ]
+
+    def compared(trained, other):
+        return compare(observe(Coin(trained), causal, rows, tokens=1), Coin(other), causal, rows)
+
+    measured = compared(0.5, 0.75)
     kl = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
-    assert [found["languages"][code]["kl"] for code in "ab"] == pytest.approx([kl, kl])
-    assert found["agreement"] == 1.0
+    assert [measured.languages[code].kl for code in "ab"] == pytest.approx([kl, kl])
+    assert measured.agreement == 1.0
     saved = 1 - math.log2(4 / 3)  # bits that each answer token is cheaper by: of one byte in a, of two in b
-    bits = {code: found["languages"][code]["bits_per_byte_change"] for code in "ab"}
+    bits = {code: measured.languages[code].bits_per_byte_change for code in "ab"}
     assert bits == pytest.approx({"a": -saved, "b": -2 * saved / 4})
-    assert found["bits_per_byte"] == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
-    assert found["largest_logit_difference"] == pytest.approx(math.log(0.5 / 0.25))
-    assert compare(observe(Coin(0.25), rows, tokens=1), Coin(0.75), rows)["agreement"] == 0.0
+    assert measured.bits_per_byte == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
+    assert measured.largest_logit_difference == pytest.approx(math.log(0.5 / 0.25))
+    assert compared(0.25, 0.75).agreement == 0.0
 
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
     """A base that has learnt its few sentences, so that bits matter to it, and one of another seed."""
-    from maple.models.tiny import build
-
     words = {"The sun rises in the {}.": ["east", "morning"], "It is {}.": ["Monday", "Sunday"]}
     words |= {"Jua huchomoza {}.": ["mashariki", "asubuhi"], "Leo ni {}.": ["Jumatatu", "Jumapili"]}
     texts = [text.format(word) for text, some in words.items() for word in some] * 20
@@ -117,8 +137,8 @@ def bases(tmp_path_factory):
     for seed in (1, 2):
         folders.append(tmp_path_factory.mktemp("base"))
         training = {"steps": 100, "batch": 8, "length": 32, "learning_rate": 1e-2, "seed": seed}
-        definition = {"vocabulary": 350, "architecture": architecture, "training": training}
-        build(definition, iter(texts), folders[-1], threads=1, progress=iter)
+        settings = BuildSettings(vocabulary=350, architecture=architecture, documents=1, training=training)
+        causal.build(settings, texts, folders[-1], threads=1, progress=iter)
     return folders
 
 
@@ -127,17 +147,18 @@ def adapter(base, folder, **settings):
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from maple.models.precision import load_base
-
     torch.manual_seed(1)
     config = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=16, lora_alpha=16, **settings)
-    model = get_peft_model(load_base(base, 16), config).train()
+    model = get_peft_model(causal.load(base, 16), config).train()
     optimizer = torch.optim.AdamW([weights for weights in model.parameters() if weights.requires_grad], lr=1e-2)
     encoder = Encoder.of(base)
-    examples = [encoder.example(*row) for row in LEARNT]
+    examples = [causal.encode(row, encoder) for row in LEARNT.iter_rows(named=True)]
     for _ in range(10):
-        for ids, labels in examples:
-            model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss.backward()
+        for example in examples:
+            ids, labels = (
+                torch.tensor(tokens[None], dtype=torch.long) for tokens in (example.input_ids, example.labels)
+            )
+            model(input_ids=ids, labels=labels).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(folder)
@@ -148,21 +169,29 @@ def merged(base, adapter, folder, bits, **settings):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return merge(
-        base, adapter, HELD_OUT, folder, bits=bits, max_length=128, settings=SETTINGS | settings, model={}, threads=1
+        base,
+        adapter,
+        HELD_OUT,
+        folder,
+        bits=bits,
+        max_length=128,
+        settings=MERGE.model_copy(update=settings),
+        model=MODEL,
+        threads=1,
     )
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_an_adapter_in_the_weights_it_was_trained_on_is_the_trained_model(bases, tmp_path, bits):
-    ways = merged(bases[0], adapter(bases[0], tmp_path / "adapter"), tmp_path / "merged", bits)["ways"]
+    ways = merged(bases[0], adapter(bases[0], tmp_path / "adapter"), tmp_path / "merged", bits).ways
     expected = {"original", "untouched"}
     if bits < 16:
         expected |= {"dequantized", "attached_original", "attached_dequantized"}
-        assert ways["dequantized"]["kl"] < ways["original"]["kl"]
+        assert ways["dequantized"].kl < ways["original"].kl
     assert set(ways) == expected
-    assert ways["untouched"]["kl"] > 100 * SETTINGS["bound"]
-    assert bits != 4 or ways["attached_dequantized"]["kl"] == 0
+    assert ways["untouched"].kl > 100 * MERGE.bound
+    assert bits != 4 or ways["attached_dequantized"].kl == 0
 
 
 @pytest.mark.heavy
@@ -170,8 +199,8 @@ def test_in_four_bits_the_original_weights_are_another_model(bases, tmp_path):
     trained = adapter(bases[0], tmp_path / "adapter")
     with pytest.raises(MergeError, match=r"original weights .* not the model that was trained in 4 bits.*dequantized"):
         merged(bases[0], trained, tmp_path / "merged", 4, into="original")
-    found = merged(bases[0], trained, tmp_path / "merged", 4, into="original", bound=10.0)
-    assert found["ways"]["original"]["kl"] > 100 * found["ways"]["dequantized"]["kl"]
+    ways = merged(bases[0], trained, tmp_path / "merged", 4, into="original", bound=10.0).ways
+    assert ways["original"].kl > 100 * ways["dequantized"].kl
 
 
 def layers(attached):
@@ -201,18 +230,16 @@ def a_layer_s_share_left_out(fold, attached, bases, adapter):
 def a_base_of_another_seed(fold, attached, bases, adapter):
     from peft import PeftModel
 
-    from maple.models.precision import load_base
-
-    return fold(PeftModel.from_pretrained(load_base(bases[1], 16), adapter))
+    return fold(PeftModel.from_pretrained(causal.load(bases[1], 16), adapter))
 
 
 def a_merge_into_the_quantized_base(fold, attached, bases, adapter):
     import torch
     from peft import PeftModel
 
-    from maple.models.precision import load_base
-
-    return PeftModel.from_pretrained(load_base(bases[0], 4), adapter).merge_and_unload().dequantize().to(torch.bfloat16)
+    return (
+        PeftModel.from_pretrained(causal.load(bases[0], 4), adapter).merge_and_unload().dequantize().to(torch.bfloat16)
+    )
 
 
 FAULTS = [
@@ -229,14 +256,13 @@ FAULTS = [
 def test_a_planted_fault_is_caught_by_the_bound_that_the_right_merge_keeps(
     bases, tmp_path, monkeypatch, fault, bits, settings
 ):
-    from maple.training import merging
 
-    trained, fold = adapter(bases[0], tmp_path / "adapter", **settings), merging.fold
+    trained, fold = adapter(bases[0], tmp_path / "adapter", **settings), peft_method.merge
     right = merged(bases[0], trained, tmp_path / "merged", bits)
-    assert right["ways"][right["into"]]["worst_kl"] < SETTINGS["bound"] / 10
-    monkeypatch.setattr(merging, "fold", lambda attached: fault(fold, attached, bases, trained))
+    assert right.ways[right.into].worst_kl < MERGE.bound / 10
+    monkeypatch.setattr(peft_method, "merge", lambda attached: fault(fold, attached, bases, trained))
     with pytest.raises(MergeError, match=r"merge\.bound allows"):
-        merged(bases[0], trained, tmp_path / "merged", bits, bound=10 * SETTINGS["bound"])
+        merged(bases[0], trained, tmp_path / "merged", bits, bound=10 * MERGE.bound)
 
 
 @pytest.mark.heavy
@@ -271,10 +297,8 @@ def test_a_merged_model_is_an_ordinary_hub_folder_with_all_that_its_base_had(toy
 def test_four_bits_compute_the_same_in_training_in_evaluation_and_written_out(toy_base):
     import torch
 
-    from maple.models.precision import load_base
-
     ids = torch.arange(40)[None]
-    model = load_base(toy_base, 4)
+    model = causal.load(toy_base, 4)
     embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
 
     def gradient():

@@ -12,6 +12,7 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.model import HubModel
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import RunKey
+from maple.methods.method import PEFT
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules

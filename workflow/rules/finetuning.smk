@@ -4,6 +4,16 @@ def fetched_model(wildcards):
     return f"{FETCHED}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
 
 
+def kind_code(wildcards):
+    """The digest of the module of a model's kind: an edit of another kind makes nothing anew."""
+    return [fingerprint_of(ROOT / f"maple/models/{STUDY.models[wildcards.model].kind}.py", ROOT)]
+
+
+def model_and_method_code(wildcards):
+    """The digests of the modules of a run's kind of model and of its method: an edit of another trains nothing anew."""
+    return [*kind_code(wildcards), fingerprint_of(ROOT / f"maple/methods/{PEFT}.py", ROOT)]
+
+
 def checkpoints_of(wildcards, resources):
     """Where a run's checkpoints lie while it trains, and the steps between two. They decide nothing of what is learnt.
 
@@ -39,7 +49,7 @@ rule fetch:
 
 
 rule base:
-    """Take a fetched base model, or pretrain a tiny one from scratch."""
+    """Link a fetched base model, or pretrain a tiny one from scratch."""
     input:
         fetched=fetched_model,
     output:
@@ -52,6 +62,7 @@ rule base:
         model=lambda w: STUDY.models[w.model].params(),
         phrases=lambda w: STUDY.corpus(w.model),
         code=fingerprint("base.py"),
+        parts=kind_code,
     script:
         "../scripts/base.py"
 
@@ -71,10 +82,11 @@ rule finetune:
         "../../envs/training.yaml"
     params:
         model=lambda w: STUDY.models[w.model].params(),
-        cell=lambda w: STUDY.methods[w.method].variant.params(),
+        method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
         code=fingerprint("finetune.py"),
+        parts=model_and_method_code,
     script:
         "../scripts/finetune.py"
 
@@ -96,8 +108,9 @@ rule merge:
         model=lambda w: STUDY.models[w.model].params(),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
-        settings=STUDY.config.merge.params(),
+        settings=STUDY.config.merge.settings.params(),
         run=run_of,
         code=fingerprint("merge.py"),
+        parts=model_and_method_code,
     script:
         "../scripts/merge.py"

@@ -1,8 +1,10 @@
-"""Take a fetched base model, or pretrain a tiny one."""
+"""Link a fetched base model, or pretrain a tiny one."""
 
+from pydantic import TypeAdapter
 from tqdm import tqdm
 
-from maple.models.base_folder import make
+from maple.definitions.model import ModelWithWeights
+from maple.models.base_folder import prepare_base
 from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -10,10 +12,11 @@ from maple.runtime.logs import log_to
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 with folder_written_aside(snakemake.output.model) as folder:
-    make(
-        snakemake.params.model,
+    prepare_base(
+        TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
         folder,
         fetched=snakemake.input.get("fetched"),
+        ignored=[".snakemake_timestamp"],
         phrases=snakemake.params.phrases,
         threads=snakemake.threads,
         progress=tqdm,

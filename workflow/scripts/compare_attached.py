@@ -5,7 +5,7 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
-from maple.evaluation.generation import compare_attached, model_source
+from maple.evaluation.generation import Weights, compare_attached
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -14,7 +14,7 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 card = compare_attached(
     pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
-    model_source(snakemake.params.model, snakemake.input.base),
+    Weights(snakemake.input.base, snakemake.params.model.get("trust_remote_code", False)),
     snakemake.input.adapter,
     pl.concat(pl.read_parquet(path) for path in snakemake.input.generations),
     count=snakemake.params.sample,

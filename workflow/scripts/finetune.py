@@ -2,10 +2,16 @@
 
 import shutil
 
-from maple.runtime.files import folder_written_aside, write_json
+from pydantic import TypeAdapter
+
+from maple.definitions.method import MethodVariant
+from maple.definitions.model import ModelWithWeights
+from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 from maple.runtime.processes import on_processes
+from maple.runtime.run_cards import write_card
+from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
 
 log_to(snakemake.log[0])
@@ -18,13 +24,13 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         snakemake.input.mixture,
         snakemake.input.held_out,
         folder,
-        cell=snakemake.params.cell,
-        model=snakemake.params.model,
+        method=MethodVariant(**snakemake.params.method),
+        model=TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
-        checkpoints=snakemake.params.checkpoints,
-        code=snakemake.params.code,
+        checkpoints=CheckpointPlan(**snakemake.params.checkpoints),
+        code=[snakemake.params.code, *snakemake.params.parts],
         sharded=bool(snakemake.resources.get("sharded", 0)),
     )
-write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
+write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)
 shutil.rmtree(snakemake.params.checkpoints["folder"])

@@ -1,10 +1,14 @@
 """Fold an adapter into 16-bit weights, and check that it still is the model that was trained."""
 
 import polars as pl
+from pydantic import TypeAdapter
 
-from maple.runtime.files import folder_written_aside, write_json
+from maple.definitions.model import ModelWithWeights
+from maple.definitions.training import MergeSettings
+from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
+from maple.runtime.run_cards import write_card
 from maple.training.merging import merge
 
 log_to(snakemake.log[0])
@@ -17,8 +21,8 @@ with folder_written_aside(snakemake.output.merged) as folder:
         folder,
         bits=snakemake.params.bits,
         max_length=snakemake.params.max_length,
-        settings=snakemake.params.settings,
-        model=snakemake.params.model,
+        settings=MergeSettings(**snakemake.params.settings),
+        model=TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
         threads=snakemake.threads,
     )
-write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card}, snakemake.output.card)
+write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)

@@ -1,0 +1,70 @@
+"""What a module of maple.models must offer to be a kind of model."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from maple.definitions.model import BuildSettings
+from maple.models.encoding import Encoder
+from maple.models.example import EncodedExample
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+
+class ModelKind(Protocol):
+    """How models of one kind are loaded, encoded for, trained and built."""
+
+    PEFT_TASK: str
+    """PEFT's name of what the kind is trained for."""
+
+    def load(
+        self, folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False
+    ) -> "PreTrainedModel":
+        """Load a model in 4, 8 or 16 bits; `sharded`: for FSDP, which spreads it over GPUs."""
+        ...
+
+    def encode(self, example: Mapping[str, str], encoder: Encoder) -> EncodedExample:
+        """Return the tokens of an example, a row of a dataset with its columns as keys."""
+        ...
+
+    def separate_packed_examples(self, model: "PreTrainedModel") -> None:
+        """Change the model's attention so that no example of a packed row sees another."""
+        ...
+
+    def collate(self, examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> dict:
+        """Return a micro-batch as the model reads it."""
+        ...
+
+    def losses(self, model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
+        """Return -ln p of every labelled token of a micro-batch, and the row of each."""
+        ...
+
+    def completion_logits(self, model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":
+        """Return the logits of an example's completion, [tokens, vocabulary] in float32."""
+        ...
+
+    def build(
+        self,
+        settings: BuildSettings,
+        texts: Sequence[str],
+        folder: Path,
+        *,
+        prompt_words: Sequence[str] = (),
+        threads: int,
+        progress: Callable[[Iterable], Iterable],
+    ) -> dict:
+        """Pretrain a tiny model from scratch and save it as a Hub-style folder; return what there is to record."""
+        ...
+
+
+def behaviour_of(kind: str) -> ModelKind:
+    """Return the module of a kind of model.
+
+    It is imported by name: the code that a job depends on (maple.runtime.fingerprint) then holds no other kind, and the
+    rule adds the fingerprint of this one.
+    """
+    return cast(ModelKind, import_module(f"maple.models.{kind}"))

@@ -1,0 +1,150 @@
+"""Causal language models: how they are loaded, encoded for, trained and built. Imported by name, as a kind of model."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maple.definitions.model import BuildSettings
+from maple.models.encoding import Encoder, instruction_prompt
+from maple.models.example import MASKED, EncodedExample
+from maple.models.precision import load_pretrained
+from maple.models.tiny import pretrain
+from maple.runtime import devices
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+PEFT_TASK: str = "CAUSAL_LM"
+ATTENTION = "sdpa_by_example"  # the name under which transformers knows our attention
+
+
+def load(folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False) -> "PreTrainedModel":
+    """Load the Hub-style folder in 4, 8 or 16 bits, as maple.models.precision says."""
+    from transformers import AutoModelForCausalLM
+
+    return load_pretrained(AutoModelForCausalLM, folder, bits, trust_remote_code=trust_remote_code, sharded=sharded)
+
+
+def encode(example: Mapping[str, str], encoder: Encoder) -> EncodedExample:
+    """Return the tokens of an instruction example (keys language, instruction, input, output).
+
+    That is the framed prompt, then the output and the EOS, which alone are labelled.
+    """
+    prompt = encoder.prompt(instruction_prompt(example["instruction"], example["input"]))
+    answer = [*encoder.piece(example["output"]), encoder.eos]
+    input_ids, labels = (np.array(ids, dtype=np.int32) for ids in (prompt + answer, [MASKED] * len(prompt) + answer))
+    return EncodedExample(example["language"], input_ids, labels, len(example["output"].encode()))
+
+
+def collate(examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> dict:
+    """Return a micro-batch as a model reads it: `input_ids` and `labels`, [rows, length].
+
+    A packed one also has `position_ids`, which restart at 0 in each example, and `example_lengths`: flash attention
+    needs the former to keep examples apart, `separate_packed_examples` the latter. The first token of an example is
+    never labelled: the token before it belongs to another one. Without packing no token attends to the padding, because
+    it comes last.
+    """
+    import torch
+
+    rows = [list(examples)] if packing else [[example] for example in examples]
+    shape = (len(rows), max(sum(map(len, row)) for row in rows))
+    input_ids, labels, position_ids = np.full(shape, pad), np.full(shape, MASKED), np.zeros(shape, dtype=np.int64)
+    for number, row in enumerate(rows):
+        start = 0
+        for example in row:
+            place = slice(start, start + len(example))
+            input_ids[number, place] = example.input_ids
+            labels[number, place] = example.labels
+            labels[number, start] = MASKED
+            position_ids[number, place] = np.arange(len(example))
+            start += len(example)
+    batch = {"input_ids": torch.from_numpy(input_ids), "labels": torch.from_numpy(labels)}
+    if packing:
+        lengths = [len(example) for example in examples]
+        batch |= {"position_ids": torch.from_numpy(position_ids), "example_lengths": lengths}
+    return batch
+
+
+def separate_packed_examples(model: "PreTrainedModel") -> None:
+    """Change the model's attention so that no example of a packed row sees another.
+
+    Flash attention, if it is installed, does so by itself. Otherwise torch's own attention is called for one example
+    after the other: this needs no mask, and computes nothing that a mask would hide.
+    """
+    import torch
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.utils.import_utils import is_flash_attn_2_available
+
+    def by_example(module, query, key, value, attention_mask, example_lengths=None, **kwargs):
+        """Attention of transformers' form: query, key and value are [rows, heads, length, size of a head]."""
+        if example_lengths is None:
+            return sdpa_attention_forward(module, query, key, value, None, **kwargs)
+        parts = zip(*(states.split(example_lengths, dim=2) for states in (query, key, value)), strict=True)
+        attended = [sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in parts]
+        return torch.cat(attended, dim=1), None
+
+    AttentionInterface.register(ATTENTION, by_example)
+    AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)
+    model.set_attn_implementation("flash_attention_2" if is_flash_attn_2_available() else ATTENTION)
+
+
+def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
+    """Return -ln p of every labelled token of a micro-batch, [labelled tokens] in float32, and the row of each.
+
+    The output layer is computed at these tokens alone: prompts are most of the tokens, and the vocabulary is the larger
+    part of a small model. `model` may have an adapter, also one that puts virtual tokens before the text.
+    """
+    from accelerate.utils import extract_model_from_parallel, send_to_device
+    from torch.nn.functional import cross_entropy
+
+    inner = extract_model_from_parallel(model)
+    inputs: Any = send_to_device(batch, inner.device)
+    labels = inputs["labels"][:, 1:]
+    labelled = labels != MASKED
+
+    def select_labelled(_, arguments: tuple) -> tuple:
+        return (arguments[0][:, -1 - labelled.shape[1] : -1][labelled],)
+
+    handle = inner.get_output_embeddings().register_forward_pre_hook(select_labelled)
+    try:
+        text = {name: values for name, values in inputs.items() if name != "labels"}
+        logits = model(**text, use_cache=False).logits
+    finally:
+        handle.remove()
+    return cross_entropy(logits.float(), labels[labelled], reduction="none"), labelled.nonzero()[:, 0]
+
+
+def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":
+    """Return the logits of an example's completion, [tokens, vocabulary] in float32.
+
+    One example per call: padding would change what LLM.int8 rounds.
+    """
+    import torch
+
+    # As in training: some of PEFT's layers on quantized weights mix dtypes if nothing casts them.
+    casts = torch.autocast(devices.device(), torch.bfloat16, enabled=devices.compute_dtype() == torch.bfloat16)
+    ids = torch.tensor([example.input_ids.tolist()], device=model.device)
+    with torch.inference_mode(), casts:
+        return model(input_ids=ids, logits_to_keep=example.completion_tokens + 1).logits[0, :-1].float()
+
+
+def build(
+    settings: BuildSettings,
+    texts: Sequence[str],
+    folder: Path,
+    *,
+    prompt_words: Sequence[str] = (),
+    threads: int,
+    progress: Callable[[Iterable], Iterable],
+) -> dict:
+    """Pretrain a tiny model from scratch, as maple.models.tiny does."""
+    from transformers import AutoModelForCausalLM
+
+    return pretrain(
+        AutoModelForCausalLM, settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress
+    )
