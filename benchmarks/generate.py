@@ -103,12 +103,12 @@ def whole(row: dict) -> str:
 
 def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     """Answer by this project, then replay."""
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     import polars as pl
     from tqdm import tqdm
 
     from maple.definitions.generation import GenerateSettings
-    from maple.engines.engine import Machine
+    from maple.engines.machine import Machine
     from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.models.encoding import Encoder
 
@@ -119,7 +119,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
 
         cached = vllm.LLM
         vllm.LLM = lambda **options: cached(**{**options, "enable_prefix_caching": False})
-    imports = time.perf_counter() - begun
+    imports = time.perf_counter() - begin
     batch = job["batch"] if engine == "vllm" else OWN_BATCH
     settings = GenerateSettings(
         engine=engine,
@@ -146,7 +146,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
         return card.values()
 
     card = run()
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     assert run()["started"] is False
     answers = pl.concat(pl.read_parquet(path) for path in outputs.values())
     texts = prompts.join(answers, on=["task", "language", "item"], maintain_order="left")["completion"].to_list()
@@ -154,7 +154,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
     return {
         "start": imports + card["start_seconds"],
         "seconds": card["seconds"] - card["start_seconds"],
-        "replay": time.perf_counter() - begun,
+        "replay": time.perf_counter() - begin,
         "cached": None if cached is None else cached / answers["prompt_tokens"].sum(),
         "texts": texts,
     }
@@ -162,7 +162,7 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
 
 def loop_side(job: dict, batch: int) -> dict:
     """Answer by transformers' generate in a loop over the rows of each task, padded to the longest of a batch."""
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     import polars as pl
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -170,8 +170,8 @@ def loop_side(job: dict, batch: int) -> dict:
     torch.set_num_threads(job["threads"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32).eval()
-    start, texts = time.perf_counter() - begun, []
-    begun = time.perf_counter()
+    start, texts = time.perf_counter() - begin, []
+    begin = time.perf_counter()
     for _, rows in pl.read_parquet(job["prompts"]).group_by("task", maintain_order=True):
         prompts = [whole(row) for row in rows.iter_rows(named=True)]
         for at in range(0, len(prompts), batch):
@@ -183,9 +183,9 @@ def loop_side(job: dict, batch: int) -> dict:
                 return_token_type_ids=False,
             )
             with torch.inference_mode():
-                made = model.generate(**inputs, do_sample=False, max_new_tokens=rows["max_new_tokens"][0])
-            texts += tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return {"start": start, "seconds": time.perf_counter() - begun, "texts": texts}
+                output = model.generate(**inputs, do_sample=False, max_new_tokens=rows["max_new_tokens"][0])
+            texts += tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return {"start": start, "seconds": time.perf_counter() - begin, "texts": texts}
 
 
 def harness_side(job: dict) -> dict:
@@ -195,7 +195,7 @@ def harness_side(job: dict) -> dict:
     sys.path.append(str(HARNESS))  # vLLM is this environment's, the harness that one's
     os.environ |= {"VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1"}
     os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(job["threads"])}
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     import importlib.metadata
 
     import polars as pl
@@ -241,11 +241,11 @@ def harness_side(job: dict) -> dict:
         enable_prefix_caching=True,
         add_bos_token=True,
     )
-    start = time.perf_counter() - begun
-    begun = time.perf_counter()
+    start = time.perf_counter() - begin
+    begin = time.perf_counter()
     manager = TaskManager(include_path=str(folder), include_defaults=False)
     results = simple_evaluate(model, tasks=names, task_manager=manager, bootstrap_iters=0)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - begin
     texts = [
         sample["resps"][0][0]
         for name in names
@@ -270,14 +270,14 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="sequences at once, of vLLM")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.side:
-        Path(asked.job["folder"], "answer.json").write_text(json.dumps(answer(asked.side, asked.job)))
+    options = parser.parse_args()
+    if options.side:
+        Path(options.job["folder"], "answer.json").write_text(json.dumps(answer(options.side, options.job)))
         return
     from maple.models.encoding import Encoder
 
     with tempfile.TemporaryDirectory() as place:
-        prompts = demonstrated(asked.data, asked.items)
+        prompts = demonstrated(options.data, options.items)
         prompts.write_parquet(Path(place, "prompts.parquet"))
         texts = [whole(row) for row in prompts.iter_rows(named=True)]
         tiny_model(texts, Path(place, "model"))
@@ -295,11 +295,11 @@ def main() -> None:
                 "model": f"{place}/model",
                 "folder": str(folder),
                 "max_length": max(lengths) + 512,
-                "batch": asked.batch,
-                "threads": asked.threads,
+                "batch": options.batch,
+                "threads": options.threads,
             }
             command = [sys.executable, __file__, "--side", side, "--job", json.dumps(job)]
-            environment = os.environ | {"OMP_NUM_THREADS": str(asked.threads), "TOKENIZERS_PARALLELISM": "false"}
+            environment = os.environ | {"OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
             done = subprocess.run(command, env=environment, text=True, capture_output=True)
             if done.returncode:
                 sys.exit(f"{side} failed:\n{done.stderr[-4000:]}")

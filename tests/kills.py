@@ -19,7 +19,7 @@ import polars as pl
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.evaluation.generation import RunOutputs, Weights, generate
 from maple.models.precision import load_base
 from maple.runtime.journal import Journal

@@ -15,7 +15,7 @@ from project import AFTER_SCORE, ROOT, Project
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateBlock
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.engines.start import choose
 from maple.evaluation.generation import RunOutputs, Weights, generate
 

@@ -1,4 +1,4 @@
-"""What answers texts with texts: an endpoint, or a model that an engine runs in this job."""
+"""The protocol of what answers texts: an endpoint, or a model that an engine runs in this job."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -25,5 +25,5 @@ class Answerer(Protocol):
     rows: JournaledRows
 
     def answer(self, questions: Sequence[Question]) -> list[dict]:
-        """Return one row per question, in the order given; those of the journal are not asked again."""
+        """Return one row per question, in the order given; those of the journal are not computed or sent again."""
         ...

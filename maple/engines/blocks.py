@@ -1,4 +1,4 @@
-"""The blocks of datasets and models that say who is asked for text, as a job gets them."""
+"""The blocks of config files that configure an endpoint, a teacher or a translator, as a job gets them."""
 
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 

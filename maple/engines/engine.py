@@ -41,14 +41,6 @@ class EngineOptions:
     trust_remote_code: bool = False
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What a job computes on: threads of a processor, and GPUs (as many processes if there are none)."""
-
-    threads: int = 1
-    gpus: int = 1
-
-
 class Engine(Protocol):
     """Generates completions, greedy or sampled, and returns log-likelihoods of given continuations."""
 

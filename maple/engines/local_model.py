@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import Completion, Engine, EngineError, EngineOptions, Machine
+from maple.engines.engine import Completion, Engine, EngineError, EngineOptions
 from maple.engines.launch import start_on
+from maple.engines.machine import Machine
 from maple.engines.start import engine_version
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
@@ -77,7 +78,7 @@ class LocalModel:
         return start + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def answer(self, questions: Sequence[Question]) -> list[dict]:
-        """Return one row per question, in the order given; the journal's, answered or not, are not asked again."""
+        """Return one row per question, in the order given; the journal's, answered or not, are not computed again."""
         keys, prompts = [], {}
         for question in questions:
             tokens = self.tokens(question.text)

@@ -26,7 +26,7 @@ MAX_FAILURES_IN_A_ROW = 10
 
 
 class EndpointError(RuntimeError):
-    """An endpoint cannot be asked any further; the message says what to edit."""
+    """No further request can be sent; the message says what to edit."""
 
 
 def body_of(prompt: str, settings: EndpointBlock) -> dict:

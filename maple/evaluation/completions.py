@@ -1,4 +1,4 @@
-"""Completions: what is asked for one, their columns, their keys, and those of an earlier job."""
+"""Completions: their requests, columns and keys, and those of an earlier job."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

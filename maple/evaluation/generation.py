@@ -12,8 +12,9 @@ import polars as pl
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
-from maple.engines.engine import Engine, EngineOptions, Machine
+from maple.engines.engine import Engine, EngineOptions
 from maple.engines.launch import start_on
+from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
 from maple.evaluation import endpoint_generation
 from maple.evaluation.cards import CompareCard, CompletionCounts, EndpointCard, EngineUse, GenerateCard
@@ -59,7 +60,7 @@ def model_source(
 ) -> Weights | EndpointBlock:
     """Return the source of a model's completions, from a rule's params: its weights, or an endpoint.
 
-    `service` says how the endpoint is asked, which decides no answer.
+    `service` has an endpoint's request settings, which decide no answer.
     """
     if "openai" in definition:
         return EndpointBlock(**{**definition["openai"], **(service or {})})
@@ -110,7 +111,7 @@ def _ranked(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
 
 
 def _flips(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
-    """Complete prompts one at a time; return their rows with `flipped`: is the completion another one then?"""
+    """Complete prompts one at a time; return their rows with `flipped`, True if the completion differs then."""
     return [
         {
             **rows[request.key],
@@ -138,7 +139,7 @@ class _Work:
             (requests[key] for key in rows.missing(requests)),
             key=lambda request: (bool(request.choices), request.tokens),
         )
-        # Keys are digests, so that the smallest are a sample. It is drawn of what this job computes, before a kill too.
+        # Keys are digests, so that the smallest are a random sample: of all that this job computes, also before a kill.
         fresh = sorted(key for key, request in requests.items() if key not in carried_over and not request.choices)
         alone = [key for key in fresh[:sample] if key not in rows or rows[key].get("flipped") is None]
         return cls(missing, [requests[key] for key in alone])

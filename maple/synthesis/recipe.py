@@ -1,4 +1,4 @@
-"""A dataset's recipe as a job gets it: what decides its rows, spelt out for one language, and how a model is asked."""
+"""A dataset's recipe as a job gets it: what decides its rows, spelt out for one language, and request settings."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -88,9 +88,9 @@ Recipe = Annotated[SelfInstructRecipe | TranslateRespondRecipe | LoadRecipe, Fie
 def read_recipe(params: Mapping[str, Any], service: Mapping[str, Mapping] | None = None) -> Recipe:
     """Return the recipe of a rule's params.
 
-    `service` says by role (teacher, translator) how a model is asked, which decides no answer and is no part of a
-    recipe's identity: its values join the role's block.
+    `service` has the request settings by role (teacher, translator). They decide no answer, and cross apart from the
+    recipe, so that a change of them makes nothing anew; here they join the role's block.
     """
-    blocks = {"teacher": params.get("teacher"), "translator": "translator"}
-    asked = {blocks[role]: {**params[blocks[role]], **values} for role, values in (service or {}).items()}
-    return TypeAdapter(Recipe).validate_python({**params, **asked})
+    names = {"teacher": params.get("teacher"), "translator": "translator"}
+    blocks = {names[role]: {**params[names[role]], **settings} for role, settings in (service or {}).items()}
+    return TypeAdapter(Recipe).validate_python({**params, **blocks})

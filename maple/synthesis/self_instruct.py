@@ -28,7 +28,7 @@ NO_INPUT = "<noinput>"
 MARKS = (*(f"{label}:" for label in LABELS), "###", NO_INPUT)
 # An entry ends with ### at the end of a line: within an answer, "### Title" is a heading.
 END = re.compile(r"###[^\S\n]*+(?:\n|\Z)")
-# Possessive, and from the first digit alone: else an answer of blanks or digits is searched for minutes.
+# Possessive, and from the first digit alone: otherwise the search of an answer of blanks or digits takes minutes.
 LABEL = re.compile(rf"(?<![0-9])(?P<number>[0-9]{{1,4}}+)\s*+\.\s*+(?P<name>{'|'.join(LABELS)}):")
 
 
@@ -75,9 +75,9 @@ def numbered(number: int, task: dict) -> str:
 def parse(completion: str, first: int = 1, cut: bool = False) -> Iterator[dict]:
     """Yield the tasks of a completion, {"instruction", "input", "output", "fault", "completion"}.
 
-    `first` is the number with which the list goes on; `cut`, whether the completion ended on its length limit. Entries
-    end with ###; the last may do without, unless it was cut. One of which not all three fields parse is a fault; so is
-    one whose number does not come after those before it, as in Alpaca's parser: the list was begun anew.
+    `first` is the number of the list's next task; `cut` is True if the completion ended on its length limit. Entries
+    end with ###; the last entry may lack it, unless it was cut. An entry is a fault if not all three fields parse, or
+    if its number is not larger than those before it, as in Alpaca's parser: the list was begun anew.
     """
     *entries, rest = END.split(completion)
     if not cut and _entry(rest):
@@ -93,21 +93,20 @@ def parse(completion: str, first: int = 1, cut: bool = False) -> Iterator[dict]:
 
 
 def _entry(text: str) -> tuple[int, dict] | None:
-    """Return number and fields of an entry; None unless each label stands there once, in order, after one number."""
+    """Return number and fields of an entry; None unless it has each label once, in order, with one number."""
     labels = list(LABEL.finditer(text))
     number = labels[0]["number"] if labels else ""
     # In an answer, "1. Input:" may be the step of a recipe; a further instruction is always the next entry.
-    own = [label for label in labels if label["number"] == number or label["name"] == "Instruction"]
-    if [(label["number"], label["name"]) for label in own] != [(number, name) for name in LABELS]:
+    labels = [label for label in labels if label["number"] == number or label["name"] == "Instruction"]
+    if [(label["number"], label["name"]) for label in labels] != [(number, name) for name in LABELS]:
         return None
-    if text[: own[0].start()].strip():
+    if text[: labels[0].start()].strip():
         return None
-    ends = [*(label.start() for label in own[1:]), len(text)]
-    fields = [text[label.end() : end].strip() for label, end in zip(own, ends, strict=True)]
-    instruction, said, output = fields
+    ends = [*(label.start() for label in labels[1:]), len(text)]
+    instruction, input, output = (text[label.end() : end].strip() for label, end in zip(labels, ends, strict=True))
     return int(number), {
         "instruction": instruction,
-        "input": "" if said.lower() == NO_INPUT else said,
+        "input": "" if input.lower() == NO_INPUT else input,
         "output": output,
     }
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
 from maple.engines.ledger import Ledger, ledger
+from maple.engines.machine import Machine
 from maple.runtime.journal import Journal
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadRecipe, Recipe, TranslateRespondRecipe

@@ -11,8 +11,8 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.teacher import ALPACA_SAMPLING
 from maple.engines.answerer import Answerer, Question
 from maple.engines.blocks import EndpointBlock, LocalBlock
-from maple.engines.engine import Machine
 from maple.engines.ledger import ledger
+from maple.engines.machine import Machine
 from maple.runtime.journal import Journal
 
 # The modules of teachers and translators. They are imported by name: the digest of a job's code
@@ -76,7 +76,7 @@ class Translator(Protocol):
 
 
 class TeacherError(RuntimeError):
-    """A teacher or translator cannot be asked; the message says what to edit."""
+    """A teacher or translator cannot do what a dataset needs; the message says what to edit."""
 
 
 class ModelTeacher:
@@ -87,7 +87,7 @@ class ModelTeacher:
         self.name = answerer.name
 
     def complete(self, requests: list[Request]) -> list[str | IncompleteAnswer]:
-        """Return one answer per request, in their order; those that the journal holds are not asked again.
+        """Return one answer per request, in their order; those of the journal are not sent again.
 
         A request that failed for good is IncompleteAnswer("no answer"), an answer that ended on its length limit
         IncompleteAnswer("cut off"). Raises maple.engines.openai_endpoint.EndpointError for an endpoint that answers

@@ -11,7 +11,8 @@ from test_generation import SETTINGS as TOY_SETTINGS
 from test_generation import Echo, prompts
 from tqdm import tqdm
 
-from maple.engines.engine import Completion, Machine
+from maple.engines.engine import Completion
+from maple.engines.machine import Machine
 from maple.engines.start import choose
 from maple.evaluation.generation import RunOutputs, Weights, compare_attached, generate
 from maple.runtime.journal import Journal
@@ -206,8 +207,8 @@ def test_what_a_profile_says_of_generate_attached_holds_for_every_base(project):
         "generate_attached: {gpu: 1}",
         "generate_attached: {gpu: 3, mem_mb: 70 + 7 * attempt}",
     )
-    said = project.snakemake("-n")
-    assert "mem_mb=77" in said and "gpu=3" in said
+    output = project.snakemake("-n")
+    assert "mem_mb=77" in output and "gpu=3" in output
 
 
 @pytest.mark.heavy

@@ -125,10 +125,10 @@ def test_what_failed_for_good_has_no_answer_and_is_asked_again_by_the_next_job(t
 def test_an_endpoint_that_answers_nothing_stops_the_job(tmp_path):
     with (
         Endpoint(status=401) as endpoint,
-        pytest.raises(EndpointError, match=r"config/models/remote\.yaml: openai: .*HTTP 401.*REMOTE_KEY") as told,
+        pytest.raises(EndpointError, match=r"config/models/remote\.yaml: openai: .*HTTP 401.*REMOTE_KEY") as error,
     ):
         completed_by(endpoint.url, many(3), tmp_path)
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(error.value)
 
 
 def test_a_cap_stops_the_job_and_a_higher_one_goes_on_and_pays_for_nothing_twice(tmp_path):
@@ -274,23 +274,23 @@ def test_a_baseline_behind_an_endpoint_is_planned_asked_once_and_reported(tmp_pa
 
         write(max_usd=1.0)
         # Nothing is finetuned, so that no model card is written.
-        asked = {name: 1 for name in AFTER_SCORE if name != "describe"} | {"generate": 1, "score": 2}
-        assert project.jobs() == asked | {"render_prompts": 4, "cluster": 4}
+        jobs_of_run = {name: 1 for name in AFTER_SCORE if name != "describe"} | {"generate": 1, "score": 2}
+        assert project.jobs() == jobs_of_run | {"render_prompts": 4, "cluster": 4}
         assert "gpu=0" in project.snakemake("-n", "--until", "generate")
-        said = project.snakemake(fails=True)
-        assert "config/models/remote.yaml: openai.max_usd" in said
+        output = project.snakemake(fails=True)
+        assert "config/models/remote.yaml: openai.max_usd" in output
         write(max_usd=9.0)
-        said += project.snakemake()
+        output += project.snakemake()
         assert set(endpoint.answered.values()) == {1}
         card = read_json(tmp_path / "results/cards/remote/none/none/seed0/generate.json")
         assert card["answers"] == len(endpoint.answered) == card["distinct"] and card["not_ranked"] == 8
         write(max_usd=8.0, concurrency=3)
         assert project.jobs() == {}
         write(max_usd=8.0, temperature=0.5)
-        assert project.jobs() == asked
+        assert project.jobs() == jobs_of_run
     assert (tmp_path / "results/report.html").is_file()
     files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert SECRET not in said and not any(SECRET.encode() in content for content in files)
+    assert SECRET not in output and not any(SECRET.encode() in content for content in files)
     project.study(grid=[*TOY_STUDY["grid"], BASELINE])
     jobs = project.jobs()
     assert (jobs["base"], jobs["finetune"], jobs["generate"]) == (1, 1, 3)

@@ -12,7 +12,8 @@ import pytest
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
-from maple.engines.engine import Completion, EngineError, Machine
+from maple.engines.engine import Completion, EngineError
+from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version, start
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
 from maple.evaluation.generation import BATCHES_PER_CHUNK, ModelFolder, RunOutputs, Weights, complete, generate
@@ -253,9 +254,9 @@ def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
 
 def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
     engine = Echo()
-    shown = {"demonstrations": ["a" * 20, "b" * 20]}
+    demonstrations = {"demonstrations": ["a" * 20, "b" * 20]}
     # Of 60 tokens 4 are for the answer and 1 begins the prompt: two demonstrations leave 15 for the prompt itself.
-    completed, _ = run(letters, prompts("c" * 15, "d" * 16, **shown), tmp_path, engine)
+    completed, _ = run(letters, prompts("c" * 15, "d" * 16, **demonstrations), tmp_path, engine)
     assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 15), (1, 1, 16)]
     a, b, c, d = 4, 5, 6, 7
     assert engine.asked == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
@@ -380,12 +381,12 @@ def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, 
     outputs = {code: tmp_path / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}
 
     def requests(*words: str) -> int:
-        asked = [
+        frames = [
             prompts(*(f"{word} {day}" for day in range(5)), language=code)
             for word, code in zip(words, outputs, strict=True)
         ]
         generate(
-            pl.concat(asked),
+            pl.concat(frames),
             Weights(toy_base),
             [RunOutputs(outputs, tmp_path / "journal.jsonl")],
             settings=SETTINGS.changed(engine="vllm", batch=4, max_length=64),

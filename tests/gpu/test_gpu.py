@@ -58,7 +58,7 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
     from tqdm import tqdm
 
     from maple.definitions.generation import GenerateSettings
-    from maple.engines.engine import Machine
+    from maple.engines.machine import Machine
     from maple.evaluation.generation import RunOutputs, Weights, generate
 
     pytest.importorskip("vllm")

@@ -114,7 +114,7 @@ def difference(left, right):
 def scored(base, adapter, folder):
     """Complete two prompts and score them."""
     from maple.definitions.generation import GenerateBlock
-    from maple.engines.engine import Machine
+    from maple.engines.machine import Machine
     from maple.evaluation.generation import RunOutputs, Weights, generate
     from maple.evaluation.scoring import score_items
 

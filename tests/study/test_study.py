@@ -8,7 +8,7 @@ from maple.data.curation import curate
 from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.evaluation.benchmark_rows import task_rows
 from maple.runtime.journal import Journal
 from maple.study.study import read_study

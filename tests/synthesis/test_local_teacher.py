@@ -20,8 +20,9 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.reading import parse
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import EngineOptions, Machine
+from maple.engines.engine import EngineOptions
 from maple.engines.ledger import ledger
+from maple.engines.machine import Machine
 from maple.engines.start import choose, start
 from maple.engines.transformers_engine import GumbelSampler, TransformersEngine
 from maple.runtime.files import read_json
@@ -53,11 +54,11 @@ def requests(count, first=0):
 
 
 def test_the_same_requests_get_the_same_answers_in_any_order_and_batch(toy_base, tmp_path):
-    asked = requests(12)
-    answers = local(toy_base, tmp_path / "a").complete(asked)
+    questions = requests(12)
+    answers = local(toy_base, tmp_path / "a").complete(questions)
     assert len({str(answer) for answer in answers}) > 6
-    assert local(toy_base, tmp_path / "b", batch=5).complete(asked[::-1]) == answers[::-1]
-    assert [local(toy_base, tmp_path / "c").complete([request])[0] for request in asked[:3]] == answers[:3]
+    assert local(toy_base, tmp_path / "b", batch=5).complete(questions[::-1]) == answers[::-1]
+    assert [local(toy_base, tmp_path / "c").complete([request])[0] for request in questions[:3]] == answers[:3]
 
 
 def test_two_copies_of_the_model_answer_like_one(toy_base, tmp_path):
@@ -68,10 +69,10 @@ def test_two_copies_of_the_model_answer_like_one(toy_base, tmp_path):
 
 
 def test_another_seed_draws_another_answer_and_none_at_temperature_0(toy_base, tmp_path):
-    asked = [Request("r", "propose", SWAHILI, "The sun", seed, {}) for seed in range(8)]
-    assert len(set(map(str, local(toy_base, tmp_path / "a").complete(asked)))) > 4
-    assert len(set(map(str, local(toy_base, tmp_path / "b", temperature=0).complete(asked)))) == 1
-    assert len(set(map(str, local(toy_base, tmp_path / "c", top_p=1e-6).complete(asked)))) == 1
+    questions = [Request("r", "propose", SWAHILI, "The sun", seed, {}) for seed in range(8)]
+    assert len(set(map(str, local(toy_base, tmp_path / "a").complete(questions)))) > 4
+    assert len(set(map(str, local(toy_base, tmp_path / "b", temperature=0).complete(questions)))) == 1
+    assert len(set(map(str, local(toy_base, tmp_path / "c", top_p=1e-6).complete(questions)))) == 1
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely():
@@ -79,9 +80,9 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
 
     shares = torch.tensor([0.6, 0.3, 0.1, 0.0])
     draw = GumbelSampler(range(4000), "cpu")
-    drawn = Counter(draw(None, shares.log().repeat(4000, 1)).argmax(-1).tolist())
+    counts = Counter(draw(None, shares.log().repeat(4000, 1)).argmax(-1).tolist())
     # Three standard deviations of a share at 4,000 draws are below 0.024.
-    assert [drawn[token] / 4000 for token in range(4)] == pytest.approx(shares.tolist(), abs=0.024)
+    assert [counts[token] / 4000 for token in range(4)] == pytest.approx(shares.tolist(), abs=0.024)
 
 
 def test_what_the_journal_holds_is_not_drawn_again(toy_base, tmp_path, monkeypatch):
@@ -103,43 +104,47 @@ def test_what_the_journal_holds_is_not_drawn_again(toy_base, tmp_path, monkeypat
 
 
 def test_a_prompt_that_leaves_no_room_has_no_answer_and_an_answer_that_fills_it_is_cut_off(toy_base, tmp_path):
-    asked = local(toy_base, tmp_path, max_tokens=300, temperature=0)
+    model_teacher = local(toy_base, tmp_path, max_tokens=300, temperature=0)
     letters = [
-        next(count for count in range(400) if len(asked.answerer.tokens("b" * count)) == room) for room in (256, 255, 9)
+        next(count for count in range(400) if len(model_teacher.answerer.tokens("b" * count)) == room)
+        for room in (256, 255, 9)
     ]
-    none, one, many = asked.complete(
+    none, one, many = model_teacher.complete(
         [Request(str(n), "propose", SWAHILI, "b" * count, n, {}) for n, count in enumerate(letters)]
     )
     assert none == IncompleteAnswer("no answer")
     assert one.fault == many.fault == "cut off"  # a greedy toy goes on for ever
     rows = {
-        row["prompt_tokens"]: row["completion_tokens"] for row in asked.answerer.rows.journal.read() if "text" in row
+        row["prompt_tokens"]: row["completion_tokens"]
+        for row in model_teacher.answerer.rows.journal.read()
+        if "text" in row
     }
     assert rows == {255: 1, 9: 247}
 
 
 def test_a_limit_below_the_model_s_own_is_kept(toy_base, tmp_path):
-    asked = local(toy_base, tmp_path, max_length=20, max_tokens=300, temperature=0)
-    asked.complete(requests(1))
-    (row,) = asked.answerer.rows.journal.read()
+    model_teacher = local(toy_base, tmp_path, max_length=20, max_tokens=300, temperature=0)
+    model_teacher.complete(requests(1))
+    (row,) = model_teacher.answerer.rows.journal.read()
     assert row["prompt_tokens"] + row["completion_tokens"] == 20
 
 
 def test_a_chat_template_is_used_once_and_writes_the_only_bos(chat_base, tmp_path):
-    asked = local(chat_base, tmp_path)
-    tokens = asked.answerer.tokens("The sun")
+    model_teacher = local(chat_base, tmp_path)
+    tokens = model_teacher.answerer.tokens("The sun")
     assert (
-        tokens.count(asked.answerer.tokenizer.bos_token_id) == 1 and tokens[0] == asked.answerer.tokenizer.bos_token_id
+        tokens.count(model_teacher.answerer.tokenizer.bos_token_id) == 1
+        and tokens[0] == model_teacher.answerer.tokenizer.bos_token_id
     )
-    assert asked.answerer.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
+    assert model_teacher.answerer.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
 
 
 def test_without_a_chat_template_the_prompt_is_sent_as_it_is_and_the_log_says_so(toy_base, tmp_path, capsys):
-    asked = local(toy_base, tmp_path)
+    model_teacher = local(toy_base, tmp_path)
     assert "toy: no chat template; it gets the prompts as they are" in capsys.readouterr().out
-    tokens = asked.answerer.tokens("The sun")
-    assert tokens.count(asked.answerer.tokenizer.bos_token_id) == 1
-    assert asked.answerer.tokenizer.decode(tokens[1:]) == "The sun"
+    tokens = model_teacher.answerer.tokens("The sun")
+    assert tokens.count(model_teacher.answerer.tokenizer.bos_token_id) == 1
+    assert model_teacher.answerer.tokenizer.decode(tokens[1:]) == "The sun"
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
@@ -195,13 +200,13 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
         rounds=2, first_round_requests=5, requests_per_round=9, demonstrations={"seed": 2, "pool": 0}
     )
 
-    def made(path):
-        asked = local(wide_base, path, "vllm", max_tokens=12)
-        return asked, self_instruct(
-            settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
+    def generate(path):
+        model_teacher = local(wide_base, path, "vllm", max_tokens=12)
+        return model_teacher, self_instruct(
+            settings, SWAHILI, SEEDS, model_teacher, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
         )
 
-    asked, rows = made(tmp_path)
+    model_teacher, rows = generate(tmp_path)
     assert calls == [5, 9]
     runs = [(name, len(list(group))) for name, group in itertools.groupby(events[events.index("call") :])]
     assert [count for name, count in runs if name == "add"] == [5, 9]  # all before the first step
@@ -211,24 +216,24 @@ def test_vllm_gets_each_round_in_one_call_and_draws_by_seed(wide_base, tmp_path,
     (tmp_path / "half").mkdir()
     (tmp_path / "half/journal.jsonl").write_text("".join(lines[:7]))
     calls.clear()
-    again, same = made(tmp_path / "half")
+    again, same = generate(tmp_path / "half")
     assert calls == [7] and same.equals(rows)
-    assert ledger(again.answerer.rows.journal.read()) == ledger(asked.answerer.rows.journal.read())
+    assert ledger(again.answerer.rows.journal.read()) == ledger(model_teacher.answerer.rows.journal.read())
 
 
 def test_the_room_and_the_seed_mean_the_same_to_both_engines(toy_base, tmp_path):
     needs_vllm()
     greedy = {"temperature": 0, "max_tokens": 300, "max_length": 40}
-    asked = [*requests(3), Request("long", "propose", SWAHILI, "The sun " * 40, 0, {})]
-    ours = local(toy_base, tmp_path / "ours", **greedy).complete(asked)
-    assert local(toy_base, tmp_path / "vllm", "vllm", **greedy).complete(asked) == ours
+    questions = [*requests(3), Request("long", "propose", SWAHILI, "The sun " * 40, 0, {})]
+    ours = local(toy_base, tmp_path / "ours", **greedy).complete(questions)
+    assert local(toy_base, tmp_path / "vllm", "vllm", **greedy).complete(questions) == ours
     assert ours[-1] == IncompleteAnswer("no answer")
 
 
 PROGRAM = """
 import sys
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe
@@ -316,8 +321,8 @@ def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
     assert recipe["translator"] == {"model": "far", "beams": 4, "trust_remote_code": True}
     file = {"file": "config/datasets/d.yaml"}
     assert dataset.request_settings == {"teacher": {"batch": 8, **file}, "translator": {"batch": 9, **file}}
-    asked = read_recipe(recipe, dataset.request_settings)
-    assert (asked.block.batch, asked.block.max_length, asked.translator.batch) == (8, 99, 9)
+    resolved = read_recipe(recipe, dataset.request_settings)
+    assert (resolved.block.batch, resolved.block.max_length, resolved.translator.batch) == (8, 99, 9)
 
 
 def taught(folder, **changes):
@@ -336,11 +341,11 @@ def test_a_teacher_s_model_is_a_base_that_the_synthesis_waits_for_and_makes_no_r
     assert (jobs["base"], jobs["synthesize"], jobs["generate"]) == (2, 2, 2)
     target = "results/synthesized/taught/swh_Latn.parquet"
     assert project.jobs(target) == {"base": 1, "synthesize": 1}
-    said = project.snakemake("-n", target)
-    assert "input: results/base/master" in said and "gpu=1" in said
+    output = project.snakemake("-n", target)
+    assert "input: results/base/master" in output and "gpu=1" in output
     project.replace("config/datasets/taught.yaml", "teacher: transformers", "teacher: embedded")
-    said = project.snakemake("-n", target)
-    assert "results/base/master" not in said and "gpu=0" in said
+    output = project.snakemake("-n", target)
+    assert "results/base/master" not in output and "gpu=0" in output
 
 
 def test_a_translator_s_model_is_a_base_too(tmp_path):
@@ -359,8 +364,8 @@ def test_a_translator_s_model_is_a_base_too(tmp_path):
 
 def test_a_model_that_no_file_defines_is_named_with_its_block(tmp_path):
     project = taught(tmp_path, transformers={"model": "mistress"})
-    said = project.snakemake("-n", fails=True)
-    assert "config/datasets/taught.yaml: transformers.model names 'mistress', which config/models/ lacks" in said
+    output = project.snakemake("-n", fails=True)
+    assert "config/datasets/taught.yaml: transformers.model names 'mistress', which config/models/ lacks" in output
 
 
 def test_the_rule_asks_its_model_and_a_larger_batch_or_another_teacher_s_code_reruns_nothing(tmp_path):

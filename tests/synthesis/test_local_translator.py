@@ -66,18 +66,18 @@ def translator(model, path, **changes):
 @pytest.mark.heavy
 @pytest.mark.parametrize("model", ["nllb", "m2m100"])
 def test_the_language_asked_for_is_the_one_written(model, tmp_path, request):
-    asked = translator(request.getfixturevalue(model), tmp_path)
+    toy = translator(request.getfixturevalue(model), tmp_path)
     for language in (SWAHILI, GERMAN):
         translations = [others[language.iso639_1] for others in SENTENCES.values()]
-        assert asked.translate(list(SENTENCES), language) == translations
+        assert toy.translate(list(SENTENCES), language) == translations
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("model", ["nllb", "m2m100"])
 def test_a_language_that_the_tokenizer_does_not_know_is_named_with_the_model(model, tmp_path, request):
-    asked = translator(request.getfixturevalue(model), tmp_path)
+    toy = translator(request.getfixturevalue(model), tmp_path)
     with pytest.raises(TeacherError, match=r"config/models/toy\.yaml: the translator knows neither xyz_Latn nor xy"):
-        asked.translate(["Name a star."], LanguageIdentity("xyz_Latn", "Unknown", "xy", "Latn"))
+        toy.translate(["Name a star."], LanguageIdentity("xyz_Latn", "Unknown", "xy", "Latn"))
 
 
 @pytest.mark.heavy
@@ -105,9 +105,9 @@ def test_a_sentence_too_long_is_a_fault_and_is_not_cut(nllb, tmp_path):
 
 @pytest.mark.heavy
 def test_a_translation_that_does_not_end_is_cut_off(nllb, tmp_path):
-    asked = translator(nllb, tmp_path)
+    toy = translator(nllb, tmp_path)
     sentence = next(iter(SENTENCES))
-    read, written = (len(asked.tokenizer(text)["input_ids"]) for text in (sentence, SENTENCES[sentence]["de"]))
+    read, written = (len(toy.tokenizer(text)["input_ids"]) for text in (sentence, SENTENCES[sentence]["de"]))
     assert read < written
     (cut,) = translator(nllb, tmp_path, max_length=written - 1).translate([sentence], GERMAN)
     assert cut.fault == "cut off" and SENTENCES[sentence]["de"].startswith(cut.text)
@@ -116,8 +116,8 @@ def test_a_translation_that_does_not_end_is_cut_off(nllb, tmp_path):
 
 @pytest.mark.heavy
 def test_a_beam_of_one_and_of_three_agree_on_what_is_certain(nllb, tmp_path):
-    asked = translator(nllb, tmp_path, beams=3)
-    assert asked.translate(list(SENTENCES), GERMAN) == translator(nllb, tmp_path).translate(list(SENTENCES), GERMAN)
+    toy = translator(nllb, tmp_path, beams=3)
+    assert toy.translate(list(SENTENCES), GERMAN) == translator(nllb, tmp_path).translate(list(SENTENCES), GERMAN)
 
 
 @pytest.mark.heavy
@@ -187,7 +187,7 @@ def test_pickled_weights_become_no_base(tmp_path):
 PROGRAM = """
 import sys
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe

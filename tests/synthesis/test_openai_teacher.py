@@ -49,17 +49,17 @@ def requests(count, purpose="propose"):
     return [Request(f"r{n}", purpose, SWAHILI, f"prompt {n}", n, {}) for n in range(count)]
 
 
-def made(asked, rounds=2):
+def generated(writer, rounds=2):
     settings = SelfInstructSettings(rounds=rounds, first_round_requests=8, requests_per_round=24)
-    return self_instruct(settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LIMITS, seed=1, progress=iter)
+    return self_instruct(settings, SWAHILI, SEEDS, writer, prompt=PROMPT, limits=LIMITS, seed=1, progress=iter)
 
 
 def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_once(tmp_path):
     with Endpoint(delay=0.02) as endpoint:
-        asked = teacher(endpoint.url, tmp_path)
-        answers = asked.complete(requests(20))
+        writer = teacher(endpoint.url, tmp_path)
+        answers = writer.complete(requests(20))
         assert len(set(answers)) == 20 and endpoint.most <= 4
-        assert asked.complete(requests(20)[::-1]) == answers[::-1]
+        assert writer.complete(requests(20)[::-1]) == answers[::-1]
         assert sum(endpoint.seen.values()) == 20
     assert endpoint.bodies[0]["temperature"] == 1.0 and endpoint.bodies[0]["max_tokens"] == 3072
     assert "max_completion_tokens" not in endpoint.bodies[0]
@@ -69,7 +69,7 @@ def test_answers_come_in_the_order_of_the_requests_and_no_more_than_allowed_at_o
 def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
     with Endpoint(faults=(fault,)) as endpoint:
         assert not any(
-            isinstance(said, IncompleteAnswer) for said in teacher(endpoint.url, tmp_path).complete(requests(3))
+            isinstance(output, IncompleteAnswer) for output in teacher(endpoint.url, tmp_path).complete(requests(3))
         )
         assert set(endpoint.seen.values()) == {2}
 
@@ -96,10 +96,10 @@ def test_when_nothing_is_answered_the_job_stops_and_says_what_to_check(tmp_path,
     with Endpoint(status=status) as endpoint:
         with pytest.raises(
             EndpointError, match=rf"config/datasets/d\.yaml: openai: .*HTTP {status}.*TEACHER_KEY"
-        ) as told:
+        ) as error:
             teacher(endpoint.url, tmp_path).complete(requests(40))
         assert sum(endpoint.seen.values()) <= tries + 4
-    assert SECRET not in str(told.value) and not (tmp_path / "journal.jsonl").exists()
+    assert SECRET not in str(error.value) and not (tmp_path / "journal.jsonl").exists()
 
 
 def test_a_wrong_address_stops_the_job_too(tmp_path):
@@ -193,14 +193,14 @@ def test_half_a_translation_is_no_example(tmp_path):
 )
 def test_a_bad_answer_is_counted_and_dropped(tmp_path, kind, reason):
     with Endpoint(kinds=(kind,)) as endpoint:
-        rows = made(teacher(endpoint.url, tmp_path))
+        rows = generated(teacher(endpoint.url, tmp_path))
     kept, dropped = curate(rows, SWAHILI, LIMITS)
     assert kept.height == 0 and reason in dropped["reason"].to_list()
 
 
 def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
     with Endpoint(faults=("none", "none", "500")) as endpoint:
-        rows = made(teacher(endpoint.url, tmp_path, retries=0))
+        rows = generated(teacher(endpoint.url, tmp_path, retries=0))
     kept, dropped = curate(rows, SWAHILI, LIMITS)
     assert kept.height and "no answer" in dropped["reason"].to_list()
 
@@ -208,7 +208,7 @@ def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
 PROGRAM = """
 import sys
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe
@@ -296,9 +296,9 @@ DATASET = {
 )
 def test_a_slip_in_the_block_is_named(change, says):
     parse(Dataset, DATASET, "d.yaml")
-    with pytest.raises(DefinitionError, match=says) as told:
+    with pytest.raises(DefinitionError, match=says) as error:
         parse(Dataset, {**DATASET, **change}, "d.yaml")
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
 def test_the_teacher_needs_its_block():
@@ -333,13 +333,13 @@ def test_the_rule_reaches_a_cap_goes_on_when_it_is_raised_and_buys_nothing_anew(
             project.write("config/datasets/bought.yaml", {**content, "openai": {**block, "concurrency": 2, **changes}})
 
         write(max_usd=1.0)
-        said = project.snakemake(target, fails=True)
+        output = project.snakemake(target, fails=True)
         log = (tmp_path / "logs/synthesize/bought/swh_Latn.log").read_text()
         assert "config/datasets/bought.yaml: openai.max_usd" in log
         journal = tmp_path / "results/synthesized/bought/swh_Latn.journal.jsonl"
         assert 5 <= len(Journal(journal).read()) <= 6
         write(max_usd=5.0)
-        said += project.snakemake(target)
+        output += project.snakemake(target)
         assert set(endpoint.answered.values()) == {1} and not journal.exists()
         assert read_json(tmp_path / "results/cards/synthesize/bought/swh_Latn.json")["answers"] == 12
         write(max_usd=6.0, concurrency=3)
@@ -347,4 +347,4 @@ def test_the_rule_reaches_a_cap_goes_on_when_it_is_raised_and_buys_nothing_anew(
         write(max_usd=6.0, temperature=0.5)
         assert project.jobs(target) == {"synthesize": 1}
     files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert SECRET not in said and not any(SECRET.encode() in content for content in files)
+    assert SECRET not in output and not any(SECRET.encode() in content for content in files)

@@ -206,8 +206,8 @@ def test_a_prompt_that_lacks_something_is_refused(code, text, says):
 def test_later_rounds_show_a_task_of_the_pool():
     parrot = Parrot()
     generated(parrot)
-    shown = [task["id"] for request in parrot.calls[1] for task in request.fields["demonstrations"]]
-    assert sum(id.startswith("swh_Latn-0-") for id in shown) == 3
+    ids = [task["id"] for request in parrot.calls[1] for task in request.fields["demonstrations"]]
+    assert sum(id.startswith("swh_Latn-0-") for id in ids) == 3
 
 
 def test_a_row_says_where_it_came_from():
@@ -240,8 +240,8 @@ def test_a_request_that_leaves_no_task_to_write_is_refused():
 
 
 def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
-    made = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
-    curate(made, SWAHILI, LanguageLimits())[0].write_parquet(tmp_path / "a.parquet")
+    rows_of_dataset = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
+    curate(rows_of_dataset, SWAHILI, LanguageLimits())[0].write_parquet(tmp_path / "a.parquet")
     tasks = seed_tasks(DatasetSeeds(dataset="seeds"), SWAHILI, {}, tmp_path / "a.parquet")
     assert tasks[0] == {"id": "s0:swh_Latn", "instruction": "seed 0", "input": "", "output": "x"}
     rows = generated(Parrot(), seeds=tasks)
@@ -545,8 +545,8 @@ WHY = ("kwa maneno yako mwenyewe", "ambayo watu wengi hupenda", "kwa sentensi mo
 
 def swahili(prompt):
     """Answer a request of the chain: with a translation, an answer, or two more tasks of the list."""
-    drawn = number_of(prompt)
-    ask = [f"{VERBS[n % 8]} {THINGS[n // 8 % 6]} {WHY[n // 48 % 4]}." for n in (drawn, drawn // 192)]
+    number = number_of(prompt)
+    ask = [f"{VERBS[n % 8]} {THINGS[n // 8 % 6]} {WHY[n // 48 % 4]}." for n in (number, number // 192)]
     if prompt.startswith("Translate"):
         return ask[0]
     if prompt.startswith("Answer"):

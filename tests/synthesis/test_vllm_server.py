@@ -117,20 +117,20 @@ def test_answers_and_ledger_are_those_of_a_real_server(chat_base, tmp_path):
         assert teacher(url, "first").complete(requests) == answers and counted(url) == bought
 
         settings = SelfInstructSettings(rounds=2, first_round_requests=3, requests_per_round=4, tasks_per_request=5)
-        asked = teacher(url, "made")
+        writer = teacher(url, "made")
         rows = self_instruct(
-            settings, SWAHILI, SEEDS, asked, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
+            settings, SWAHILI, SEEDS, writer, prompt=PROMPT, limits=LanguageLimits(), seed=1, progress=iter
         )
-        spent = ledger(asked.answerer.rows.values())
+        spent = ledger(writer.answerer.rows.values())
         assert spent.answers == 7 and rows.height >= 7
         more = tuple(after - before for before, after in zip(bought, counted(url), strict=True))
         assert (spent.prompt_tokens, spent.completion_tokens) == more
 
         # What the server refuses is no answer, and the others are answered.
         long = Request("long", "propose", SWAHILI, "The sun " * 4000, 1, {})
-        asked = teacher(url, "long", retries=0)
-        none, whole = asked.complete([long, requests[0]])
+        writer = teacher(url, "long", retries=0)
+        none, whole = writer.complete([long, requests[0]])
         assert none == IncompleteAnswer("no answer") and whole == answers[0]
-        assert ledger(asked.answerer.rows.values()).failures == 1
+        assert ledger(writer.answerer.rows.values()).failures == 1
         capped = teacher(url, "capped", max_tokens_total=10**6)
         assert capped.complete(requests[:1]) == answers[:1]

@@ -4,7 +4,7 @@ import polars as pl
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.evaluation.generation import RunOutputs, generate, model_source
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim

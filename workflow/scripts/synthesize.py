@@ -3,7 +3,7 @@
 from tqdm import tqdm
 
 from maple.definitions.language import LanguageIdentity
-from maple.engines.engine import Machine
+from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.gpu_locks import claim
 from maple.runtime.journal import Journal
