@@ -47,7 +47,8 @@ def sayable(code, evaluation=False):
 
 
 def ask(purpose, code, teacher=None, seed=0, **fields):
-    request = SimpleNamespace(purpose=purpose, language=LANGUAGES[code], seed=seed, fields=fields)
+    identity = Language.from_row(LANGUAGES[code]).identity
+    request = SimpleNamespace(purpose=purpose, language=identity, seed=seed, fields=fields)
     (completion,) = (teacher or EmbeddedTeacher(WORDS)).complete([request])
     return completion
 
