@@ -343,7 +343,7 @@ def _generate_with_weights(
         card = GenerateCard(
             engine=engine.version,
             settings=settings,
-            attached=run.adapter is not None,
+            attached=bool(run.adapter),  # Snakemake gives an empty list for an input without files
             use=engine.use_of_run(),
             counts=counts,
             seconds=round(time.perf_counter() - begin, 2),

@@ -54,7 +54,7 @@ def seed_tasks(
     """
     fields = ("instruction", "input", "output")
     if isinstance(source, DatasetSeeds):
-        if examples is None:
+        if not examples:
             raise ValueError(f"seed_tasks: the examples of {source.dataset} are needed")
         return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
     if source == "embedded":

@@ -105,7 +105,7 @@ def _translator(
 
 
 def _needed(path: str | Path | None, name: str) -> str | Path:
-    if path is None:
+    if not path:  # Snakemake gives an empty list for an input without files
         raise ValueError(f"synthesize: the recipe needs the input {name}")
     return path
 

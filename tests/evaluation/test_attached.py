@@ -1,6 +1,7 @@
 """Runs of one base, their adapters attached in turn to one engine."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -32,6 +33,7 @@ class Named(Echo):
     """Answers each prompt with the name of its adapter, one letter; dies with the adapter of the name `dies_at`."""
 
     info, cached_tokens, letters = {}, None, "abcdefghijklmnopqrstuvwxyz"
+    adapter = "z"  # without one
 
     def use(self, adapter):
         self.adapter = adapter.name
@@ -81,6 +83,12 @@ def test_all_runs_are_served_by_one_engine_and_none_is_started_again(letters, ru
     assert len(keys) == 6
     cards = generated(letters, prompts("xy", "yz"), runs)
     assert len(started) == 1 and [card.counts.carried_over for card in cards] == [2, 2, 2]
+
+
+def test_a_run_without_an_adapter_is_not_called_attached(letters, runs, engines):
+    for adapter in (None, []):  # Snakemake gives an empty list for an input without files
+        (card,) = generated(letters, prompts("xy"), [replace(runs[0], adapter=adapter)])
+        assert "adapter" not in card.values()
 
 
 def test_one_adapter_trained_anew_costs_its_own_completions(letters, runs, engines):
