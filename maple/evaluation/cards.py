@@ -1,10 +1,13 @@
 """The run cards of generation: what a run's completions cost, and what can change an answer."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.ledger import Ledger
+from maple.runtime.files import read_json, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +131,24 @@ class EndpointCard:
             "seconds": self.seconds,
             "schema_version": self.schema_version,
         }
+
+
+def write_shared_card(
+    stage: str, runs: Sequence[Mapping[str, Any]], cards: Sequence[GenerateCard], path: str | Path
+) -> None:
+    """Write the cards of runs that one job has completed, {"stage", "runs"}, as JSON."""
+    values = [{"run": run, **card.values()} for run, card in zip(runs, cards, strict=True)]
+    write_json({"stage": stage, "runs": values}, path)
+
+
+def card_values(
+    card: GenerateCard | EndpointCard, run: Mapping[str, Any], shared: str | Path | None = None
+) -> dict[str, Any]:
+    """Return the values of a run's card; those of the job that completed it with others if nothing was left to do.
+
+    `shared` is the file that `write_shared_card` wrote, if the run was completed so.
+    """
+    if not shared or card.counts.computed:
+        return card.values()
+    (of_run,) = (each for each in read_json(shared)["runs"] if each["run"] == run)
+    return {key: value for key, value in of_run.items() if key != "run"}

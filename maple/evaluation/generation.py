@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -17,7 +16,7 @@ from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
 from maple.evaluation import endpoint_generation
-from maple.evaluation.cards import CompareCard, CompletionCounts, EndpointCard, EngineUse, GenerateCard
+from maple.evaluation.cards import CompletionCounts, EndpointCard, EngineUse, GenerateCard
 from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
     REQUEST_SCHEMA,
@@ -310,20 +309,59 @@ def generate(
             )
             for run in runs
         ]
-    return _generate_with_weights(prompts, source, runs, settings, machine, progress)
+    return generate_with_weights(prompts, source, runs, settings=settings, machine=machine, progress=progress)
 
 
-def _generate_with_weights(
+def fill_journals(
+    prompts: pl.DataFrame,
+    source: Weights | EndpointBlock,
+    runs: Sequence[RunOutputs],
+    *,
+    settings: GenerateSettings,
+    machine: Machine,
+    progress: Callable,
+) -> list[GenerateCard]:
+    """Complete the prompts of runs of one model into their journals, and leave their files to `generate`.
+
+    The arguments are generate's; so each run has a job of its own, and all of them share one engine.
+    """
+    if isinstance(source, EndpointBlock):
+        raise TypeError("a model behind an endpoint has no weights to attach adapters to")
+    return [card for _, card in _complete_runs(prompts, source, runs, settings, machine, progress)]
+
+
+def generate_with_weights(
+    prompts: pl.DataFrame,
+    weights: Weights,
+    runs: Sequence[RunOutputs],
+    *,
+    settings: GenerateSettings,
+    machine: Machine,
+    progress: Callable,
+) -> list[GenerateCard]:
+    """As `generate`, of a model whose weights are on this machine."""
+    cards = []
+    for run, (completed, card) in zip(
+        runs, _complete_runs(prompts, weights, runs, settings, machine, progress), strict=True
+    ):
+        _write(completed, run.outputs)
+        cards.append(card)
+    for run in runs:
+        Journal(run.journal).remove()
+    return cards
+
+
+def _complete_runs(
     prompts: pl.DataFrame,
     weights: Weights,
     runs: Sequence[RunOutputs],
     settings: GenerateSettings,
     machine: Machine,
     progress: Callable,
-) -> list[GenerateCard]:
+) -> Iterator[tuple[pl.DataFrame, GenerateCard]]:
+    """Yield the completions and the card of each run; at most one engine is started."""
     engine = _SharedEngine(weights, [run.adapter for run in runs if run.adapter], settings, machine)
     digest = weights_digest(weights.folder)
-    cards = []
     # One run after the other. Four adapters of ranks 4 to 32 on tiny-llama (vLLM 0.32, CPU, 64 prompts each, 16 at
     # once) took 6 s so, and 8 s when chunks of the same size mixed all four.
     for run in runs:
@@ -339,19 +377,17 @@ def _generate_with_weights(
             start_engine=partial(engine.ready, run.adapter),
             progress=progress,
         )
-        _write(completed, run.outputs)
-        card = GenerateCard(
-            engine=engine.version,
-            settings=settings,
-            attached=bool(run.adapter),  # Snakemake gives an empty list for an input without files
-            use=engine.use_of_run(),
-            counts=counts,
-            seconds=round(time.perf_counter() - begin, 2),
+        yield (
+            completed,
+            GenerateCard(
+                engine=engine.version,
+                settings=settings,
+                attached=bool(run.adapter),
+                use=engine.use_of_run(),
+                counts=counts,
+                seconds=round(time.perf_counter() - begin, 2),
+            ),
         )
-        cards.append(card)
-    for run in runs:
-        Journal(run.journal).remove()
-    return cards
 
 
 def _write(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:
@@ -363,34 +399,3 @@ def _write(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:
             f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
             f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
         )
-
-
-def compare_attached(
-    prompts: pl.DataFrame,
-    base: Weights,
-    adapter: str | Path,
-    generations: pl.DataFrame,
-    *,
-    count: int,
-    settings: GenerateSettings,
-    machine: Machine,
-    progress: Callable,
-) -> CompareCard:
-    """Complete prompts of a merged run again with its adapter attached to the base; return a card of the differences.
-
-    `generations` are the run's (the columns of generate's files). Of its completions the `count` with the smallest
-    keys, which are digests, are compared token by token; the other arguments are generate's.
-    """
-    cell = ["task", "language", "item"]
-    completed = generations.filter(pl.col("answer") == "generate", pl.col("finish_reason") != TOO_LONG)
-    sample = completed.unique("key", keep="first", maintain_order=True).sort("key").head(count)
-    settings = settings.changed(flip_sample=0)
-    with TemporaryDirectory() as folder:
-        outputs = {language: Path(folder) / f"{language}.parquet" for language in sample["language"].unique()}
-        run = RunOutputs(outputs, Path(folder) / "journal.jsonl", adapter)
-        sampled = prompts.join(sample, on=cell, how="semi")
-        (card,) = _generate_with_weights(sampled, base, [run], settings, machine, progress)
-        attached = pl.concat([generations.clear(), *map(pl.read_parquet, outputs.values())])
-    both = sample.join(attached.filter(pl.col("answer") == "generate"), on=cell, validate="1:1")
-    different = both.filter(pl.col("token_ids") != pl.col("token_ids_right")).height
-    return CompareCard(generated=card, compared=both.height, different=different)

@@ -147,7 +147,7 @@ class Stages:
         tokens = "measured on the bases" if counted else "bytes a token assumed, answers at their limit"
         yield self._line(
             "generate",
-            len(all_runs) - jobs_saved,
+            len(all_runs) + len({run.model for run in sharing}),
             f"tokens: {tokens}; {basis}",
             tokens=sum(load.items * (load.prompt + load.demonstrations + load.answer) for load in loads),
             device=seconds + (len(runs) - jobs_saved) * start,

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -67,9 +67,3 @@ def read_cards(paths: Iterable[str | Path]) -> list[dict]:
 def write_card(stage: str, run: Mapping, card: RunCard, path: str | Path) -> None:
     """Write the card of one run of a stage as JSON."""
     write_json({"stage": stage, "run": run, **asdict(card)}, path)
-
-
-def write_cards(stage: str, runs: Sequence[Mapping], cards: Sequence[Mapping], paths: Sequence[str | Path]) -> None:
-    """Write the cards of several runs that one job has computed, one file per run."""
-    for run, card, path in zip(runs, cards, paths, strict=True):
-        write_json({"stage": stage, "run": run, **card}, path)

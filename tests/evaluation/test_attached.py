@@ -15,7 +15,9 @@ from tqdm import tqdm
 from maple.engines.engine import Completion
 from maple.engines.machine import Machine
 from maple.engines.start import choose
-from maple.evaluation.generation import RunOutputs, Weights, compare_attached, generate
+from maple.evaluation.attached_comparison import compare_attached
+from maple.evaluation.cards import card_values, write_shared_card
+from maple.evaluation.generation import RunOutputs, Weights, fill_journals, generate
 from maple.runtime.journal import Journal
 
 SETTINGS = TOY_SETTINGS.changed(engine="transformers", batch=2, max_length=128)
@@ -196,15 +198,30 @@ def together(project, **changes):
 def test_a_base_is_one_job_for_all_runs_that_are_served_and_none_of_them_merges(project):
     together(project)
     # By itself: the run of prefix tuning; finished already: the base and one adapter of the three.
-    jobs = {"finetune": 2, "generate_attached_toy": 1, "generate": 1}
+    jobs = {"finetune": 2, "generate_attached": 1, "generate": 3}
     assert project.jobs() == jobs | AFTER_SCORE | {"score": 6}
     project.write(
         "config/models/llama-2.x.yaml", yaml.safe_load((project.folder / "config/models/toy.yaml").read_text())
     )
     grid = [GRID | {"models": ["toy", "llama-2.x"]}]
     project.study(grid=grid)
-    jobs = {"base": 1, "finetune": 1, "generate_attached_toy": 1, "generate_attached_llama-2.x": 1, "generate": 1}
+    jobs = {"base": 1, "finetune": 1, "generate_attached": 2, "generate": 3}
     assert project.jobs() == jobs | AFTER_SCORE | {"score": 6}
+
+
+def test_a_job_may_leave_its_completions_in_the_journals_of_the_runs(letters, runs, engines, tmp_path):
+    started, _ = engines
+    options = {"settings": SETTINGS, "machine": Machine(), "progress": partial(tqdm, disable=True)}
+    cards = fill_journals(prompts("xy", "yz"), Weights(letters), runs, **options)
+    assert [card.counts.computed for card in cards] == [2, 2, 2]
+    assert not any(run.outputs["eng_Latn"].exists() for run in runs)
+    alone = [generated(letters, prompts("xy", "yz"), [run])[0] for run in runs]
+    assert len(started) == 1 and [card.counts.computed for card in alone] == [0, 0, 0]
+    assert [answers(run) for run in runs] == [["a", "a"], ["b", "b"], ["c", "c"]]
+    names = [{"model": "m", "method": name} for name in "abc"]
+    write_shared_card("generate_attached", names, cards, tmp_path / "card.json")
+    assert card_values(alone[1], names[1], tmp_path / "card.json") == cards[1].values()
+    assert card_values(alone[1], names[1]) == alone[1].values()
 
 
 @pytest.mark.heavy
@@ -236,7 +253,7 @@ def test_runs_generated_together_are_scored_and_a_task_more_costs_their_job_and_
     task = yaml.safe_load((project.folder / "config/tasks/xquad.yaml").read_text())
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
-    jobs = {"render_prompts": 2, "cluster": 2, "generate_attached_toy": 1, "generate": 1}
+    jobs = {"render_prompts": 2, "cluster": 2, "generate_attached": 1, "generate": 3}
     assert project.jobs() == jobs | AFTER_SCORE | {"score": 3 * 2}
 
 

@@ -41,10 +41,6 @@ SHARED = {
     model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
     for model in STUDY.models
 }
-SHARED = {model: runs for model, runs in SHARED.items() if runs}
-SHARED_METHODS = {name for name, method in STUDY.methods.items() if method.shares_engine}
-SHARED = {model: runs for model, runs in SHARED.items() if runs}
-SHARED_METHODS = {name for name, method in STUDY.methods.items() if method.shares_engine}
 
 # For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")

@@ -1,5 +1,3 @@
-import re
-
 PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks.values() for code in task.languages]
 
 
@@ -22,6 +20,17 @@ def attached_adapter(wildcards):
     """The adapter that a run generates with beside the base; none where there is none, or where it is merged."""
     method = STUDY.methods.get(wildcards.method)
     return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
+
+
+def shared_card(wildcards):
+    """The card of the job that completes this run with others of its base; none where the run is completed alone."""
+    method = STUDY.methods.get(wildcards.method)
+    return f"results/cards/generate_attached/{wildcards.model}.json" if method and method.shares_engine else []
+
+
+def completions_of(run):
+    """A run's files of completions, by language. Their rows are carried over; `generate` replaces the files."""
+    return {code: f"results/generations/{run.path}/{code}.parquet" for code in CODES}
 
 
 def model_service(wildcards, resources):
@@ -108,6 +117,7 @@ rule generate:
         adapter=attached_adapter,
         prompts=PROMPTS,
         cleared=clearances,
+        shared=shared_card,
     output:
         generations=update(
             expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True)
@@ -115,8 +125,6 @@ rule generate:
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
-    wildcard_constraints:
-        method="|".join(re.escape(name) for name in ["none", *STUDY.methods] if name not in SHARED_METHODS),
     # Before anything else is merged: merged weights that are not kept go as soon as they have answered.
     priority: 2
     conda:
@@ -133,38 +141,28 @@ rule generate:
         "../scripts/generate.py"
 
 
-for model, runs in SHARED.items():
-
-    rule:
-        """Complete the prompts of all runs of a base that one engine serves, their adapters attached in turn."""
-        name:
-            f"generate_attached_{model}"
-        input:
-            model=f"results/base/{model}",
-            adapters=for_runs("results/adapters/{run}", runs),
-            prompts=PROMPTS,
-            cleared=list(dict.fromkeys(path for run in runs for path in clearances(run))),
-        output:
-            generations=update([f"results/generations/{run.path}/{code}.parquet" for run in runs for code in CODES]),
-            cards=for_runs("results/cards/{run}/generate.json", runs),
-        log:
-            f"logs/generate_attached/{model}.log",
-        conda:
-            "../../envs/generation.yaml"
-        threads: workflow.resource_settings.overwrite_threads.get("generate_attached", 1)
-        params:
-            model=STUDY.models[model].params(),
-            languages=CODES,
-            settings=STUDY.settings("none"),
-            runs=[run.key.params() for run in runs],
-            journals=for_runs("results/generations/{run}/journal.jsonl", runs),
-            code=fingerprint("generate_attached.py"),
-        script:
-            "../scripts/generate_attached.py"
-
-    # What profiles say of threads and resources of generate_attached holds for each of these rules.
-    made = workflow.get_rule(f"generate_attached_{model}")
-    made.resources.update(workflow.resource_settings.overwrite_resources.get("generate_attached", {}))
+rule generate_attached:
+    """Complete the prompts of all runs of a base that one engine serves, into the journals that `generate` reads."""
+    input:
+        model="results/base/{model}",
+        adapters=lambda w: for_runs("results/adapters/{run}", SHARED[w.model]),
+        prompts=PROMPTS,
+        cleared=lambda w: list(dict.fromkeys(path for run in SHARED[w.model] for path in clearances(run))),
+    output:
+        card="results/cards/generate_attached/{model}.json",
+    log:
+        "logs/generate_attached/{model}.log",
+    conda:
+        "../../envs/generation.yaml"
+    params:
+        model=lambda w: STUDY.models[w.model].params(),
+        settings=STUDY.settings("none"),
+        runs=lambda w: [run.key.params() for run in SHARED[w.model]],
+        outputs=lambda w: [completions_of(run) for run in SHARED[w.model]],
+        journals=lambda w: for_runs("results/generations/{run}/journal.jsonl", SHARED[w.model]),
+        code=fingerprint("generate_attached.py"),
+    script:
+        "../scripts/generate_attached.py"
 
 
 rule compare_attached:

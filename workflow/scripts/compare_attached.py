@@ -5,7 +5,8 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
-from maple.evaluation.generation import Weights, compare_attached
+from maple.evaluation.attached_comparison import compare_attached
+from maple.evaluation.generation import Weights
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to

@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
+from maple.evaluation.cards import card_values
 from maple.evaluation.generation import RunOutputs, generate, model_source
 from maple.runtime.files import write_json
 from maple.runtime.gpu_locks import claim
@@ -21,4 +22,5 @@ outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, str
     machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
     progress=tqdm,
 )
-write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card.values()}, snakemake.output.card)
+values = card_values(card, snakemake.params.run, snakemake.input.get("shared"))
+write_json({"stage": snakemake.rule, "run": snakemake.params.run, **values}, snakemake.output.card)
