@@ -97,7 +97,6 @@ def finetune(  # noqa: PLR0913 (a stage's entry point: its files, then its param
             seed=seed,
             folder=folder,
             save_steps=checkpoints.steps,
-            processes=processes.num_processes,
             sharded=sharded,
         )
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))

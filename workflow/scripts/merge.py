@@ -3,7 +3,7 @@
 import polars as pl
 from pydantic import TypeAdapter
 
-from maple.definitions.model import Model
+from maple.definitions.model import BuiltModel, HubModel
 from maple.definitions.training import MergeSettings
 from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
@@ -22,7 +22,7 @@ with folder_written_aside(snakemake.output.merged) as folder:
         bits=snakemake.params.bits,
         max_length=snakemake.params.max_length,
         settings=MergeSettings(**snakemake.params.settings, keep=False),  # whoever calls may remove the weights
-        model=TypeAdapter(Model).validate_python(snakemake.params.model),
+        model=TypeAdapter(HubModel | BuiltModel).validate_python(snakemake.params.model),
         threads=snakemake.threads,
     )
 write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)
