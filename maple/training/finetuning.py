@@ -70,46 +70,20 @@ def finetune(
     with timed({}) as resources:
         encoder = Encoder.of(base)
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
-        digest = training_digest(
-            base=weights_digest(base),
-            data=data.digests,
-            method=method.params(),
-            seed=seed,
-            threads=threads,
-            device=devices.device(),
-            versions=versions(),
-            code=list(code),
-            processes=[processes.num_processes, sharded],
-        )
         network = _adapted(base, adapter, method, model, sharded)
+        digest = _digest(base, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)
             if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        plan = TrainingPlan(
-            steps=data.steps,
-            held_out=data.held_out,
-            pad=encoder.pad,
-            method=method,
-            kind=kind,
-            adaptation=adapting,
-            seed=seed,
-            folder=folder,
-            save_steps=checkpoints.steps,
-            processes=processes.num_processes,
-            sharded=sharded,
-        )
+        plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded)
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, adapter)
-        outcome = _outcome(network, trainer, data)
+        outcome = _outcome(network, trainer, data, method)
     return FinetuneCard(
         base=model.params(),
-        bits=method.bits,
-        peft=method.peft,
-        adapter=method.adapter,
-        training=method.training.params(),
         resumed_from=int(last.name) if last else None,
         processes=processes.num_processes,
         sharded=sharded,
@@ -175,6 +149,55 @@ def examples_of_steps(
     return steps
 
 
+def _digest(
+    base: str | Path,
+    data: TrainingData,
+    method: MethodVariant,
+    seed: int,
+    threads: int,
+    code: Sequence[str],
+    sharded: bool,
+) -> str:
+    """Return the digest of everything that decides what is trained."""
+    from accelerate import PartialState
+
+    return training_digest(
+        base=weights_digest(base),
+        data=data.digests,
+        method=method.params(),
+        seed=seed,
+        threads=threads,
+        device=devices.device(),
+        versions=versions(),
+        code=list(code),
+        processes=[PartialState().num_processes, sharded],
+    )
+
+
+def _plan(
+    data: TrainingData,
+    pad: int,
+    method: MethodVariant,
+    model: HubModel | BuiltModel,
+    seed: int,
+    folder: Path,
+    save_steps: int,
+    sharded: bool,
+) -> TrainingPlan:
+    return TrainingPlan(
+        steps=data.steps,
+        held_out=data.held_out,
+        pad=pad,
+        method=method,
+        kind=behaviour_of(model.kind),
+        adaptation=adaptation(),
+        seed=seed,
+        folder=folder,
+        save_steps=save_steps,
+        sharded=sharded,
+    )
+
+
 def _adapted(
     base: str | Path, adapter: Path, method: MethodVariant, model: HubModel | BuiltModel, sharded: bool
 ) -> "PeftModel":
@@ -199,12 +222,16 @@ def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "
     return tokenizer
 
 
-def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData) -> dict:
-    """Return the fields of a card that are known after training."""
+def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant) -> dict:
+    """Return the fields of a card that say what was trained, on what, and how it went."""
     trained, total = network.get_nb_trainable_parameters()
     seen = [example for step in data.steps for example in step]
     history = trainer.state.log_history
     return {
+        "bits": method.bits,
+        "peft": method.peft,
+        "adapter": method.adapter,
+        "training": method.training.params(),
         "examples": len(data.encoded),
         "too_long": data.too_long,
         "epochs": round(len(seen) / len(data.encoded), 2),

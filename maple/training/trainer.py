@@ -40,15 +40,14 @@ class TrainingPlan:
     folder: Path
     """Where checkpoints are put, each complete or absent."""
     save_steps: int
-    processes: int
     sharded: bool
 
 
 class Collator:
     """Turns a row of the trainer's dataset, {step, rank}, into the micro-batches of a rank in a step."""
 
-    def __init__(self, plan: TrainingPlan):
-        self.plan = plan
+    def __init__(self, plan: TrainingPlan, processes: int):
+        self.plan, self.processes = plan, processes
 
     def __call__(self, rows: list[dict]) -> dict:
         """Return the micro-batches of the one row, and the labelled tokens of all ranks in its step."""
@@ -57,7 +56,7 @@ class Collator:
         examples = plan.steps[row["step"]]
         by_rank = [
             micro_batches(part, tokens=training.micro_batch_tokens, packing=training.packing)
-            for part in split_over_ranks(examples, plan.processes)
+            for part in split_over_ranks(examples, self.processes)
         ]
         # Ranks exchange gradients after each micro-batch, so all must run the same number.
         missing = max(map(len, by_rank)) - len(by_rank[row["rank"]])
@@ -73,15 +72,18 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
 
     A batch of the trainer is a rank's part of a step, in as many micro-batches as fit the memory.
     """
+    from accelerate import PartialState
     from datasets import Dataset
 
+    arguments = _arguments(plan)
+    processes = PartialState().num_processes  # on CPUs they find each other as the arguments are made
     # Accelerate gives each process every n-th row.
-    rows = itertools.product(range(len(plan.steps)), range(plan.processes))
+    rows = itertools.product(range(len(plan.steps)), range(processes))
     trainer = _trainer_class(network, plan)(
         model=network,
-        args=_arguments(plan),
+        args=arguments,
         train_dataset=Dataset.from_list([{"step": step, "rank": rank} for step, rank in rows]),
-        data_collator=Collator(plan),
+        data_collator=Collator(plan, processes),
         processing_class=tokenizer,
         callbacks=[*plan.adaptation.callbacks(network), *_callbacks(network, plan)],
     )
@@ -161,7 +163,7 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan) -> "type[SFTTrainer
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch: Any = None):
             # SFTTrainer's own computes the output layer at every token, and entropies that nobody reads.
             # Gradients are averaged over processes, but the sum is wanted.
-            return plan.kind.losses(model, inputs)[0].sum() * (plan.processes / num_items_in_batch)
+            return plan.kind.losses(model, inputs)[0].sum() * (processes.num_processes / num_items_in_batch)
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""

@@ -189,10 +189,10 @@ def test_every_other_type_trains_and_folds_where_the_table_says_so(toy_base, tmp
                 tuned(toy_base, folder / "adapter", one)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: "-".join(map(str, *variant.items())))
-def test_a_variant_of_lora_fails_where_the_table_says_so(toy_base, tmp_path, variant):
+@pytest.mark.parametrize("arguments", VARIANTS, ids=lambda arguments: "-".join(map(str, *arguments.items())))
+def test_a_variant_of_lora_fails_where_the_table_says_so(toy_base, tmp_path, arguments):
     for bits in (16, 8, 4):
-        one = variant("LORA", bits, {"r": 4, "lora_alpha": 4} | LINEAR | variant)
+        one = variant("LORA", bits, {"r": 4, "lora_alpha": 4} | LINEAR | arguments)
         if reason_against_training(one, "causal") is None:
             tuned(toy_base, tmp_path / str(bits), one)
         else:
