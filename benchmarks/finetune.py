@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 import maple.training.trainer
 from maple.data.examples import raw_rows
 from maple.data.mixing import mix
+from maple.definitions.local_model import HubModel
 from maple.definitions.method import MethodVariant
-from maple.definitions.model import HubModel
 from maple.definitions.reading import read_yaml
 from maple.definitions.training import TrainingSettings
 from maple.methods import peft_method

@@ -86,7 +86,7 @@ def tiny_model(texts: list[str], folder: Path) -> None:
     """Build the model, its tokenizer trained on the prompts; it never ends an answer before its limit."""
     from safetensors.torch import load_file, save_file
 
-    from maple.definitions.model import BuildSettings
+    from maple.definitions.local_model import BuildSettings
     from maple.models.causal import build
     from maple.models.encoding import Encoder
 

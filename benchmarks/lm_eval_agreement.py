@@ -92,7 +92,7 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
 
 def tiny_model(prompts, folder: Path) -> None:
     """Build a small model that has read some prompts, each with one of its choices in turn: it knows no answer."""
-    from maple.definitions.model import BuildSettings
+    from maple.definitions.local_model import BuildSettings
     from maple.models.causal import build
 
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)

@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT))
 
 import polars as pl
 
+from maple.definitions.local_model import HubModel
 from maple.definitions.method import GridAxes, Method, MethodVariant
-from maple.definitions.model import HubModel
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.definitions.training import MergeBlock, MergeSettings, TrainingSettings
 from maple.methods.capabilities import merges

@@ -53,7 +53,7 @@ def measure(folder: Path, held_out: Path, bits: int, dtype: str) -> None:
     import polars as pl
     import torch
 
-    from maple.definitions.model import HubModel
+    from maple.definitions.local_model import HubModel
     from maple.definitions.training import MergeSettings
     from maple.training.merging import merge
 

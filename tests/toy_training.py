@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
-from maple.definitions.model import BuiltModel
 from maple.definitions.training import MergeSettings
 
 TRAINING = {

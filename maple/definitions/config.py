@@ -6,14 +6,12 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.method import GridAxes
-from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Record
+from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record
+from maple.definitions.report import ReportSettings
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import MergeBlock, TrainingSettings
 
 AnswerModes = Annotated[list[AnswerMode], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
-JoshiClasses = Annotated[
-    list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
-]
 
 
 class GridPart(Record):
@@ -27,19 +25,6 @@ class GridPart(Record):
     """Files of config/methods/, each with other values for its axes, or null."""
     seeds: list[CountOrZero]
     """Seeds of the finetuning."""
-
-
-class ReportSettings(Record):
-    """The config's `report:` block."""
-
-    confidence: Annotated[Number, Field(gt=0, lt=1)]
-    """Of every interval; a claim fails at 1 - confidence, corrected for the number of claims."""
-    low_resource_classes: JoshiClasses
-    """Joshi classes (0 to 5) of the languages called low-resource; the other known classes are high-resource."""
-    smallest_effect: Annotated[Number, Field(ge=0)]
-    """Points (for rank and bits: points per doubling) that an effect must surely exceed to count."""
-    english_bound: Annotated[Number, Field(ge=0)]
-    """Points of English that a run may lose before the report names it."""
 
 
 class ForecastSettings(Record):

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from maple.definitions.model import BuiltModel, HubModel
+from maple.definitions.local_model import HubModel, LocalModel
 from maple.embedded.corpus import documents
 from maple.models.behaviour import behaviour_of
 from maple.models.encoding import FRAME
@@ -13,7 +13,7 @@ from maple.models.tiny import BaseError
 
 
 def prepare_base(
-    model: HubModel | BuiltModel,
+    model: LocalModel,
     folder: Path,
     *,
     fetched: str | Path | None,

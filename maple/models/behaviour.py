@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from maple.definitions.model import BuildSettings
+from maple.definitions.local_model import BuildSettings
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maple.definitions.model import BuildSettings
+from maple.definitions.local_model import BuildSettings
 from maple.models.encoding import Encoder, instruction_prompt
 from maple.models.example import MASKED, EncodedExample
 from maple.models.precision import load_pretrained

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maple.definitions.model import BuildSettings, PretrainingSettings
+from maple.definitions.local_model import BuildSettings, PretrainingSettings
 from maple.runtime.devices import device, prepare
 from maple.runtime.run_cards import timed
 

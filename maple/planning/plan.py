@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
 from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
-from maple.definitions.model import BuiltModel, EndpointModel, HubModel, Model, PretrainingSettings
+from maple.definitions.local_model import BuiltModel, HubModel, PretrainingSettings
+from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode

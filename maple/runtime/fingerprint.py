@@ -9,16 +9,19 @@ PACKAGE = "maple"
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """Remove docstrings, those below the fields of records too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+            node.body = [statement for statement in node.body if not _is_text(statement)]
     return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _module_file(root: Path, dotted: str) -> Path | None:

@@ -8,8 +8,9 @@ from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import read_hardware
 from maple.definitions.language import ENGLISH
+from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
-from maple.definitions.model import BuiltModel, EndpointModel, Model
+from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.engines.start import AUTO, ENGINES
 from maple.methods.capabilities import bias_key, has_no_biases, reason_against_training

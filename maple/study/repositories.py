@@ -6,7 +6,8 @@ from maple.data.hub import MODEL_FILES, Repository
 from maple.data.sources import hub_files
 from maple.definitions.dataset import HubFiles
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.model import HubModel, Model
+from maple.definitions.local_model import HubModel
+from maple.definitions.model import Model
 from maple.definitions.task import HubRows
 from maple.study.tasks import TaskSource
 

@@ -11,8 +11,9 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import Method, MethodVariant
-from maple.definitions.model import BuiltModel, EndpointModel, Model
+from maple.definitions.model import EndpointModel, Model
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run

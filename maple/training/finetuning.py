@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from maple.definitions.local_model import LocalModel
 from maple.definitions.method import MethodVariant
-from maple.definitions.model import BuiltModel, HubModel
 from maple.definitions.training import TrainingSettings
 from maple.methods.method import adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
@@ -39,7 +39,7 @@ def finetune(
     adapter: str | Path,
     *,
     method: MethodVariant,
-    model: HubModel | BuiltModel,
+    model: LocalModel,
     seed: int,
     threads: int,
     checkpoints: CheckpointPlan,
@@ -178,7 +178,7 @@ def _plan(
     data: TrainingData,
     pad: int,
     method: MethodVariant,
-    model: HubModel | BuiltModel,
+    model: LocalModel,
     seed: int,
     folder: Path,
     save_steps: int,
@@ -198,9 +198,7 @@ def _plan(
     )
 
 
-def _adapted(
-    base: str | Path, adapter: Path, method: MethodVariant, model: HubModel | BuiltModel, sharded: bool
-) -> "PeftModel":
+def _adapted(base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool) -> "PeftModel":
     """Load the base and attach the adapter; refuse to pack where examples of a row would mix."""
     kind, adapting, packing = behaviour_of(model.kind), adaptation(), method.training.packing
     network = kind.load(base, method.bits, trust_remote_code=model.trust_remote_code, sharded=sharded)

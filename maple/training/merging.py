@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from maple.definitions.model import BuiltModel, HubModel
+from maple.definitions.local_model import LocalModel
 from maple.definitions.training import MergeSettings
 from maple.methods.method import adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
@@ -153,7 +153,7 @@ def merge(
     bits: int,
     max_length: int,
     settings: MergeSettings,
-    model: HubModel | BuiltModel,
+    model: LocalModel,
     threads: int,
 ) -> MergeCard:
     """Fold `adapter` into 16-bit weights of `base`, save the result to the folder `merged`, return the card.
@@ -197,7 +197,7 @@ class _MergeJob:
     base: str | Path
     adapter: str | Path
     bits: int
-    model: HubModel | BuiltModel
+    model: LocalModel
 
     @property
     def kind(self) -> ModelKind:

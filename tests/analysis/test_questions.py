@@ -13,8 +13,8 @@ from test_summary import TASKS, language
 from maple.analysis.item_scores import item_scores
 from maple.analysis.questions.answer import QUESTIONS, answer_questions
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
-from maple.definitions.config import ReportSettings
 from maple.definitions.reading import read_yaml
+from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.evaluation.scoring import SCORE_SCHEMA
 from maple.study.study import read_study

@@ -8,7 +8,7 @@ import sys
 import pytest
 from project import ROOT
 
-from maple.definitions.model import HubModel
+from maple.definitions.local_model import HubModel
 from maple.methods import peft_method
 from maple.methods.method import AdaptationMethod, adaptation
 from maple.models.behaviour import ModelKind, behaviour_of

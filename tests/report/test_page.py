@@ -14,7 +14,7 @@ from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
-from maple.definitions.config import ReportSettings
+from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import SCORE_SCHEMA

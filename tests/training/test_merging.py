@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from toy_training import MERGE, MODEL
 
-from maple.definitions.model import BuildSettings
+from maple.definitions.local_model import BuildSettings
 from maple.methods import peft_method
 from maple.models import causal
 from maple.models.encoding import Encoder

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from maple.data.sources import RowFolders, repository_folder
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
-from maple.definitions.model import HubModel
+from maple.definitions.local_model import HubModel
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import RunKey
 from maple.methods.method import PEFT

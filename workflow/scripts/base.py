@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
-from maple.definitions.model import ModelWithWeights
+from maple.definitions.local_model import LocalModel
 from maple.models.base_folder import prepare_base
 from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
@@ -13,7 +13,7 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 with folder_written_aside(snakemake.output.model) as folder:
     prepare_base(
-        TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
+        TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         folder,
         fetched=snakemake.input.get("fetched"),
         ignored=[".snakemake_timestamp"],

@@ -4,8 +4,8 @@ import shutil
 
 from pydantic import TypeAdapter
 
+from maple.definitions.local_model import LocalModel
 from maple.definitions.method import MethodVariant
-from maple.definitions.model import ModelWithWeights
 from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -25,7 +25,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         snakemake.input.held_out,
         folder,
         method=MethodVariant(**snakemake.params.method),
-        model=TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
+        model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
         checkpoints=CheckpointPlan(**snakemake.params.checkpoints),

@@ -3,7 +3,7 @@
 import polars as pl
 from pydantic import TypeAdapter
 
-from maple.definitions.model import ModelWithWeights
+from maple.definitions.local_model import LocalModel
 from maple.definitions.training import MergeSettings
 from maple.runtime.files import folder_written_aside
 from maple.runtime.gpu_locks import claim
@@ -22,7 +22,7 @@ with folder_written_aside(snakemake.output.merged) as folder:
         bits=snakemake.params.bits,
         max_length=snakemake.params.max_length,
         settings=MergeSettings(**snakemake.params.settings),
-        model=TypeAdapter(ModelWithWeights).validate_python(snakemake.params.model),
+        model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         threads=snakemake.threads,
     )
 write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)

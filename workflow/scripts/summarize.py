@@ -7,8 +7,8 @@ from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import terminal_table
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
-from maple.definitions.config import ReportSettings
 from maple.definitions.language import Language
+from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters

@@ -13,8 +13,8 @@ from maple.analysis.questions.records import Answer, Family, Question, StudyAnsw
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.verdict import FAMILY, with_verdicts
 from maple.analysis.statistics import POWER
-from maple.definitions.config import ReportSettings
 from maple.definitions.language import ENGLISH, Language
+from maple.definitions.report import ReportSettings
 
 QUESTIONS = {
     question.question: question

@@ -1,0 +1,104 @@
+"""A model whose weights are on this machine: from the Hub, or built here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from maple.definitions.record import Commit, Count, Positive, Record
+
+ARCHITECTURE_KEYS = (
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
+
+
+class ModelBase(Record):
+    """What all models' files may say."""
+
+    kind: Literal["causal"] = "causal"
+    """What the model is; decides how it is loaded, trained and asked."""
+    license: str = ""
+    """The Hub's name of its licence, for model cards."""
+    architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": list(ARCHITECTURE_KEYS)})] = {}
+    """From its config.json, for the forecast alone, until the model is fetched."""
+    trust_remote_code: bool = False
+    """True runs the repository's own Python code."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse an architecture without the keys that the forecast needs."""
+        if self.architecture and (missing := [key for key in ARCHITECTURE_KEYS if key not in self.architecture]):
+            raise ValueError(f"architecture lacks {', '.join(missing)}")
+
+    def params(self) -> dict:
+        """Return what decides a result: neither license nor architecture does."""
+        return {key: value for key, value in super().params().items() if key not in ("license", "architecture")}
+
+
+def _both(schema: dict) -> None:
+    schema["x-tag"] = "hub"
+    schema["required"] = []
+    schema["dependentRequired"] = {"hub": ["revision"], "revision": ["hub"]}
+
+
+class HubModel(ModelBase):
+    """A model of the Hugging Face Hub at a pinned revision."""
+
+    model_config = ConfigDict(title="a model of the Hub", json_schema_extra=_both)
+
+    hub: str
+    """The Hub's id of the model."""
+    revision: Commit
+
+
+class PretrainingSettings(Record):
+    """How a model is pretrained from scratch."""
+
+    steps: Count
+    """Optimizer steps."""
+    batch: Count
+    """Blocks per step."""
+    length: Annotated[int, Field(ge=8)]
+    """Tokens per block."""
+    learning_rate: Positive
+    """The highest, after warm-up."""
+    seed: int
+    """Of weights and order of blocks."""
+
+
+def _is_causal(schema: dict) -> None:
+    schema["required"] = ["model_type"]
+    schema["properties"] = {"model_type": {"enum": ["llama", "mistral"]}}
+
+
+class BuildSettings(Record):
+    """A tiny model, and the text made from CLDR that it is pretrained on."""
+
+    vocabulary: Annotated[int, Field(ge=300)]
+    """Tokens of the vocabulary."""
+    architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_causal)]
+    """Keys of transformers' config; model_type is llama or mistral."""
+    documents: Count
+    """Documents of the corpus."""
+    training: PretrainingSettings
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a type of model that is not built here."""
+        if self.architecture.get("model_type") not in ("llama", "mistral"):
+            raise ValueError("architecture.model_type must be llama or mistral")
+
+
+class BuiltModel(ModelBase):
+    """A tiny model that is pretrained here."""
+
+    model_config = ConfigDict(title="a model that is built here", json_schema_extra={"x-tag": "build"})
+
+    build: BuildSettings
+
+
+# A model whose weights are on this machine. Jobs that train read no record of an endpoint: an edit there trains nothing
+# anew.
+LocalModel = HubModel | BuiltModel
