@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from maple.data.sources import (
     EmbeddedSource,
@@ -25,6 +25,9 @@ from maple.embedded.tasks import rows as embedded_rows
 # Rows of the embedded world for demonstrations, and the seeds that keep them apart from the test rows.
 EMBEDDED_DEV = 50
 EMBEDDED_SEEDS = {"test": 0, "dev": 1}
+
+# A row of a benchmark, {field: value}: the set's own fields, which the task's file names.
+BenchmarkRow = Mapping[str, Any]
 
 
 class SplitRows(Record):
@@ -127,7 +130,9 @@ def dev_rows(task: str, source: RowSource | None, *, phrases: Mapping[str, str] 
     return task_rows(task, source, phrases=phrases, items=items, split="dev")
 
 
-def repair_rows(rows: Sequence[dict], references: Sequence[Sequence[Mapping]], repair: Repair) -> list[dict]:
+def repair_rows(
+    rows: Sequence[BenchmarkRow], references: Sequence[Sequence[BenchmarkRow]], repair: Repair
+) -> list[dict]:
     """Repair a field that a parallel set has wrong in some languages, by a vote of languages that have it right.
 
     `references` are those languages' rows. A row takes the value that most of them have; it keeps its own if there is

@@ -377,17 +377,15 @@ def _complete_runs(
             start_engine=partial(engine.ready, run.adapter),
             progress=progress,
         )
-        yield (
-            completed,
-            GenerateCard(
-                engine=engine.version,
-                settings=settings,
-                attached=bool(run.adapter),
-                use=engine.use_of_run(),
-                counts=counts,
-                seconds=round(time.perf_counter() - begin, 2),
-            ),
+        card = GenerateCard(
+            engine=engine.version,
+            settings=settings,
+            attached=bool(run.adapter),  # Snakemake gives an empty list for an input without files
+            use=engine.use_of_run(),
+            counts=counts,
+            seconds=round(time.perf_counter() - begin, 2),
         )
+        yield completed, card
 
 
 def _write(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:

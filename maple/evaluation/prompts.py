@@ -13,6 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
+from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.models.encoding import evaluation_prompt
 from maple.text.words import words as words_of
 
@@ -121,7 +122,7 @@ def _expression(source: str) -> TemplateExpression:
     return ENVIRONMENT.compile_expression(source, undefined_to_none=False)
 
 
-def _gold_answers(spec: PromptSpec, row: Mapping) -> tuple[str, ...]:
+def _gold_answers(spec: PromptSpec, row: BenchmarkRow) -> tuple[str, ...]:
     gold = _expression(spec.targets)(**row)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
@@ -129,14 +130,14 @@ def _gold_answers(spec: PromptSpec, row: Mapping) -> tuple[str, ...]:
     return tuple(str(answer) for answer in answers if str(answer).strip())
 
 
-def _choices(spec: PromptSpec, row: Mapping, words: Words) -> dict[str, tuple[str, ...]]:
+def _choices(spec: PromptSpec, row: BenchmarkRow, words: Words) -> dict[str, tuple[str, ...]]:
     return {
         label: tuple(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
         for label, forms in spec.choices.items()
     }
 
 
-def render_row(spec: PromptSpec, row: Mapping, words: Words, number: int) -> Rendering:
+def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
     """Return one row as a prompt; `number` is its position. Raises RowFault if it becomes none."""
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
@@ -161,7 +162,7 @@ def render_row(spec: PromptSpec, row: Mapping, words: Words, number: int) -> Ren
 
 
 def _demonstrations(
-    spec: PromptSpec, task: str, dev: Iterable[Mapping], words: Words, *, shots: int, seed: int, prompts: set[str]
+    spec: PromptSpec, task: str, dev: Iterable[BenchmarkRow], words: Words, *, shots: int, seed: int, prompts: set[str]
 ) -> list[str]:
     """Sample `shots` rows of `dev` as prompts with their answers; `prompts` are those of the test rows."""
     demonstrations = {}
@@ -178,8 +179,8 @@ def _demonstrations(
 
 
 def _render_all(
-    spec: PromptSpec, rows: Iterable[Mapping], words: Words
-) -> Iterator[tuple[Mapping, Rendering, str | None]]:
+    spec: PromptSpec, rows: Iterable[BenchmarkRow], words: Words
+) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
     """Yield each row, its rendering and its fault (None for none); an item's second row is a fault."""
     items = set()
     for number, row in enumerate(rows):
@@ -200,9 +201,9 @@ def render(
     *,
     task: str,
     language: str,
-    rows: Iterable[Mapping],
+    rows: Iterable[BenchmarkRow],
     words: Words,
-    dev: Iterable[Mapping] = (),
+    dev: Iterable[BenchmarkRow] = (),
     seed: int = 0,
 ) -> pl.DataFrame:
     """Render the rows of one task in one language.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict, cast
 
 import polars as pl
 import regex
@@ -56,7 +57,28 @@ class Score:
     """The answer: a label, a text, or the line that could not be parsed as a label."""
 
 
-def likeliest_label(row: Mapping, weight: Callable[[str], int]) -> str:
+class CompletionRow(TypedDict):
+    """A row of a file of completions, as far as it is scored."""
+
+    task: str
+    language: str
+    item: str
+    answer: str
+    completion: str
+    finish_reason: str
+    labels: list[str]
+    verbalizers: list[list[str]]
+    targets: list[str]
+    log_likelihoods: list[float]
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    item_tokens: int | None
+    words: int
+    shots: int
+    shots_dropped: int
+
+
+def likeliest_label(row: CompletionRow, weight: Callable[[str], int]) -> str:
     """Return the label with the highest log-likelihood divided by `weight` of its form; of equals, the first.
 
     `row` has labels, verbalizers (the first one of each label was ranked) and log_likelihoods.
@@ -66,7 +88,7 @@ def likeliest_label(row: Mapping, weight: Callable[[str], int]) -> str:
     return row["labels"][scores.index(max(scores))]
 
 
-def _wrong_language(row: Mapping, prediction: str, language: LanguageIdentity) -> tuple[bool | None, bool | None]:
+def _wrong_language(row: CompletionRow, prediction: str, language: LanguageIdentity) -> tuple[bool | None, bool | None]:
     """Return True if an answer is in the wrong language, and True if in the wrong script; None if unknown.
 
     Both are unknown unless the right answers are in the script themselves, and the language is unknown if a right
@@ -84,7 +106,7 @@ def _wrong_language(row: Mapping, prediction: str, language: LanguageIdentity) -
     return None if same_language is None else not same_language, script_share(prediction, script) < MIN_SCRIPT_SHARE
 
 
-def _rank_scores(row: Mapping) -> Iterator[Score]:
+def _rank_scores(row: CompletionRow) -> Iterator[Score]:
     for metric, weight in RANK_METRICS.items():
         if row["log_likelihoods"]:
             label = likeliest_label(row, weight)
@@ -93,7 +115,7 @@ def _rank_scores(row: Mapping) -> Iterator[Score]:
             yield Score(metric, 0.0, False, "")
 
 
-def _scores(row: Mapping, metrics: Sequence[str]) -> Iterator[Score]:
+def _scores(row: CompletionRow, metrics: Sequence[str]) -> Iterator[Score]:
     """Yield the scores of one completion."""
     if row["answer"] == "rank":
         yield from _rank_scores(row)
@@ -121,7 +143,7 @@ def score_items(
     score 0 with `parsed` false. Raises ScoringError for an unknown task or metric.
     """
     rows = []
-    for row in generations.iter_rows(named=True):
+    for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
         if row["task"] not in tasks:
             raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
         item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer

@@ -20,6 +20,8 @@ from maple.synthesis import embedded_teacher
 from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.teachers import IncompleteAnswer, Request, Teacher
 
+# A task of the numbered list: its id, instruction, input and output.
+DemonstratedTask = dict[str, str]
 # What a prompt must contain (config/self_instruct.yaml): the values it is filled with, and the marks by which answers
 # are parsed. The English prompt names the language as well.
 VALUES = ("tasks_per_request", "instruction_sentences", "input_words", "output_words")
@@ -63,7 +65,7 @@ def seed_tasks(
     return [{field: row[field] or "" for field in fields} for row in rows]
 
 
-def numbered(number: int, task: dict) -> str:
+def numbered(number: int, task: DemonstratedTask) -> str:
     """Return a task as an entry of the list."""
     return (
         f"{number}. Instruction: {task['instruction']}\n"
@@ -114,7 +116,7 @@ def _entry(text: str) -> tuple[int, dict] | None:
 def self_instruct(
     settings: SelfInstructSettings,
     language: LanguageIdentity,
-    seeds: list[dict],
+    seeds: list[DemonstratedTask],
     teacher: Teacher,
     *,
     prompt: InstructionPrompt,
@@ -124,9 +126,9 @@ def self_instruct(
 ) -> pl.DataFrame:
     """Return raw rows in one language; the result depends on the arguments alone.
 
-    `seeds` are seed tasks; only rows that pass `limits` are
-    demonstrations of later rounds, and count as `max_rows`. Raises ValueError if there are fewer seed tasks than a
-    request demonstrates, or if a request leaves no task to write.
+    `seeds` are seed tasks; only rows that pass `limits` are demonstrations of later rounds, and count as `max_rows`.
+    Raises ValueError if there are fewer seed tasks than a request demonstrates, or if a request leaves no task to
+    write.
     """
     code = language.code
     _check(settings, code, seeds)
@@ -137,7 +139,7 @@ def self_instruct(
     common = {"language": code, "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
     seed_rows = [{"id": f"seed-{number}", **task} for number, task in enumerate(seeds)]
     rows: list[dict] = []
-    pool: list[dict] = []
+    pool: list[DemonstratedTask] = []
     for round in progress(range(settings.rounds)):
         demonstrations = [_sampled(settings, seed_rows, pool, rng) for _ in range(_request_count(settings, round))]
         requests = [
@@ -157,7 +159,7 @@ def self_instruct(
     return raw_rows(rows, **common)
 
 
-def _check(settings: SelfInstructSettings, code: str, seeds: list[dict]) -> None:
+def _check(settings: SelfInstructSettings, code: str, seeds: list[DemonstratedTask]) -> None:
     demonstrations = settings.demonstrations
     if len(seeds) < demonstrations.seed:
         raise ValueError(f"seed_tasks: {code} has {len(seeds)}; at least {demonstrations.seed} are shown at once")
@@ -169,14 +171,16 @@ def _request_count(settings: SelfInstructSettings, round: int) -> int:
     return settings.requests_per_round if round else settings.first_round_requests
 
 
-def _sampled(settings: SelfInstructSettings, seeds: list[dict], pool: list[dict], rng: random.Random) -> list[dict]:
+def _sampled(
+    settings: SelfInstructSettings, seeds: list[DemonstratedTask], pool: list[DemonstratedTask], rng: random.Random
+) -> list[DemonstratedTask]:
     """Return the demonstrations of one request; seed tasks take the place of what the pool does not have."""
     wanted = settings.demonstrations
     from_pool = rng.sample(pool, min(wanted.pool, len(pool)))
     return rng.sample(seeds, min(len(seeds), wanted.seed + wanted.pool - len(from_pool))) + from_pool
 
 
-def _tasks(answer: str | IncompleteAnswer, demonstrations: list[dict]) -> Iterator[dict]:
+def _tasks(answer: str | IncompleteAnswer, demonstrations: list[DemonstratedTask]) -> Iterator[dict]:
     """Yield the tasks of a teacher's answer; a task that its prompt demonstrated is a fault."""
     incomplete = isinstance(answer, IncompleteAnswer)
     text = answer.text if isinstance(answer, IncompleteAnswer) else answer
@@ -189,7 +193,9 @@ def _tasks(answer: str | IncompleteAnswer, demonstrations: list[dict]) -> Iterat
         yield {**task, "fault": "repeats the prompt"} if repeats else task
 
 
-def _request(id: str, prompt: str, tasks: list[dict], total: int, language: LanguageIdentity, seed: int) -> Request:
+def _request(
+    id: str, prompt: str, tasks: list[DemonstratedTask], total: int, language: LanguageIdentity, seed: int
+) -> Request:
     listed = "".join(numbered(number, task) for number, task in enumerate(tasks, start=1))
     return Request(
         id=id,

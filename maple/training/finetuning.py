@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
 
 
-def finetune(
+def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a param of the rule)
     base: str | Path,
     examples: str | Path,
     held_out: str | Path,

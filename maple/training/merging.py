@@ -144,7 +144,7 @@ def save(merged: "PreTrainedModel", base: str | Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def merge(
+def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a param of the rule)
     base: str | Path,
     adapter: str | Path,
     held_out: pl.DataFrame,
