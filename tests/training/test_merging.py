@@ -256,10 +256,10 @@ FAULTS = [
 def test_a_planted_fault_is_caught_by_the_bound_that_the_right_merge_keeps(
     bases, tmp_path, monkeypatch, fault, bits, settings
 ):
-
     trained, fold = adapter(bases[0], tmp_path / "adapter", **settings), peft_method.merge
     right = merged(bases[0], trained, tmp_path / "merged", bits)
-    assert right.ways[right.into].worst_kl < MERGE.bound / 10
+    # LLM.int8 rounds activations to 8 bits, and processors differ in the last bits of these: 8e-5 to 6e-4 were seen.
+    assert right.ways[right.into].worst_kl < (MERGE.bound if bits == 8 else MERGE.bound / 10)
     monkeypatch.setattr(peft_method, "merge", lambda attached: fault(fold, attached, bases, trained))
     with pytest.raises(MergeError, match=r"merge\.bound allows"):
         merged(bases[0], trained, tmp_path / "merged", bits, bound=10 * MERGE.bound)
