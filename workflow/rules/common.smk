@@ -2,6 +2,7 @@
 
 import gc
 import os
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -56,9 +57,15 @@ wildcard_constraints:
     language="[a-z]{3}_[A-Z][a-z]{3}",
 
 
+@cache
+def code_of(file):
+    """The digest of a file of the project and of the project modules behind it."""
+    return fingerprint_of(ROOT / file, ROOT)
+
+
 def fingerprint(script):
     """The digest of a script and of the project modules behind it."""
-    return fingerprint_of(ROOT / "workflow" / "scripts" / script, ROOT)
+    return code_of(f"workflow/scripts/{script}")
 
 
 def run_of(wildcards):

@@ -6,12 +6,12 @@ def fetched_model(wildcards):
 
 def kind_code(wildcards):
     """The digest of the module of a model's kind: an edit of another kind makes nothing anew."""
-    return [fingerprint_of(ROOT / f"maple/models/{STUDY.models[wildcards.model].kind}.py", ROOT)]
+    return [code_of(f"maple/models/{STUDY.models[wildcards.model].kind}.py")]
 
 
 def model_and_method_code(wildcards):
     """The digests of the modules of a run's kind of model and of its method: an edit of another trains nothing anew."""
-    return [*kind_code(wildcards), fingerprint_of(ROOT / f"maple/methods/{PEFT}.py", ROOT)]
+    return [*kind_code(wildcards), code_of(f"maple/methods/{PEFT}.py")]
 
 
 def checkpoints_of(wildcards, resources):

@@ -40,7 +40,7 @@ def teacher_phrases(wildcards):
 def makers_code(wildcards):
     """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
     files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.datasets[wildcards.dataset].recipe_of_all)]
-    return [fingerprint_of(ROOT / file, ROOT) for file in files]
+    return [code_of(file) for file in files]
 
 
 def teacher_service(wildcards, resources):
