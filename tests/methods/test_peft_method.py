@@ -8,8 +8,10 @@ import toy_training
 from project import ROOT
 from tqdm import tqdm
 
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.method import GridAxes, Method
 from maple.definitions.reading import read_definitions, read_yaml
+from maple.definitions.run import RunKey
 from maple.definitions.training import TrainingSettings
 from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.methods import peft_method
@@ -143,8 +145,8 @@ def scored(base, adapter, folder):
         machine=Machine(),
         progress=tqdm,
     )
-    run = {"model": "toy", "dataset": "toy", "method": "toy", "seed": 1}
-    language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
+    run = RunKey("toy", "toy", "toy", 1)
+    language = LanguageIdentity("eng_Latn", "English", "en", "Latn")
     return card, score_items(pl.read_parquet(outputs["eng_Latn"]), {"toy": ["exact_match"]}, run, language)
 
 
