@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from endpoint import Endpoint
 from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
-from test_generation import Echo, prompts, run
-from test_study import CONFIG, study
+from studies import CONFIG, study
+from toy_generation import Echo, prompts, run
 from tqdm import tqdm
 
 from maple.definitions.errors import DefinitionError
