@@ -15,6 +15,7 @@ from maple.definitions.reference import generated
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "maple").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 HEAVY_LIBRARIES = {"torch", "transformers", "peft", "trl", "vllm", "datasets", "bitsandbytes", "accelerate"}
 
 
@@ -73,6 +74,15 @@ def test_model_libraries_are_imported_inside_functions_alone():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not HEAVY_LIBRARIES & {name.split(".")[0] for name in names}, f"{module}:{node.lineno}"
+
+
+def test_no_test_file_imports_from_another():
+    for module in TESTS:
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            files = [name for name in names if name.split(".")[-1].startswith("test_")]
+            assert not files, f"{module}:{node.lineno}: move what {files[0]} lends to a module beside tests/project.py"
 
 
 @pytest.mark.parametrize(

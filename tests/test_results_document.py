@@ -4,15 +4,15 @@ import re
 
 import polars as pl
 from project import ROOT
-from test_questions import CELLS, LANGUAGES, SETTINGS, base, study, tuned
-from test_summary import BASE, TUNED, groups_of, in_both, summary_of
+from toy_questions import CELLS, LANGUAGES, SETTINGS, base, scores_of, tuned
+from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
 from maple.analysis.questions.answer import answer_questions
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
 
 DOCUMENT = (ROOT / "docs/results.md").read_text(encoding="utf-8")
-FRAMES = [in_both(BASE, [1, 0, 0, 0, 1]), in_both(TUNED, [1, 1, 1, 0, 1])]
+FRAMES = [in_both(BASE, [1, 0, 0, 0, 1]), in_both(LORA, [1, 1, 1, 0, 1])]
 
 
 def documented(heading):
@@ -49,10 +49,10 @@ def test_a_run_is_described_by_the_columns_that_every_table_begins_with():
 def test_the_keys_of_questions_are_those_described():
     runs = [base(), base("other"), *(tuned(rank, bits, model, data) for rank in (8, 16) for bits in (4, 16)
             for model in ("toy", "other") for data in ("made", "taken"))]  # fmt: skip
-    scores = study(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run.rank or 0))
+    scores = scores_of(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run.rank or 0))
     found = answer_questions(scores, LANGUAGES, SETTINGS).content()
     asked = {key for answer in found["questions"] for key in answer}
-    none = study([base()], CELLS, lambda *_: 0.5)
+    none = scores_of([base()], CELLS, lambda *_: 0.5)
     missing = {key for answer in answer_questions(none, LANGUAGES, SETTINGS).content()["questions"] for key in answer}
     whole, answers = documented("questions.json")
     assert (sorted(whole), sorted(answers)) == (sorted(found), sorted(asked | missing))

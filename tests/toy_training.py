@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+from sharding import finetune_on_cpus
 
 from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
@@ -105,4 +106,27 @@ def finetuned(
         threads=1,
         checkpoints=CheckpointPlan(folder / "checkpoints", save_steps),
         code=["toy"],
+    )
+
+
+def finetuned_in_two_processes(base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False):
+    """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH."""
+    from maple.runtime.processes import on_processes
+    from maple.training.checkpoints import CheckpointPlan
+    from maple.training.finetuning import finetune
+
+    (folder / "adapter").mkdir(parents=True, exist_ok=True)
+    return on_processes(
+        2,
+        finetune_on_cpus if sharded else finetune,
+        base,
+        *files(folder),
+        folder / "adapter",
+        method=method,
+        model=MODEL,
+        seed=1,
+        threads=1,
+        checkpoints=CheckpointPlan(folder / "checkpoints", 4),
+        code=["toy"],
+        sharded=sharded,
     )

@@ -4,56 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from snakemake.utils import update_config
 from statsmodels.stats.multitest import multipletests
-from test_summary import TASKS, language
+from toy_questions import CELLS, LANGUAGES, LOW, SETTINGS, base, scores_of, tuned
+from toy_scores import language
 
-from maple.analysis.item_scores import item_scores
 from maple.analysis.questions.answer import QUESTIONS, answer_questions
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
 from maple.definitions.reading import read_yaml
-from maple.definitions.report import ReportSettings
-from maple.definitions.run import Run
-from maple.evaluation.scoring import SCORE_SCHEMA
 from maple.study.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
-CLASSES = {"eng_Latn": "5", "deu_Latn": "5", "swh_Latn": "2", "yor_Latn": "1"}
-LANGUAGES = [language(code, joshi_class) for code, joshi_class in CLASSES.items()]
-SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=[0, 1, 2], smallest_effect=0.0, english_bound=2.0)
-LOW = ("swh_Latn", "yor_Latn")
-CELLS = tuple(("xnli", code) for code in CLASSES)
-
-
-def base(model="toy"):
-    return Run.baseline(model)
-
-
-def tuned(rank=8, bits=4, model="toy", dataset="made", seed=1):
-    return Run(model, dataset, f"lora-r{rank}-{bits}bit", seed, family="lora", rank=rank, bits=bits)
-
-
-def study(runs, cells, score, items=12):
-    """Item scores of runs in cells, (task, language): `score` of run, language and task, and what items add.
-
-    A score may also be given item by item.
-    """
-    spread = np.linspace(-0.1, 0.1, items)
-    rows = [
-        (
-            *run.key.params().values(), task, language, str(item), TASKS[task].headline,
-            float(np.broadcast_to(score(run, language, task), items)[item]) + spread[item] * (1 + number % 3),
-            True, "x", None, None, "stop", 10, 2, 1.5, 0, 0,
-        )
-        for number, run in enumerate(runs) for task, language in cells for item in range(items)
-    ]  # fmt: skip
-    return item_scores(pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), runs, TASKS)
 
 
 def asked(runs, score, cells=CELLS, languages=LANGUAGES, **settings):
-    answers = answer_questions(study(runs, cells, score), languages, SETTINGS.changed(**settings)).content()
+    answers = answer_questions(scores_of(runs, cells, score), languages, SETTINGS.changed(**settings)).content()
     json.dumps(answers, allow_nan=False)  # plain data
     return {answer["question"]: answer for answer in answers["questions"]} | {"family": answers["family"]}
 
@@ -272,7 +238,7 @@ def test_many_base_models_are_compared_without_trying_all_signs_of_their_differe
 
 
 def test_where_no_item_differs_nothing_is_said_of_the_effect():
-    toy = study([base(), tuned()], CELLS, of_change(0, 0))
+    toy = scores_of([base(), tuned()], CELLS, of_change(0, 0))
     alike = replace(toy, values=np.full_like(toy.values, 0.4))
     answer = answer_questions(alike, LANGUAGES, SETTINGS.changed(smallest_effect=50.0)).content()["questions"][2]
     assert answer["effect"] == 0 and answer["verdict"] == UNDETERMINED and "no item tells" in answer["because"]
@@ -280,7 +246,7 @@ def test_where_no_item_differs_nothing_is_said_of_the_effect():
 
 def by_chance(studies, gain=0.0):
     """Answers on studies where items are as hard in all languages, and runs better by `gain` a doubling of rank."""
-    toy = study(WIDE, [*CELLS, ("xquad", "eng_Latn"), ("xquad", "swh_Latn")], of_change(0, 0), items=100)
+    toy = scores_of(WIDE, [*CELLS, ("xquad", "eng_Latn"), ("xquad", "swh_Latn")], of_change(0, 0), items=100)
     rng = np.random.default_rng(1)
     better = np.array([gain * math.log2(run.rank or 1) for run in WIDE])
     for _ in range(studies):

@@ -5,67 +5,14 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 import pytest
+from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, groups_of, in_both, language, scored, summary_of, together
 
 from maple.analysis.item_scores import SummaryError, item_scores
 from maple.analysis.language_groups import language_groups, resource_group
 from maple.analysis.leaderboard import points, terminal_table
 from maple.analysis.statistics import t_quantile
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
-from maple.definitions.language import Language
-from maple.definitions.run import Run
-from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA
-from maple.evaluation.scoring import SCORE_SCHEMA
-
-BASE = Run.baseline("toy")
-TUNED = Run("toy", "little", "lora-r2-4bit", 1, family="lora", rank=2, bits=4)
-TASKS = {
-    "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=["eng_Latn", "swh_Latn"]),
-    "xquad": TaskMetrics(metrics=["f1", "exact_match"], headline="f1", chance=None, languages=["eng_Latn"]),
-}
-
-
-def language(code, joshi_class, name="", iso639_1="", family="unknown"):
-    return Language(code, name or code, iso639_1 or code[:3], code[-4:], family, joshi_class, words={})
-
-
-LANGUAGES = [
-    language("eng_Latn", "5", "English", "en", "Indo-European"),
-    language("swh_Latn", "2", "Swahili", "sw", "Atlantic-Congo"),
-    language("xxx_Latn", "unknown", "Other"),
-]
-LOW = (0, 1, 2)
-
-
-def scored(run, values, task="xnli", language="eng_Latn", metric="accuracy", **columns):
-    keys = run.key.params()
-    rows = [
-        {
-            **keys, "task": task, "language": language, "item": str(item), "metric": metric, "value": float(value),
-            "parsed": True, "prediction": "x", "finish_reason": "stop", "prompt_tokens": 10, "completion_tokens": 2,
-            "wrong_language": None, "wrong_script": None, "tokens_per_word": 2.0, "shots": 0, "shots_dropped": 0,
-            **columns,
-        }
-        for item, value in enumerate(values)
-    ]  # fmt: skip
-    return pl.DataFrame(rows, schema=SCORE_SCHEMA)
-
-
-def together(*frames, runs=(BASE, TUNED)):
-    return item_scores(pl.concat(frames), runs, TASKS)
-
-
-def summary_of(*frames, **options):
-    return summarize(together(*frames), **options)
-
-
-def groups_of(*frames, runs=(BASE, TUNED), finetuned_in=None):
-    return summarize_groups(together(*frames, runs=runs), language_groups(LANGUAGES, LOW, finetuned_in or {}))
-
-
-def in_both(run, values, **columns):
-    """The same values in English and in Swahili."""
-    return pl.concat(scored(run, values, language=code, **columns) for code in ("eng_Latn", "swh_Latn"))
 
 
 def row(summary, method, task="xnli", language="eng_Latn", metric="accuracy"):
@@ -119,7 +66,7 @@ def test_a_graded_metric_has_an_interval_within_its_own_scores():
 
 def test_a_change_is_paired_by_item():
     # every item gains 0.1: the change has no spread, however much the items differ
-    base, tuned = scored(BASE, [0.1, 0.5, 0.9]), scored(TUNED, [0.2, 0.6, 1.0])
+    base, tuned = scored(BASE, [0.1, 0.5, 0.9]), scored(LORA, [0.2, 0.6, 1.0])
     one = row(summary_of(base, tuned.sample(fraction=1, shuffle=True, seed=1)), "lora-r2-4bit")
     assert one["change"] == pytest.approx(0.1)
     assert one["change_se"] == pytest.approx(0, abs=1e-9)
@@ -127,36 +74,36 @@ def test_a_change_is_paired_by_item():
 
 
 def test_only_shared_items_are_compared():
-    one = row(summary_of(scored(BASE, [0.2, 0.4]), scored(TUNED, [0.4, 0.6, 0.9])), "lora-r2-4bit")
+    one = row(summary_of(scored(BASE, [0.2, 0.4]), scored(LORA, [0.4, 0.6, 0.9])), "lora-r2-4bit")
     assert one["n"] == 3 and one["base"] == pytest.approx(0.3) and one["change"] == pytest.approx(0.2)
 
 
 def test_a_base_has_no_change():
-    one = row(summary_of(scored(BASE, [1, 0]), scored(TUNED, [1, 1])), "none")
+    one = row(summary_of(scored(BASE, [1, 0]), scored(LORA, [1, 1])), "none")
     assert [one[name] for name in ("base", "change", "change_se", "change_low", "change_high")] == [None] * 5
 
 
 def test_a_change_stands_beside_the_minimum_detectable_one():
     # 0.1 and 0.3 by turns: standard error 0.1 * sqrt(10 / 9 / 10)
-    base, tuned = scored(BASE, [0.2] * 10), scored(TUNED, [0.3, 0.5] * 5)
+    base, tuned = scored(BASE, [0.2] * 10), scored(LORA, [0.3, 0.5] * 5)
     one = row(summary_of(base, tuned), "lora-r2-4bit")
     assert one["mde"] == pytest.approx(float(t_quantile(0.05, 9) + t_quantile(0.4, 9)) / 30)
     assert one["change"] > one["mde"]
 
 
 def test_answers_that_all_stay_right_do_not_prove_that_nothing_changed():
-    one = row(summary_of(scored(BASE, [1] * 10), scored(TUNED, [1] * 10)), "lora-r2-4bit")
+    one = row(summary_of(scored(BASE, [1] * 10), scored(LORA, [1] * 10)), "lora-r2-4bit")
     assert one["change"] == 0 and one["change_low"] < -0.1 and one["change_high"] > 0.1
 
 
 def test_one_item_has_no_standard_error():
-    one = row(summary_of(scored(BASE, [1]), scored(TUNED, [0])), "lora-r2-4bit")
+    one = row(summary_of(scored(BASE, [1]), scored(LORA, [0])), "lora-r2-4bit")
     assert one["change"] == -1.0 and one["se"] is None and one["change_low"] is None
 
 
 def test_translations_of_one_item_are_one_cluster():
     # the same four items in two languages, scored alike, tell no more than in one language
-    frames = [scored(run, values, language=code) for run, values in ((BASE, [0, 0, 1, 1]), (TUNED, [0, 1, 1, 1]))
+    frames = [scored(run, values, language=code) for run, values in ((BASE, [0, 0, 1, 1]), (LORA, [0, 1, 1, 1]))
               for code in ("eng_Latn", "swh_Latn")]  # fmt: skip
     summary = summary_of(*frames)
     one, both = row(summary, "lora-r2-4bit"), row(summary, "lora-r2-4bit", language="all")
@@ -171,10 +118,10 @@ def test_languages_that_move_against_each_other_cancel():
 
 def test_the_macro_score_averages_the_headline_cells_that_every_run_has():
     frames = [
-        scored(BASE, [1, 1]), scored(TUNED, [0, 0]),
-        scored(BASE, [0.5, 0.5], "xquad", metric="f1"), scored(TUNED, [0.7, 0.7], "xquad", metric="f1"),
-        scored(BASE, [1, 1], "xquad", metric="exact_match"), scored(TUNED, [1, 1], "xquad", metric="exact_match"),
-        scored(TUNED, [1, 1], language="swh_Latn"),
+        scored(BASE, [1, 1]), scored(LORA, [0, 0]),
+        scored(BASE, [0.5, 0.5], "xquad", metric="f1"), scored(LORA, [0.7, 0.7], "xquad", metric="f1"),
+        scored(BASE, [1, 1], "xquad", metric="exact_match"), scored(LORA, [1, 1], "xquad", metric="exact_match"),
+        scored(LORA, [1, 1], language="swh_Latn"),
     ]  # fmt: skip
     summary = summary_of(*frames)
     base, tuned = (row(summary, method, "all", "all", "headline") for method in ("none", "lora-r2-4bit"))
@@ -191,21 +138,21 @@ def test_quirks_are_shares_of_the_completions():
 
 
 def test_a_wider_confidence_is_a_wider_interval():
-    frames = scored(BASE, [0, 1, 1, 0]), scored(TUNED, [1, 1, 1, 0])
+    frames = scored(BASE, [0, 1, 1, 0]), scored(LORA, [1, 1, 1, 0])
     narrow, wide = (row(summary_of(*frames, confidence=level), "lora-r2-4bit") for level in (0.5, 0.99))
     assert wide["change_low"] < narrow["change_low"] < narrow["change"] < narrow["change_high"] < wide["change_high"]
 
 
 def test_runs_without_a_common_cell_have_no_macro_score():
-    summary = summary_of(scored(BASE, [1, 0]), scored(TUNED, [1, 0], "xquad", metric="f1"))
+    summary = summary_of(scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1"))
     assert summary.filter(task="all").is_empty()
-    frames = scored(BASE, [1, 0]), scored(TUNED, [1, 0], "xquad", metric="f1")
+    frames = scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1")
     assert "cannot be compared" in terminal_table(summary, groups_of(*frames))
 
 
 def test_scores_of_no_run_and_of_no_task_are_refused():
     with pytest.raises(SummaryError, match="no score belongs to a run"):
-        together(scored(BASE, [1]), runs=[TUNED])
+        together(scored(BASE, [1]), runs=[LORA])
     with pytest.raises(SummaryError, match="task \\['xcopa'\\], which is not among xnli, xquad"):
         summary_of(scored(BASE, [1], "xcopa"))
 
@@ -218,13 +165,13 @@ def test_an_item_that_stands_twice_is_refused():
 
 
 def test_a_mean_over_differing_languages_is_refused():
-    scores = together(in_both(BASE, [1, 0]), scored(TUNED, [1, 0]))
+    scores = together(in_both(BASE, [1, 0]), scored(LORA, [1, 0]))
     with pytest.raises(SummaryError, match="xnli in swh_Latn: toy/little/lora-r2-4bit/seed1 has none"):
         scores.average_shared_items([0, 1], [0.5, 0.5])
 
 
 def test_runs_without_an_item_in_common_are_not_averaged():
-    one, other = scored(BASE, [1, 0]), scored(TUNED, [1, 0]).with_columns(item=pl.col("item") + "b")
+    one, other = scored(BASE, [1, 0]), scored(LORA, [1, 0]).with_columns(item=pl.col("item") + "b")
     summary = summary_of(one, other)
     assert summary.filter(language="all").is_empty() and row(summary, "lora-r2-4bit")["change"] is None
     with pytest.raises(SummaryError, match="xnli in eng_Latn: no item has one in every run"):
@@ -238,7 +185,7 @@ def group_row(groups, kind, group, **run):
 
 
 def test_a_group_of_one_cell_is_that_cell():
-    frames = scored(BASE, [0, 0, 1]), scored(TUNED, [0, 1, 1])
+    frames = scored(BASE, [0, 0, 1]), scored(LORA, [0, 1, 1])
     one, group = row(summary_of(*frames), "lora-r2-4bit"), group_row(groups_of(*frames), "language", "eng_Latn")
     assert group["cells"] == 1
     for name in ("n", "mean", "se", "low", "high", "base", "change", "change_low", "change_high", "mde"):
@@ -246,7 +193,7 @@ def test_a_group_of_one_cell_is_that_cell():
 
 
 def test_a_group_of_all_languages_is_the_mean_of_all():
-    frames = in_both(BASE, [0, 0, 1, 0]), in_both(TUNED, [0, 1, 1, 1])
+    frames = in_both(BASE, [0, 0, 1, 0]), in_both(LORA, [0, 1, 1, 1])
     one = row(summary_of(*frames), "lora-r2-4bit", language="all")
     group = group_row(groups_of(*frames), "script", "Latn")
     for name in ("cells", "n", "mean", "se", "low", "high", "base", "change", "change_se", "change_low", "change_high"):
@@ -254,9 +201,9 @@ def test_a_group_of_all_languages_is_the_mean_of_all():
 
 
 def test_a_group_in_a_task_is_averaged_over_that_task_alone():
-    frames = [*(in_both(run, values) for run, values in ((BASE, [0, 0, 1, 0]), (TUNED, [0, 1, 1, 1])))]
+    frames = [*(in_both(run, values) for run, values in ((BASE, [0, 0, 1, 0]), (LORA, [0, 1, 1, 1])))]
     alone = summarize_groups(scores := together(*frames), grouped := language_groups(LANGUAGES, LOW, {}))
-    other = [scored(run, [0.5], "xquad", metric="f1") for run in (BASE, TUNED)]
+    other = [scored(run, [0.5], "xquad", metric="f1") for run in (BASE, LORA)]
     by_task = summarize_by_task(together(*frames, *other), grouped)
     assert set(by_task["task"]) == {"xnli", "xquad"} and "language" not in set(by_task["kind"])
     xnli = by_task.filter(task="xnli").drop("task")
@@ -266,13 +213,13 @@ def test_a_group_in_a_task_is_averaged_over_that_task_alone():
 
 def test_translations_are_one_item_in_a_group_too():
     # scored alike in two languages, the items tell no more than in one
-    groups = groups_of(in_both(BASE, [0, 0.2, 0.4]), in_both(TUNED, [0.1, 0.9, 0.5]))
+    groups = groups_of(in_both(BASE, [0, 0.2, 0.4]), in_both(LORA, [0.1, 0.9, 0.5]))
     one, both = group_row(groups, "language", "swh_Latn"), group_row(groups, "script", "Latn")
     assert both["change_se"] == pytest.approx(one["change_se"]) and both["cells"] == 2
 
 
 def test_languages_are_grouped_by_class_script_family_and_what_was_finetuned_on():
-    groups = groups_of(in_both(BASE, [0, 1]), in_both(TUNED, [1, 1]), finetuned_in={"little": ["eng_Latn"]})
+    groups = groups_of(in_both(BASE, [0, 1]), in_both(LORA, [1, 1]), finetuned_in={"little": ["eng_Latn"]})
     found = {(row["kind"], row["group"]) for row in groups.filter(method="lora-r2-4bit").iter_rows(named=True)}
     assert found == {
         ("language", "eng_Latn"), ("language", "swh_Latn"), ("resource", "high"), ("resource", "low"), ("class", "5"),
@@ -283,7 +230,7 @@ def test_languages_are_grouped_by_class_script_family_and_what_was_finetuned_on(
 
 
 def test_the_changes_of_a_kind_of_group_are_one_family():
-    groups = groups_of(in_both(BASE, [0, 0, 0, 0.1]), in_both(TUNED, [0.5, 0.4, 0.5, 0.4]))
+    groups = groups_of(in_both(BASE, [0, 0, 0, 0.1]), in_both(LORA, [0.5, 0.4, 0.5, 0.4]))
     english = group_row(groups, "language", "eng_Latn")
     assert english["p_holm"] == pytest.approx(2 * english["p"])
     script = group_row(groups, "script", "Latn")
@@ -291,17 +238,17 @@ def test_the_changes_of_a_kind_of_group_are_one_family():
 
 
 def test_runs_that_differ_only_in_their_seed_are_one_seed_group():
-    runs = [BASE, TUNED, replace(TUNED, seed=2), replace(TUNED, method="lora-r4-4bit", rank=4)]
+    runs = [BASE, LORA, replace(LORA, seed=2), replace(LORA, method="lora-r4-4bit", rank=4)]
     scores = together(*(scored(run, [1, 0]) for run in runs), runs=runs)
     assert scores.seed_groups.tolist() == [-1, 1, 1, 3] and scores.bases.tolist() == [-1, 0, 0, 0]
 
 
 def test_seeds_are_averaged_in_a_row_of_their_own_that_knows_how_they_vary():
     # every item gains 0.2 with one seed and 0.4 with the other: nothing varies but the seed
-    other = replace(TUNED, seed=2)
+    other = replace(LORA, seed=2)
     base = [0.1, 0.3, 0.5]
-    frames = scored(BASE, base), scored(TUNED, [x + 0.2 for x in base]), scored(other, [x + 0.4 for x in base])
-    groups = groups_of(*frames, runs=[BASE, TUNED, other])
+    frames = scored(BASE, base), scored(LORA, [x + 0.2 for x in base]), scored(other, [x + 0.4 for x in base])
+    groups = groups_of(*frames, runs=[BASE, LORA, other])
     assert groups.filter(kind="language", seed=1)["change_se"].item() == pytest.approx(0, abs=1e-6)
     mean = groups.filter(pl.col("seed").is_null(), kind="language").row(0, named=True)
     assert (mean["method"], mean["seeds"], mean["n"]) == ("lora-r2-4bit", 2, 6)
@@ -319,15 +266,15 @@ def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
     bound = math.sqrt(2) * np.repeat([NormalDist().inv_cdf(share) for share in (0.6, 0.65)], simulations)
     scores = replace(
         toy,
-        runs=[replace(run, model=str(number)) for run in (BASE, TUNED) for number in range(simulations)],
+        runs=[replace(run, model=str(number)) for run in (BASE, LORA) for number in range(simulations)],
         values=(hardness + rng.normal(size=hardness.shape) < bound).astype(float),
         shares=toy.shares.drop("run").join(pl.DataFrame({"run": range(2 * simulations)}), how="cross"),
     )
     summary = summarize(scores).filter(task="xnli", method="lora-r2-4bit")
-    for (language,), rows in summary.group_by("language"):
+    for (code,), rows in summary.group_by("language"):
         means = rows.select(pl.lit(0.65).is_between("low", "high")).to_series().mean()
         changes = rows.select(pl.lit(0.05).is_between("change_low", "change_high")).to_series().mean()
-        assert 0.94 < means < 0.96 and 0.94 < changes < 0.96, (language, means, changes)
+        assert 0.94 < means < 0.96 and 0.94 < changes < 0.96, (code, means, changes)
 
 
 def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
@@ -336,7 +283,7 @@ def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
 
 
 def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():
-    frames = in_both(BASE, [0, 1]), in_both(TUNED, [1, 1])
+    frames = in_both(BASE, [0, 1]), in_both(LORA, [1, 1])
     lines = terminal_table(summary_of(*frames), groups_of(*frames)).splitlines()
     assert "2 cells" in lines[0]
     assert lines[3].split()[:3] == ["toy", "none", "none"] and lines[3].split()[-3:] == ["–", "50.0", "50.0"]

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from toy_training import cell, finetuned
+from toy_training import finetuned, lora
 
 from maple.engines.engine import EngineError, EngineOptions
 from maple.engines.launch import start_on
@@ -186,8 +186,7 @@ def test_a_copy_that_dies_is_an_error_and_not_a_wait(toy_base, tmp_path):
 @pytest.mark.parametrize("adapter", [{"r": 4}, {"r": 16, "use_rslora": True}, {"r": 16, "init_lora_weights": "olora"}])
 def test_vllm_answers_like_transformers_with_an_adapter_attached(toy_base, tmp_path, adapter):
     needs_vllm()
-    tuned = cell(16, learning_rate=1e-1) | {"adapter": {"lora_alpha": 8, "target_modules": "all-linear"} | adapter}
-    finetuned(toy_base, tmp_path, tuned)
+    finetuned(toy_base, tmp_path, lora(adapter={"lora_alpha": 8} | adapter, learning_rate=1e-1))
     (ours, prompts, continuations), (vllm, _, _) = (
         started(engine, toy_base, tmp_path / "adapter") for engine in ("transformers", "vllm")
     )

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 import yaml
 from project import AFTER_SCORE, TOY_STUDY
-from test_generation import SETTINGS as TOY_SETTINGS
-from test_generation import Echo, prompts
+from toy_generation import SETTINGS as TOY_SETTINGS
+from toy_generation import Echo, prompts
 from tqdm import tqdm
 
 from maple.engines.engine import Completion
@@ -43,7 +43,7 @@ class Named(Echo):
     def complete(self, prompts, limits):
         if self.adapter == self.dies_at:
             raise RuntimeError("killed")
-        self.asked += prompts
+        self.prompts += prompts
         return [Completion([4 + self.letters.index(self.adapter)], "stop", -1.0) for _ in prompts]
 
 
@@ -99,7 +99,7 @@ def test_one_adapter_trained_anew_costs_its_own_completions(letters, runs, engin
     (runs[1].adapter / "adapter_model.safetensors").write_text("other")
     cards = generated(letters, prompts("xy", "yz"), runs)
     assert [card.counts.computed for card in cards] == [0, 2, 0]
-    assert len(started[1].asked) == 2
+    assert len(started[1].prompts) == 2
 
 
 def test_a_job_that_fails_keeps_every_journal_for_its_outputs_may_be_lost(letters, runs, engines):
@@ -111,7 +111,7 @@ def test_a_job_that_fails_keeps_every_journal_for_its_outputs_may_be_lost(letter
     for run in runs[:2]:
         run.outputs["eng_Latn"].unlink()
     cards = generated(letters, prompts("xy", "yz"), runs)
-    assert [card.counts.computed for card in cards] == [0, 0, 2] and len(started[1].asked) == 2
+    assert [card.counts.computed for card in cards] == [0, 0, 2] and len(started[1].prompts) == 2
     assert [answers(run) for run in runs] == [["a", "a"], ["b", "b"], ["c", "c"]]
     assert not any(run.journal.exists() for run in runs)
 

@@ -10,13 +10,16 @@ import polars as pl
 import pytest
 from endpoint import Endpoint
 from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
-from test_generation import Echo, prompts, run
-from test_study import CONFIG, study
+from studies import CONFIG, study
+from toy_generation import Echo, prompts, run
 from tqdm import tqdm
 
 from maple.definitions.errors import DefinitionError
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.model import Model
 from maple.definitions.reading import parse
+from maple.definitions.run import Run
+from maple.definitions.task import TaskMetrics
 from maple.engines.blocks import EndpointBlock
 from maple.engines.openai_endpoint import EndpointError
 from maple.evaluation.endpoint_generation import ANSWER_SCHEMA, complete
@@ -25,6 +28,7 @@ from maple.evaluation.scoring import score_items
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
 
+ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
 SECRET = "sk-very-secret"
 NOTHING = pl.DataFrame(schema=ANSWER_SCHEMA)
 PRICES = {"usd_per_million": {"input": 1000.0, "output": 10000.0}}  # 20 cents an answer
@@ -143,9 +147,8 @@ def test_a_cap_stops_the_job_and_a_higher_one_goes_on_and_pays_for_nothing_twice
 def test_tokens_that_nobody_counted_are_unknown_and_scored_as_such(tmp_path):
     with Endpoint(usage=False) as endpoint:
         completed, *_ = completed_by(endpoint.url, prompts("a"), tmp_path)
-    names = {"model": "remote", "dataset": "none", "method": "none", "seed": 0}
-    language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
-    (row,) = score_items(completed, {"toy": ["exact_match"]}, names, language).iter_rows(named=True)
+    scores = score_items(completed, {"toy": ["exact_match"]}, Run.baseline("remote").key, ENGLISH)
+    (row,) = scores.iter_rows(named=True)
     assert [row[name] for name in ("prompt_tokens", "completion_tokens", "tokens_per_word")] == [None] * 3
 
 
@@ -242,21 +245,19 @@ def test_a_run_that_ranks_nothing_takes_no_headline_from_the_others():
     from maple.analysis.item_scores import item_scores
     from maple.analysis.summary import summarize
 
-    runs = [
-        {"model": name, "dataset": "none", "method": "none", "seed": 0, "rank": None, "bits": None} for name in "ab"
-    ]
+    runs = [Run.baseline(name) for name in "ab"]
     completed = prompts("a", "b").with_columns(
         key=pl.lit("k"), completion=pl.lit("a"), finish_reason=pl.lit("stop"), answer=pl.lit("generate"),
         prompt_tokens=1, completion_tokens=1, item_tokens=1, shots=0, shots_dropped=0,
         labels=pl.lit(["a", "b"]), verbalizers=pl.lit([["a"], ["b"]]), log_likelihoods=pl.lit([-1.0, -2.0]),
     )  # fmt: skip
     ranked = completed.with_columns(answer=pl.lit("rank"))
-    language = {"code": "eng_Latn", "iso639_1": "en", "script": "Latn"}
     scores = [
-        score_items(rows, {"toy": ["accuracy"]}, names, language)
-        for rows, names in zip((pl.concat([completed, ranked]), completed), runs, strict=True)
+        score_items(rows, {"toy": ["accuracy"]}, run.key, ENGLISH)
+        for rows, run in zip((pl.concat([completed, ranked]), completed), runs, strict=True)
     ]
-    summary = summarize(item_scores(pl.concat(scores), runs, {"toy": {"headline": "accuracy", "chance": 0.5}}))
+    tasks = {"toy": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.5, languages=["eng_Latn"])}
+    summary = summarize(item_scores(pl.concat(scores), runs, tasks))
     headline = summary.filter(pl.col("task") == "all")
     assert headline["mean"].to_list() == [1.0, 1.0] and headline["cells"].to_list() == [1, 1]
     assert summary.filter(metric="rank_accuracy")["model"].to_list() == ["a"]

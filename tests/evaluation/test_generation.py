@@ -9,83 +9,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from toy_generation import NOTHING, SETTINGS, Echo, prompts, run
 from tqdm import tqdm
 
-from maple.definitions.generation import GenerateSettings
 from maple.engines.engine import Completion, EngineError
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version, start
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
 from maple.evaluation.generation import BATCHES_PER_CHUNK, ModelFolder, RunOutputs, Weights, complete, generate
-from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
-SETTINGS = GenerateSettings(
-    engine="toy",
-    batch=1,
-    max_length=60,
-    cpu_cache_gib=1,
-    flip_sample=0,
-    batch_invariant=False,
-    tensor_parallel=1,
-)
-
-
-class Echo:
-    """Repeats the last token of each prompt; remembers what it was asked; dies at the prompt ending in `dies_at`."""
-
-    def __init__(self, dies_at=None):
-        self.asked, self.dies_at = [], dies_at
-
-    def complete(self, prompts, limits):
-        self.asked += prompts
-        if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
-            raise RuntimeError("killed")
-        return [Completion([prompt[-1]], "stop", -1.0) for prompt in prompts]
-
-    def log_likelihoods(self, prompts, continuations):
-        """The earlier in the alphabet, the likelier."""
-        self.asked += prompts
-        return [-float(sum(continuation)) for continuation in continuations]
-
-
-def prompts(*texts, **changes):
-    rows = [
-        {
-            "task": "toy",
-            "language": "eng_Latn",
-            "item": str(number),
-            "prompt": text,
-            "words": 1,
-            "targets": ["a"],
-            "labels": [],
-            "verbalizers": [],
-            "demonstrations": [],
-            "answers": ["generate"],
-            "max_new_tokens": 4,
-            "repaired": False,
-            "fault": None,
-        }
-        | changes
-        for number, text in enumerate(texts)
-    ]
-    return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
-
-
-def run(model, frame, path, engine, previous=NOTHING, **settings):
-    return complete(
-        frame,
-        ModelFolder(model, weights_digest(model)),
-        engine="toy 1",
-        settings=SETTINGS.changed(**settings),
-        previous=previous,
-        journal=Journal(path / "journal.jsonl"),
-        start_engine=lambda encoder: engine,
-        progress=partial(tqdm, disable=True),
-    )
 
 
 def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path):
@@ -116,7 +51,7 @@ def test_a_changed_prompt_alone_is_computed_again(letters, tmp_path):
     engine = Echo()
     previous = first.select(list(COMPLETION_SCHEMA))
     completed, _ = run(letters, prompts("abc", "xyw"), tmp_path / "other", engine, previous)
-    assert [prompt[-1] for prompt in engine.asked] == [4 + 22]
+    assert [prompt[-1] for prompt in engine.prompts] == [4 + 22]
     assert completed["completion"].to_list() == ["c", "w"]
 
 
@@ -130,7 +65,7 @@ def test_a_changed_gold_answer_costs_no_completion(letters, tmp_path):
 def test_equal_prompts_are_computed_once(letters, tmp_path):
     engine = Echo()
     completed, _ = run(letters, prompts("abc", "abc"), tmp_path, engine)
-    assert len(engine.asked) == 1
+    assert len(engine.prompts) == 1
     assert completed["completion"].to_list() == ["c", "c"]
 
 
@@ -143,7 +78,7 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
     engine = Echo()
     completed, counts = run(letters, prompts(*texts), tmp_path, engine)
     assert counts.carried_over == survived
-    assert len(engine.asked) == 25 - survived
+    assert len(engine.prompts) == 25 - survived
     undisturbed, _ = run(letters, prompts(*texts), tmp_path / "other", Echo())
     assert completed.equals(undisturbed)
 
@@ -192,12 +127,12 @@ def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base
     )
     undisturbed, *killed = json.loads((tmp_path / "report.json").read_text())
     assert undisturbed["card"]["computed"] == len(texts) and undisturbed["card"]["compared_alone"] == 3
-    assert {run["digest"] for run in killed} == {undisturbed["digest"]}
+    assert {job["digest"] for job in killed} == {undisturbed["digest"]}
     chunk = 2 * BATCHES_PER_CHUNK
-    assert any(0 < run["survived"] < len(texts) for run in killed), "no kill came in the middle"
-    for run in killed:
-        assert run["survived"] % chunk == 0, "a chunk was written in part"
-        assert run["card"]["carried_over"] == run["survived"]
+    assert any(0 < job["survived"] < len(texts) for job in killed), "no kill came in the middle"
+    for job in killed:
+        assert job["survived"] % chunk == 0, "a chunk was written in part"
+        assert job["card"]["carried_over"] == job["survived"]
 
 
 def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, tmp_path, monkeypatch):
@@ -249,7 +184,7 @@ def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
     assert completed["finish_reason"].to_list() == ["stop", "too_long"]
     assert completed["completion"].to_list() == ["a", ""]
     assert completed["prompt_tokens"].to_list() == [2, 61]
-    assert counts.too_long == 1 and len(engine.asked) == 1
+    assert counts.too_long == 1 and len(engine.prompts) == 1
 
 
 def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
@@ -259,7 +194,7 @@ def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_pa
     completed, _ = run(letters, prompts("c" * 15, "d" * 16, **demonstrations), tmp_path, engine)
     assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 15), (1, 1, 16)]
     a, b, c, d = 4, 5, 6, 7
-    assert engine.asked == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
+    assert engine.prompts == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
 
 
 def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):

@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict
 
 import pytest
-from test_generation import prompts
-from toy_training import HELD_OUT, MERGE, MODEL, finetuned, lora
+from project import ROOT
+from toy_generation import prompts
+from toy_training import HELD_OUT, MERGE, MODEL, finetuned, finetuned_in_two_processes, lora
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -43,13 +44,12 @@ def test_a_run_learns_in_bfloat16_and_its_merge_is_the_model_that_was_trained(to
 
 
 @pytest.mark.parametrize("sharded", [False, True])
-def test_two_gpus_learn_what_one_learns(toy_base, tmp_path, sharded):
-    from test_processes import shared
-
+def test_two_gpus_learn_what_one_learns(toy_base, tmp_path, monkeypatch, sharded):
     if torch.cuda.device_count() < 2:
         pytest.skip("one GPU is visible here")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
     alone = finetuned(toy_base, tmp_path / "alone", lora(4))
-    together = shared(toy_base, tmp_path / "together", lora(4), sharded=sharded)
+    together = finetuned_in_two_processes(toy_base, tmp_path / "together", lora(4), sharded=sharded)
     losses = [[point["loss"] for point in card.loss] for card in (alone, together)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)  # bfloat16 has 8 bits
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from test_questions import SETTINGS
-from test_summary import BASE, LANGUAGES, LOW, TASKS, TUNED, in_both
+from toy_questions import SETTINGS
+from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, in_both
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
@@ -13,7 +13,7 @@ from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_groups
 from maple.report.figures import figures, write_figures
 
-MORE = replace(TUNED, method="lora-r4-4bit", rank=4)
+MORE = replace(LORA, method="lora-r4-4bit", rank=4)
 
 
 def drawn(*runs):
@@ -38,18 +38,18 @@ def values(chart):
 
 
 def test_the_leaderboard_has_every_run_with_its_mean_in_points():
-    rows = {row["run"]: row["value"] for row in values(drawn(BASE, TUNED)["leaderboard"])}
+    rows = {row["run"]: row["value"] for row in values(drawn(BASE, LORA)["leaderboard"])}
     assert rows == {"toy · untouched": 50.0, "toy · little · lora-r2-4bit": 60.0}
 
 
 def test_the_change_of_each_language_stands_in_the_heat_map():
-    rows = {(row["run"], row["language"]): row["value"] for row in values(drawn(BASE, TUNED)["languages"])}
+    rows = {(row["run"], row["language"]): row["value"] for row in values(drawn(BASE, LORA)["languages"])}
     run = "toy · little · lora-r2-4bit"
     assert rows == {(run, "English"): 10.0, (run, "Swahili"): 10.0}
 
 
 def test_a_curve_over_ranks_has_a_point_per_rank_in_each_group():
-    rows = values(drawn(BASE, TUNED, MORE)["rank"])
+    rows = values(drawn(BASE, LORA, MORE)["rank"])
     assert {(row["group"], row["rank"], row["change"]) for row in rows} == {
         (group, rank, change) for group in ("low-resource", "high-resource") for rank, change in ((2, 10.0), (4, 20.0))
     }
@@ -57,16 +57,16 @@ def test_a_curve_over_ranks_has_a_point_per_rank_in_each_group():
 
 
 def test_a_question_that_was_asked_is_a_line_and_one_that_was_not_is_none():
-    lines = {row["line"].partition(":")[0] for row in values(drawn(BASE, TUNED)["questions"])}
+    lines = {row["line"].partition(":")[0] for row in values(drawn(BASE, LORA)["questions"])}
     assert lines == {"english", "exchange"}
 
 
 def test_seeds_are_drawn_as_their_mean():
-    rows = values(drawn(BASE, TUNED, replace(TUNED, seed=2))["english"])
+    rows = values(drawn(BASE, LORA, replace(LORA, seed=2))["english"])
     assert {row["value"] for row in rows if "value" in row} == {15.0}
 
 
-@pytest.mark.parametrize("runs", [(BASE,), (BASE, TUNED, MORE)])
+@pytest.mark.parametrize("runs", [(BASE,), (BASE, LORA, MORE)])
 def test_every_figure_is_a_picture_even_where_there_is_nothing_to_show(tmp_path, runs):
     charts = drawn(*runs)
     write_figures(charts, [tmp_path / f"{name}.svg" for name in charts])
@@ -75,5 +75,5 @@ def test_every_figure_is_a_picture_even_where_there_is_nothing_to_show(tmp_path,
 
 
 def test_a_figure_names_no_address_to_fetch_from():
-    for chart in drawn(BASE, TUNED).values():
+    for chart in drawn(BASE, LORA).values():
         assert '"url"' not in json.dumps(chart.to_dict())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from project import ROOT
-from test_summary import BASE, TASKS, TUNED, scored, summary_of
+from toy_scores import BASE, LORA, TASKS, scored, summary_of
 
 from maple.definitions.task import PromptSpec, TaskSettings
 from maple.report.lm_eval import ExportedTask, lm_eval_results, write_lm_eval
@@ -28,7 +28,7 @@ SUMMARY = summary_of(
     scored(BASE, [1, 1, 1, 1], language="swh_Latn"),
     scored(BASE, [0.5, 0.0], "xquad", metric="f1"),
     scored(BASE, [0, 0], "xquad", metric="exact_match"),
-    scored(TUNED, [1, 1, 1, 0]),
+    scored(LORA, [1, 1, 1, 0]),
 )
 QUALITY = pl.DataFrame(
     {"task": ["xnli", "xnli", "xquad"], "language": ["eng_Latn", "swh_Latn", "eng_Latn"], "rows": [4, 5, 2]}

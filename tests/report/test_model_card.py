@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from test_summary import BASE, TUNED, groups_of, in_both, summary_of
+from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.task import TaskSources
@@ -17,7 +17,7 @@ IDENTITIES = {
 }
 FINETUNE = {
     "stage": "finetune",
-    "run": TUNED.key.params(),
+    "run": LORA.key.params(),
     "base": {"hub": "some/base", "revision": "0" * 40},
     "adapter": {"r": 2, "lora_alpha": 4},
     "bits": 4,
@@ -48,7 +48,7 @@ HUB = {
     "splits": {"test": "test"},
     "languages": "all",
 }
-FRAMES = [in_both(BASE, [1, 0, 0, 0]), in_both(TUNED, [1, 1, 1, 0])]
+FRAMES = [in_both(BASE, [1, 0, 0, 0]), in_both(LORA, [1, 1, 1, 0])]
 STUDY = CardStudy(
     summary=summary_of(*FRAMES),
     groups=groups_of(*FRAMES),
@@ -63,7 +63,7 @@ FILES = CardFiles("folder/of/weights", "folder/of/card/README.md")
 
 
 def card(kind=MERGED, merge=MERGE, finetune=FINETUNE, **changes):
-    return ModelCard(model_card(TUNED, kind, finetune, merge, FILES, replace(STUDY, **changes)))
+    return ModelCard(model_card(LORA, kind, finetune, merge, FILES, replace(STUDY, **changes)))
 
 
 def test_the_hub_s_own_class_reads_the_front_matter():
@@ -128,7 +128,7 @@ def test_a_name_that_yaml_takes_for_something_else_stays_text():
 def test_cards_are_written_for_merged_models_and_adapters(tmp_path):
     for kind in (MERGED, ADAPTERS):
         path = tmp_path / kind / "README.md"
-        write_model_cards([TUNED], kind, [FINETUNE, MERGE], ["folder"], [path], STUDY)
+        write_model_cards([LORA], kind, [FINETUNE, MERGE], ["folder"], [path], STUDY)
         assert ModelCard.load(path).data.license == "apache-2.0"
 
 

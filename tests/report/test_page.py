@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
-from test_summary import language
+from toy_scores import language
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups

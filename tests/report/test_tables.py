@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from test_summary import BASE, TASKS, TUNED, language, scored, summary_of
+from toy_scores import BASE, LORA, TASKS, language, scored, summary_of
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.summary import summarize
@@ -20,9 +20,9 @@ OTHER = replace(BASE, model="a_b&c")
 SUMMARY = summary_of(
     scored(BASE, [1, 0, 0, 0]),
     scored(BASE, [1, 1, 0, 0], language="swh_Latn"),
-    scored(TUNED, [1, 1, 1, 0]),
-    scored(TUNED, [1, 0, 0, 0], language="swh_Latn"),
-    scored(TUNED, [1, 1, 1, 1], language="yor_Latn"),
+    scored(LORA, [1, 1, 1, 0]),
+    scored(LORA, [1, 0, 0, 0], language="swh_Latn"),
+    scored(LORA, [1, 1, 1, 1], language="yor_Latn"),
 )
 
 
@@ -48,7 +48,7 @@ def test_means_are_over_languages_that_every_run_has():
 def test_the_best_of_a_column_is_bold_and_of_equals_none():
     text = markdown(of(SUMMARY)["xnli"])
     assert re.findall(r"\*\*([\d.]+)\*\*", text) == ["50.0", "50.0", "75.0", "75.0", "50.0"]
-    alike = summary_of(scored(BASE, [1, 0]), scored(TUNED, [0, 1]))
+    alike = summary_of(scored(BASE, [1, 0]), scored(LORA, [0, 1]))
     assert "**" not in markdown(of(alike)["xnli"])
 
 
@@ -78,7 +78,7 @@ def test_latex_opens_and_closes_the_same_environments_and_braces():
 
 
 def test_base_models_are_parted_by_a_line():
-    runs = (BASE, OTHER, TUNED)
+    runs = (BASE, OTHER, LORA)
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
     table = of(found)["xnli"]
     assert [names[0] for names, _ in table.rows] == ["toy", "toy", "a_b&c"] and table.groups == [2, 1]
@@ -87,9 +87,9 @@ def test_base_models_are_parted_by_a_line():
 
 def test_the_table_over_all_has_a_column_per_task():
     both = summary_of(
-        *(scored(run, [1, 0]) for run in (BASE, TUNED)),
+        *(scored(run, [1, 0]) for run in (BASE, LORA)),
         scored(BASE, [1, 1], "xquad", metric="f1"),
-        scored(TUNED, [0, 0], "xquad", metric="f1"),
+        scored(LORA, [0, 0], "xquad", metric="f1"),
     )
     table = of(both)["all"]
     assert table.heads == ["xnli", "xquad", "mean"]
@@ -97,8 +97,8 @@ def test_the_table_over_all_has_a_column_per_task():
 
 
 def test_a_seed_has_a_column_where_runs_differ_by_it():
-    other = replace(TUNED, seed=2)
-    runs = (BASE, TUNED, other)
+    other = replace(LORA, seed=2)
+    runs = (BASE, LORA, other)
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
     assert of(found)["xnli"].names == ["model", "dataset", "method", "seed"]
     assert of(SUMMARY)["xnli"].names == ["model", "dataset", "method"]

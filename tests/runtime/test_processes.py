@@ -9,14 +9,12 @@ from subprocess import PIPE
 import pytest
 from project import ROOT
 from safetensors.numpy import load_file
-from sharding import after_the_first_failed, finetune_on_cpus, place, same
-from toy_training import MODEL, files, finetuned, lora, variant
+from sharding import after_the_first_failed, place, same
+from toy_training import MODEL, files, finetuned, finetuned_in_two_processes, lora, variant
 
-from maple.definitions.method import MethodVariant
 from maple.methods.peft_method import reason_against_fsdp
 from maple.runtime.files import read_json
 from maple.runtime.processes import on_processes
-from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
 
@@ -27,25 +25,6 @@ pytestmark = pytest.mark.heavy
 def tests_are_found(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-def shared(base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False) -> FinetuneCard:
-    """Train as `finetuned` does, in two processes."""
-    (folder / "adapter").mkdir(parents=True, exist_ok=True)
-    return on_processes(
-        2,
-        finetune_on_cpus if sharded else finetune,
-        base,
-        *files(folder),
-        folder / "adapter",
-        method=method,
-        model=MODEL,
-        seed=1,
-        threads=1,
-        checkpoints=CheckpointPlan(folder / "checkpoints", 4),
-        code=["toy"],
-        sharded=sharded,
-    )
 
 
 def test_one_process_is_this_one_and_several_answer_as_the_first():
@@ -84,7 +63,7 @@ def test_a_process_that_fails_ends_the_others(capfd):
 @pytest.mark.parametrize(("bits", "sharded"), [(16, False), (4, True)])
 def test_two_processes_learn_what_one_learns_and_go_on_exactly(toy_base, tmp_path, bits, sharded):
     alone = finetuned(toy_base, tmp_path / "alone", lora(bits))
-    together = shared(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
+    together = finetuned_in_two_processes(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
     assert (together.processes, together.sharded) == (2, sharded)
     assert together.tokens == alone.tokens
     assert [point["loss"] for point in together.loss] == pytest.approx(
@@ -100,14 +79,14 @@ def test_two_processes_learn_what_one_learns_and_go_on_exactly(toy_base, tmp_pat
     (last,) = (tmp_path / "together/checkpoints").glob("*/6")
     shutil.rmtree(last)
     shutil.rmtree(tmp_path / "together/adapter")
-    resumed = shared(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
+    resumed = finetuned_in_two_processes(toy_base, tmp_path / "together", lora(bits), sharded=sharded)
     assert resumed.resumed_from == 4
     assert all((weights("together")[name] == undisturbed[name]).all() for name in of_one)
 
 
 def test_what_starts_with_a_part_of_the_base_is_saved_once_and_not_sharded(toy_base, tmp_path):
     olora = lora(adapter={"init_lora_weights": "olora"})
-    shared(toy_base, tmp_path, olora)
+    finetuned_in_two_processes(toy_base, tmp_path, olora)
     assert read_json(tmp_path / "adapter/adapter_config.json")["r"] == 8
     assert not (tmp_path / "adapter/initial").exists()
     with pytest.raises(ValueError, match="write sharded: 0 for rule finetune in the profile"):

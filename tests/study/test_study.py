@@ -3,6 +3,7 @@ import shutil
 import pytest
 import yaml
 from project import ROOT
+from studies import CONFIG, study
 
 from maple.data.curation import curate
 from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
@@ -14,12 +15,6 @@ from maple.runtime.journal import Journal
 from maple.study.study import read_study
 from maple.synthesis.recipe import read_recipe
 from maple.synthesis.synthesize import RecipeInputs, synthesize
-
-CONFIG = read_yaml(ROOT / "config/config.yaml")
-
-
-def study(**changes):
-    return read_study(CONFIG | changes, ROOT / "config")
 
 
 def overlay(name, **changes):

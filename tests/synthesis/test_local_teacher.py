@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 from project import ROOT, TOY_MODEL, TOY_STUDY, Project
-from test_openai_teacher import DATASET, PROMPT, in_study
+from toy_dataset import DATASET, PROMPT, in_study
 
 from maple.data.curation import LanguageLimits
 from maple.definitions.dataset import Dataset, SelfInstructSettings

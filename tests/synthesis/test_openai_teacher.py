@@ -9,19 +9,18 @@ import polars as pl
 import pytest
 from endpoint import Endpoint
 from project import ROOT, TOY_STUDY, Project
+from toy_dataset import DATASET, ENDPOINT, LIMITS, PROMPT, in_study
 
-from maple.data.curation import LanguageLimits, curate
+from maple.data.curation import curate
 from maple.definitions.dataset import Dataset, SelfInstructSettings, TranslateRespondSettings
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.reading import parse, read_yaml
+from maple.definitions.reading import parse
 from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
-from maple.study.datasets import StudyDataset, Wordings
-from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.self_instruct import self_instruct
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
 from maple.synthesis.teachers import teacher as teacher_called
@@ -29,8 +28,6 @@ from maple.synthesis.translate_respond import translate_respond
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SEEDS = [{"instruction": f"mbegu {n}", "input": "", "output": "x"} for n in range(4)]
-LIMITS = LanguageLimits(script_share=0.5, instruction_words=[1, 150], instruction_input_rouge_l=0.5)
-PROMPT = InstructionPrompt(language="eng_Latn", text=read_yaml(ROOT / "config/self_instruct.yaml")["eng_Latn"])
 SECRET = "sk-very-secret"
 
 
@@ -268,30 +265,17 @@ def test_a_killed_synthesis_goes_on_to_the_same_bytes_and_counts_each_request_on
     assert SECRET not in done.stdout + done.stderr
 
 
-BLOCK = {"base_url": "http://127.0.0.1/v1", "model": "m"}
-DATASET = {
-    "recipe": "self_instruct",
-    "teacher": "openai",
-    "openai": BLOCK,
-    "seed": 1,
-    "seed_tasks": "embedded",
-    "self_instruct": {"rounds": 1, "first_round_requests": 2},
-    "curate": LIMITS.params(),
-    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
-}
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"openai": {**BLOCK, "api_key": SECRET}}, "unknown key 'api_key' at openai; known keys are"),
+        ({"openai": {**ENDPOINT, "api_key": SECRET}}, "unknown key 'api_key' at openai; known keys are"),
         ({"openai": {"model": "m"}}, "openai: 'base_url' is a required property"),
-        ({"openai": {**BLOCK, "max_usd": 1}}, "'usd_per_million' is a dependency of 'max_usd'"),
+        ({"openai": {**ENDPOINT, "max_usd": 1}}, "'usd_per_million' is a dependency of 'max_usd'"),
         (
-            {"openai": {**BLOCK, "base_url": "http://me:secret@host/v1"}},
+            {"openai": {**ENDPOINT, "base_url": "http://me:secret@host/v1"}},
             "openai.base_url: write an address without a key, as in http://localhost:8000/v1$",
         ),
-        ({"openai": {**BLOCK, "concurrency": 0}}, "openai.concurrency: 0 is less than"),
+        ({"openai": {**ENDPOINT, "concurrency": 0}}, "openai.concurrency: 0 is less than"),
     ],
 )
 def test_a_slip_in_the_block_is_named(change, says):
@@ -306,16 +290,9 @@ def test_the_teacher_needs_its_block():
         parse(Dataset, {key: value for key, value in DATASET.items() if key != "openai"}, "d.yaml")
 
 
-def in_study(definition, trusted):
-    """A dataset as a study has it; the models of `trusted` make it, by role."""
-    parsed = parse(Dataset, definition, "d.yaml")
-    makers = dict.fromkeys(trusted, "toy")
-    return StudyDataset("d", parsed, [], makers, trusted, {}, 13, Wordings({}, {}, {}))
-
-
 def test_what_decides_an_answer_is_recipe_and_the_rest_is_service():
-    dataset = in_study({**DATASET, "openai": {**BLOCK, "temperature": 0.7, "timeout": 9}}, {})
-    assert dataset.recipe_of_all["openai"] == {**BLOCK, "temperature": 0.7}
+    dataset = in_study({**DATASET, "openai": {**ENDPOINT, "temperature": 0.7, "timeout": 9}}, {})
+    assert dataset.recipe_of_all["openai"] == {**ENDPOINT, "temperature": 0.7}
     assert dataset.request_settings["teacher"] == {"timeout": 9, "file": "config/datasets/d.yaml"}
 
 

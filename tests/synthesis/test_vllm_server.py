@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from project import ROOT
-from test_openai_teacher import PROMPT
+from toy_dataset import PROMPT
 
 from maple.data.curation import LanguageLimits
 from maple.definitions.dataset import SelfInstructSettings

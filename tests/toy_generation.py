@@ -1,0 +1,79 @@
+"""Toy prompts, a toy engine, and a job in which the one completes the others."""
+
+from functools import partial
+
+import polars as pl
+from tqdm import tqdm
+
+from maple.definitions.generation import GenerateSettings
+from maple.engines.engine import Completion
+from maple.evaluation.completions import COMPLETION_SCHEMA
+from maple.evaluation.generation import ModelFolder, complete
+from maple.evaluation.prompts import PROMPT_SCHEMA
+from maple.runtime.fingerprint import weights_digest
+from maple.runtime.journal import Journal
+
+NOTHING = pl.DataFrame(schema=COMPLETION_SCHEMA)
+SETTINGS = GenerateSettings(
+    engine="toy",
+    batch=1,
+    max_length=60,
+    cpu_cache_gib=1,
+    flip_sample=0,
+    batch_invariant=False,
+    tensor_parallel=1,
+)
+
+
+class Echo:
+    """Repeats the last token of each prompt; remembers the prompts; dies at the prompt ending in `dies_at`."""
+
+    def __init__(self, dies_at=None):
+        self.prompts, self.dies_at = [], dies_at
+
+    def complete(self, prompts, limits):
+        self.prompts += prompts
+        if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
+            raise RuntimeError("killed")
+        return [Completion([prompt[-1]], "stop", -1.0) for prompt in prompts]
+
+    def log_likelihoods(self, prompts, continuations):
+        """The earlier in the alphabet, the likelier."""
+        self.prompts += prompts
+        return [-float(sum(continuation)) for continuation in continuations]
+
+
+def prompts(*texts, **changes):
+    rows = [
+        {
+            "task": "toy",
+            "language": "eng_Latn",
+            "item": str(number),
+            "prompt": text,
+            "words": 1,
+            "targets": ["a"],
+            "labels": [],
+            "verbalizers": [],
+            "demonstrations": [],
+            "answers": ["generate"],
+            "max_new_tokens": 4,
+            "repaired": False,
+            "fault": None,
+        }
+        | changes
+        for number, text in enumerate(texts)
+    ]
+    return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
+
+
+def run(model, frame, path, engine, previous=NOTHING, **settings):
+    return complete(
+        frame,
+        ModelFolder(model, weights_digest(model)),
+        engine="toy 1",
+        settings=SETTINGS.changed(**settings),
+        previous=previous,
+        journal=Journal(path / "journal.jsonl"),
+        start_engine=lambda encoder: engine,
+        progress=partial(tqdm, disable=True),
+    )

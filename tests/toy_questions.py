@@ -1,0 +1,41 @@
+"""Toy runs of any model, dataset, rank, bits and seed, and scores from which the questions of a study are answered."""
+
+import numpy as np
+import polars as pl
+from toy_scores import TASKS, language
+
+from maple.analysis.item_scores import item_scores
+from maple.definitions.report import ReportSettings
+from maple.definitions.run import Run
+from maple.evaluation.scoring import SCORE_SCHEMA
+
+CLASSES = {"eng_Latn": "5", "deu_Latn": "5", "swh_Latn": "2", "yor_Latn": "1"}
+LANGUAGES = [language(code, joshi_class) for code, joshi_class in CLASSES.items()]
+SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=[0, 1, 2], smallest_effect=0.0, english_bound=2.0)
+LOW = ("swh_Latn", "yor_Latn")
+CELLS = tuple(("xnli", code) for code in CLASSES)
+
+
+def base(model="toy"):
+    return Run.baseline(model)
+
+
+def tuned(rank=8, bits=4, model="toy", dataset="made", seed=1):
+    return Run(model, dataset, f"lora-r{rank}-{bits}bit", seed, family="lora", rank=rank, bits=bits)
+
+
+def scores_of(runs, cells, score, items=12):
+    """Item scores of runs in cells, (task, language): `score` of run, language and task, and what items add.
+
+    A score may also be given item by item.
+    """
+    spread = np.linspace(-0.1, 0.1, items)
+    rows = [
+        (
+            *run.key.params().values(), task, language, str(item), TASKS[task].headline,
+            float(np.broadcast_to(score(run, language, task), items)[item]) + spread[item] * (1 + number % 3),
+            True, "x", None, None, "stop", 10, 2, 1.5, 0, 0,
+        )
+        for number, run in enumerate(runs) for task, language in cells for item in range(items)
+    ]  # fmt: skip
+    return item_scores(pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), runs, TASKS)
