@@ -18,7 +18,7 @@ class EndpointModel(ModelBase):
     openai: EndpointSettings
 
     def params(self) -> dict:
-        """Return what decides an answer."""
+        """Return the settings that decide an answer."""
         return {"openai": self.openai.deciding()}
 
 
