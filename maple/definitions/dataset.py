@@ -151,7 +151,7 @@ class LocalFile(Record):
     path: str
     """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
     columns: dict[str, str] = {}
-    """Names of fields, and the columns that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
 
 
 class HubFiles(Record):
@@ -163,7 +163,7 @@ class HubFiles(Record):
     files: str
     """A glob in the repository; {code}, {name}, {iso639_1} and {script} stand for the language's."""
     columns: dict[str, str] = {}
-    """Names of fields, and the columns that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
 
 
 class LoadSettings(Record):

@@ -37,7 +37,7 @@ class LocalRows(Record):
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
     columns: dict[str, str] = {}
-    """Names of fields, and the columns (or ways of keys) that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
 
 class HubRows(Record):
@@ -51,7 +51,7 @@ class HubRows(Record):
     splits: Splits
     languages: OfferedLanguages
     columns: dict[str, str] = {}
-    """Names of fields, and the columns (or ways of keys) that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
 
 class TaskSources(Record):
@@ -100,7 +100,7 @@ class PromptSpec(Record):
     targets: str
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
-    """Labels, and the ways in which each may be written."""
+    """Labels, and the forms in which each may be written."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
@@ -151,7 +151,7 @@ class Task(Record):
     targets: str
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
-    """Labels, and the ways in which each may be written."""
+    """Labels, and the forms in which each may be written."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None

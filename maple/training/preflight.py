@@ -1,4 +1,4 @@
-"""What cannot be trained, found before training starts."""
+"""Checks that refuse an untrainable run before training starts."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
