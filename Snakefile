@@ -1,4 +1,4 @@
-"""MAPLE: what data, adapter rank and base precision do to every language of a finetuned model."""
+"""MAPLE: how instruction data, adapter rank and base precision change a finetuned model in every language."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    """The whole study: the summary and the report, and the same as tables, figures and for other tools."""
+    """The whole study: summary and report, tables, figures, model cards, and files for the LM Evaluation Harness."""
     default_target: True
     input:
         "results/summary.parquet",

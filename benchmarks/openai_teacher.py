@@ -26,7 +26,7 @@ def serve(latency: float, address) -> None:
 
 
 def main() -> None:
-    """Print requests a second, the ideal, and the share."""
+    """Print requests per second, the ideal, and the share of it."""
     from maple.definitions.language import ENGLISH, LanguageIdentity
     from maple.engines.blocks import EndpointBlock
     from maple.runtime.journal import Journal

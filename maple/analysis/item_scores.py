@@ -205,7 +205,7 @@ def _values(table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], run
         slip = scores.filter(pl.struct("run", "row").is_duplicated() | pl.col("value").is_nan()).row(0, named=True)
         task, metric, language, item = rows.select(*CELL, "item").row(slip["row"])
         raise SummaryError(
-            f"{runs[slip['run']].path}: {metric} of item {item!r} of {task} in {language} stands there twice or "
-            "is no number; score the run anew"
+            f"{runs[slip['run']].path}: {metric} of item {item!r} of {task} in {language} is there twice or "
+            "is not a number; score the run again"
         )
     return values

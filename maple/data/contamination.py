@@ -25,7 +25,7 @@ _BASE = 0x9E3779B97F4A7C15  # an odd number; modulo 2 ** 64 two different n-gram
 
 
 class ContaminationError(ValueError):
-    """A dataset holds text that it will be tested on; the message names both, and what to do."""
+    """A dataset contains text of test rows; the message names dataset and task, and says what to do."""
 
 
 class BenchmarkTexts(Record):

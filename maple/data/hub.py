@@ -28,7 +28,7 @@ class HubError(ValueError):
 
 @dataclass(frozen=True)
 class Repository:
-    """What is fetched of a repository of the Hub."""
+    """A repository of the Hub, and the files to fetch from it."""
 
     kind: Literal["model", "dataset"]
     id: str

@@ -1,1 +1,1 @@
-"""Typed records of the files of config/, and how they are read."""
+"""Typed records of the files in config/, and how they are read."""

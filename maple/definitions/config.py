@@ -1,4 +1,4 @@
-"""A study: what config/config.yaml and its overlays say."""
+"""A study: the keys of config/config.yaml and its overlays."""
 
 from typing import Annotated, Literal
 
@@ -15,25 +15,25 @@ AnswerModes = Annotated[list[AnswerMode], Field(min_length=1, json_schema_extra=
 
 
 class GridPart(Record):
-    """Runs: all combinations of its lists. Each model's baseline is run as well."""
+    """Runs: all combinations of the lists. Each model's untouched base is run as well, as its baseline."""
 
     models: Annotated[list[str], Field(min_length=1)]
     """Files of config/models/."""
     datasets: list[str]
-    """Files of config/datasets/; empty, as the next two, for the baselines alone."""
+    """Files of config/datasets/. For a baseline alone, leave datasets, methods and seeds empty."""
     methods: dict[str, GridAxes | None]
-    """Files of config/methods/, each with other values for its axes, or null."""
+    """Files of config/methods/, each with other values of its axes; null: the file's own values."""
     seeds: list[CountOrZero]
     """Seeds of the finetuning."""
 
 
 class ForecastSettings(Record):
-    """What `snakemake forecast` reckons with; it decides no result."""
+    """The hardware that `snakemake forecast` calculates with; it changes no result."""
 
     hardware: str
-    """The row of config/hardware.tsv."""
+    """A row of config/hardware.tsv."""
     devices: Count
-    """How many compute at once."""
+    """Number of devices that compute at once."""
 
 
 class Config(Record):
@@ -48,25 +48,25 @@ class Config(Record):
     tasks: Names
     """Files of config/tasks/."""
     task_source: Literal["embedded", "local", "hub"]
-    """Which of their sources to read."""
+    """The source that rows of all tasks come from; each task's file must have it."""
     items: Count | None
     """Items per task and language; null: all that the source has."""
     data: str | None
     """The folder that local sources name as {data}; null: there is none."""
     prompt_language: Literal["own", "english"]
-    """The language that prompts instruct in."""
+    """Language of the instructions in prompts: own is the language of the text."""
     shots: dict[str, CountOrZero]
-    """Demonstrations before each prompt, by task; none where a task is not named."""
+    """Few-shot demonstrations before each prompt, by task; 0 for a task that is not named."""
     shots_seed: CountOrZero
-    """Which demonstrations are sampled; the same for every run."""
+    """Seed with which demonstrations are sampled; they are the same for every run."""
     max_new_tokens: dict[str, Count]
-    """New tokens that an answer may have, by task; the task's own limit where it is not named."""
+    """Limit of new tokens per completion, by task; a task that is not named keeps the limit of its file."""
     answers: dict[str, AnswerModes]
-    """How a task is asked: generate, rank or both; [generate] where a task is not named."""
+    """Answer modes by task: generate, rank or both; [generate] for a task that is not named."""
     grid: Annotated[list[GridPart], Field(min_length=1)]
     finetune: TrainingSettings
     checkpoint_steps: Count
-    """Steps between two checkpoints; another number trains nothing anew."""
+    """Steps between two checkpoints; a change of this number retrains nothing."""
     merge: MergeBlock
     generate: GenerateBlock
     report: ReportSettings

@@ -1,4 +1,4 @@
-"""A dataset: the instruction set that is finetuned on, by a recipe. One file of config/datasets/."""
+"""A dataset: an instruction set to finetune on, and the recipe that makes it. One file of config/datasets/."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -20,12 +20,12 @@ StatedLanguages = Annotated[
 
 
 class Novelty(Record):
-    """An example must differ from every one that is kept before it."""
+    """An example must differ from every example that was kept before it."""
 
     fields: Annotated[list[Literal["instruction", "input", "output"]], Field(min_length=1)]
-    """Compared together."""
+    """The fields that are compared, joined to one text."""
     below: Share
-    """ROUGE-L with each of them."""
+    """ROUGE-L with each earlier example must be below this."""
 
 
 class Decontamination(Record):
@@ -38,27 +38,28 @@ class Decontamination(Record):
 
 
 class CurationLimits(Record):
-    """What an example must be like to be kept; null, or left out: no such limit."""
+    """Limits that an example must keep; an example beyond one of them is dropped. null, or left out: no such limit."""
 
     compression_ratio: Annotated[Number, Field(gt=1)] | None = None
-    """Most bytes of a text per byte of its zlib compression."""
+    """Maximum bytes of a text per byte of its zlib compression; endless repetition has a high ratio."""
     instruction_words: WordRange | None = None
-    """[fewest, most]; characters in scripts without spaces."""
+    """[minimum, maximum] of words; of characters in scripts without spaces."""
     script_share: Share | None = None
-    """Least share of letters that are of the language's script."""
+    """Minimum share of letters that belong to the language's script."""
     language: bool | None = None
-    """True drops text that another language's model finds likelier."""
+    """True drops text that the language identifier takes for another language."""
     instruction_input_rouge_l: ShareByLanguage = None
-    """Most ROUGE-L between instruction and input."""
+    """Maximum ROUGE-L between instruction and input."""
     echo_rouge_l: Share | None = None
-    """Most ROUGE-L between instruction and output."""
+    """Maximum ROUGE-L between instruction and output; an echo of the instruction has a high one."""
     refusals: bool | None = None
-    """True drops outputs that begin as config/refusals.yaml says."""
+    """True drops outputs that begin with a phrase of config/refusals.yaml."""
     unservable: bool | None = None
-    """True drops instructions with words of config/unservable.yaml."""
+    """True drops instructions that contain words of config/unservable.yaml."""
     decontaminate: Decontamination | None = None
     """Drop examples that share an n-gram with a test row."""
     novelty: Novelty | None = None
+    """Drop examples that are like an earlier one."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse limits by language without a default."""
@@ -67,86 +68,90 @@ class CurationLimits(Record):
 
     @property
     def limits(self) -> dict:
-        """The limits of single languages.
+        """The limits without `decontaminate`.
 
-        What names test sets is none of them: recipes curate between their rounds, and a new test set must make no
-        round anew.
+        Recipes curate between their rounds with these limits alone, so that with another test set no round is
+        synthesized again.
         """
         return {key: value for key, value in self.params().items() if key != "decontaminate"}
 
 
 class MixSettings(Record):
-    """How a dataset's languages are mixed."""
+    """How a dataset's languages are mixed into one training set."""
 
     rows: Count | None
     """Rows of the mixture; null: all."""
     alpha: Share
-    """Exponent of sampling: 1 as many as there are, 0 as many of every language."""
+    """Exponent of language sampling: 1 samples in proportion to the rows, 0 every language equally often."""
     seed: int
-    """Of the sampling."""
+    """Seed of the sampling."""
     held_out: CountOrZero
-    """Rows per language that are not learnt from, at most a tenth of it."""
+    """Held-out rows per language, at most a tenth of its rows."""
 
 
 class DatasetSize(Record):
-    """What is read per language, for the forecast alone."""
+    """Size of a dataset that is read, for the forecast only."""
 
     rows: Count
+    """Rows per language."""
     bytes: Count
-    """UTF-8, per row."""
+    """Mean bytes per row, in UTF-8."""
 
 
 class DatasetSeeds(Record):
     """The examples of another dataset as seed tasks."""
 
     dataset: str
-    """The dataset whose examples in the language are the demonstrations."""
+    """The dataset whose examples, in the same language, are the seed tasks."""
 
 
 class Demonstrations(Record):
-    """Tasks that stand in each request of self_instruct."""
+    """Demonstrations in each request of self_instruct."""
 
     seed: CountOrZero
-    """From the seed tasks."""
+    """Number of demonstrations from the seed tasks."""
     pool: CountOrZero
-    """From what was generated before; while that is empty, seed tasks take its place."""
+    """Number of demonstrations from the tasks generated so far; before there are any, seed tasks take their place."""
 
 
 class SelfInstructSettings(Record):
-    """Self-instruct as MultiAlpaca was made: PolyLM's numbers (arXiv 2307.06018, appendix) are the defaults."""
+    """Self-instruct as for MultiAlpaca; the defaults are PolyLM's numbers (arXiv 2307.06018, appendix)."""
 
     rounds: Count = 10
+    """Rounds of requests; kept tasks of a round can be demonstrations of the next ones."""
     first_round_requests: Count = 10
+    """Requests in the first round."""
     requests_per_round: Count = 100
+    """Requests in each later round."""
     tasks_per_request: Count = 20
-    """The demonstrations count."""
+    """Tasks in the list that the teacher completes, demonstrations included."""
     demonstrations: Demonstrations = Demonstrations(seed=2, pool=1)
     instruction_sentences: Count = 2
-    """At most."""
+    """Sentences of an instruction, at most."""
     input_words: Count = 100
-    """At most."""
+    """Words of an input, at most."""
     output_words: Count = 200
-    """Fewer than."""
+    """Words of an output, fewer than this."""
     max_rows: Count | None = None
-    """Our addition: as many kept rows end the rounds."""
+    """Our addition: the rounds end once so many rows are kept; left out: never."""
 
 
 class TranslateRespondSettings(Record):
-    """Translate, then respond, as Bactrian-X was made (arXiv 2305.15011)."""
+    """Translate, then respond, as for Bactrian-X (arXiv 2305.15011)."""
 
     instructions: str
     """The dataset whose English examples are translated."""
     max_rows: Count | None = None
-    """The first ones; left out: all."""
+    """Number of examples to translate, the first ones; left out: all."""
 
 
 class LocalFile(Record):
     """JSON lines or Parquet on disk."""
 
     path: str
-    """May name {data}, and code, name, iso639_1 and script of the language."""
+    """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
     columns: dict[str, str] = {}
-    """Names of fields, and the columns that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
 
 
 class HubFiles(Record):
@@ -156,29 +161,29 @@ class HubFiles(Record):
     """The Hub's id."""
     revision: Commit
     files: str
-    """A glob in the repository; may name code, name, iso639_1 and script of the language."""
+    """A glob in the repository; {code}, {name}, {iso639_1} and {script} stand for the language's."""
     columns: dict[str, str] = {}
-    """Names of fields, and the columns that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
 
 
 class LoadSettings(Record):
     """An existing instruction set."""
 
     max_rows: Count | None = None
-    """The first ones; left out: all."""
+    """Number of rows to read, the first ones; left out: all."""
     leave_out: Names = []
-    """Ids of rows that are not wanted."""
+    """Ids of rows to leave out."""
     local: LocalFile | None = None
     hub: HubFiles | None = None
 
 
 class DatasetBase(Record):
-    """What all datasets' files may say."""
+    """The keys that all datasets have."""
 
     size: DatasetSize | None = None
-    """For the forecast alone."""
+    """Size of the set, for the forecast only."""
     languages: StatedLanguages = "all"
-    """Those that the dataset is made in; all: the study's."""
+    """Languages of the dataset; all: those of the study."""
     curate: CurationLimits
     mix: MixSettings
 
@@ -200,12 +205,12 @@ class TaughtDataset(DatasetBase):
     BLOCKS: ClassVar[tuple[str, ...]] = ("openai", "vllm", "transformers")
 
     teacher: Teacher
-    """Who writes; each but `embedded` has a block of its name."""
+    """What writes the examples; openai, vllm and transformers need a block of the same name."""
     openai: EndpointSettings | None = None
     vllm: LocalTeacherSettings | None = None
     transformers: LocalTeacherSettings | None = None
     seed: int
-    """Of requests and sampling."""
+    """Seed of the requests and of sampling."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse a teacher without its block."""
@@ -220,29 +225,29 @@ class SelfInstructDataset(TaughtDataset):
 
     recipe: Literal["self_instruct"]
     prompt_language: Literal["own", "english"] = "own"
-    """own is English where config/self_instruct.yaml has no prompt in the language."""
+    """Language of the teacher's prompt; own is English if config/self_instruct.yaml has no prompt in the language."""
     seed_tasks: Annotated[
         str | DatasetSeeds,
         Field(
-            description="embedded, a path template over the language row to JSON lines, or {dataset: NAME}",
+            description="embedded; a path of JSON lines, with {code} or {iso639_1} in it; or {dataset: NAME}",
         ),
     ]
     self_instruct: SelfInstructSettings
 
 
 class TranslateRespondDataset(TaughtDataset):
-    """English examples are translated, and answered in each language."""
+    """English instructions are translated, and a teacher answers them in each language."""
 
     model_config = ConfigDict(title="recipe: translate_respond", json_schema_extra=_block_of_teacher)
 
     recipe: Literal["translate_respond"]
     translator: TranslatorSettings | None = None
-    """Who translates in the teacher's place."""
+    """The model that translates; left out: the teacher does."""
     translate_respond: TranslateRespondSettings
 
 
 class LoadedDataset(DatasetBase):
-    """An existing set is read."""
+    """An existing instruction set is read."""
 
     model_config = ConfigDict(title="recipe: load")
 

@@ -1,5 +1,5 @@
-"""The error of a config file, in a module without imports: light jobs read languages and need no pydantic."""
+"""The error for a wrong config file, in a module without imports: jobs that only read languages load no pydantic."""
 
 
 class DefinitionError(ValueError):
-    """A config file says something that is not possible; the message names file and key, and what to write."""
+    """A config file is wrong; the message names file and key, and says what to write."""

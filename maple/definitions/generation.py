@@ -8,10 +8,10 @@ from maple.definitions.record import Count, CountOrZero, Record
 
 
 class EngineSettings(Record):
-    """What an engine is started with."""
+    """The settings of an engine that decide its completions or its speed."""
 
     engine: str
-    """vllm, transformers, or auto: vLLM where it is installed and can be loaded."""
+    """vllm, transformers, or auto: vLLM if it is installed and can be loaded."""
     batch: Count
     """Sequences at once."""
     max_length: Annotated[int, Field(ge=2)]
@@ -27,21 +27,21 @@ class EngineSettings(Record):
 
 
 class GenerateSettings(EngineSettings):
-    """What the engine of a method variant is started with."""
+    """The engine settings of one method variant."""
 
     engine_reason: str | None = None
-    """Why it is another engine than the config's; None if it is not."""
+    """Why the engine is not the config's; None if it is."""
 
 
 class GenerateBlock(EngineSettings):
     """The config's `generate:` block."""
 
     adapters: Literal["merged", "attached"]
-    """merged: adapters are folded into 16-bit weights; attached: they stay beside them."""
+    """merged: adapters are folded into 16-bit weights; attached: they stay beside the weights."""
     compare_attached: CountOrZero
     """Completions per merged LoRA run that are computed again with the adapter attached."""
 
     @property
     def settings(self) -> GenerateSettings:
-        """What an engine is started with."""
+        """The engine settings without the other keys of the block."""
         return GenerateSettings(**self.model_dump(include=set(EngineSettings.model_fields)))

@@ -1,4 +1,4 @@
-"""Hardware: rows of config/hardware.tsv, which the forecast reckons with."""
+"""Hardware: rows of config/hardware.tsv, for the forecast."""
 
 import csv
 from dataclasses import dataclass, fields
@@ -8,32 +8,32 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Hardware:
-    """A device and what it reaches."""
+    """A device: its peak figures, and what share of them jobs reach."""
 
     device: str
     """Its name in the config."""
     reported: str
-    """How the name begins that torch gives the device."""
+    """Beginning of the device's name in torch."""
     peak_tflops: float
-    """Dense arithmetic in the type that models are computed in, 10^12 operations per second."""
+    """Peak of dense arithmetic in the data type of models, 10^12 operations per second."""
     memory_gb_s: float
     """Bandwidth of the memory, 10^9 bytes per second."""
     memory_gb: float
     """Size of the memory, 10^9 bytes."""
     watts: float
-    """Full power."""
+    """Power under full load, watts."""
     weight_bytes: float
-    """Bytes per weight of that type."""
+    """Bytes per weight in the data type of models."""
     train_16: float
     """Share of the peak that finetuning on a 16-bit base reaches."""
     train_8: float
-    """The same on 8 bits."""
+    """The same on an 8-bit base."""
     train_4: float
-    """The same on 4 bits."""
+    """The same on a 4-bit base."""
     prefill: float
-    """Share of the peak that reading prompts reaches."""
+    """Share of the peak that prefill (reading prompts) reaches."""
     decode: float
-    """Share of the bandwidth that writing answers reaches."""
+    """Share of the bandwidth that decoding (writing completions) reaches."""
     job_s: float
     """Seconds to start a job with its model."""
     engine_s: float
@@ -41,10 +41,10 @@ class Hardware:
     disk_gb_s: float
     """Speed of the disk, 10^9 bytes per second."""
     source: str
-    """Where the figures are from."""
+    """Source of the figures."""
 
     def train_share(self, bits: int | None) -> float:
-        """Return the share of the peak that finetuning on a base of so many bits reaches."""
+        """Return the share of the peak that finetuning reaches on a base in `bits` bits; None counts as 16."""
         return {16: self.train_16, 8: self.train_8, 4: self.train_4}[bits or 16]
 
 
@@ -52,7 +52,7 @@ TEXTS = ("device", "reported", "source")
 
 
 def read_hardware(path: str | Path) -> dict[str, Hardware]:
-    """Read the table of hardware, by device; all columns are numbers but three."""
+    """Read the table of hardware, by device. All columns except TEXTS are numbers."""
     with open(path, encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
     return {row["device"]: _hardware(row) for row in rows}

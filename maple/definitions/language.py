@@ -1,4 +1,7 @@
-"""Languages: rows of config/languages.tsv. Standard dataclasses, as for runs: a scoring job builds one."""
+"""Languages: rows of config/languages.tsv.
+
+Standard dataclasses, as for runs: scoring jobs read them and should not have to import pydantic.
+"""
 
 import csv
 import re
@@ -9,27 +12,27 @@ from typing import Self
 
 from maple.definitions.errors import DefinitionError
 
-# The language of instructions that are translated, as in Bactrian-X, and the one that MAPLE asks about by name.
+# The language that instructions are translated from, as in Bactrian-X, and that one of MAPLE's questions is about.
 ENGLISH = "eng_Latn"
-# What the table says of a language besides its words, and the class of a language that Joshi et al. (2020) lack.
+# Columns of the table that are no prompt words; "unknown" is for languages that Joshi et al. (2020) do not list.
 LANGUAGE_COLUMNS = ("code", "name", "iso639_1", "script", "family", "joshi_class")
 JOSHI_CLASSES = (*"012345", "unknown")
-# The columns whose words answer XNLI.
+# The columns with the answer words of XNLI.
 ANSWERS = ("true", "neither", "false")
 
 
 @dataclass(frozen=True)
 class LanguageIdentity:
-    """What a recipe or a metric needs to know of a language."""
+    """What recipes and metrics need to know about a language."""
 
     code: str
-    """As FLORES-200 writes it: swh_Latn."""
+    """Code of FLORES-200: swh_Latn."""
     name: str
     """English name."""
     iso639_1: str
     """Two letters, or three where ISO 639-1 has none."""
     script: str
-    """ISO 15924: Latn."""
+    """Code of ISO 15924: Latn."""
 
     def params(self) -> dict:
         """Return the fields as plain values."""
@@ -43,13 +46,13 @@ class Language(LanguageIdentity):
     family: str
     """Language family."""
     joshi_class: str
-    """Class of resources in Joshi et al. (2020, 2020.acl-main.560), "0" to "5", or "unknown"."""
+    """Resource class of Joshi et al. (2020, 2020.acl-main.560), "0" (least) to "5", or "unknown"."""
     words: dict[str, str]
-    """The words of prompts in the language, by column."""
+    """Words of prompts in the language, by column."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Self:
-        """Return the record of a row of the table, a mapping of all its columns."""
+        """Return a row of the table, a mapping of all its columns, as a record."""
         words = {name: word for name, word in row.items() if name not in LANGUAGE_COLUMNS}
         return cls(**{name: row[name] for name in LANGUAGE_COLUMNS}, words=words)
 

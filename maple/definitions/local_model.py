@@ -17,14 +17,14 @@ ARCHITECTURE_KEYS = (
 
 
 class ModelBase(Record):
-    """What all models' files may say."""
+    """The keys that all models have."""
 
     kind: Literal["causal"] = "causal"
-    """What the model is; decides how it is loaded, trained and asked."""
+    """Kind of model; decides how it is loaded, trained and evaluated."""
     license: str = ""
-    """The Hub's name of its licence, for model cards."""
+    """The Hub's name of the licence, for model cards."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": list(ARCHITECTURE_KEYS)})] = {}
-    """From its config.json, for the forecast alone, until the model is fetched."""
+    """Keys of the model's config.json, for the forecast only, before the model is fetched."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
 
@@ -64,9 +64,9 @@ class PretrainingSettings(Record):
     length: Annotated[int, Field(ge=8)]
     """Tokens per block."""
     learning_rate: Positive
-    """The highest, after warm-up."""
+    """Peak learning rate, after warm-up."""
     seed: int
-    """Of weights and order of blocks."""
+    """Seed of the initial weights and of the order of blocks."""
 
 
 def _is_causal(schema: dict) -> None:
@@ -75,18 +75,18 @@ def _is_causal(schema: dict) -> None:
 
 
 class BuildSettings(Record):
-    """A tiny model, and the text made from CLDR that it is pretrained on."""
+    """A tiny model that is pretrained on text made from CLDR."""
 
     vocabulary: Annotated[int, Field(ge=300)]
-    """Tokens of the vocabulary."""
+    """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_causal)]
     """Keys of transformers' config; model_type is llama or mistral."""
     documents: Count
-    """Documents of the corpus."""
+    """Number of documents in the corpus."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
-        """Refuse a type of model that is not built here."""
+        """Refuse a model type that cannot be built here."""
         if self.architecture.get("model_type") not in ("llama", "mistral"):
             raise ValueError("architecture.model_type must be llama or mistral")
 
@@ -99,6 +99,6 @@ class BuiltModel(ModelBase):
     build: BuildSettings
 
 
-# A model whose weights are on this machine. Jobs that train read no record of an endpoint: an edit there trains nothing
-# anew.
+# A model whose weights are on this machine. Training reads this type, without records of endpoints, so that an edit
+# there retrains nothing.
 LocalModel = HubModel | BuiltModel

@@ -15,44 +15,46 @@ class Axes(Record):
     """Values of a method's axes."""
 
     rank: Ranks = []
-    """Ranks of the adapter; left out by a method without a rank."""
+    """Ranks of the adapter; leave it out for a method without a rank."""
     bits: Bits
-    """Precisions of the base that is trained on."""
+    """Precisions of the base in training."""
 
 
 class GridAxes(Record):
     """Other values of a method's axes, for one part of a grid."""
 
     rank: Ranks = []
+    """Ranks of the adapter; left out: those of the method's file."""
     bits: Bits = []
+    """Precisions of the base in training; left out: those of the method's file."""
 
 
 class Method(Record):
-    """PEFT's type of a method, its axes and its arguments."""
+    """A method: its type in PEFT, its axes and its arguments."""
 
     model_config = ConfigDict(title="a way to adapt a model")
 
     peft: str
-    """PEFT's own name of the type, one of maple/methods/capabilities.py."""
+    """PEFT's name of the type; maple/methods/capabilities.py lists those that work here."""
     axes: Axes
     alpha_over_rank: Positive = 0.0
-    """alpha divided by the rank, for types with an alpha."""
+    """Scaling alpha / rank, for types with an alpha."""
     adapter: dict[str, Any]
-    """Arguments of the type's config class in PEFT, passed through."""
+    """Arguments of the type's config class in PEFT, passed unchanged."""
     training: dict[str, Any] = {}
-    """Keys of the config's `finetune:` block that this method changes."""
+    """Keys of the config's `finetune:` block that have another value for this method."""
 
 
 class MethodVariant(Record):
     """One method at one point of its axes."""
 
     peft: str
-    """PEFT's own name of the type."""
+    """PEFT's name of the type."""
     rank: int | None
-    """None for a method without a rank."""
+    """Rank of the adapter; None for a method without a rank."""
     bits: int
-    """Precision of the base that is trained on."""
+    """Precision of the base in training: 4, 8 or 16."""
     adapter: dict[str, Any]
-    """What the type's config class in PEFT is called with."""
+    """All arguments of the type's config class in PEFT, the rank's included."""
     training: TrainingSettings
-    """How it is trained: the config's `finetune:` block with the method's own changes."""
+    """The config's `finetune:` block with the method's own values."""

@@ -18,17 +18,17 @@ class EndpointModel(ModelBase):
     openai: EndpointSettings
 
     def params(self) -> dict:
-        """Return what decides an answer."""
+        """Return the settings that decide an answer."""
         return {"openai": self.openai.deciding()}
 
 
 def _source(content: Any) -> str | None:
     if isinstance(content, ModelBase):
         return next(source for source in ("hub", "build", "openai") if hasattr(content, source))
-    named = [source for source in ("hub", "build", "openai") if isinstance(content, dict) and source in content]
-    if not named and isinstance(content, dict) and "revision" in content:
+    sources = [source for source in ("hub", "build", "openai") if isinstance(content, dict) and source in content]
+    if not sources and isinstance(content, dict) and "revision" in content:
         return "hub"
-    return named[0] if len(named) == 1 else None
+    return sources[0] if len(sources) == 1 else None
 
 
 Model = Annotated[

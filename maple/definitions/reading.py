@@ -1,4 +1,4 @@
-"""How the files of config/ are read: safe YAML, checked against a record, with an error that says what to write."""
+"""Reading files of config/: safe YAML, checked against a record; an error says what to write."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from maple.definitions.errors import DefinitionError
 
-# Safe, and where libyaml is at hand ten times as fast: every job of a cluster reads all definitions again.
+# The safe loader, in C if libyaml is installed: it is ten times as fast, and every job on a cluster reads all files.
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Known = TypeVar("Known")
 
 
 class _UniqueKeys(LOADER):
-    """Refuses a mapping with a repeated key, of which YAML would silently keep the last."""
+    """Refuses a repeated key in a mapping; PyYAML would silently keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = set()
@@ -32,7 +32,7 @@ class _UniqueKeys(LOADER):
 def read_yaml(path: str | Path) -> dict:
     """Read one YAML mapping with the safe loader.
 
-    Raises DefinitionError, which names file and line, for what is not YAML, no mapping, or says a key twice.
+    Raises DefinitionError, which names file and line, for a file that is not YAML, is no mapping or repeats a key.
     """
     try:
         content = _UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
@@ -46,26 +46,27 @@ def read_yaml(path: str | Path) -> dict:
 def parse(kind: Any, content: object, source: str | Path) -> Any:
     """Return the content of the file `source` as a record of type `kind`, or as another type that pydantic knows.
 
-    Raises DefinitionError, one line with file, key and what to write.
+    Raises DefinitionError: one line with file, key and what to write.
     """
     adapter = TypeAdapter(kind)
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
-        from maple.definitions.slips import explain  # needed after a slip only
+        from maple.definitions.slips import explain  # loads jsonschema, which only an error needs
 
         raise DefinitionError(f"{source}: {explain(error, adapter, content, source)}") from None
 
 
 def read_definitions(folder: str | Path, kind: Any) -> dict[str, Any]:
-    """Read every `*.yaml` of `folder` as a record of type `kind`; a file's name is the name of what it defines."""
+    """Read every `*.yaml` of `folder` as a record of type `kind`, by the file's name without its ending."""
     return {path.stem: parse(kind, read_yaml(path), path) for path in sorted(Path(folder).glob("*.yaml"))}
 
 
 def pick(names: list[str], known: Mapping[str, Known], place: str, where: str) -> dict[str, Known]:
-    """Return the definitions called `names`.
+    """Return the entries of `known` with these names.
 
-    Raises DefinitionError for a name that is not there; the message names the place (file and key) that asks for it.
+    Raises DefinitionError for a name that is not there. The message says which file and key have the name (`place`),
+    and where it must be defined (`where`).
     """
     for name in names:
         if name not in known:

@@ -1,4 +1,4 @@
-"""What all records of config files have in common: no unknown keys, no changes, numbers as they are written."""
+"""The base of all config records: unknown keys are errors, records are frozen, numbers stay as the file has them."""
 
 from typing import Annotated, Any, Self
 
@@ -6,10 +6,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
 
 
 class Marker:
-    """A mark on a field, found again in `model_fields[name].metadata`."""
+    """A mark on a field; pydantic keeps it in `model_fields[name].metadata`."""
 
 
-# Marks the fields of a block that decide an answer; the others say where or how something is computed.
+# Marks the fields that decide an answer. The other fields say where or how it is computed; their change reruns nothing.
 DECIDES = Marker()
 
 
@@ -24,7 +24,7 @@ def _without_repeats(values: list) -> list:
     return values
 
 
-# A float that stays the number that the file has: 2 and 2.0 differ in params, keys and PEFT's configs.
+# A float that stays as the file has it: 2 would become 2.0, which differs in params, in keys and in PEFT's configs.
 Number = Annotated[float, WrapValidator(_as_written)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Distinct = AfterValidator(_without_repeats)
 Names = Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
-# What files say by language: words, at least one each.
+# Words by language, at least one per language.
 Words = Annotated[
     list[Annotated[str, Field(min_length=1)]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
 ]
@@ -43,21 +43,21 @@ Commit = Annotated[
 
 
 class Record(BaseModel):
-    """A typed part of a config file. Strict: "16" is no number, and an unknown key is an error."""
+    """A typed part of a config file. Strict: "16" is not a number, and an unknown key is an error."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, protected_namespaces=(), use_attribute_docstrings=True
     )
 
     def params(self) -> dict:
-        """Return the record as plain values, only the keys that were written.
+        """Return the record as plain values, only with the keys that the file has.
 
-        Snakemake compares `params:` by value and silently ignores anything but builtins.
+        Plain, since Snakemake compares `params:` by value and silently ignores values that are not builtins.
         """
         return self.model_dump(exclude_unset=True, by_alias=True)
 
     def deciding(self) -> dict:
-        """Return the part of `params` that decides an answer: the fields marked DECIDES."""
+        """Return the part of `params` that decides an answer: the fields with the mark DECIDES."""
         return {name: value for name, value in self.params().items() if self._decides(name)}
 
     def not_deciding(self) -> dict:
@@ -65,7 +65,7 @@ class Record(BaseModel):
         return {name: value for name, value in self.params().items() if not self._decides(name)}
 
     def changed(self, **values: object) -> Self:
-        """Return a copy with other values, checked as if they had been written."""
+        """Return a copy with other values, checked like those of a file."""
         return type(self).model_validate(self.params() | values)
 
     def _decides(self, name: str) -> bool:

@@ -1,6 +1,6 @@
-"""Writes what is generated from the records: JSON schemas for editors, and docs/configuration.md.
+"""Generate files from the records: JSON schemas for editors, and docs/configuration.md.
 
-Run `python -m maple.definitions.reference` after a change of a record; a test holds both in step.
+Run `python -m maple.definitions.reference` after a change of a record; a test fails if the files are old.
 """
 
 import json
@@ -27,8 +27,8 @@ HEADINGS = {
 INTRODUCTION = """# Configuration
 
 Every key of the files in `config/`. This page is generated from the records in `maple/definitions/`
-(`python -m maple.definitions.reference`). An unknown key, a key that is said twice or a value of another type is
-refused before any job starts, with file, key and what to write. A key in **bold** must be there.
+(`python -m maple.definitions.reference`). An unknown key, a repeated key or a value of another type is refused before
+any job starts; the error names file and key and says what to write. A key in **bold** is required.
 """
 
 
@@ -48,13 +48,13 @@ def _page(name: str, schema: dict) -> str:
     records = [part["$ref"].rsplit("/", 1)[1] for part in schema["oneOf"]] if "oneOf" in schema else []
     tops = [schema["$defs"][record] for record in records] or [schema]
     lines = [f"## {heading}", "", *([text, ""] if text else [])]
-    shown: list[str] = []
+    rest: list[str] = []
     for top in tops:
         if records:
             lines += [f"### {top['title'][0].upper()}{top['title'][1:]}", "", top["description"], ""]
         lines += [*_table(top), ""]
-        shown += [record for record in _mentioned(top, schema) if record not in shown]
-    for record in shown:
+        rest += [record for record in _mentioned(top, schema) if record not in rest]
+    for record in rest:
         part = schema["$defs"][record]
         lines += [f"### {_spaced(record)}", "", part.get("description", ""), "", *_table(part), ""]
     return "\n".join(lines)

@@ -1,11 +1,11 @@
-"""JSON schemas of the records: editors complete keys by them, and error messages are worded by them."""
+"""JSON schemas of the records: editors complete keys with them, and error messages are derived from them."""
 
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-# pydantic's names of limits where a validator of ours stands before them, and JSON schema's.
+# Names of limits in JSON schema. pydantic writes its own names if a field has a custom validator, as Number has.
 LIMITS = {
     "gt": "exclusiveMinimum",
     "ge": "minimum",

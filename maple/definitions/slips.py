@@ -1,4 +1,4 @@
-"""What is wrong with a config file, in one sentence that says what to write instead."""
+"""Explain an error in a config file in one sentence that says what to write instead."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from maple.definitions.schema import schema_of
 
 
 def explain(error: ValidationError, adapter: TypeAdapter, content: Any, source: str | Path) -> str:
-    """Return the place of a slip and what to write there.
+    """Return the place of an error and what to write there.
 
-    pydantic has refused `content`; JSON schema says why in the words of the file, since it knows all types that a key
-    may have, where pydantic reports one error per type.
+    `error` is pydantic's. The sentence comes from JSON schema: it reports one error for a key with several possible
+    types, where pydantic reports one per type.
     """
     first, schema = error.errors()[0], schema_of(adapter)
     if "oneOf" in schema:  # a discriminated union
@@ -32,15 +32,15 @@ def explain(error: ValidationError, adapter: TypeAdapter, content: Any, source: 
     slip = next((slip for slip in slips if slip.validator == "required"), None) or best_match(slips)
     if slip is None:  # a check of ours, beyond JSON schema
         return f"{'.'.join(map(str, place)) or 'top level'}: {first['msg'].removeprefix('Value error, ')}"
-    while slip.parent is not None and not slip.path:  # one of several that could stand there is not the one meant
+    while slip.parent is not None and not slip.path:  # an error in one possible type says nothing about the others
         slip = slip.parent
     return _sentence(_within(slip), source)
 
 
 def _within(slip: SchemaError) -> SchemaError:
-    """Return what is wrong with a block that may be left out: with its keys, where the schema says `a record or null`.
+    """Return the error inside an optional block, whose schema is `a record or null`.
 
-    The slip itself would only say that neither fits, and print the block, which may hold a key.
+    The outer error would only say that neither fits, and print the block, which may contain an API key.
     """
     if slip.validator != "anyOf" or not isinstance(_instance(slip), dict):
         return slip
@@ -53,7 +53,7 @@ def _within(slip: SchemaError) -> SchemaError:
 
 
 def _untagged(first: Any, schema: dict) -> str:
-    """Return what is wrong where it is not clear which record of a union the content is meant to be."""
+    """Return what is wrong if the content does not say which record of a union it is."""
     if first["type"] == "union_tag_not_found":
         return f"top level: {first['ctx']['discriminator']} is a required property of {schema['title']}"
     if first["type"] == "union_tag_invalid":
@@ -92,7 +92,7 @@ def _advice(slip: SchemaError, schema: Any, source: str | Path) -> str:
         return f"{slip.message} of {schema['title']}"
     if kind == "dependentRequired":
         return f"{slip.message}; write both"
-    if kind == "pattern" and "description" in schema:  # what stands there may hold a key, and is not repeated
+    if kind == "pattern" and "description" in schema:  # the value may contain an API key: not printed
         return f"write {schema['description']}"
     if kind not in ("type", "enum"):
         return slip.message
@@ -110,7 +110,7 @@ def _advice(slip: SchemaError, schema: Any, source: str | Path) -> str:
 
 
 def _unquoted(text: str) -> Any:
-    """Return what a text is without its quotes; also for numbers such as 5e-3, which YAML takes for text."""
+    """Return the value of a text without its quotes; also of numbers such as 5e-3, which YAML takes for text."""
     try:
         value = LOADER(text).get_single_data()
         value = json.loads(text) if isinstance(value, str) else value

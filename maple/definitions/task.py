@@ -1,4 +1,4 @@
-"""A benchmark: prompt, gold answers, metrics and where its rows come from. One file of config/tasks/."""
+"""A benchmark: prompt, gold answers, metrics and sources of its rows. One file of config/tasks/."""
 
 from typing import Annotated, Literal
 
@@ -8,21 +8,23 @@ from maple.definitions.record import Commit, Count, CountOrZero, Record, Share
 
 OfferedLanguages = Annotated[
     Literal["all"] | Annotated[list[str], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)],
-    Field(description="the codes that the set offers, or all; or each code with the set's own name for it, {key}"),
+    Field(description="all, a list of codes, or {code: the set's own name of the language}, used as {key} in paths"),
 ]
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
 AnswerMode = Literal["generate", "rank"]
 
 
 class Splits(Record):
-    """The set's own names of the rows to test on and of those to draw demonstrations from."""
+    """The set's own names of its splits."""
 
     test: str
+    """Split of the test rows."""
     dev: str = ""
+    """Split from which demonstrations are sampled; empty if there is none."""
 
 
 class EmbeddedRows(Record):
-    """Rows of the embedded world, made on the spot."""
+    """Rows of the embedded world, made when they are read."""
 
     languages: OfferedLanguages
 
@@ -31,11 +33,11 @@ class LocalRows(Record):
     """JSON lines or Parquet on disk."""
 
     path: str
-    """May name {data}, {split}, {key}, and code, name, iso639_1 and script of the language."""
+    """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
     columns: dict[str, str] = {}
-    """Names of fields, and the columns (or ways of keys) that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
 
 class HubRows(Record):
@@ -45,15 +47,15 @@ class HubRows(Record):
     """The Hub's id."""
     revision: Commit
     files: str
-    """A glob in the repository; may name what LocalRows.path may, but {data}."""
+    """A glob in the repository; may contain {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     splits: Splits
     languages: OfferedLanguages
     columns: dict[str, str] = {}
-    """Names of fields, and the columns (or ways of keys) that hold them."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
 
 class TaskSources(Record):
-    """Where the rows come from; the config's task_source chooses one."""
+    """Sources of the rows; the config's task_source chooses one."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -68,27 +70,28 @@ class TaskSources(Record):
 
 
 class Repair(Record):
-    """A field that is wrong in some languages, mended from languages that have it right."""
+    """A field that is wrong in some languages, repaired from languages in which it is right."""
 
     field: str
+    """The field to repair."""
     by: str
-    """The field over which items are parallel."""
+    """The field that is the same for parallel items of all languages."""
     from_: Annotated[list[str], Field(min_length=1, alias="from", description="codes of the languages that vote")]
 
 
 class TaskSize(Record):
-    """What a prompt without demonstrations has, and test rows per language, for the forecast alone."""
+    """Number of test rows and size of a prompt, for the forecast only."""
 
     items: Annotated[
         Count | Annotated[dict[str, Count], Field(min_length=1)],
         Field(description="a number, or one by language as in {eng_Latn: 500}"),
     ]
     bytes: Count
-    """UTF-8."""
+    """Mean bytes of a prompt without demonstrations, in UTF-8."""
 
 
 class PromptSpec(Record):
-    """What decides a task's prompts and gold answers; its metrics do not."""
+    """The part of a task that decides its prompts and gold answers: a change of metrics renders nothing again."""
 
     item: str
     """Expression over a row: the item's id, the same in all languages of a parallel set."""
@@ -97,7 +100,7 @@ class PromptSpec(Record):
     targets: str
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
-    """Labels, and the ways in which each may be written."""
+    """Labels, and the forms in which each may be written."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
@@ -106,31 +109,34 @@ class PromptSpec(Record):
 
 
 class TaskSettings(Record):
-    """How a task is asked in a study."""
+    """A study's settings of a task."""
 
     shots: CountOrZero
-    """Demonstrations before each prompt."""
+    """Few-shot demonstrations before each prompt."""
     answers: list[AnswerMode]
-    """generate (the completion is parsed), rank (the likeliest choice counts), or both."""
+    """Answer modes: generate (the completion is parsed), rank (the most likely choice is the answer), or both."""
 
 
 class TaskMetrics(Record):
-    """What is measured of a task."""
+    """The metrics of a task in a study."""
 
     metrics: list[str]
+    """Names of maple/metrics/registry.py."""
     headline: str
     """The metric of leaderboards and questions."""
     chance: float | None
-    """The score of guessing; None where there is no such."""
+    """The score of random guessing; None for tasks without choices."""
     languages: list[str]
     """Codes of the study's languages that the task offers."""
 
 
 class Clustering(Record):
-    """What tells which items stand on the same text."""
+    """How items that share a text are found."""
 
     item: str
+    """Expression over a row: the item's id."""
     cluster: str
+    """The field with the shared text."""
 
 
 class Task(Record):
@@ -145,33 +151,33 @@ class Task(Record):
     targets: str
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
-    """Labels, and the ways in which each may be written."""
+    """Labels, and the forms in which each may be written."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
-    """A field that is wrong in some languages, mended from languages that have it right."""
+    """A field that is wrong in some languages, repaired from languages in which it is right."""
     passage: str = ""
-    """A field whose text no dataset may hold."""
+    """A field whose text no dataset may contain."""
     size: TaskSize | None = None
-    """For the forecast alone."""
+    """Size of the benchmark, for the forecast only."""
     cluster: str = ""
     """A field whose text several items share, so that their errors are not independent."""
     metrics: Annotated[list[str], Field(min_length=1)]
     """Names of maple/metrics/registry.py."""
     headline: str
-    """The one of them that leaderboards and questions take."""
+    """The metric of leaderboards and questions, one of `metrics`."""
     chance: Share | None = None
-    """The score of guessing."""
+    """The score of random guessing."""
     max_new_tokens: Count
     """New tokens that an answer may have."""
     sources: TaskSources
 
     def prompt_spec(self, max_new_tokens: int | None = None) -> PromptSpec:
-        """Return what decides prompts and gold answers, with the study's own limit of new tokens if it has one."""
+        """Return the part that decides prompts and gold answers; `max_new_tokens` replaces the task's limit."""
         spec = {key: value for key, value in self.params().items() if key in PromptSpec.model_fields}
         return PromptSpec.model_validate(spec | {"max_new_tokens": max_new_tokens or self.max_new_tokens})
 
     @property
     def clustering(self) -> Clustering | None:
-        """What tells which items stand on the same text; None where each stands on its own."""
+        """How items that share a text are found; None if no items share a text."""
         return Clustering(item=self.item, cluster=self.cluster) if self.cluster else None

@@ -1,7 +1,6 @@
-"""Who is asked for text beside the models of the grid: an endpoint, a model on this machine, a translator.
+"""Models that write text for datasets, or stand behind an endpoint: endpoints, models on this machine, translators.
 
-Fields marked DECIDES decide an answer, with the model; the others say how the model is asked, and a change of them
-makes nothing anew.
+Fields with the mark DECIDES decide an answer. The others say how requests are sent; their change reruns nothing.
 """
 
 from typing import Annotated
@@ -10,8 +9,7 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.record import DECIDES, Count, CountOrZero, Number, Positive, Record
 
-# How an answer is sampled where a dataset does not say it: Stanford Alpaca's generator (generate_instruction.py).
-# PolyLM names no values.
+# Sampling, if a dataset does not set it: the values of Stanford Alpaca (generate_instruction.py). PolyLM names none.
 ALPACA_SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072}
 
 Temperature = Annotated[Number, Field(ge=0, description="0 is greedy")]
@@ -22,9 +20,9 @@ class UsdPerMillion(Record):
     """Prices of an endpoint, US dollars per million tokens."""
 
     input: Annotated[Number, Field(ge=0)]
-    """Tokens of prompts."""
+    """Price of prompt tokens."""
     output: Annotated[Number, Field(ge=0)]
-    """Tokens of answers."""
+    """Price of answer tokens."""
 
 
 def _cap_needs_prices(schema: dict) -> None:
@@ -32,7 +30,7 @@ def _cap_needs_prices(schema: dict) -> None:
 
 
 class EndpointSettings(Record):
-    """An OpenAI-compatible endpoint and how it is asked."""
+    """An OpenAI-compatible endpoint, and how requests are sent to it."""
 
     model_config = ConfigDict(title="an OpenAI-compatible endpoint", json_schema_extra=_cap_needs_prices)
 
@@ -42,15 +40,15 @@ class EndpointSettings(Record):
         DECIDES,
     ]
     model: Annotated[str, Field(min_length=1), DECIDES]
-    """The endpoint's own name of the model."""
+    """The endpoint's name of the model."""
     temperature: Annotated[Temperature | None, DECIDES] = None
-    """Sent with each prompt; null sends none, as OpenAI's reasoning models want it."""
+    """Sampling temperature; 0 is greedy; null sends none, as OpenAI's reasoning models require."""
     top_p: Annotated[TopP | None, DECIDES] = None
-    """Share of probability that is sampled from; null sends none."""
+    """Probability mass of nucleus sampling; null sends none."""
     max_tokens: Annotated[Count | None, DECIDES] = None
-    """New tokens that an answer may have."""
+    """Limit of new tokens per answer."""
     max_completion_tokens: Annotated[Count | None, DECIDES] = None
-    """The same for endpoints that refuse max_tokens, as OpenAI's reasoning models do."""
+    """The same limit, for endpoints that refuse max_tokens, as OpenAI's reasoning models do."""
     key_variable: (
         Annotated[
             str,
@@ -61,19 +59,19 @@ class EndpointSettings(Record):
         ]
         | None
     ) = "OPENAI_API_KEY"
-    """Name of the environment variable with the key, by default that of OpenAI's client; null: no key."""
+    """Name of the environment variable with the key; null: the server needs no key."""
     concurrency: Count = 16
-    """Requests in flight."""
+    """Requests in flight at once."""
     timeout: Positive = 120
     """Seconds to wait for one answer."""
     retries: CountOrZero = 6
-    """Of one request; the client waits 0.5 to 8 s between two, half a minute in all."""
+    """Retries per request; the client waits 0.5 to 8 s before each, half a minute in all."""
     usd_per_million: UsdPerMillion = UsdPerMillion(input=0.0, output=0.0)
-    """Prices; without them tokens alone are counted."""
+    """Prices; without them only tokens are counted."""
     max_usd: Annotated[Number, Field(ge=0)] | None = None
-    """Cap of one job, US dollars; needs prices."""
+    """Cost cap per job, US dollars; needs prices."""
     max_tokens_total: CountOrZero | None = None
-    """Cap of one job, tokens of prompts and answers."""
+    """Token cap per job, prompts and answers together."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse a cap in dollars without prices."""
@@ -82,36 +80,36 @@ class EndpointSettings(Record):
 
 
 class LocalTeacherSettings(Record):
-    """A model of config/models/ that runs in the job itself, by vLLM or transformers."""
+    """A model of config/models/ that runs in the job itself, with vLLM or transformers."""
 
     model_config = ConfigDict(title="a model on this machine")
 
     model: Annotated[str, DECIDES]
     """A file of config/models/."""
     temperature: Annotated[Temperature, DECIDES] = ALPACA_SAMPLING["temperature"]
-    """0 is greedy; the default is Alpaca's, as the next two."""
+    """Sampling temperature; 0 is greedy. Its default and the next two are Alpaca's: 1, 1 and 3072."""
     top_p: Annotated[TopP, DECIDES] = ALPACA_SAMPLING["top_p"]
-    """Share of probability that is sampled from."""
+    """Probability mass of nucleus sampling."""
     max_tokens: Annotated[Count, DECIDES] = int(ALPACA_SAMPLING["max_tokens"])
-    """New tokens that an answer may have."""
+    """Limit of new tokens per answer."""
     max_length: Annotated[Annotated[int, Field(ge=2)] | None, DECIDES] = None
-    """Tokens of prompt and answer; by default as many as the model has positions for."""
+    """Tokens of prompt and answer together; by default the model's number of positions."""
     batch: Count = 64
-    """Sequences at once; as `generate` has it."""
+    """Sequences at once."""
     cpu_cache_gib: Positive = 4
     """vLLM's key-value cache on a CPU, GiB: 16 thousand tokens of Mistral 7B in float32."""
 
 
 class TranslatorSettings(Record):
-    """A sequence-to-sequence model of config/models/ that translates in the teacher's place."""
+    """A sequence-to-sequence model of config/models/ that translates instead of the teacher."""
 
     model_config = ConfigDict(title="a translator")
 
     model: Annotated[str, DECIDES]
     """A file of config/models/: NLLB, M2M100 or a model with their language codes."""
     max_length: Annotated[int, Field(ge=2), DECIDES] = 512
-    """Tokens of a sentence, and of its translation: the longest that NLLB was trained on (its model card)."""
+    """Tokens of a sentence and of its translation, each; NLLB was trained on no longer ones (its model card)."""
     beams: Annotated[Count, DECIDES] = 1
-    """1 is greedy; our choice, since beams multiply the time."""
+    """Beams of beam search; 1 is greedy, our choice, since each beam costs as much time again."""
     batch: Count = 64
     """Sentences at once."""

@@ -1,1 +1,1 @@
-"""Engines that complete prompts (vLLM, transformers, copies of one), and what answers texts (endpoints, models)."""
+"""Engines that generate completions (vLLM, transformers, copies of one), and endpoints and models that answer texts."""

@@ -1,4 +1,4 @@
-"""The protocol of what answers texts: an endpoint, or a model that an engine runs in this job."""
+"""The protocol of answerers: an endpoint, or a model that an engine runs in this job."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

@@ -24,7 +24,7 @@ class EndpointBlock(EndpointSettings):
 
     @property
     def identity(self) -> dict[str, str | float | None]:
-        """What decides an answer beside its prompt: address, model and sampling."""
+        """The settings that decide an answer beside its prompt: address, model and sampling."""
         return {"base_url": self.base_url, "model": self.model, **self.sampling}
 
 

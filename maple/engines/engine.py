@@ -1,4 +1,4 @@
-"""What an engine is: the protocol that all engines follow, and what one is started with."""
+"""The protocol of all engines, and the options that an engine is started with."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

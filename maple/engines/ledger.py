@@ -1,4 +1,4 @@
-"""What answers cost."""
+"""The cost of answers."""
 
 import math
 from collections.abc import Iterable, Mapping

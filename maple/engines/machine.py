@@ -1,4 +1,4 @@
-"""What a job computes on. A module of its own: datasets that no engine makes do not depend on the engines' code."""
+"""The hardware of a job. A module of its own, so that datasets made without an engine depend on no engine's code."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Generation by a model behind an endpoint: the prompts of every other run, sent as messages."""
+"""Generation by a model behind an endpoint: it gets the prompts of all other runs as messages."""
 
 import json
 import time

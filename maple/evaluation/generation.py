@@ -187,8 +187,8 @@ def complete(
 ) -> tuple[pl.DataFrame, CompletionCounts]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
-    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and each way of
-    answering becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's name and version,
+    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and each
+    answer mode becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's name and version,
     which are part of every key, as the model's digest is; `start_engine` is called only if something is missing;
     `progress` is tqdm.
 

@@ -29,8 +29,8 @@ def prompt_requests(
         choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if "rank" in row["answers"] else []
         limits = {"rank": max(map(len, choices), default=0) + 1, "generate": row["max_new_tokens"]}
         limit = limits[row["answer"]]
-        # All ways of answering get the same demonstrations, so that they compare.
-        room = max_length - max(limits[way] for way in row["answers"]) - len(start) - len(item)
+        # Both answer modes get the same demonstrations, so that they can be compared.
+        room = max_length - max(limits[mode] for mode in row["answers"]) - len(start) - len(item)
         demonstrations = _fitting(pieces[texts], room)
         tokens = [*start, *chain.from_iterable(demonstrations), *item]
         ranked = choices if row["answer"] == "rank" else []

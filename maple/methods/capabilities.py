@@ -61,8 +61,8 @@ PEFT_TYPES = {
     "WAVEFT": PeftType(),
 }
 
-# With which keys of its config LoRA does not train: {(key, how its value begins): ({bits}, reason)}. Measured in the
-# same way.
+# Keys of LoRA's config with which it cannot be trained: {(key, beginning of its value): ({bits}, reason)}. Measured in
+# the same way.
 ALL_BITS, QUANTIZED = {16, 8, 4}, {8, 4}
 UNFINISHED = (
     "PEFT leaves its regularization to the training loop, and on quantized weights all of it out, without a word"

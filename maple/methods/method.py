@@ -1,6 +1,6 @@
-"""What a module of maple.methods must offer to be a way of adapting a model.
+"""The protocol of a method's module in maple.methods.
 
-What is known of a method before any job starts stands in maple.methods.capabilities, which no training depends on.
+What planning must know of a method is in maple.methods.capabilities, so that an edit there retrains nothing.
 """
 
 from importlib import import_module
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
 
-PEFT = "peft_method"  # the module of all methods that are PEFT's
+PEFT = "peft_method"  # the module of all PEFT methods
 
 
 class AdaptationMethod(Protocol):
-    """How a loaded base is adapted, and what is kept of it."""
+    """How a loaded base is adapted, and how the adaptation is saved, loaded and merged."""
 
     def reason_against_fsdp(self, method: MethodVariant) -> str | None:
         """Return why this method cannot train with FSDP, or None if it can."""
@@ -29,42 +29,42 @@ class AdaptationMethod(Protocol):
         ...
 
     def resumes(self, method: MethodVariant) -> bool:
-        """Return True if a training can go on from a checkpoint."""
+        """Return True if training can resume from a checkpoint."""
         ...
 
     def uses_gradient_checkpointing(self, method: MethodVariant) -> bool:
-        """Return True if activations are computed again in the backward pass, to save a GPU's memory."""
+        """Return True if gradient checkpointing is used, which saves GPU memory."""
         ...
 
     def attach(self, base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path) -> "PeftModel":
-        """Add what is to be trained to a loaded base, and freeze the rest; `folder` is where `save` will be called."""
+        """Add the trainable weights to a loaded base and freeze the rest; `save` will be called with this `folder`."""
         ...
 
     def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
-        """Return what the trainer must call during training."""
+        """Return the trainer callbacks that the method needs."""
         ...
 
     def full_state_dict(self, network: "PeftModel") -> "dict[str, Tensor] | None":
-        """Return the full state dict of what was trained if FSDP divides it, else None; all ranks must call this."""
+        """Return the full state dict of FSDP-sharded trained weights; None if not sharded. All ranks must call this."""
         ...
 
     def save(self, network: "PeftModel", folder: Path) -> None:
-        """Save what was trained, to be added to the untouched base; all ranks must call this."""
+        """Save the trained weights so that they fit the untouched base; all ranks must call this."""
         ...
 
     def load(self, base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
-        """Add what `save` has saved to a loaded base, for evaluation."""
+        """Attach the weights that `save` wrote to a loaded base, for evaluation."""
         ...
 
     def merge(self, network: "PeftModel") -> "PreTrainedModel":
-        """Fold what `load` has added into the 16-bit weights of the base."""
+        """Fold the weights that `load` attached into the 16-bit weights of the base."""
         ...
 
 
 def adaptation(name: str = PEFT) -> AdaptationMethod:
     """Return the module of a method.
 
-    It is imported by name, as kinds of models are (maple.models.behaviour): an edit of another method trains nothing
-    anew.
+    It is imported by name, as kinds of models are (maple.models.behaviour), so that an edit of another method retrains
+    nothing.
     """
     return cast(AdaptationMethod, import_module(f"maple.methods.{name}"))

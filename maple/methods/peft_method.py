@@ -22,7 +22,7 @@ class AdapterError(ValueError):
 
 
 class TypeBehaviour:
-    """How a type of PEFT's is trained; types that need something else override it."""
+    """How a PEFT type is trained; types with other needs override this."""
 
     resumes = True
     gradient_checkpointing = True
@@ -36,7 +36,7 @@ class TypeBehaviour:
         """Raise AdapterError if PEFT has built something else than the method's file says."""
 
     def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
-        """Return what the trainer must call."""
+        """Return the trainer callbacks that the type needs."""
         return []
 
 
@@ -57,9 +57,9 @@ class AdaLora(TypeBehaviour):
     def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
         """Return the regularization and the allocation of ranks.
 
-        PEFT adds the regularization to the loss that a model returns; our trainer computes its own from logits, so that
-        it would be left out. Its gradients are computed before those of the step's micro-batches, which are added to
-        them: the sum is the same.
+        PEFT adds the regularization to the loss that a model returns. Our trainer computes the loss from logits, so
+        that the regularization would be lost. Here its gradients are computed before those of the step's micro-batches,
+        which are added to them: the sum is the same.
         """
         from transformers import TrainerCallback
 
@@ -122,12 +122,12 @@ def reason_against_packing(network: "PeftModel") -> str | None:
 
 
 def resumes(method: MethodVariant) -> bool:
-    """Return True if a training can go on from a checkpoint."""
+    """Return True if training can resume from a checkpoint."""
     return _type(method.peft).resumes
 
 
 def uses_gradient_checkpointing(method: MethodVariant) -> bool:
-    """Return True if activations are computed again in the backward pass, to save a GPU's memory."""
+    """Return True if gradient checkpointing is used: on a GPU, to save memory, for types that work with it."""
     return devices.device() == "cuda" and _type(method.peft).gradient_checkpointing
 
 
@@ -171,7 +171,7 @@ def check_ranks(network: "PeftModel") -> None:
 
 
 def callbacks(network: "PeftModel") -> "list[TrainerCallback]":
-    """Return what the trainer must call: AdaLoRA's regularization and its allocation of ranks, else nothing."""
+    """Return the trainer callbacks that the adapter needs: AdaLoRA's regularization and its allocation of ranks."""
     config: Any = network.active_peft_config
     return _type(config.peft_type).callbacks(network)
 

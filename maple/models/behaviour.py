@@ -1,4 +1,4 @@
-"""What a module of maple.models must offer to be a kind of model."""
+"""The protocol of the module of a kind of model in maple.models."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -19,7 +19,7 @@ class ModelKind(Protocol):
     """How models of one kind are loaded, encoded for, trained and built."""
 
     PEFT_TASK: str
-    """PEFT's name of what the kind is trained for."""
+    """PEFT's task type."""
 
     def load(
         self, folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False
@@ -32,7 +32,7 @@ class ModelKind(Protocol):
         ...
 
     def separate_packed_examples(self, model: "PreTrainedModel") -> None:
-        """Change the model's attention so that no example of a packed row sees another."""
+        """Change the model's attention so that no example of a packed row attends to another."""
         ...
 
     def collate(self, examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> dict:
@@ -57,14 +57,14 @@ class ModelKind(Protocol):
         threads: int,
         progress: Callable[[Iterable], Iterable],
     ) -> dict:
-        """Pretrain a tiny model from scratch and save it as a Hub-style folder; return what there is to record."""
+        """Pretrain a tiny model from scratch and save it as a Hub-style folder; return facts for build.json."""
         ...
 
 
 def behaviour_of(kind: str) -> ModelKind:
     """Return the module of a kind of model.
 
-    It is imported by name: the code that a job depends on (maple.runtime.fingerprint) then holds no other kind, and the
-    rule adds the fingerprint of this one.
+    It is imported by name, so that the digest of a job's code (maple.runtime.fingerprint) contains no other kind. The
+    rule adds the digest of this module to its params.
     """
     return cast(ModelKind, import_module(f"maple.models.{kind}"))

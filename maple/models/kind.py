@@ -1,6 +1,6 @@
-"""Kinds of models, and what planning and cards need to know of each. No model library is imported for it.
+"""Kinds of models, and the facts that planning and model cards need. No model library is imported for them.
 
-Jobs do not read this table (they import `maple.models.behaviour`), so that a new line here trains no model anew.
+Training does not read this table (it imports `maple.models.behaviour`), so that a new line here retrains nothing.
 """
 
 from collections.abc import Mapping
@@ -9,29 +9,29 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class KindFacts:
-    """What is known of a kind of model before any job starts."""
+    """Facts about a kind of model, known before any job starts."""
 
     auto_class: str
-    """transformers' Auto class that loads it."""
+    """Auto class of transformers that loads it."""
     peft_task: str
-    """PEFT's name of what it is trained for."""
+    """PEFT's task type."""
     hub_task: str
-    """The Hub's name of what it is used for: `pipeline_tag` of a model card."""
+    """The Hub's task: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]
     """Answer modes: generate, rank."""
     engines: tuple[str, ...]
     """Engines that serve it, best first."""
     inputs: frozenset[str]
-    """What an example may hold: text."""
+    """Inputs that an example may have: text."""
     packs: bool
     """True if several examples may share a row."""
     answers_untouched: bool
-    """True if a base answers without finetuning; False if its head is random before."""
+    """True if an untouched base can answer; False if its head is random before finetuning."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Named parts that a method may address, {name: prefix of its modules}; empty for a model of one part."""
+    """Named parts that a method can address, {name: prefix of its modules}; empty for a model of one part."""
 
 
-# The name of a kind is that of its module of behaviour: maple/models/causal.py.
+# A kind has the name of the module with its behaviour: maple/models/causal.py.
 KINDS = {
     "causal": KindFacts(
         auto_class="AutoModelForCausalLM",

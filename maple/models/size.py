@@ -8,15 +8,18 @@ from maple.definitions.errors import DefinitionError
 
 @dataclass(frozen=True)
 class Size:
-    """A model: parameters, inputs and outputs of its layers' matrices added up, bytes cached a token (16 bits)."""
+    """The size of a model."""
 
     parameters: int
+    """Number of parameters."""
     linear: int
+    """Inputs and outputs of all matrices of its layers, added up: LoRA of rank r has r times as many parameters."""
     cache: int
+    """Bytes of key-value cache per token, in 16 bits."""
 
 
 def size_of(architecture: Mapping) -> Size:
-    """Return the size of a LLaMA, Mistral or Qwen2 by its config (transformers' keys); biases are left out.
+    """Return the size of a LLaMA, Mistral or Qwen2 from its config (transformers' keys), without biases.
 
     Raises DefinitionError for another model_type.
     """

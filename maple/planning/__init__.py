@@ -1,1 +1,1 @@
-"""What a study will take, before it runs."""
+"""Forecast of the time, disk, downloads and energy that a study will take."""

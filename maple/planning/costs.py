@@ -42,7 +42,7 @@ def training_operations(parameters: float, trained: float, tokens: float, *, rec
 
 
 def generation_seconds(size: Size, hardware: Hardware, loads: Iterable[TaskLoad], *, batch: int, cached: bool) -> float:
-    """Return the seconds in which a run answers.
+    """Return the seconds that the generation of a run takes.
 
     Each token that is read or written takes two operations per parameter. Each decoding step of a batch reads all
     weights once, and for each sequence the keys and values of all earlier tokens. A batch has `batch` sequences, or as

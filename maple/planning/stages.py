@@ -144,7 +144,7 @@ class Stages:
         start = self.hardware.job_s + (sum(starts) / len(starts) if starts else self.hardware.engine_s)
         loads = [load for run in runs for load in self.estimates.loads[run.model]]
         counted = any(self.estimates.counts.values())
-        tokens = "measured on the bases" if counted else "bytes a token assumed, answers at their limit"
+        tokens = "measured on the bases" if counted else "bytes per token assumed, answers at their limit"
         yield self._line(
             "generate",
             len(all_runs) + len({run.model for run in sharing}),

@@ -22,7 +22,7 @@ FILTER = "none"
 
 @dataclass(frozen=True)
 class ExportedTask:
-    """What lm-eval's files tell of a task."""
+    """The facts about a task in lm-eval's files."""
 
     measured: TaskMetrics
     """Its metrics."""

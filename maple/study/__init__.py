@@ -1,1 +1,1 @@
-"""A config, resolved: every name looked up, every contradiction found before any job starts."""
+"""A resolved config: every name is looked up, and every contradiction is found before any job starts."""

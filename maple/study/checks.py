@@ -1,4 +1,4 @@
-"""What a study cannot do, refused before any job starts."""
+"""Checks that refuse an impossible study before any job starts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ IDENTITY = ("code", "name", "iso639_1", "script")
 
 
 def placeholders(text: str, where: str) -> set[str]:
-    """Return the names in braces; raise DefinitionError for braces that do not match."""
+    """Return the names in braces; raises DefinitionError for braces that do not match."""
     try:
         return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
     except ValueError as error:
@@ -28,13 +28,13 @@ def placeholders(text: str, where: str) -> set[str]:
 
 
 def check_prompt(text: str, code: str, file: str | Path) -> None:
-    """Refuse a prompt of self_instruct that lacks a value or a mark, or names an unknown value."""
-    named = placeholders(text, f"{file}: {code}")
+    """Refuse a prompt of self_instruct that lacks a placeholder or a mark, or has an unknown placeholder."""
+    names = placeholders(text, f"{file}: {code}")
     values = [*VALUES, "language"] if code == ENGLISH else VALUES
-    missing = [f"{{{name}}}" for name in values if name not in named] + [mark for mark in MARKS if mark not in text]
+    missing = [f"{{{name}}}" for name in values if name not in names] + [mark for mark in MARKS if mark not in text]
     if missing:
         raise DefinitionError(f"{file}: {code}: the prompt lacks {', '.join(missing)}; see the head of the file")
-    if unknown := sorted(named - {*VALUES, "language"}):
+    if unknown := sorted(names - {*VALUES, "language"}):
         raise DefinitionError(f"{file}: {code}: unknown value {unknown}; known are language, {', '.join(VALUES)}")
 
 
@@ -47,7 +47,7 @@ def check_path(where: str, path: str, known: Sequence[str]) -> None:
 
 
 def check_places(where: str, sources: Mapping[str, Mapping], *more: str) -> None:
-    """Check what the paths of sources name; `more` is what they may name besides what is always known."""
+    """Refuse unknown placeholders in paths of sources; `more` are allowed besides those that every path may have."""
     for kind, place in sources.items():
         known = [*IDENTITY, *more, *(["data"] if kind == "local" else [])]
         known += ["key"] if isinstance(place.get("languages"), Mapping) else []
@@ -56,7 +56,7 @@ def check_places(where: str, sources: Mapping[str, Mapping], *more: str) -> None
 
 
 def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
-    """Refuse names that the config's blocks get wrong, and sources of rows without their number or folder."""
+    """Refuse unknown tasks, engines and hardware, embedded rows without a number, and local rows without a folder."""
     for key in ("shots", "max_new_tokens", "answers"):
         for name in getattr(config, key):
             if name not in tasks:
@@ -67,7 +67,7 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
         raise DefinitionError("config: items: embedded tasks have no end; write a number")
     if config.task_source == "local" and config.data is None:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
-    # Only the name: the engine may be installed in the jobs' environments and not in this one.
+    # Only the name is checked: the engine may be installed in the jobs' environments and not in this one.
     if config.generate.engine not in (AUTO, *ENGINES):
         raise DefinitionError(
             f"config: generate.engine: {config.generate.engine!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
@@ -80,7 +80,7 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
 
 
 def check_endpoint(name: str, finetuned: bool, config: Config) -> None:
-    """Refuse finetuning a model behind an endpoint, and tasks that are only ranked."""
+    """Refuse finetuning of a model behind an endpoint, and tasks for which it would only have to rank choices."""
     if finetuned:
         raise DefinitionError(
             f"config: grid: {name} is behind an endpoint (config/models/{name}.yaml) and cannot be finetuned here; "
@@ -96,7 +96,7 @@ def check_endpoint(name: str, finetuned: bool, config: Config) -> None:
 
 
 def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model]) -> None:
-    """Refuse runs whose method does not train on its bits or its model, and runs of a model behind an endpoint."""
+    """Refuse runs whose method cannot train at its precision or on its model."""
     for run in runs:
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
         if reason := reason_against_training(variant, model.kind):
@@ -107,7 +107,7 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
 
 
 def check_endpoints(runs: Sequence[Run], models: Mapping[str, Model], config: Config) -> None:
-    """Refuse what a model behind an endpoint cannot do."""
+    """Refuse for each model behind an endpoint what it cannot do."""
     for name in dict.fromkeys(run.model for run in runs):
         if isinstance(models[name], EndpointModel):
             check_endpoint(name, any(run.model == name and not run.is_baseline for run in runs), config)

@@ -1,4 +1,4 @@
-"""The datasets of a study: their languages, who makes them, and what decides their examples."""
+"""The datasets of a study: their languages, the models that make them, and what decides their examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,28 +28,28 @@ Block = EndpointSettings | LocalTeacherSettings | TranslatorSettings
 
 @dataclass(frozen=True)
 class Wordings:
-    """What files say by language for all datasets."""
+    """Texts by language that all datasets share."""
 
     prompts: Mapping[str, str]
     """Prompts of self_instruct."""
     refusals: Mapping[str, list[str]]
-    """How an output begins that refuses its instruction."""
+    """First words of outputs that refuse their instruction."""
     unservable: Mapping[str, list[str]]
-    """Words of instructions that text cannot serve."""
+    """Words of instructions that a text model cannot follow."""
 
 
 @dataclass(frozen=True)
 class StudyDataset:
-    """A dataset as a study makes it."""
+    """A dataset in a study."""
 
     name: str
     definition: Dataset
     languages: list[str]
-    """The codes that it is made in."""
+    """Codes of the languages that it is made in."""
     makers: dict[str, str]
-    """Models of config/models/ that make it, by role: teacher, translator."""
+    """Models on this machine that make it, by role: teacher, translator."""
     trusted: dict[str, bool]
-    """Of these models, trust_remote_code."""
+    """trust_remote_code of these models, by role."""
     tests: dict[str, TestSet]
     """Test rows that no example may overlap with, by task."""
     ngram_words: int
@@ -58,52 +58,52 @@ class StudyDataset:
 
     @property
     def file(self) -> str:
-        """The file that defines it."""
+        """The file that defines the dataset."""
         return f"config/datasets/{self.name}.yaml"
 
     @property
     def embedded(self) -> bool:
-        """True if it needs the words of the embedded world."""
+        """True if teacher or seed tasks are those of the embedded world."""
         definition = self.definition
         seeds = definition.seed_tasks if isinstance(definition, SelfInstructDataset) else None
         return "embedded" in (seeds, getattr(definition, "teacher", None))
 
     @property
     def translated_from(self) -> str | None:
-        """The dataset whose English examples are translated."""
+        """The dataset whose English examples are translated; None for other recipes."""
         definition = self.definition
         return definition.translate_respond.instructions if isinstance(definition, TranslateRespondDataset) else None
 
     @property
     def seeded_from(self) -> str | None:
-        """The dataset whose examples are the seed tasks."""
+        """The dataset whose examples are the seed tasks; None without such a dataset."""
         seeds = self.definition.seed_tasks if isinstance(self.definition, SelfInstructDataset) else None
         return seeds.dataset if isinstance(seeds, DatasetSeeds) else None
 
     @property
     def path(self) -> str:
-        """The path template of local rows that are loaded; empty for none."""
+        """The path template of local rows to load; empty if none are loaded."""
         local = self.definition.load.local if isinstance(self.definition, LoadedDataset) else None
         return local.path if local else ""
 
     @property
     def hub_name(self) -> str | None:
-        """The Hub's id of the dataset that is loaded; None for one that does not come from there."""
+        """The Hub's id of the dataset; None for one that does not come from the Hub."""
         hub = self.definition.load.hub if isinstance(self.definition, LoadedDataset) else None
         return hub.dataset if hub else None
 
     def limits(self, code: str) -> LanguageLimits:
-        """Return the limits of curation, spelt out for a language."""
+        """Return the limits of curation in a language."""
         return limits_in(self.definition.curate, code, self.wordings.refusals, self.wordings.unservable)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
-        """Return where the rows lie that are loaded; None for a dataset that is not loaded."""
+        """Return the place of the rows to load; None for other recipes."""
         load = self.definition.load if isinstance(self.definition, LoadedDataset) else None
         source = load and (load.local or load.hub)
         return resolve(source, languages.identity(code), folders) if source else None
 
     def recipe(self, code: str, languages: Languages, folders: RowFolders) -> dict:
-        """Return what decides the examples of a language; limits, prompt and paths of rows are spelt out for it."""
+        """Return the settings that decide a language's examples, with its limits, its prompt and its paths of rows."""
         recipe, definition = self.recipe_of_all, self.definition
         if isinstance(definition, SelfInstructDataset):  # its pool of demonstrations is curated between rounds
             english = definition.prompt_language == "english"
@@ -126,7 +126,7 @@ class StudyDataset:
 
     @property
     def request_settings(self) -> dict:
-        """How teacher and translator are asked, and the file that says so; it decides no answer."""
+        """How requests are sent to teacher and translator, and the file with these settings; they change no answer."""
         return {
             role: {**block.not_deciding(), "file": self.file} for role, (_, block) in blocks(self.definition).items()
         }
@@ -134,28 +134,28 @@ class StudyDataset:
     def decontamination(self, code: str, languages: Languages, folders: RowFolders) -> DecontaminationTests:
         """Return the test rows that examples may not overlap with.
 
-        The dataset names the tasks, so that its examples are the same whatever tasks and languages a study has.
+        Their tasks come from the dataset's file, so that its examples do not depend on a study's tasks and languages.
         """
         tests = {task: test.rows(code, test.offered, languages, folders) for task, test in self.tests.items()}
         return DecontaminationTests(tests=tests, words=self.ngram_words)
 
 
 def blocks(definition: Dataset) -> dict[str, tuple[str, Block]]:
-    """Return the blocks that say who makes a dataset, with their names, by role: teacher, translator."""
+    """Return the settings of a dataset's teacher and translator with the name of their block, by role."""
     if not isinstance(definition, TaughtDataset):
         return {}
-    named = {}
+    roles = {}
     if definition.teacher in definition.BLOCKS:
-        named["teacher"] = (definition.teacher, getattr(definition, definition.teacher))
+        roles["teacher"] = (definition.teacher, getattr(definition, definition.teacher))
     if isinstance(definition, TranslateRespondDataset) and definition.translator:
-        named["translator"] = ("translator", definition.translator)
-    return named
+        roles["translator"] = ("translator", definition.translator)
+    return roles
 
 
 def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[str, str]:
     """Return the models on this machine that make a dataset, by role.
 
-    Raises DefinitionError for one that no file defines, and for one behind an endpoint.
+    Raises DefinitionError for a model without a file, and for a model behind an endpoint.
     """
     roles = {}
     for role, (key, block) in blocks(definition).items():
@@ -178,7 +178,7 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
 def stated_languages(
     definition: Dataset, codes: Sequence[str], table: Mapping[str, Language], source: str
 ) -> list[str]:
-    """Return the codes under `languages:` of a dataset; `codes` for `all`, or where none are stated.
+    """Return the codes under `languages:` of a dataset; `codes` for `all`.
 
     Raises DefinitionError for a code that config/languages.tsv lacks.
     """
@@ -191,7 +191,7 @@ def stated_languages(
 
 
 def _sources(definition: Dataset) -> dict[str, str]:
-    """Return the datasets that one is made from, by the keys that name them."""
+    """Return the datasets that a dataset is made from, by the key that names each."""
     if isinstance(definition, TranslateRespondDataset):
         return {"translate_respond.instructions": definition.translate_respond.instructions}
     if isinstance(definition, SelfInstructDataset) and isinstance(definition.seed_tasks, DatasetSeeds):
@@ -202,10 +202,11 @@ def _sources(definition: Dataset) -> dict[str, str]:
 def datasets_needed(
     datasets: Mapping[str, Dataset], grid: set[str], codes: list[str], table: Mapping[str, Language]
 ) -> dict[str, list[str]]:
-    """Return the languages in which each dataset is made.
+    """Return the languages in which each dataset is made, by its name.
 
-    Those of the grid are made in all that they state; those that they are made from in what that takes: English to
-    translate, the languages themselves for seed tasks. Raises DefinitionError where that cannot be.
+    Datasets of the grid are made in all languages that their files state. Datasets that they are made from are made in
+    the languages that this needs: in English to be translated, in the same languages to be seed tasks. Raises
+    DefinitionError if such a dataset is not made in these languages, and for a dataset that is made from itself.
     """
     needed: dict[str, list[str]] = {}
     queue: list[tuple[str, list[str], tuple[str, ...]]] = [

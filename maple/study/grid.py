@@ -1,4 +1,4 @@
-"""The grid: its runs and method variants, spelt out."""
+"""The grid: all its runs and method variants."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from maple.methods.capabilities import PEFT_TYPES
 def method_variants(
     name: str, method: Method, axes: GridAxes | None, training: TrainingSettings
 ) -> dict[str, MethodVariant]:
-    """Return a method at all points of its axes, by name: lora-r16-4bit, or ia3-4bit for a method without a rank.
+    """Return all variants of a method, by name: lora-r16-4bit, or ia3-4bit for a method without a rank.
 
-    `axes` (from the grid) narrows or widens the values of the method's own axes. Raises DefinitionError for an axis
-    that the method does not have.
+    `axes` (from the grid) replaces values of the axes in the method's file. Raises DefinitionError for an axis that the
+    method does not have.
     """
     values, other = method.axes.params(), {} if axes is None else axes.params()
     if unknown := set(other) - set(values):
@@ -37,7 +37,7 @@ def method_variants(
 
 
 def _arguments(method: Method, rank: int | None) -> dict[str, Any]:
-    """Return what PEFT's config class is called with at one rank."""
+    """Return the arguments of PEFT's config class at one rank."""
     kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
     if rank is not None:
         arguments |= {key: round(factor * rank) for key, factor in kind.rank.items()}
@@ -64,9 +64,9 @@ def expand_grid(
     methods: Mapping[str, Method],
     training: TrainingSettings,
 ) -> tuple[list[Run], dict[str, MethodVariant]]:
-    """Return every run of the grid, a baseline of each model first, and every method variant that occurs.
+    """Return all runs of the grid, each model's baseline first, and all method variants, by name.
 
-    Raises DefinitionError for a model, dataset or method that no file defines.
+    Raises DefinitionError for a model, dataset or method without a file.
     """
     for part in grid:
         pick(part.models, models, "config: grid: models", "config/models/")

@@ -1,4 +1,4 @@
-"""The languages of a study: the whole table, the codes that the config names, and the words of the embedded world."""
+"""The languages of a study: the whole table, the codes of the config, and the phrases of the embedded world."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ PHRASES = "config/phrases.yaml"
 
 @dataclass(frozen=True)
 class Languages:
-    """The language table and what a study takes of it."""
+    """The language table, and the study's languages."""
 
     table: Mapping[str, Language]
     """All rows, by code."""
     codes: list[str]
-    """Those of the study, in the config's order."""
+    """Codes of the study's languages, in the config's order."""
     phrases: Mapping[str, dict]
-    """Words of the embedded world by code, with the language's identity, of every language that has them."""
+    """Phrases of the embedded world together with the language's identity, by code; of all languages with phrases."""
 
     @property
     def rows(self) -> list[Language]:
@@ -36,7 +36,7 @@ class Languages:
 
     @property
     def spoken(self) -> dict[str, dict]:
-        """The phrases of the study's languages, of which a built model's corpus is made."""
+        """The phrases of the study's languages, from which the corpus of a built model is made."""
         return {code: self.phrases[code] for code in self.codes if code in self.phrases}
 
     def identity(self, code: str) -> LanguageIdentity:
@@ -58,7 +58,7 @@ def read_study_languages(folder: Path, codes: list[str]) -> Languages:
 
 
 def read_by_language(path: Path, kind: object, table: Mapping[str, Language]) -> dict:
-    """Return what a file says of each language, checked as the type `kind`; codes must have a row in the table."""
+    """Return a file that is keyed by language, checked as the type `kind`; each code must have a row in the table."""
     content = parse(kind, read_yaml(path), path)
     pick(list(content), table, str(path), TABLE)
     return content

@@ -1,4 +1,4 @@
-"""The method variants of a study: what is merged, what stays attached, and the engine that serves each."""
+"""The method variants of a study: whether adapters are merged or stay attached, and the engine that generates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ class StudyMethod:
     """A method variant, and how its runs generate."""
 
     variant: MethodVariant
-    """PEFT's type and arguments, bits, and training."""
+    """PEFT's type and arguments, precision, and training."""
     attached: bool
-    """True if runs generate with the adapter beside the base; False if it is merged."""
+    """True if runs generate with the adapter attached to the base; False if it is merged."""
     served: bool
     """True if vLLM can attach the adapter."""
     settings: GenerateSettings
-    """What the engine is started with."""
+    """The engine settings of its runs."""
 
     @property
     def shares_engine(self) -> bool:
-        """True if one engine serves all runs of a base, their adapters attached in turn."""
+        """True if one engine generates for all runs of a base, their adapters attached in turn."""
         return self.attached and self.served
 
     @property
     def comparable(self) -> bool:
-        """True if a merged run can be asked again with its adapter attached."""
+        """True if a merged run's completions can be compared with those of its attached adapter."""
         return self.served and not self.attached
 
 
 def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> StudyMethod:
-    """Return how the runs of a variant generate: by transformers where vLLM would have to attach what it cannot.
+    """Return a variant with the engine of its runs: transformers for an attached adapter that vLLM cannot serve.
 
-    Raises DefinitionError where the config asks for vLLM with such an adapter attached.
+    Raises DefinitionError if the config asks for vLLM although the adapter, which could be merged, stays attached.
     """
     attached = block.adapters == "attached" or not merges(variant)
     reason = reason_against_vllm(variant)
@@ -54,7 +54,7 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> Stu
 
 
 def check_method(name: str, method: Method) -> None:
-    """Refuse a method whose axes or arguments its type in PEFT does not have."""
+    """Refuse a method with axes or arguments that its type in PEFT does not have."""
     file, arguments = f"config/methods/{name}.yaml", set(method.adapter)
     if method.peft not in PEFT_TYPES:
         raise DefinitionError(
@@ -88,7 +88,7 @@ def _check_alpha(file: str, method: Method, ranked: bool) -> None:
 
 
 def check_training(methods: Mapping[str, Method], settings: TrainingSettings) -> None:
-    """Refuse unknown training keys of methods, and batches that hold no example of full length."""
+    """Refuse unknown training keys of methods, and batches that are too small for an example of full length."""
     _check_lengths("config: finetune", settings)
     for name, method in methods.items():
         if unknown := set(method.training) - set(TrainingSettings.model_fields):

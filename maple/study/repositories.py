@@ -1,4 +1,4 @@
-"""What a study fetches from the Hub."""
+"""The Hub repositories that a study fetches."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,10 +15,10 @@ from maple.study.tasks import TaskSource
 def hub_repositories(
     models: Mapping[str, Model], sources: Sequence[tuple[TaskSource | HubFiles, Sequence[LanguageIdentity]]]
 ) -> dict[str, Repository]:
-    """Return what is fetched from the Hub, by the name of its folder.
+    """Return the repositories to fetch from the Hub, by the name of their folder.
 
-    `sources` are those of rows, each with all languages that it offers, not the study's alone: one language more then
-    fetches nothing.
+    `sources` are sources of rows with all languages that they offer, and not only the study's: a study with one more
+    language then fetches nothing again.
     """
     repositories = {
         repository.folder: repository

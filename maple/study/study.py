@@ -1,4 +1,4 @@
-"""A study: what a config asks for, with every name looked up and every contradiction found before any job starts."""
+"""A study: a config with every name looked up and every contradiction found before any job starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,24 +37,24 @@ from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen
 
 @dataclass(frozen=True)
 class Study:
-    """Everything the rules look up, by name."""
+    """Everything that the rules look up, by name."""
 
     config: Config
     languages: Languages
     models: dict[str, Model]
-    """Those that the grid or a dataset needs."""
+    """Models of the grid, and those that make its datasets."""
     methods: dict[str, StudyMethod]
     """Method variants of the grid."""
     datasets: dict[str, StudyDataset]
-    """Those of the grid, and those that they are made from."""
+    """Datasets of the grid, and those that they are made from."""
     tasks: dict[str, StudyTask]
-    """Those of the config."""
+    """Tasks of the config."""
     tests: dict[str, TestSet]
-    """Test rows that are looked for in datasets, of the config's tasks and of those that datasets name."""
+    """Test rows that datasets must not contain, by task: the config's tasks and those that datasets name."""
     runs: list[Run]
-    """The grid, baselines first."""
+    """Runs of the grid, baselines first."""
     repositories: dict[str, Repository]
-    """What is fetched from the Hub, by the name of its folder."""
+    """Hub repositories to fetch, by the name of their folder."""
 
     @property
     def finetuned(self) -> list[Run]:
@@ -62,23 +62,23 @@ class Study:
         return [run for run in self.runs if not run.is_baseline]
 
     def settings(self, method: str) -> dict:
-        """Return what the engine of a method variant is started with, or that of the baselines for "none"."""
+        """Return the engine settings of a method variant; "none" gives those of the baselines."""
         of_method = self.methods.get(method)
         return (of_method.settings if of_method else self.config.generate.settings).params()
 
     def corpus(self, model: str) -> dict[str, dict]:
-        """Return the phrases that a built model is pretrained on; none for another model."""
+        """Return the phrases that a built model is pretrained on; empty for another model."""
         return self.languages.spoken if isinstance(self.models[model], BuiltModel) else {}
 
     def endpoint(self, model: str) -> dict | None:
-        """Return how a model behind an endpoint is asked, and the file that says so; None for another model."""
+        """Return how requests are sent to an endpoint's model, and the file that says so; None for another model."""
         definition = self.models[model]
         if not isinstance(definition, EndpointModel):
             return None
         return {**definition.openai.not_deciding(), "file": f"config/models/{model}.yaml"}
 
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
-        """Return the test rows of the study's tasks, and the field of a passage that no dataset may hold."""
+        """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""
         tests = {task: self.tests[task] for task in self.tasks if task in self.tests}
         return {
             task: test.rows(code, self.tasks[task].languages, self.languages, folders).changed(
@@ -91,11 +91,13 @@ class Study:
 def read_study(content: Mapping, folder: Path) -> Study:
     """Read the definitions that a config names from `folder` (config/), and check them.
 
-    Raises DefinitionError, one line that names file and key, for: an unknown key anywhere, a name without a file or a
-    row, a task without the source that the config wants, a language that no task offers or that lacks its phrases where
-    some are needed, an unknown metric, engine, device or placeholder, a template that is none, a part of the grid that
-    would finetune but for an empty list, a method that does not train on the grid's bits or models, an engine that does
-    not generate with its adapter attached.
+    Raises DefinitionError, one line that names file and key, for:
+    an unknown key anywhere, or a name without a file or a row;
+    an unknown metric, engine, device or placeholder, or a wrong template;
+    a task without the source of rows that the config names;
+    a language that no task offers, or that lacks the phrases it needs;
+    a part of the grid that finetunes nothing because one of its lists is empty;
+    a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter.
     """
     config: Config = parse(Config, content, "config")
     languages = read_study_languages(folder, config.languages)
@@ -103,34 +105,36 @@ def read_study(content: Mapping, folder: Path) -> Study:
     datasets = read_definitions(folder / "datasets", Dataset)
     methods = read_definitions(folder / "methods", Method)
     tasks = read_definitions(folder / "tasks", Task)
-    chosen = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
+    selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
     needed = datasets_needed(datasets, {run.dataset for run in finetuned}, config.languages, languages.table)
-    tests = _test_sets(config, {name: datasets[name] for name in needed}, chosen, tasks, languages)
+    tests = _test_sets(config, {name: datasets[name] for name in needed}, selection, tasks, languages)
     for name in needed:
         _check_dataset_paths(name, datasets[name])
-    for name, task in chosen.items():
+    for name, task in selection.items():
         check_task(name, task, config, languages.table)
     check_config(config, list(tasks), folder / "hardware.tsv")
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
-    of_study = {name: study_task(name, task, config, languages) for name, task in chosen.items()}
-    made = _study_datasets(folder, needed, datasets, models, tests, languages)
+    of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
+    study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     _check_offers(config, of_study)
-    _check_phrases(config, folder, made, languages)
-    used = [run.model for run in runs] + [model for dataset in made.values() for model in dataset.makers.values()]
+    _check_phrases(config, folder, study_datasets, languages)
+    used = [run.model for run in runs] + [
+        model for dataset in study_datasets.values() for model in dataset.makers.values()
+    ]
     used_models = {name: models[name] for name in dict.fromkeys(used)}
     return Study(
         config=config,
         languages=languages,
         models=used_models,
         methods={name: study_method(name, variant, config.generate) for name, variant in variants.items()},
-        datasets=made,
+        datasets=study_datasets,
         tasks=of_study,
         tests=tests,
         runs=runs,
-        repositories=hub_repositories(used_models, _hub_rows(of_study, tests, made, languages)),
+        repositories=hub_repositories(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
     )
 
 
@@ -147,18 +151,18 @@ def _read_grid(
 def _test_sets(
     config: Config,
     datasets: Mapping[str, Dataset],
-    chosen: Mapping[str, Task],
+    selection: Mapping[str, Task],
     tasks: Mapping[str, Task],
     languages: Languages,
 ) -> dict[str, TestSet]:
-    """Return the test rows that datasets must not contain; none where rows are embedded, for those are in no set."""
-    compared = dict(chosen)
+    """Return the test rows that datasets must not contain; none for embedded rows, which no published set contains."""
+    compared = dict(selection)
     for name, dataset in datasets.items():
         if limit := dataset.curate.decontaminate:
             place = f"config/datasets/{name}.yaml: curate.decontaminate.tasks"
             compared |= pick(limit.tasks, tasks, place, "config/tasks/")
     compared = compared if config.task_source != "embedded" else {}
-    sources = {name: chosen_source(name, task, config.task_source) for name, task in {**chosen, **compared}.items()}
+    sources = {name: chosen_source(name, task, config.task_source) for name, task in {**selection, **compared}.items()}
     for name in sources:
         check_places(f"config/tasks/{name}.yaml: sources", tasks[name].sources.params(), "split")
     return {
@@ -195,11 +199,11 @@ def _study_datasets(
         for name in ("refusals", "unservable")
     )
     wordings = Wordings(prompts, refusals, unservable)
-    made = {}
+    study_datasets = {}
     for name, codes in needed.items():
         roles = makers(name, datasets[name], models)
         limit = datasets[name].curate.decontaminate
-        made[name] = StudyDataset(
+        study_datasets[name] = StudyDataset(
             name=name,
             definition=datasets[name],
             languages=codes,
@@ -209,12 +213,12 @@ def _study_datasets(
             ngram_words=ngram_words_of(datasets[name]) if tests else NGRAM_WORDS,
             wordings=wordings,
         )
-    return made
+    return study_datasets
 
 
 def _check_offers(config: Config, tasks: Mapping[str, StudyTask]) -> None:
-    asked = {code for task in tasks.values() for code in task.languages}
-    if missing := [code for code in config.languages if code not in asked]:
+    offers = {code for task in tasks.values() for code in task.languages}
+    if missing := [code for code in config.languages if code not in offers]:
         raise DefinitionError(
             f"config: languages: {', '.join(missing)}: none of the tasks {', '.join(tasks)} offers it from "
             f"`{config.task_source}`; leave it out, or add a task that has it"
@@ -223,7 +227,7 @@ def _check_offers(config: Config, tasks: Mapping[str, StudyTask]) -> None:
 
 def _check_phrases(config: Config, folder: Path, datasets: Mapping[str, StudyDataset], languages: Languages) -> None:
     needed = [code for dataset in datasets.values() if dataset.embedded for code in (ENGLISH, *dataset.languages)]
-    if config.task_source == "embedded":  # else a built model is pretrained on the languages that have phrases
+    if config.task_source == "embedded":  # with other rows, a built model is pretrained on languages with phrases only
         needed += config.languages
     if needed:
         check_phrases(folder, needed, languages.table)
@@ -235,7 +239,7 @@ def _hub_rows(
     datasets: Mapping[str, StudyDataset],
     languages: Languages,
 ) -> list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]]:
-    """Return every source of rows with the languages that are read of it."""
+    """Return every source of rows with the languages that are read from it."""
     sources = {name: task.source for name, task in tasks.items()} | {name: test.source for name, test in tests.items()}
     rows: list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]] = [
         (source, [languages.identity(code) for code in offered_languages(source, languages.table)])

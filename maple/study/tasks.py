@@ -1,4 +1,4 @@
-"""The tasks of a study: what is rendered, where the rows lie, how each is asked and what is measured."""
+"""The tasks of a study: prompts, places of the rows, settings and metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,17 +36,17 @@ class TestSet:
     source: TaskSource
     """The source of rows that the config chose."""
     fields: list[str]
-    """Fields whose texts are looked for."""
+    """Fields whose texts are searched for."""
     passage: str
-    """The field whose text no dataset may hold; empty for none."""
+    """The field whose text no dataset may contain; empty if there is none."""
     offered: list[str]
     """Codes of all languages that the source offers."""
 
     def rows(self, code: str, codes: Sequence[str], languages: Languages, folders: RowFolders) -> BenchmarkTexts:
-        """Return the rows that examples in a language may hold.
+        """Return the test rows to search for in examples of a language.
 
-        They are looked for in the language itself and in English, which stands in examples to translate, where `codes`
-        has them.
+        These are the rows in the language and in English, which examples to translate contain; each only if `codes` has
+        it.
         """
         among = [each for each in dict.fromkeys((code, languages.english.code)) if each in codes]
         resolved = [resolve(self.source, languages.identity(each), folders, "test") for each in among]
@@ -56,24 +56,24 @@ class TestSet:
 
 @dataclass(frozen=True)
 class StudyTask:
-    """A benchmark as a study asks it."""
+    """A benchmark in a study."""
 
     name: str
     definition: Task
     source: TaskSource
     """The source of rows that the config chose."""
     settings: TaskSettings
-    """Demonstrations, and the ways of answering."""
+    """Demonstrations and answer modes."""
     prompt_spec: PromptSpec
-    """What decides prompts and gold answers."""
+    """The part that decides prompts and gold answers."""
     languages: list[str]
-    """The study's codes that the source offers."""
+    """Codes of the study's languages that the source offers."""
     embedded: bool
     """True if the rows are those of the embedded world."""
 
     @property
     def metrics(self) -> TaskMetrics:
-        """What is measured: the metrics of each way of answering, the headline among them, chance, the languages."""
+        """The metrics of the task's answer modes, with headline, chance and languages."""
         generated = "generate" in self.settings.answers
         ranked = RANK_METRICS if "rank" in self.settings.answers else ()
         return TaskMetrics(
@@ -85,23 +85,23 @@ class StudyTask:
 
     @property
     def clustering(self) -> Clustering | None:
-        """What tells which items stand on the same text; None where each stands on its own."""
+        """How items that share a text are found; None if no items share a text."""
         return self.definition.clustering
 
     def places(self, code: str, languages: Languages, folders: RowFolders) -> RowPlaces:
-        """Return where the rows lie in a language, and in the languages that repair them."""
+        """Return the places of the rows in a language, and in the languages from which wrong rows are repaired."""
         repair, dev = self.prompt_spec.repair, self.settings.shots > 0
         return row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
-        """Return the words of a language, and of English, that the task's file names, and no other."""
+        """Return the words of a language and of English that the task's file names."""
         return task_words(self.prompt_spec, languages.table[code], languages.english, prompt_language)
 
 
 def chosen_source(name: str, task: Task, kind: str) -> TaskSource:
     """Return the source of rows that the config's task_source names.
 
-    Raises DefinitionError for a task without it.
+    Raises DefinitionError for a task without this source.
     """
     source = getattr(task.sources, kind)
     if source is None:
@@ -118,7 +118,7 @@ def offered_languages(source: TaskSource, table: Mapping[str, Language]) -> list
 
 
 def study_task(name: str, task: Task, config: Config, languages: Languages) -> StudyTask:
-    """Return a task as the config asks it."""
+    """Return a task with the config's settings."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
     settings = TaskSettings(shots=config.shots.get(name, 0), answers=config.answers.get(name, ["generate"]))
@@ -134,7 +134,7 @@ def study_task(name: str, task: Task, config: Config, languages: Languages) -> S
 
 
 def check_task(name: str, task: Task, config: Config, table: Mapping[str, Language]) -> None:
-    """Refuse a task with a template, metric, field or word that does not exist."""
+    """Refuse a task with a wrong template, or a metric, field or word that does not exist."""
     file = f"config/tasks/{name}.yaml"
     _check_templates(file, task)
     for metric in (*task.metrics, task.headline):
@@ -147,8 +147,8 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
     columns = set(next(iter(table.values())).params())
-    named = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
-    if unknown := set().union(*named) - columns:
+    names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
+    if unknown := set().union(*names) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
     for code in task.repair.from_ if task.repair else []:
         if code not in table:

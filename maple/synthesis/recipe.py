@@ -1,4 +1,4 @@
-"""A dataset's recipe as a job gets it: what decides its rows, spelt out for one language, and request settings."""
+"""A dataset's recipe as a job gets it: the settings that decide its rows in one language, and request settings."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -88,8 +88,8 @@ Recipe = Annotated[SelfInstructRecipe | TranslateRespondRecipe | LoadRecipe, Fie
 def read_recipe(params: Mapping[str, Any], service: Mapping[str, Mapping] | None = None) -> Recipe:
     """Return the recipe of a rule's params.
 
-    `service` has the request settings by role (teacher, translator). They decide no answer, and cross apart from the
-    recipe, so that a change of them makes nothing anew; here they join the role's block.
+    `service` has the request settings by role (teacher, translator). They are a param of their own, since they change
+    no answer and no job may run again because of them; here they join the role's block.
     """
     names = {"teacher": params.get("teacher"), "translator": "translator"}
     blocks = {names[role]: {**params[names[role]], **settings} for role, settings in (service or {}).items()}

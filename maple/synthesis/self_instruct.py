@@ -79,7 +79,7 @@ def parse(completion: str, first: int = 1, cut: bool = False) -> Iterator[dict]:
 
     `first` is the number of the list's next task; `cut` is True if the completion ended on its length limit. Entries
     end with ###; the last entry may lack it, unless it was cut. An entry is a fault if not all three fields parse, or
-    if its number is not larger than those before it, as in Alpaca's parser: the list was begun anew.
+    if its number is not larger than those before it, as in Alpaca's parser: the teacher has started a new list.
     """
     *entries, rest = END.split(completion)
     if not cut and _entry(rest):

@@ -15,8 +15,8 @@ from maple.engines.ledger import ledger
 from maple.engines.machine import Machine
 from maple.runtime.journal import Journal
 
-# The modules of teachers and translators. They are imported by name: the digest of a job's code
-# (maple.runtime.fingerprint) is then that of its own teacher, and an edit of one makes no other's data anew.
+# The modules of teachers and translators. They are imported by name, so that the digest of a job's code
+# (maple.runtime.fingerprint) contains only its own teacher: an edit of another teacher synthesizes nothing again.
 TEACHERS = {
     "embedded": "maple.synthesis.embedded_teacher",
     "openai": "maple.engines.openai_endpoint",

@@ -41,8 +41,8 @@ def _identifier():
 def in_language(text: str, iso639_1: str) -> bool | None:
     """Return True if a text is in a language; None if unknown.
 
-    By py3langid's bundled model (Lui and Baldwin 2012, P12-3005). Unknown are texts of fewer than MIN_LETTERS letters
-    and languages that the model lacks. Languages of one set of SIMILAR_LANGUAGES count as one.
+    By py3langid's bundled model (Lui and Baldwin 2012, P12-3005). Texts of fewer than MIN_LETTERS letters are
+    unknown, and so are languages that the model lacks. Languages of one set of SIMILAR_LANGUAGES count as one.
 
     >>> in_language("Watoto wote walikwenda shuleni asubuhi na mapema leo.", "sw")
     True

@@ -1,1 +1,1 @@
-"""Finetuning, and folding what was learnt into the weights."""
+"""Finetuning, and merging of adapters into weights."""

@@ -83,7 +83,7 @@ def observe(
 def compare(
     reference: Observations, model: "PreTrainedModel | PeftModel", kind: ModelKind, examples: Sequence[EncodedExample]
 ) -> Comparison:
-    """Return how far `model` is from the one that `reference` was observed of."""
+    """Return how far `model` is from the model whose predictions are `reference`, a result of `observe`."""
     pairs = zip(examples, reference, predictions(model, kind, examples), strict=True)
     by_language = (
         pl.DataFrame([_differences(example, before, after) for example, before, after in pairs])
@@ -213,7 +213,7 @@ class _MergeJob:
     def ways(
         self, weights: str, measure: Callable[["PreTrainedModel | PeftModel"], Comparison], merged: Path | None
     ) -> dict[str, Comparison]:
-        """Return the comparisons of one base and what is made of it; save the fold to the folder `merged`, if any."""
+        """Compare each way to use the adapter with these weights; save the merged model to `merged`, if given."""
         ways = {}
         network = self.load(self.base, 16 if weights == "original" else self.bits)
         if weights == "original":

@@ -1,4 +1,4 @@
-"""What cannot be trained, found before training starts."""
+"""Checks that refuse an untrainable run before training starts."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -49,6 +49,6 @@ def check_packing(network: "PeftModel", kind: ModelKind, example: EncodedExample
     alone, packed, visible = loss(example), loss(example, example), loss(doubled)
     if not abs(packed - alone) <= abs(visible - alone) / 10:
         raise FinetuningError(
-            f"in a packed row an example sees the one before it: its loss is {packed:.3f} nats a token, alone "
+            f"in a packed row an example sees the one before it: its loss is {packed:.3f} nats per token, alone "
             f"{alone:.3f}; write packing: false under finetune, or under training of the method"
         )

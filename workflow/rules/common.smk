@@ -1,4 +1,4 @@
-"""The study, read and checked once, and the functions with which several rules look things up in it."""
+"""The study, read and checked once, and the lookup functions that several rules use."""
 
 import gc
 import os
@@ -18,8 +18,8 @@ from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
 
-# Planning makes little garbage. To look for it among all jobs and imports took a third of a small study's planning, a
-# fifth of a large one's.
+# Planning makes little garbage, but the collector walked all jobs and imports again and again: a third of the planning
+# time of a small study, a fifth of a large one's.
 gc.freeze()
 gc.set_threshold(100_000)
 
@@ -28,22 +28,22 @@ RUN = RunKey("{model}", "{dataset}", "{method}", "{seed}").path
 
 try:
     for path in workflow.configfiles:
-        read_yaml(path)  # refuses a key that is said twice, of which Snakemake would keep the last
+        read_yaml(path)  # refuses a repeated key, of which Snakemake would silently keep the last
     STUDY = read_study(config, ROOT / "config")
 except DefinitionError as error:
     raise WorkflowError(str(error)) from None
 
 CODES = STUDY.languages.codes
-# Where the fetched repositories of the Hub lie, and local rows.
-FETCHED = "results/hub"
-FOLDERS = RowFolders(data=STUDY.config.data, fetched=FETCHED)
-# The runs that one engine serves, by base model.
-SHARED = {
+# The folders of fetched Hub repositories and of local rows.
+HUB = "results/hub"
+FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
+# The runs of each base model that one engine generates for, with their adapters attached in turn.
+RUNS_ON_ONE_ENGINE = {
     model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
     for model in STUDY.models
 }
 
-# For every job: on a cluster, too, each of them reads this file. `fetch` alone goes online (maple/data/hub.py).
+# For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
 
 
@@ -59,17 +59,17 @@ wildcard_constraints:
 
 @cache
 def code_of(file):
-    """The digest of a file of the project and of the project modules behind it."""
+    """The digest of a file of the project and of the project modules that it imports, directly or indirectly."""
     return fingerprint_of(ROOT / file, ROOT)
 
 
 def fingerprint(script):
-    """The digest of a script and of the project modules behind it."""
+    """The digest of a script and of the project modules that it imports, directly or indirectly."""
     return code_of(f"workflow/scripts/{script}")
 
 
 def run_of(wildcards):
-    """The run of a job, as scores and cards name it."""
+    """The run of a job: model, dataset, method and seed, as in scores and run cards."""
     return run_key(wildcards).params()
 
 
@@ -84,49 +84,49 @@ def identity_of(wildcards):
 
 
 def for_runs(path, runs=STUDY.runs):
-    """A path's files for all runs; `{run}` in it stands for a run's own path."""
+    """One file per run: `{run}` in the path stands for model, dataset, method and seed."""
     return [path.replace("{run}", run.path) for run in runs]
 
 
 def task_places(wildcards):
-    """Where a task's rows lie in the language, and in those that repair them."""
+    """The places of a task's rows in the language, and in the languages from which wrong rows are repaired."""
     return STUDY.tasks[wildcards.task].places(wildcards.language, STUDY.languages, FOLDERS)
 
 
 def phrases_of_task(wildcards):
-    """The words of which the embedded source makes its rows."""
+    """The phrases from which the embedded source makes a task's rows; None for other sources."""
     return STUDY.languages.phrases.get(wildcards.language) if STUDY.tasks[wildcards.task].embedded else None
 
 
 def limits_of(wildcards):
-    """The limits of a dataset's curation, spelt out for the language."""
+    """The limits of a dataset's curation in the language."""
     return STUDY.datasets[wildcards.dataset].limits(wildcards.language).params()
 
 
 def decontamination(wildcards):
-    """The test rows that a dataset's examples may not overlap with, and the length of the n-gram that counts."""
+    """The test rows that a dataset's examples must not overlap with, and the n-gram length that counts as overlap."""
     return STUDY.datasets[wildcards.dataset].decontamination(wildcards.language, STUDY.languages, FOLDERS)
 
 
 def guarded(wildcards):
-    """The test rows of the study's tasks, and the field of a passage that no dataset may hold."""
+    """The test rows of the study's tasks, and for each task the field of a passage that no dataset may contain."""
     return STUDY.guarded(wildcards.language, FOLDERS)
 
 
 def test_files(tests):
-    """The files, or fetched folders, of test rows."""
+    """The files, or folders of fetched repositories, that hold test rows."""
     return [source.path for test in tests.values() for source in test.sources]
 
 
 def clearances(wildcards):
-    """What says that a run's dataset holds no passage, and how many rows, that the run will be tested on."""
+    """Results of `guard` for a run's dataset, one per language: no forbidden passage is in it, n examples overlap."""
     dataset = STUDY.datasets.get(wildcards.dataset)
     codes = dataset.languages if dataset and STUDY.tests else []
     return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes]
 
 
 def weights(wildcards):
-    """What a run generates with: its merged model, or the base itself; nothing of a model behind an endpoint."""
+    """The folder of weights that a run generates with: its merged model or the base; none for an endpoint's model."""
     run = run_key(wildcards)
     if STUDY.endpoint(run.model):
         return []

@@ -2,41 +2,42 @@ PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks
 
 
 def task_files(wildcards):
-    """The files and fetched folders of a task's rows."""
+    """The files, or folders of fetched repositories, that hold a task's rows."""
     return task_places(wildcards).files()
 
 
 def test_source(wildcards):
-    """Where the rows lie that a task asks about in the language."""
+    """The place of a task's test rows in the language."""
     return task_places(wildcards).test.source
 
 
 def words_of_task(wildcards):
-    """The words of the language, and of English, that the task's file names, and no other."""
+    """The words of the language and of English that the task's file names. An edit of other words renders nothing."""
     return STUDY.tasks[wildcards.task].words(wildcards.language, STUDY.languages, STUDY.config.prompt_language)
 
 
 def attached_adapter(wildcards):
-    """The adapter that a run generates with beside the base; none where there is none, or where it is merged."""
+    """The adapter that is attached to the base while a run generates; none for a merged run or a baseline."""
     method = STUDY.methods.get(wildcards.method)
     return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
 
 
 def shared_card(wildcards):
-    """The card of the job that completes this run with others of its base; none where the run is completed alone."""
+    """The run card of the job that generates for all attached runs of the base; none if this run has its own engine."""
     method = STUDY.methods.get(wildcards.method)
     return f"results/cards/generate_attached/{wildcards.model}.json" if method and method.shares_engine else []
 
 
 def completions_of(run):
-    """A run's files of completions, by language. Their rows are carried over; `generate` replaces the files."""
+    """A run's files of completions, by language: `generate_attached` only reads them, `generate` writes them."""
     return {code: f"results/generations/{run.path}/{code}.parquet" for code in CODES}
 
 
 def model_service(wildcards, resources):
-    """How a model behind an endpoint is asked. It decides no answer, so that a change must make none anew.
+    """How requests are sent to a model behind an endpoint; None for another model.
 
-    Snakemake takes what is made of `resources` for no reason to run a job again.
+    These settings change no answer, so no job may run again because of them: Snakemake does not compare params that are
+    computed from `resources`.
     """
     return STUDY.endpoint(wildcards.model)
 
@@ -59,7 +60,7 @@ rule render_prompts:
         "../../envs/analysis.yaml"
     params:
         task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
-        asked=lambda w: STUDY.tasks[w.task].settings.params(),
+        settings=lambda w: STUDY.tasks[w.task].settings.params(),
         places=lambda w: task_places(w).params(),
         words=words_of_task,
         phrases=phrases_of_task,
@@ -71,7 +72,7 @@ rule render_prompts:
 
 
 rule cluster:
-    """Tell which items of a task stand on the same text, in one language."""
+    """Find the items of a task that share a text, in one language; their errors are not independent."""
     input:
         rows=lambda w: test_source(w).path or [],
     output:
@@ -91,7 +92,7 @@ rule cluster:
 
 
 rule guard:
-    """Refuse a dataset that holds, in one language, passages it may not; count what overlaps with its test rows."""
+    """Refuse a dataset with a forbidden passage, in one language; count examples that overlap with test rows."""
     input:
         examples="results/examples/{dataset}/{language}.parquet",
         tests=lambda w: test_files(guarded(w)),
@@ -99,7 +100,7 @@ rule guard:
         cleared="results/cleared/{dataset}/{language}.json",
     log:
         "logs/guard/{dataset}/{language}.log",
-    # Before anything is trained. Training does not wait for it: else a new task would train everything anew.
+    # Runs before training starts. It is no input of `finetune`: a new task would then retrain every run.
     priority: 1
     conda:
         "../../envs/synthesis.yaml"
@@ -111,7 +112,7 @@ rule guard:
 
 
 rule generate:
-    """Complete a run's prompts of all tasks and languages, those that are missing."""
+    """Generate a run's missing completions, for all tasks and languages."""
     input:
         model=weights,
         adapter=attached_adapter,
@@ -125,7 +126,8 @@ rule generate:
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
-    # Before anything else is merged: merged weights that are not kept go as soon as they have answered.
+    # Runs before the next merge: with `merge.keep: false`, merged weights are removed once their completions are there,
+    # so that few lie on the disk at once.
     priority: 2
     conda:
         "../../envs/generation.yaml"
@@ -142,12 +144,15 @@ rule generate:
 
 
 rule generate_attached:
-    """Complete the prompts of all runs of a base that one engine serves, into the journals that `generate` reads."""
+    """Generate for all runs of a base with one engine, adapters attached in turn, into the journals of the runs.
+
+    `generate` then writes each run's files from its journal and starts no engine.
+    """
     input:
         model="results/base/{model}",
-        adapters=lambda w: for_runs("results/adapters/{run}", SHARED[w.model]),
+        adapters=lambda w: for_runs("results/adapters/{run}", RUNS_ON_ONE_ENGINE[w.model]),
         prompts=PROMPTS,
-        cleared=lambda w: list(dict.fromkeys(path for run in SHARED[w.model] for path in clearances(run))),
+        cleared=lambda w: list(dict.fromkeys(path for run in RUNS_ON_ONE_ENGINE[w.model] for path in clearances(run))),
     output:
         card="results/cards/generate_attached/{model}.json",
     log:
@@ -157,16 +162,16 @@ rule generate_attached:
     params:
         model=lambda w: STUDY.models[w.model].params(),
         settings=STUDY.settings("none"),
-        runs=lambda w: [run.key.params() for run in SHARED[w.model]],
-        outputs=lambda w: [completions_of(run) for run in SHARED[w.model]],
-        journals=lambda w: for_runs("results/generations/{run}/journal.jsonl", SHARED[w.model]),
+        runs=lambda w: [run.key.params() for run in RUNS_ON_ONE_ENGINE[w.model]],
+        outputs=lambda w: [completions_of(run) for run in RUNS_ON_ONE_ENGINE[w.model]],
+        journals=lambda w: for_runs("results/generations/{run}/journal.jsonl", RUNS_ON_ONE_ENGINE[w.model]),
         code=fingerprint("generate_attached.py"),
     script:
         "../scripts/generate_attached.py"
 
 
 rule compare_attached:
-    """Complete a sample of a merged run's prompts with its adapter attached, and count the answers that differ."""
+    """Generate a sample of a merged run's completions with its adapter attached, and count those that differ."""
     input:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",

@@ -1,29 +1,33 @@
 def fetched_model(wildcards):
-    """The fetched repository of a model of the Hub; none of a model that is built."""
+    """The folder of the fetched repository of a Hub model; none for a model that is built here."""
     model = STUDY.models[wildcards.model]
-    return f"{FETCHED}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
+    return f"{HUB}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
 
 
 def kind_code(wildcards):
-    """The digest of the module of a model's kind: an edit of another kind makes nothing anew."""
+    """The digest of the module of a model's kind: after an edit of another kind, the model's jobs do not run again."""
     return [code_of(f"maple/models/{STUDY.models[wildcards.model].kind}.py")]
 
 
 def model_and_method_code(wildcards):
-    """The digests of the modules of a run's kind of model and of its method: an edit of another trains nothing anew."""
+    """The digests of the modules of a run's kind of model and of its method: an edit of others retrains nothing."""
     return [*kind_code(wildcards), code_of(f"maple/methods/{PEFT}.py")]
 
 
 def checkpoints_of(wildcards, resources):
-    """Where a run's checkpoints lie while it trains, and the steps between two. They decide nothing of what is learnt.
+    """The folder of a run's checkpoints, and the steps between two.
 
-    Snakemake takes what is made of `resources` for no reason to run a job again.
+    These settings do not change what is learnt, so no job may run again because of them: Snakemake does not compare
+    params that are computed from `resources`.
     """
     return {"folder": f"results/checkpoints/{run_key(wildcards).path}", "steps": STUDY.config.checkpoint_steps}
 
 
 def merged_folder(path):
-    """A run's merged weights, which may go once they have answered: completions are known by their digest."""
+    """The output of a run's merged weights, temporary with `merge.keep: false`.
+
+    They can be removed, since the key of a completion holds the weights' digest: merged again, they give the same key.
+    """
     return directory(path) if STUDY.config.merge.keep else temp(directory(path))
 
 
@@ -32,9 +36,9 @@ localrules:
 
 
 rule fetch:
-    """Fetch the files of a Hub repository at its pinned revision, and hold them against the Hub's checksums."""
+    """Fetch the files of a Hub repository at its pinned revision, and verify the Hub's checksums."""
     output:
-        folder=directory(f"{FETCHED}/{{repository}}"),
+        folder=directory(f"{HUB}/{{repository}}"),
         card=update("results/cards/fetch/{repository}.json"),
     log:
         "logs/fetch/{repository}.log",
@@ -42,7 +46,7 @@ rule fetch:
         "../../envs/hub.yaml"
     params:
         repository=lambda w: STUDY.repositories[w.repository].params(),
-        unfinished=f"{FETCHED}/.{{repository}}.part",
+        unfinished=f"{HUB}/.{{repository}}.part",
         code=fingerprint("fetch.py"),
     script:
         "../scripts/fetch.py"
@@ -92,7 +96,7 @@ rule finetune:
 
 
 rule merge:
-    """Fold an adapter into 16-bit weights, and check on held-out text that it still is the model that was trained."""
+    """Fold an adapter into 16-bit weights, and check on held-out text that it is still the model that was trained."""
     input:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",

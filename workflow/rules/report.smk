@@ -4,7 +4,7 @@ from maple.definitions.hardware import read_hardware
 from maple.planning.plan import plan_of
 
 HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
-# Where the forecast looks for finished parts.
+# Where the forecast looks for results that are already there.
 RESULT_PATHS = {
     "card": "results/cards/{run}/{stage}.json",
     "base": "results/base/{model}/config.json",
@@ -13,16 +13,17 @@ RESULT_PATHS = {
     "prompts": "results/prompts/{task}/{language}.parquet",
     "completions": "results/generations/{run}/{language}.parquet",
 }
-MERGED = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
-COMPARABLE = [run for run in STUDY.finetuned if STUDY.methods[run.method].comparable]
-COMPARED = COMPARABLE if STUDY.config.generate.compare_attached else []
-MIXED = sorted({run.dataset for run in STUDY.finetuned})
-CLUSTERED = [task for task in STUDY.tasks.values() if task.clustering]
+MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
+COMPARED_RUNS = [
+    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
+]
+FINETUNING_DATASETS = sorted({run.dataset for run in STUDY.finetuned})
+CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
 FIGURES = ["questions", "leaderboard", "languages", "rank", "bits", "english"]
 DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
 EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() for code in codes]
-# As params: plain values, which Snakemake compares.
+# Params are plain values: Snakemake compares no others.
 RUNS = [run.params() for run in STUDY.runs]
 LANGUAGES = [language.params() for language in STUDY.languages.rows]
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
@@ -34,10 +35,10 @@ def identities(codes):
 
 
 rule summarize:
-    """Summarize all scores, with intervals and the changes against the bases; answer the study's questions."""
+    """Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
     input:
         scores=[path for code in CODES for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
-        clusters=[f"results/clusters/{task.name}/{code}.parquet" for task in CLUSTERED for code in task.languages],
+        clusters=[f"results/clusters/{task.name}/{code}.parquet" for task in CLUSTER_TASKS for code in task.languages],
     output:
         summary="results/summary.parquet",
         table="results/summary.csv",
@@ -69,18 +70,18 @@ rule report:
         questions="results/questions.json",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
-            *for_runs("results/cards/{run}/merge.json", MERGED),
+            *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
             *for_runs("results/cards/{run}/generate.json"),
-            *for_runs("results/cards/{run}/compare_attached.json", COMPARED),
+            *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS),
         ],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
         syntheses=expand("results/cards/synthesize/{set}.json", set=EXAMPLES),
-        mixtures=expand("results/cards/mix/{dataset}.json", dataset=MIXED),
+        mixtures=expand("results/cards/mix/{dataset}.json", dataset=FINETUNING_DATASETS),
         cleared=[
             f"results/cleared/{dataset}/{code}.json"
-            for dataset in MIXED
+            for dataset in FINETUNING_DATASETS
             for code in DATASET_LANGUAGES[dataset]
             if STUDY.tests
         ],
@@ -98,7 +99,7 @@ rule report:
         identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
         low_classes=STUDY.config.report.low_resource_classes,
         note=STUDY.config.note,
-        # How a reader computes the missing cells that the page lists.
+        # The page lists missing results, and with this the commands that compute them.
         rerun={
             "command": "snakemake --cores all --forcerun",
             "prompts": "results/prompts/{task}/{language}.parquet",
@@ -114,9 +115,9 @@ localrules:
 
 
 rule forecast:
-    """Print what the study will take, stage by stage, from what is declared and what is there already."""
+    """Print what the study will take, per stage, from the config and the results that are already there."""
 
-    # No outputs: nothing waits for a forecast, and it is made anew each time that it is asked for.
+    # It has no outputs, so that it runs each time it is asked for.
     log:
         table="results/forecast.txt",
         figures="results/forecast.json",
@@ -133,7 +134,7 @@ rule forecast:
 
 
 rule tabulate:
-    """Write the scores as tables like a paper's, in LaTeX and Markdown."""
+    """Write the scores as tables for a paper, in LaTeX and Markdown."""
     input:
         summary="results/summary.parquet",
     output:
@@ -152,7 +153,7 @@ rule tabulate:
 
 
 rule draw:
-    """Draw the figures, for print and for Snakemake's own report."""
+    """Draw the figures, for papers and for Snakemake's own report."""
     input:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
@@ -173,7 +174,7 @@ rule draw:
 
 
 rule export:
-    """Write each run's results in the form of the LM Evaluation Harness."""
+    """Write each run's results in the format of the LM Evaluation Harness."""
     input:
         summary="results/summary.parquet",
         cards=for_runs("results/cards/{run}/generate.json"),
@@ -187,8 +188,8 @@ rule export:
     params:
         runs=RUNS,
         tasks=METRICS,
-        renderings={task.name: task.prompt_spec.params() for task in STUDY.tasks.values()},
-        asked={task.name: task.settings.params() for task in STUDY.tasks.values()},
+        specs={task.name: task.prompt_spec.params() for task in STUDY.tasks.values()},
+        settings={task.name: task.settings.params() for task in STUDY.tasks.values()},
         code=fingerprint("export.py"),
     script:
         "../scripts/export.py"
@@ -201,19 +202,19 @@ rule describe:
         groups="results/groups.parquet",
         cards=[
             *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
-            *for_runs("results/cards/{run}/merge.json", MERGED),
+            *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
         ],
     output:
-        merged=for_runs("results/model_cards/merged/{run}/README.md", MERGED),
+        merged=for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
         adapters=for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
     log:
         "logs/describe.log",
     conda:
         "../../envs/analysis.yaml"
     params:
-        merged=[run.params() for run in MERGED],
+        merged=[run.params() for run in MERGED_RUNS],
         adapted=[run.params() for run in STUDY.finetuned],
-        merged_folders=for_runs("results/merged/{run}", MERGED),
+        merged_folders=for_runs("results/merged/{run}", MERGED_RUNS),
         adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
         dataset_languages=DATASET_LANGUAGES,
@@ -226,15 +227,15 @@ rule describe:
         "../scripts/describe.py"
 
 
-# A rule per language: a target is the name of a rule or of a file, and one rule with a wildcard would have to make files
-# that are named as the languages.
+# One rule per language, so that `snakemake swh_Latn` works: a target is the name of a rule or of a file, and one rule
+# with a wildcard would have to write a file with the language's name.
 for code in CODES:
 
     rule:
-        """One language, scored over all runs."""
+        """The scores of all runs in one language."""
         name:
             code
         input:
             for_runs(f"results/scores/{{run}}/{code}.parquet"),
-            # A job that failed has left none: without them, scores of what it did not replace would count as current.
+            # The run card is removed when a job fails; without it here, old completions would pass for new ones.
             for_runs("results/cards/{run}/generate.json"),

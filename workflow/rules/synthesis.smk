@@ -1,27 +1,27 @@
 def models_of_dataset(wildcards):
-    """The folders of the models that make a dataset: teacher and translator, where they are models on this machine."""
+    """The folders of a dataset's teacher and translator, of those that are models on this machine."""
     return {role: f"results/base/{model}" for role, model in STUDY.datasets[wildcards.dataset].makers.items()}
 
 
 def english_examples(wildcards):
-    """The curated English examples that the recipe `translate_respond` translates."""
+    """The curated English examples that the recipe `translate_respond` translates; none for other recipes."""
     source = STUDY.datasets[wildcards.dataset].translated_from
     return f"results/examples/{source}/{ENGLISH}.parquet" if source else []
 
 
 def seed_examples(wildcards):
-    """The curated examples of another dataset that are the seed tasks of the recipe `self_instruct`."""
+    """The curated examples of another dataset that `self_instruct` takes as seed tasks; none without such a dataset."""
     source = STUDY.datasets[wildcards.dataset].seeded_from
     return f"results/examples/{source}/{wildcards.language}.parquet" if source else []
 
 
 def recipe_of(wildcards):
-    """A dataset's recipe, its limits, its prompt and the paths of its rows spelt out for the language."""
+    """A dataset's recipe, with the limits, the prompt and the paths of rows of the language."""
     return STUDY.datasets[wildcards.dataset].recipe(wildcards.language, STUDY.languages, FOLDERS)
 
 
 def loaded_rows(wildcards):
-    """The file that the recipe `load` reads."""
+    """The file or folder that the recipe `load` reads; none for other recipes."""
     dataset = STUDY.datasets[wildcards.dataset]
     if FOLDERS.data is None and "{data}" in dataset.path:  # only here: a forecast needs no rows
         raise WorkflowError(
@@ -32,21 +32,22 @@ def loaded_rows(wildcards):
 
 
 def teacher_phrases(wildcards):
-    """The words of the embedded teacher or seed tasks, in the language to write and in the one translated from."""
+    """The phrases of the embedded teacher or seed tasks, in the language and in English, from which it translates."""
     phrases = STUDY.languages.phrases if STUDY.datasets[wildcards.dataset].embedded else {}
     return {code: phrases[code] for code in (ENGLISH, wildcards.language) if code in phrases}
 
 
 def makers_code(wildcards):
-    """The digests of a dataset's own teacher and translator: an edit of another one makes nothing anew."""
+    """The digests of the modules of a dataset's teacher and translator: an edit of others synthesizes nothing again."""
     files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.datasets[wildcards.dataset].recipe_of_all)]
     return [code_of(file) for file in files]
 
 
 def teacher_service(wildcards, resources):
-    """How a dataset's teacher and translator are asked. It decides no answer, so that a change must make none anew.
+    """How requests are sent to a dataset's teacher and translator.
 
-    Snakemake takes what is made of `resources` for no reason to run a job again.
+    These settings change no answer, so no job may run again because of them: Snakemake does not compare params that are
+    computed from `resources`.
     """
     return STUDY.datasets[wildcards.dataset].request_settings
 
@@ -58,7 +59,7 @@ def examples_of_dataset(wildcards):
 
 
 rule synthesize:
-    """Make a dataset's instruction examples in one language, by its recipe."""
+    """Synthesize or load a dataset's instruction examples in one language, by its recipe."""
     input:
         unpack(models_of_dataset),
         english=english_examples,
@@ -72,7 +73,7 @@ rule synthesize:
     conda:
         "../../envs/synthesis.yaml"
     resources:
-        # One where a model on this machine makes the dataset.
+        # One if the teacher or the translator is a model on this machine.
         gpu=lambda w: int(bool(STUDY.datasets[w.dataset].makers)),
     params:
         recipe=recipe_of,
@@ -87,7 +88,7 @@ rule synthesize:
 
 
 rule curate:
-    """Keep the examples worth learning from, and count every dropped one by its reason."""
+    """Drop examples that exceed the dataset's limits, each with its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
         tests=lambda w: test_files(decontamination(w).tests),
@@ -108,7 +109,7 @@ rule curate:
 
 
 rule mix:
-    """Mix a dataset's languages into the set that is finetuned on, and hold some rows of each out of it."""
+    """Mix a dataset's languages into one training set, and hold out some rows of each language."""
     input:
         examples=examples_of_dataset,
     output:

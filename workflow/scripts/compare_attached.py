@@ -1,4 +1,4 @@
-"""Complete a sample of a merged run's prompts with its adapter attached, and count the answers that differ."""
+"""Generate a sample of a merged run's completions with its adapter attached, and count those that differ."""
 
 import polars as pl
 from tqdm import tqdm

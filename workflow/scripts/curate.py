@@ -1,4 +1,4 @@
-"""Keep the examples worth learning from."""
+"""Drop examples that exceed the dataset's limits."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Write each run's results as the LM Evaluation Harness does."""
+"""Write each run's results in the format of the LM Evaluation Harness."""
 
 import polars as pl
 
@@ -18,8 +18,8 @@ write_lm_eval(
     tasks={
         name: ExportedTask(
             measured=TaskMetrics(**task),
-            spec=PromptSpec(**snakemake.params.renderings[name]),
-            settings=TaskSettings(**snakemake.params.asked[name]),
+            spec=PromptSpec(**snakemake.params.specs[name]),
+            settings=TaskSettings(**snakemake.params.settings[name]),
         )
         for name, task in snakemake.params.tasks.items()
     },

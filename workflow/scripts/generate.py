@@ -1,4 +1,4 @@
-"""Complete a run's prompts of all tasks and languages, those that are missing."""
+"""Generate a run's missing completions, for all tasks and languages."""
 
 import polars as pl
 from tqdm import tqdm

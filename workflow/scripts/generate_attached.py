@@ -1,4 +1,4 @@
-"""Complete the prompts of all runs of a base that one engine serves, their adapters attached in turn."""
+"""Generate for all runs of a base with one engine, their adapters attached in turn."""
 
 import polars as pl
 from tqdm import tqdm

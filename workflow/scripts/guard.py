@@ -1,4 +1,4 @@
-"""Refuse a dataset that holds, in one language, passages it may not; count the examples that overlap with test rows."""
+"""Refuse a dataset with a forbidden passage, in one language; count examples that overlap with test rows."""
 
 import polars as pl
 

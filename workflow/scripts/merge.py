@@ -1,4 +1,4 @@
-"""Fold an adapter into 16-bit weights, and check that it still is the model that was trained."""
+"""Fold an adapter into 16-bit weights, and check that the model is still the one that was trained."""
 
 import polars as pl
 from pydantic import TypeAdapter

@@ -1,4 +1,4 @@
-"""Mix a dataset's languages into the set that is finetuned on."""
+"""Mix a dataset's languages into one training set, and hold out some rows."""
 
 from dataclasses import asdict
 

@@ -17,7 +17,7 @@ rows = read_task(
 )
 prompts = render(
     spec,
-    TaskSettings(**snakemake.params.asked),
+    TaskSettings(**snakemake.params.settings),
     task=snakemake.wildcards.task,
     language=snakemake.wildcards.language,
     rows=rows.test,

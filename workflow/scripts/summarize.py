@@ -1,4 +1,4 @@
-"""Summarize all scores, with intervals and the changes against the bases, and answer the study's questions."""
+"""Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Make a dataset's instruction examples in one language."""
+"""Synthesize or load a dataset's instruction examples in one language."""
 
 from tqdm import tqdm
 

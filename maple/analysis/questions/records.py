@@ -51,7 +51,7 @@ class Effect(Record):
 
 
 class Line(Effect):
-    """A contrast behind an answer. Of its labels, those are set by which contrasts were told apart."""
+    """A contrast behind an answer; only the labels that distinguish the contrasts of the answer are set."""
 
     models: list[str] | None = None
     """The two base models whose scores are compared: the first less the second."""

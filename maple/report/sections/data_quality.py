@@ -221,7 +221,7 @@ def count_answers(summary: pl.DataFrame) -> AnswerCounts:
 
 @dataclass(frozen=True)
 class RowFaults:
-    """The rows of a task in one language that were repaired, or not asked because of a fault."""
+    """The rows of a task in one language that were repaired, or that have a fault and became no prompt."""
 
     task: str
     """The task."""
@@ -232,7 +232,7 @@ class RowFaults:
     repaired: int
     """Rows that were repaired from parallel languages."""
     faulty: int
-    """Rows that were not asked."""
+    """Rows with a fault, which became no prompt."""
     reasons: list[str]
     """The faults, each once."""
 
