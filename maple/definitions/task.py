@@ -104,6 +104,7 @@ class PromptSpec(Record):
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
+    """A field that is wrong in some languages, repaired from languages in which it is right."""
     max_new_tokens: Count
     """New tokens that an answer may have."""
 
@@ -139,23 +140,11 @@ class Clustering(Record):
     """The field with the shared text."""
 
 
-class Task(Record):
+class Task(PromptSpec):
     """A benchmark."""
 
     model_config = ConfigDict(title="a benchmark")
 
-    item: str
-    """Expression over a row: the item's id, the same in all languages of a parallel set."""
-    prompt: str
-    """Jinja template over a row and the words of a language."""
-    targets: str
-    """Expression over a row: the gold answer, or a list of them."""
-    choices: Choices = {}
-    """Labels, and the forms in which each may be written."""
-    fields: Annotated[list[str], Field(min_length=1)]
-    """Fields that every row must have."""
-    repair: Repair | None = None
-    """A field that is wrong in some languages, repaired from languages in which it is right."""
     passage: str = ""
     """A field whose text no dataset may contain."""
     size: TaskSize | None = None
@@ -168,8 +157,6 @@ class Task(Record):
     """The metric of leaderboards and questions, one of `metrics`."""
     chance: Share | None = None
     """The score of random guessing."""
-    max_new_tokens: Count
-    """New tokens that an answer may have."""
     sources: TaskSources
 
     def prompt_spec(self, max_new_tokens: int | None = None) -> PromptSpec:
