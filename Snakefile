@@ -14,9 +14,13 @@ report: "workflow/report/study.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/synthesis_functions.smk"
 include: "workflow/rules/synthesis.smk"
+include: "workflow/rules/finetuning_functions.smk"
 include: "workflow/rules/finetuning.smk"
+include: "workflow/rules/evaluation_functions.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report_functions.smk"
 include: "workflow/rules/report.smk"
 
 

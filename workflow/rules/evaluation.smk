@@ -1,53 +1,6 @@
 PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks.values() for code in task.languages]
 
 
-def task_files(wildcards):
-    """The files, or folders of fetched repositories, that hold a task's rows."""
-    return task_places(wildcards).files()
-
-
-def test_source(wildcards):
-    """The place of a task's test rows in the language."""
-    return task_places(wildcards).test.source
-
-
-def words_of_task(wildcards):
-    """The words of the language and of English that the task's file names. An edit of other words renders nothing."""
-    return STUDY.tasks[wildcards.task].words(wildcards.language, STUDY.languages, STUDY.config.prompt_language)
-
-
-def attached_adapter(wildcards):
-    """The adapter that is attached to the base while a run generates; none for a merged run or a baseline."""
-    method = STUDY.methods.get(wildcards.method)
-    return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
-
-
-def shared_card(wildcards):
-    """The run card of the job that generates for all attached runs of the base; none if this run has its own engine."""
-    method = STUDY.methods.get(wildcards.method)
-    return f"results/cards/generate_attached/{wildcards.model}.json" if method and method.shares_engine else []
-
-
-def completions_of(run):
-    """A run's files of completions, by language: `generate_attached` only reads them, `generate` writes them."""
-    return {code: f"results/generations/{run.path}/{code}.parquet" for code in CODES}
-
-
-def model_service(wildcards, resources):
-    """How requests are sent to a model behind an endpoint; None for another model.
-
-    These settings change no answer, so no job may run again because of them: Snakemake does not compare params that are
-    computed from `resources`.
-    """
-    return STUDY.endpoint(wildcards.model)
-
-
-def metrics_in_language(wildcards):
-    """The metrics of each task that has the language."""
-    tasks = STUDY.tasks.values()
-    return {task.name: task.definition.metrics for task in tasks if wildcards.language in task.languages}
-
-
 rule render_prompts:
     """Render a task's prompts and gold answers in one language."""
     input:

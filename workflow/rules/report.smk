@@ -29,11 +29,6 @@ LANGUAGES = [language.params() for language in STUDY.languages.rows]
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
-def identities(codes):
-    """Code, name, iso639_1 and script of languages, by code."""
-    return {code: STUDY.languages.identity(code).params() for code in codes}
-
-
 rule summarize:
     """Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
     input:

@@ -1,0 +1,34 @@
+"""Functions of the finetuning rules: their inputs, outputs and params."""
+
+
+def fetched_model(wildcards):
+    """The folder of the fetched repository of a Hub model; none for a model that is built here."""
+    model = STUDY.models[wildcards.model]
+    return f"{HUB}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
+
+
+def kind_code(wildcards):
+    """The digest of the module of a model's kind: after an edit of another kind, the model's jobs do not run again."""
+    return [code_of(f"maple/models/{STUDY.models[wildcards.model].kind}.py")]
+
+
+def model_and_method_code(wildcards):
+    """The digests of the modules of a run's kind of model and of its method: an edit of others retrains nothing."""
+    return [*kind_code(wildcards), code_of(f"maple/methods/{PEFT}.py")]
+
+
+def checkpoints_of(wildcards, resources):
+    """The folder of a run's checkpoints, and the steps between two.
+
+    These settings do not change what is learnt, so no job may run again because of them: Snakemake does not compare
+    params that are computed from `resources`.
+    """
+    return {"folder": f"results/checkpoints/{run_key(wildcards).path}", "steps": STUDY.config.checkpoint_steps}
+
+
+def merged_folder(path):
+    """The output of a run's merged weights, temporary with `merge.keep: false`.
+
+    They can be removed, since the key of a completion holds the weights' digest: merged again, they give the same key.
+    """
+    return directory(path) if STUDY.config.merge.keep else temp(directory(path))

@@ -1,0 +1,61 @@
+"""Functions of the synthesis rules: their inputs and params."""
+
+
+def models_of_dataset(wildcards):
+    """The folders of a dataset's teacher and translator, of those that are models on this machine."""
+    return {role: f"results/base/{model}" for role, model in STUDY.datasets[wildcards.dataset].makers.items()}
+
+
+def english_examples(wildcards):
+    """The curated English examples that the recipe `translate_respond` translates; none for other recipes."""
+    source = STUDY.datasets[wildcards.dataset].translated_from
+    return f"results/examples/{source}/{ENGLISH}.parquet" if source else []
+
+
+def seed_examples(wildcards):
+    """The curated examples of another dataset that `self_instruct` takes as seed tasks; none without such a dataset."""
+    source = STUDY.datasets[wildcards.dataset].seeded_from
+    return f"results/examples/{source}/{wildcards.language}.parquet" if source else []
+
+
+def recipe_of(wildcards):
+    """A dataset's recipe, with the limits, the prompt and the paths of rows of the language."""
+    return STUDY.datasets[wildcards.dataset].recipe(wildcards.language, STUDY.languages, FOLDERS)
+
+
+def loaded_rows(wildcards):
+    """The file or folder that the recipe `load` reads; none for other recipes."""
+    dataset = STUDY.datasets[wildcards.dataset]
+    if FOLDERS.data is None and "{data}" in dataset.path:  # only here: a forecast needs no rows
+        raise WorkflowError(
+            f"config: data: write the folder in which the local rows lie; {dataset.file} reads {dataset.path}"
+        )
+    rows = dataset.rows(wildcards.language, STUDY.languages, FOLDERS)
+    return rows.path if rows else []
+
+
+def teacher_phrases(wildcards):
+    """The phrases of the embedded teacher or seed tasks, in the language and in English, from which it translates."""
+    phrases = STUDY.languages.phrases if STUDY.datasets[wildcards.dataset].embedded else {}
+    return {code: phrases[code] for code in (ENGLISH, wildcards.language) if code in phrases}
+
+
+def makers_code(wildcards):
+    """The digests of the modules of a dataset's teacher and translator: an edit of others synthesizes nothing again."""
+    files = [f"{module.replace('.', '/')}.py" for module in modules(STUDY.datasets[wildcards.dataset].recipe_of_all)]
+    return [code_of(file) for file in files]
+
+
+def teacher_service(wildcards, resources):
+    """How requests are sent to a dataset's teacher and translator.
+
+    These settings change no answer, so no job may run again because of them: Snakemake does not compare params that are
+    computed from `resources`.
+    """
+    return STUDY.datasets[wildcards.dataset].request_settings
+
+
+def examples_of_dataset(wildcards):
+    """A dataset's curated examples in all its languages."""
+    codes = STUDY.datasets[wildcards.dataset].languages
+    return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
