@@ -169,8 +169,8 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
         else:
             assert not hasattr(network, "merge_and_unload")
             card, scores = scored(toy_base, folder / "adapter", folder)
-            assert card["adapter"] == "attached"
-        assert scores.height == card["computed"] == 2
+            assert card.attached
+        assert scores.height == card.counts.computed == 2
 
 
 @pytest.mark.parametrize("peft", OTHERS)
