@@ -5,13 +5,13 @@ The keys are those of lm-eval 0.4.13 (lm_eval/result_schema.py); those that this
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
 from maple.runtime.files import write_json
@@ -20,8 +20,7 @@ from maple.runtime.files import write_json
 FILTER = "none"
 
 
-@dataclass(frozen=True)
-class ExportedTask:
+class ExportedTask(Record):
     """The facts about a task in lm-eval's files."""
 
     measured: TaskMetrics

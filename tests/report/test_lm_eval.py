@@ -1,6 +1,5 @@
 import json
 import subprocess
-from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -19,7 +18,11 @@ def spec(prompt):
 
 SHOTS = {"xnli": 8, "xquad": 0}
 EXPORTED = {
-    name: ExportedTask(task, spec(f"{name}: {{{{ x }}}}"), TaskSettings(shots=SHOTS[name], answers=["generate"]))
+    name: ExportedTask(
+        measured=task,
+        spec=spec(f"{name}: {{{{ x }}}}"),
+        settings=TaskSettings(shots=SHOTS[name], answers=["generate"]),
+    )
     for name, task in TASKS.items()
 }
 # Half of four items right in English, all in Swahili; in Swahili a fifth row could not be asked.
@@ -60,9 +63,9 @@ def test_samples_are_counted_before_and_after_what_could_not_be_asked():
 
 def test_a_task_s_version_changes_with_its_prompt_alone():
     version = results()["versions"]["xnli_eng_Latn"]
-    without_shots = replace(EXPORTED["xnli"], settings=TaskSettings(shots=0, answers=["generate"]))
+    without_shots = EXPORTED["xnli"].changed(settings=TaskSettings(shots=0, answers=["generate"]))
     assert results(EXPORTED | {"xnli": without_shots})["versions"] == results()["versions"]
-    other = replace(EXPORTED["xnli"], spec=spec("another"))
+    other = EXPORTED["xnli"].changed(spec=spec("another"))
     assert results(EXPORTED | {"xnli": other})["versions"]["xnli_eng_Latn"] != version
 
 

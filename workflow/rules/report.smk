@@ -182,9 +182,14 @@ rule export:
         "../../envs/analysis.yaml"
     params:
         runs=RUNS,
-        tasks=METRICS,
-        specs={task.name: task.prompt_spec.params() for task in STUDY.tasks.values()},
-        settings={task.name: task.settings.params() for task in STUDY.tasks.values()},
+        tasks={
+            task.name: {
+                "measured": task.metrics.params(),
+                "spec": task.prompt_spec.params(),
+                "settings": task.settings.params(),
+            }
+            for task in STUDY.tasks.values()
+        },
         code=fingerprint("export.py"),
     script:
         "../scripts/export.py"

@@ -3,7 +3,6 @@
 import polars as pl
 
 from maple.definitions.run import Run
-from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
 from maple.evaluation.prompts import quality
 from maple.report.lm_eval import ExportedTask, write_lm_eval
 from maple.runtime.logs import log_to
@@ -15,13 +14,6 @@ write_lm_eval(
     [Run(**run) for run in snakemake.params.runs],
     read_cards(snakemake.input.cards),
     snakemake.output,
-    tasks={
-        name: ExportedTask(
-            measured=TaskMetrics(**task),
-            spec=PromptSpec(**snakemake.params.specs[name]),
-            settings=TaskSettings(**snakemake.params.settings[name]),
-        )
-        for name, task in snakemake.params.tasks.items()
-    },
+    tasks={name: ExportedTask(**task) for name, task in snakemake.params.tasks.items()},
     quality=quality(snakemake.input.prompts),
 )
