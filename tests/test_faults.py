@@ -15,7 +15,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from project import Project
 
-from maple.data.sources import SourceError, read_rows
+from maple.data.sources import LocalSource, RowFile, SourceError, read_rows
 
 RUN = "toy/little/lora-r2-16bit/seed1"
 # How often the study is killed, four times before each of its ends; MAPLE_KILLS=20 for an hour without hurry.
@@ -231,14 +231,14 @@ def test_a_row_of_absurd_size_or_shape_is_named(tmp_path, line, says):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": "b"}\n' + line + "\n")
     with pytest.raises(SourceError, match=says):
-        read_rows({"local": {"path": str(path)}}, ["a"])
+        read_rows(LocalSource(local=RowFile(path=str(path))), ["a"])
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes('{"a": "é"}\n'.encode("latin-1"))
     with pytest.raises(SourceError, match="is not UTF-8 in line 1"):
-        read_rows({"local": {"path": str(path)}}, ["a"])
+        read_rows(LocalSource(local=RowFile(path=str(path))), ["a"])
 
 
 @pytest.mark.heavy
