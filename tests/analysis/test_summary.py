@@ -159,7 +159,7 @@ def test_scores_of_no_run_and_of_no_task_are_refused():
 
 def test_an_item_that_stands_twice_is_refused():
     with pytest.raises(
-        SummaryError, match="toy/none/none/seed0: accuracy of item '0' of xnli in eng_Latn stands there"
+        SummaryError, match="toy/none/none/seed0: accuracy of item '0' of xnli in eng_Latn is there twice"
     ):
         together(scored(BASE, [1]), scored(BASE, [0]))
 
