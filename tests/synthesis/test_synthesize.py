@@ -304,6 +304,12 @@ def test_instructions_are_translated_and_then_answered():
     assert row["instruction"] == row["output"] == "it name"
 
 
+def test_english_examples_with_one_id_are_not_translated():
+    examples = english("a b", "c d").with_columns(id=pl.lit("e0"))
+    with pytest.raises(ValueError, match="2 examples in eng_Latn have the id 'e0'"):
+        translated(examples, Parrot())
+
+
 def test_english_is_answered_anew_and_not_translated():
     parrot = Parrot()
     rows = translated(english("name it"), parrot, ENGLISH)
