@@ -142,7 +142,7 @@ class TranslateRespondSettings(Record):
     instructions: str
     """The dataset whose English examples are translated."""
     max_rows: Count | None = None
-    """Number of examples to translate, the first ones; left out: all."""
+    """Number of examples to translate, sampled by their ids; left out: all."""
 
 
 class LocalFile(Record):
@@ -170,7 +170,7 @@ class LoadSettings(Record):
     """An existing instruction set."""
 
     max_rows: Count | None = None
-    """Number of rows to read, the first ones; left out: all."""
+    """Number of rows to keep, sampled by their ids, which parallel sets share; left out: all."""
     leave_out: Names = []
     """Ids of rows to leave out."""
     local: LocalFile | None = None

@@ -116,6 +116,10 @@ class TaskSettings(Record):
     """Few-shot demonstrations before each prompt."""
     answers: list[AnswerMode]
     """Answer modes: generate (the completion is parsed), rank (the most likely choice is the answer), or both."""
+    items: Count | None = None
+    """Items per language; None: all."""
+    cluster: str = ""
+    """The field whose text several items share: they are sampled together."""
 
 
 class TaskMetrics(Record):

@@ -112,10 +112,10 @@ def task_rows(
     items: int | None,
     split: Split = "test",
 ) -> list[dict]:
-    """Return the first `items` rows of a source (None: all); none for None, a split that the set lacks.
+    """Return the rows of a source; none for None, a split that the set lacks.
 
-    `phrases` are the language's sentences of the embedded world. Raises SourceError if they are missing for embedded
-    rows.
+    `items` is how many the embedded world makes, and `phrases` are its sentences of the language. Raises SourceError if
+    they are missing for embedded rows.
     """
     if source is None:
         return []
@@ -123,7 +123,7 @@ def task_rows(
         rows = read_rows(source)
         for row in rows:
             row.pop(REPAIRED, None)  # a set's column of this name would count its rows as repaired here
-        return rows[:items]
+        return rows
     if phrases is None:
         raise SourceError(f"{task}: config/phrases.yaml lacks the language; add its words, or take another task_source")
     assert items is not None, "refused while planning: embedded tasks have no end"
@@ -181,7 +181,7 @@ def _with_repair(rows: list[dict], place: SplitRows | None, repair: Repair | Non
 def read_task(
     task: str, places: RowPlaces, *, repair: Repair | None, phrases: Mapping[str, str] | None, items: int | None
 ) -> TaskRows:
-    """Return the rows of a task in one language, the first `items` test rows (None: all), repaired by `repair`."""
+    """Return the rows of a task in one language, repaired by `repair`; of the embedded world `items` test rows."""
     test = task_rows(task, places.test.source, phrases=phrases, items=items)
     dev = dev_rows(task, places.dev.source, phrases=phrases) if places.dev else []
     return TaskRows(_with_repair(test, places.test, repair), _with_repair(dev, places.dev, repair))

@@ -104,7 +104,7 @@ def complete(
             shots_dropped=pl.lit(0, pl.Int32),
             **UNKNOWN,
         )
-        .drop("demonstrations", "answers", "fault", "repaired")
+        .drop("demonstrations", "answers", "fault", "repaired", "available")
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
     )
     counts = EndpointCounts(

@@ -203,7 +203,7 @@ def complete(
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
         .explode("answer")
-        .drop("fault", "repaired")
+        .drop("fault", "repaired", "available")
     )
     requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length)
     by_key = {request.key: request for request in requests if request.key}

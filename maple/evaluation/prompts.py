@@ -1,23 +1,26 @@
 """Rows of a benchmark in one language become prompts with their gold answers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
-from jinja2 import StrictUndefined, Template, TemplateError, nodes
-from jinja2.environment import TemplateExpression
-from jinja2.sandbox import SandboxedEnvironment
 
+from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.templates import (
+    TemplateFault,
+    TemplateLimitError,
+    bounded,
+    evaluate,
+    names_in,
+    render_template,
+)
 from maple.models.encoding import evaluation_prompt
 from maple.text.words import words as words_of
-
-ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 
 PROMPT_SCHEMA = {
     "task": pl.String,
@@ -32,6 +35,7 @@ PROMPT_SCHEMA = {
     "answers": pl.List(pl.String),
     "max_new_tokens": pl.Int32,
     "repaired": pl.Boolean,
+    "available": pl.Int32,
     "fault": pl.String,
 }
 # The names under which a template reaches words of the language table: those of the language that the prompt instructs
@@ -77,19 +81,13 @@ class Rendering:
         }
 
 
-@cache
 def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
     """Return the columns of the language table that Jinja templates reach by a voice, as in `words.NAME`.
 
     >>> sorted(word_names("{{ words.cause }} {{ own.effect }}", "{{ words.true }}"))
     ['cause', 'true']
     """
-    names = set()
-    for template in templates:
-        for node in ENVIRONMENT.parse(template).find_all(nodes.Getattr):
-            if isinstance(node.node, nodes.Name) and node.node.name == voice:
-                names.add(node.attr)
-    return frozenset(names)
+    return frozenset().union(*(names_in(template, voice) for template in templates))
 
 
 def word_templates(task: PromptSpec | Task) -> list[str]:
@@ -112,46 +110,55 @@ def task_words(
     }
 
 
-@cache
-def _template(source: str) -> Template:
-    return ENVIRONMENT.from_string(source)
+def cluster_text(row: BenchmarkRow, field: str) -> str | None:
+    """Return the text that a row shares with others; None if it has none."""
+    return None if row.get(field) is None else str(row[field]).strip()
 
 
-@cache
-def _expression(source: str) -> TemplateExpression:
-    return ENVIRONMENT.compile_expression(source, undefined_to_none=False)
+def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
+    """Return the id of a row's item; `number` is the row's position. Raises TemplateFault."""
+    item = evaluate("item", expression, {"number": number, **row})
+    if not isinstance(item, str | int | float):
+        raise TemplateFault("item", f"its item is {type(item).__name__}, neither text nor a number")
+    return str(item)
 
 
-def _gold_answers(spec: PromptSpec, row: BenchmarkRow) -> tuple[str, ...]:
-    gold = _expression(spec.targets)(**row)
+def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
+    gold = evaluate("targets", spec.targets, values)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
         raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
     return tuple(str(answer) for answer in answers if str(answer).strip())
 
 
-def _choices(spec: PromptSpec, row: BenchmarkRow, words: Words) -> dict[str, tuple[str, ...]]:
+def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
     return {
-        label: tuple(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
+        label: tuple(dict.fromkeys(render_template(f"choices.{label}", form, values) for form in forms))
         for label, forms in spec.choices.items()
     }
 
 
 def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
-    """Return one row as a prompt; `number` is its position. Raises RowFault if it becomes none."""
+    """Return one row as a prompt; `number` is its position.
+
+    Raises RowFault if it becomes none, and TemplateLimitError for a template that is beyond a bound.
+    """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
-    row = {"number": number, **row}
+    values = {"number": number, **row}
     try:
-        targets = _gold_answers(spec, row)
-        item = str(_expression(spec.item)(**row))
-        text = _template(spec.prompt).render(**row, **words)
-        choices = _choices(spec, row, words)
+        with bounded():
+            targets = _gold_answers(spec, values)
+            item = item_of(spec.item, row, number)
+            text = render_template("prompt", spec.prompt, {**values, **words})
+            choices = _choices(spec, {**values, **words})
         "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
     except UnicodeEncodeError:
         raise RowFault("half of a character (a lone surrogate)") from None
-    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        raise RowFault(str(error)) from None
+    except TemplateLimitError:
+        raise
+    except TemplateFault as fault:
+        raise RowFault(str(fault)) from None
     if not targets:
         raise RowFault("no gold answer")
     if choices and targets[0] not in choices:
@@ -159,6 +166,23 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
     return Rendering(item, evaluation_prompt(text), targets, tuple(choices), tuple(choices.values()))
+
+
+def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
+    """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
+    if settings.items is None or settings.items >= len(rows):
+        return range(len(rows))
+    items, groups = [], []
+    for number, row in enumerate(rows):
+        try:
+            with bounded():
+                items.append(item_of(spec.item, row, number))
+        except TemplateLimitError:
+            raise
+        except TemplateFault:
+            items.append(str(number))
+        groups.append(cluster_text(row, settings.cluster) or number)
+    return sampled_positions(items, settings.items, groups)
 
 
 def _demonstrations(
@@ -179,11 +203,12 @@ def _demonstrations(
 
 
 def _render_all(
-    spec: PromptSpec, rows: Iterable[BenchmarkRow], words: Words
+    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words
 ) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
-    """Yield each row, its rendering and its fault (None for none); an item's second row is a fault."""
+    """Yield each of the rows, its rendering and its fault (None for none); an item's second row is a fault."""
     items = set()
-    for number, row in enumerate(rows):
+    for number in numbers:
+        row = rows[number]
         try:
             rendering = render_row(spec, row, words, number)
             if rendering.item in items:
@@ -195,62 +220,79 @@ def _render_all(
             yield row, rendering, None
 
 
+def _prompt_columns(
+    spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], words: Words, language: str
+) -> list[dict]:
+    """Return the columns of PROMPT_SCHEMA in which prompts of one task and language differ."""
+    return [
+        {
+            **rendering.columns(),
+            "words": len(words_of(rendering.prompt, language)),
+            "repaired": row.get("repaired") is True,
+            "fault": fault,
+        }
+        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows), words)
+    ]
+
+
 def render(
     spec: PromptSpec,
     settings: TaskSettings,
     *,
     task: str,
     language: str,
-    rows: Iterable[BenchmarkRow],
+    rows: Sequence[BenchmarkRow],
     words: Words,
     dev: Iterable[BenchmarkRow] = (),
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Render the rows of one task in one language.
+    """Render the rows of one task in one language, or a sample of `settings.items` of them.
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
     in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
     demonstrations are rows of `dev`, sampled by `seed`; there are fewer than `settings.shots` if `dev` has fewer.
 
-    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt. A row that becomes no prompt
-    keeps its position, and `fault` says why: it lacks a prompt or a gold answer, its label is none of the choices, or
-    its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty.
+    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt, `available` that of all rows. A
+    row that becomes no prompt keeps its position, and `fault` says why: it lacks a prompt or a gold answer, its label
+    is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if
+    all rows are faulty, or a template is beyond the bounds of maple.evaluation.templates.
     """
-    prompts, faults = [], 0
-    for row, rendering, fault in _render_all(spec, rows, words):
-        faults += fault is not None
-        length = len(words_of(rendering.prompt, language))
-        repaired = row.get("repaired") is True
-        prompts.append({**rendering.columns(), "words": length, "repaired": repaired, "fault": fault})
-    if prompts and faults == len(prompts):
-        raise TaskError(
-            f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
-            f"mend the rows, or config/tasks/{task}.yaml"
-        )
     demonstrations = []
-    if settings.shots:
-        texts = {prompt["prompt"] for prompt in prompts}
-        demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+    try:
+        prompts = _prompt_columns(spec, settings, rows, words, language)
+        if prompts and all(prompt["fault"] for prompt in prompts):
+            raise TaskError(
+                f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
+                f"mend the rows, or config/tasks/{task}.yaml"
+            )
+        if settings.shots:
+            texts = {prompt["prompt"] for prompt in prompts}
+            demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+    except TemplateLimitError as error:
+        raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
     common = {
         "task": task,
         "language": language,
         "demonstrations": demonstrations,
         "answers": list(settings.answers),
         "max_new_tokens": spec.max_new_tokens,
+        "available": len(rows),
     }
     return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=PROMPT_SCHEMA)
 
 
 def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
-    """Count the faulty and repaired rows of benchmarks, from files that the rule `render_prompts` wrote.
+    """Count the rows of benchmarks, from files that the rule `render_prompts` wrote.
 
-    Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once).
+    Columns: task, language, rows (to ask), available (in the set), repaired, faulty, reasons (of faults, each once).
     """
+    columns = ("task", "language", "available", "repaired", "fault")
     return (
-        pl.concat(pl.scan_parquet(path).select("task", "language", "repaired", "fault") for path in paths)
+        pl.concat(pl.scan_parquet(path).select(columns) for path in paths)
         .group_by("task", "language", maintain_order=True)
         .agg(
             rows=pl.len(),
+            available=pl.first("available"),
             repaired=pl.sum("repaired"),
             faulty=pl.col("fault").count(),
             reasons=pl.col("fault").drop_nulls().unique().sort(),

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import TemplateSyntaxError
-
 from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
 from maple.definitions.config import Config
@@ -21,8 +19,9 @@ from maple.definitions.task import (
     TaskSettings,
 )
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
-from maple.evaluation.prompts import ENVIRONMENT, VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompts import VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import RANK_METRICS
+from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import METRICS
 from maple.study.languages import Languages
 
@@ -121,7 +120,12 @@ def study_task(name: str, task: Task, config: Config, languages: Languages) -> S
     """Return a task with the config's settings."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
-    settings = TaskSettings(shots=config.shots.get(name, 0), answers=config.answers.get(name, ["generate"]))
+    settings = TaskSettings(
+        shots=config.shots.get(name, 0),
+        answers=config.answers.get(name, ["generate"]),
+        items=config.items,
+        cluster=task.cluster,
+    )
     return StudyTask(
         name=name,
         definition=task,
@@ -160,10 +164,8 @@ def _check_templates(file: str, task: Task) -> None:
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     for key, template in templates + expressions:
-        try:
-            ENVIRONMENT.parse(template)
-        except TemplateSyntaxError as error:
+        if reason := wrong_template(template):
             raise DefinitionError(
-                f"{file}: {key}: {error.message}; its placeholders are {', '.join(task.fields)} and number, in "
+                f"{file}: {key}: {reason}; its placeholders are {', '.join(task.fields)} and number, in "
                 f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
-            ) from None
+            )

@@ -4,6 +4,7 @@ import polars as pl
 
 from maple.data.examples import raw_rows
 from maple.data.row_files import SourceError
+from maple.data.sampling import sampled_positions
 from maple.data.sources import read_rows, row_keys, text_columns
 from maple.definitions.language import LanguageIdentity
 from maple.synthesis.recipe import LoadedRows
@@ -23,5 +24,6 @@ def load(settings: LoadedRows, language: LanguageIdentity) -> pl.DataFrame:
     rows = [{"id": id, **fields} for id, fields in zip(ids, texts, strict=True)]
     if unknown := unwanted - set(ids):
         raise SourceError(f"load.leave_out: no row has the id {', '.join(sorted(unknown))}; remove it there")
-    rows = [row for row in rows if row["id"] not in unwanted][: settings.max_rows]
-    return raw_rows(rows, language=language.code, recipe="load")
+    rows = [row for row in rows if row["id"] not in unwanted]
+    sample = sampled_positions([row["id"] for row in rows], settings.max_rows)
+    return raw_rows([rows[position] for position in sample], language=language.code, recipe="load")

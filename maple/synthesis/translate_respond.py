@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import polars as pl
 
 from maple.data.examples import check_ids, raw_rows
+from maple.data.sampling import sampled_positions
 from maple.definitions.dataset import TranslateRespondSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.synthesis.teachers import IncompleteAnswer, Purpose, Request, Teacher, Translator
@@ -36,7 +37,7 @@ def translate_respond(
     """
     code = language.code
     check_ids(english["id"], ENGLISH)
-    sources = english.head(settings.max_rows or english.height).to_dicts()
+    sources = english[sampled_positions(english["id"].to_list(), settings.max_rows)].to_dicts()
 
     def request(id: str, purpose: Purpose, fields: dict[str, str]) -> Request:
         # Each request has a seed of its own: with one seed for all, a model that samples would repeat itself.

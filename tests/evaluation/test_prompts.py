@@ -169,9 +169,64 @@ def test_a_language_without_dev_rows_has_no_demonstrations():
 def test_faulty_and_repaired_rows_are_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
     prompts(CHOICE, rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
-    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 1, 1, ["no label"])]
+    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 2, 1, 1, ["no label"])]
 
 
 def test_braces_in_a_row_are_text():
     row = ROW | {"premise": "{{ words.cause }} {x}"}
     assert "{{ words.cause }} {x}" in prompts(CHOICE, [row], words=WORDS)["prompt"][0]
+
+
+LABELLED = PromptSpec(
+    item="id if id is defined else number",
+    prompt="{{ text }}",
+    targets="label",
+    choices={"good": ["good"], "bad": ["bad"]},
+    fields=["text", "label"],
+    max_new_tokens=4,
+)
+# Sorted by label, as published sets often are: the first half is good.
+SORTED = [{"text": f"text {number}", "label": "good" if number < 20 else "bad"} for number in range(40)]
+
+
+def asked(rows, items, cluster="", language="eng_Latn"):
+    settings = TaskSettings(shots=0, answers=["generate"], items=items, cluster=cluster)
+    words = {"words": {}, "own": {}, "english": {}}
+    return render(LABELLED, settings, task="toy", language=language, rows=rows, words=words)
+
+
+def test_of_rows_that_are_sorted_by_label_a_sample_has_both_labels():
+    frame = asked(SORTED, 12)
+    assert frame.height == 12 and frame["available"].unique().to_list() == [40]
+    assert set(frame["targets"].list.first()) == {"good", "bad"}
+
+
+def test_without_ids_an_item_keeps_the_number_of_its_row_and_rows_their_order():
+    numbers = asked(SORTED, 12)["item"].cast(int)
+    assert numbers.is_sorted() and numbers.max() > 12
+    assert asked(SORTED, 12)["prompt"].to_list() == [asked(SORTED, None)["prompt"][number] for number in numbers]
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_parallel_sets_are_asked_the_same_items(ids):
+    english = [row | ({"id": f"q{number}"} if ids else {}) for number, row in enumerate(SORTED)]
+    swahili = [row | {"text": f"matini {number}"} for number, row in enumerate(english)]
+    if ids:
+        swahili.reverse()
+    assert set(asked(english, 9)["item"]) == set(asked(swahili, 9, language="swh_Latn")["item"])
+
+
+def test_items_on_one_text_are_sampled_together():
+    rows = [row | {"story": f"story {number // 4}"} for number, row in enumerate(SORTED)]
+    numbers = asked(rows, 10, cluster="story")["item"].cast(int)
+    assert len(numbers) == 8 and (numbers // 4).value_counts()["count"].to_list() == [4, 4]
+
+
+def test_a_sample_keeps_faulty_rows_and_counts_them():
+    rows = [row | {"label": None} if number % 2 else row for number, row in enumerate(SORTED)]
+    frame = asked(rows, 12)
+    assert frame.height == 12 and 0 < frame["fault"].count() < 12
+
+
+def test_as_many_items_as_rows_or_more_are_all_rows():
+    assert asked(SORTED, 40).equals(asked(SORTED, None)) and asked(SORTED, 99).equals(asked(SORTED, None))

@@ -6,7 +6,7 @@ from project import ROOT
 from studies import CONFIG, study
 
 from maple.data.curation import curate
-from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
+from maple.data.sources import EmbeddedSource, SourceError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
 from maple.engines.machine import Machine
@@ -286,10 +286,3 @@ def test_embedded_rows_are_parallel_over_languages():
 def test_a_language_without_phrases_has_no_embedded_rows():
     with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
         task_rows("xquad", EmbeddedSource(), phrases=None, items=5)
-
-
-def test_no_more_local_rows_than_asked(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
-    source = LocalSource(local=RowFile(path=str(tmp_path / "a.jsonl")))
-    assert len(task_rows("xquad", source, phrases=None, items=2)) == 2
-    assert len(task_rows("xquad", source, phrases=None, items=None)) == 5

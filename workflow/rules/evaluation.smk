@@ -17,7 +17,6 @@ rule render_prompts:
         places=lambda w: task_places(w).params(),
         words=words_of_task,
         phrases=phrases_of_task,
-        rows_wanted=STUDY.config.items,
         seed=STUDY.config.shots_seed,
         code=fingerprint("render_prompts.py"),
     script:
