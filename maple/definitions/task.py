@@ -105,6 +105,8 @@ class PromptSpec(Record):
     """Fields that every row must have."""
     repair: Repair | None = None
     """A field that is wrong in some languages, repaired from languages in which it is right."""
+    max_faulty: Share = 0.1
+    """Largest share of rows that may become no prompt, as one without a gold answer; more fail the task."""
     max_new_tokens: Count
     """New tokens that an answer may have."""
 

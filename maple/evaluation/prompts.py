@@ -1,5 +1,6 @@
 """Rows of a benchmark in one language become prompts with their gold answers."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.data.cells import CellError, as_text
 from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
@@ -41,6 +43,11 @@ PROMPT_SCHEMA = {
 # The names under which a template reaches words of the language table: those of the language that the prompt instructs
 # in, of the text's own language, and of English.
 VOICES = ("words", "own", "english")
+# The name under which it reaches the row's position. A row's columns of these names are not reached: a set that happens
+# to have one would change its prompts.
+NUMBER = "number"
+# Characters; our choice. All reasons of a task stand in one cell of the page.
+REASON_LENGTH = 100
 # The words of each voice, by column of the language table.
 Words = Mapping[str, Mapping[str, str]]
 
@@ -112,15 +119,19 @@ def task_words(
 
 def cluster_text(row: BenchmarkRow, field: str) -> str | None:
     """Return the text that a row shares with others; None if it has none."""
-    return None if row.get(field) is None else str(row[field]).strip()
+    return None if row.get(field) is None else str(row[field]).strip() or None
 
 
 def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
     """Return the id of a row's item; `number` is the row's position. Raises TemplateFault."""
-    item = evaluate("item", expression, {"number": number, **row})
-    if not isinstance(item, str | int | float):
-        raise TemplateFault("item", f"its item is {type(item).__name__}, neither text nor a number")
-    return str(item)
+    value = evaluate("item", expression, {**row, NUMBER: number})
+    try:
+        item = as_text(value).strip()
+    except CellError as error:
+        raise TemplateFault("item", f"its item {error}") from None
+    if not item:
+        raise TemplateFault("item", "its item is empty")
+    return item
 
 
 def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
@@ -128,7 +139,10 @@ def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
         raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
-    return tuple(str(answer) for answer in answers if str(answer).strip())
+    try:
+        return tuple(text for text in map(as_text, answers) if text.strip())
+    except CellError as error:
+        raise RowFault(f"gold {error}") from None
 
 
 def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
@@ -145,7 +159,7 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
-    values = {"number": number, **row}
+    values = {**row, NUMBER: number}
     try:
         with bounded():
             targets = _gold_answers(spec, values)
@@ -202,6 +216,12 @@ def _demonstrations(
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
+def _reason(fault: RowFault) -> str:
+    """Return the reason of a fault in one short line: it may quote a whole text of the row."""
+    text = " ".join(str(fault).split())
+    return text if len(text) <= REASON_LENGTH else f"{text[: REASON_LENGTH - 1]}…"
+
+
 def _render_all(
     spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words
 ) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
@@ -215,9 +235,25 @@ def _render_all(
                 raise RowFault("its item stands there twice")
             items.add(rendering.item)
         except RowFault as fault:
-            yield row, Rendering(f"row {number + 1}"), str(fault)
+            yield row, Rendering(f"row {number + 1}"), _reason(fault)
         else:
             yield row, rendering, None
+
+
+def _check_faults(prompts: Sequence[Mapping], most: float, task: str, language: str) -> None:
+    """Refuse rows of which a larger share than `most` is faulty: what is left would be another benchmark."""
+    faults = [prompt["fault"] for prompt in prompts if prompt["fault"]]
+    if prompts and len(faults) == len(prompts):
+        raise TaskError(
+            f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {faults[0]}; "
+            f"mend the rows, or config/tasks/{task}.yaml"
+        )
+    if len(faults) > most * len(prompts):
+        ((reason, count),) = Counter(faults).most_common(1)
+        raise TaskError(
+            f"{task}, {language}: {len(faults)} of {len(prompts)} rows cannot be asked, more than {most:.0%}; most "
+            f"often ({count}): {reason}; mend the rows, or write a larger `max_faulty` in config/tasks/{task}.yaml"
+        )
 
 
 def _prompt_columns(
@@ -253,18 +289,15 @@ def render(
     demonstrations are rows of `dev`, sampled by `seed`; there are fewer than `settings.shots` if `dev` has fewer.
 
     Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt, `available` that of all rows. A
-    row that becomes no prompt keeps its position, and `fault` says why: it lacks a prompt or a gold answer, its label
-    is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if
-    all rows are faulty, or a template is beyond the bounds of maple.evaluation.templates.
+    row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks a
+    prompt or a gold answer, its label is none of the choices, or its item was there before. Faulty rows are counted and
+    never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, or if a template is beyond the
+    bounds of maple.evaluation.templates.
     """
     demonstrations = []
     try:
         prompts = _prompt_columns(spec, settings, rows, words, language)
-        if prompts and all(prompt["fault"] for prompt in prompts):
-            raise TaskError(
-                f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
-                f"mend the rows, or config/tasks/{task}.yaml"
-            )
+        _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
             demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)

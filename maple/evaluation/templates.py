@@ -10,7 +10,7 @@ from jinja2.environment import TemplateExpression
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
-from maple.data.cells import LONGEST
+from maple.data.cells import LONGEST, CellError, as_text
 from maple.runtime.limits import limits
 
 # What the templates of one row may take; our choice, a thousand times what those of config/tasks/ need.
@@ -37,14 +37,15 @@ class _SizeError(Exception):
 
 
 @pass_context  # so that nothing is printed while a template is compiled, which no bound watches
-def _printable(context: Context, value: object) -> object:
-    """Return a value that a template prints; refuse what Python alone can write, as a method with its address."""
+def _printable(context: Context, value: object) -> str:
+    """Return the text of what a template prints; refuse what Python alone can write, as a method with its address."""
     if isinstance(value, Undefined):
         return str(value)  # says which name is undefined
-    if value is None or not isinstance(value, str | int | float) or value != value:
+    try:
+        return as_text(value)
+    except CellError:
         kind = "no value" if value is None else "not a number" if isinstance(value, float) else type(value).__name__
-        raise TypeError(f"a template prints {kind}, where text or a number belongs")
-    return value
+        raise TypeError(f"a template prints {kind}, where text or a number belongs") from None
 
 
 def _size(operator: str, left: Any, right: Any) -> int:

@@ -19,7 +19,7 @@ from maple.definitions.task import (
     TaskSettings,
 )
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
-from maple.evaluation.prompts import VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import RANK_METRICS
 from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import METRICS
@@ -144,6 +144,7 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     for metric in (*task.metrics, task.headline):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+    _check_fields(file, task.fields)
     if task.headline not in task.metrics:
         raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if task.cluster and task.cluster not in task.fields:
@@ -157,6 +158,17 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
+
+
+def _check_fields(file: str, fields: Sequence[str]) -> None:
+    """Refuse a field of a name that templates have for something else."""
+    for field in fields:
+        if field in (*VOICES, NUMBER):
+            meaning = "the position of a row" if field == NUMBER else "words of a language"
+            raise DefinitionError(
+                f"{file}: fields: templates call {meaning} {field!r}; give the set's column another name under "
+                f"`columns` of its source, as in `columns: {{row_{field}: {field}}}`"
+            )
 
 
 def _check_templates(file: str, task: Task) -> None:

@@ -198,6 +198,15 @@ def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, 
         read_study(config, tmp_path / "config")
 
 
+@pytest.mark.parametrize("name", ["words", "own", "english", "number"])
+def test_a_field_has_no_name_that_templates_have(tmp_path, name):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/tasks/xquad.yaml"
+    path.write_text(path.read_text().replace("fields: [id,", f"fields: [{name}, id,"))
+    with pytest.raises(DefinitionError, match=rf"xquad\.yaml: fields: .* `columns: {{row_{name}: {name}}}`"):
+        read_study(CONFIG, tmp_path / "config")
+
+
 def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/tasks/xquad.yaml"
