@@ -146,7 +146,7 @@ class TranslateRespondSettings(Record):
 
 
 class LocalFile(Record):
-    """JSON lines or Parquet on disk."""
+    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
@@ -155,7 +155,7 @@ class LocalFile(Record):
 
 
 class HubFiles(Record):
-    """Parquet or JSON lines in a dataset repository of the Hub."""
+    """Files of Parquet or JSON in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
@@ -229,7 +229,7 @@ class SelfInstructDataset(TaughtDataset):
     seed_tasks: Annotated[
         str | DatasetSeeds,
         Field(
-            description="embedded; a path of JSON lines, with {code} or {iso639_1} in it; or {dataset: NAME}",
+            description="embedded; a path of JSON or Parquet, with {code} or {iso639_1} in it; or {dataset: NAME}",
         ),
     ]
     self_instruct: SelfInstructSettings

@@ -30,7 +30,7 @@ class EmbeddedRows(Record):
 
 
 class LocalRows(Record):
-    """JSON lines or Parquet on disk."""
+    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
@@ -41,7 +41,7 @@ class LocalRows(Record):
 
 
 class HubRows(Record):
-    """Parquet or JSON lines in a dataset repository of the Hub."""
+    """Files of Parquet or JSON in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""

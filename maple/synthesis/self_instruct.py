@@ -52,7 +52,7 @@ def seed_tasks(
     """Return a language's seed tasks, {"instruction", "input", "output"} and, from a dataset, "id".
 
     `source` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1
-    and script to JSON lines; or a dataset, whose curated `examples` in the language (a file) are taken.
+    and script to a file of rows; or a dataset, whose curated `examples` in the language (a file) are taken.
     """
     fields = ("instruction", "input", "output")
     if isinstance(source, DatasetSeeds):
