@@ -106,7 +106,7 @@ class PromptSpec(Record):
     repair: Repair | None = None
     """A field that is wrong in some languages, repaired from languages in which it is right."""
     max_new_tokens: Count
-    """New tokens that an answer may have."""
+    """New tokens that an answer may have; more, if the longest label takes more of the model's tokens."""
 
 
 class TaskSettings(Record):

@@ -3,6 +3,7 @@
 Every answer is journaled under the digest of what decides it, so that a killed job resumes where it was.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ class _Prompt(NamedTuple):
     tokens: list[int]
     limit: int  # new tokens that it leaves room for
     seed: int
+    id: str
 
 
 class LocalModel:
@@ -84,7 +86,7 @@ class LocalModel:
             tokens = self.tokens(question.text)
             keys.append(key_of(*self._deciding, tokens, question.id, question.seed))
             limit = min(self._settings.max_tokens, self._length - len(tokens))
-            prompts[keys[-1]] = _Prompt(tokens, limit, question.seed)
+            prompts[keys[-1]] = _Prompt(tokens, limit, question.seed, question.id)
         print(f"{self.name}: {len(self.rows.missing(keys))} of {len(questions)} requests to answer")
         self.rows.compute(self._batches(prompts), self._progress)
         return [self.rows[key] for key in keys]
@@ -116,6 +118,11 @@ class LocalModel:
                 yield [self._row(keys[place], prompts[keys[place]], completion) for place, completion in completions]
 
     def _row(self, key: str, prompt: _Prompt, completion: Completion) -> dict:
+        if not math.isfinite(completion.log_probability):
+            raise EngineError(
+                f"config/models/{self.name}.yaml: the answer to {prompt.id} has the log-probability "
+                f"{completion.log_probability}: the model computes no numbers; take other weights, or the other engine"
+            )
         return {
             "key": key,
             "text": self.tokenizer.decode(
