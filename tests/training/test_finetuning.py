@@ -225,7 +225,7 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("trained", "reason"), [(False, "the base computes no numbers"), (True, "step 2: nan bits")])
+@pytest.mark.parametrize(("trained", "reason"), [(False, "the base computes no numbers"), (True, "step 3: nan bits")])
 def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path, monkeypatch, trained, reason):
     import maple.training.trainer
 
