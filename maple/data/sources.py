@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,21 +153,21 @@ def _json_lines(path: Path) -> Iterator[dict]:
             yield row
 
 
-def _read_file(path: Path) -> list[dict]:
+def _read_file(path: Path, limit: int | None = None) -> list[dict]:
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put it there, or change `path` of the local source that names it")
     if path.suffix in (".jsonl", ".json"):
-        return list(_json_lines(path))
+        return list(islice(_json_lines(path), limit))
     if path.suffix == ".parquet":
-        return pl.read_parquet(path).to_dicts()
+        return pl.read_parquet(path, n_rows=limit).to_dicts()
     raise SourceError(f"{path}: a local source must end in .jsonl or .parquet")
 
 
-def _read_files(folder: Path, files: str) -> list[dict]:
+def _read_files(folder: Path, files: str, limit: int | None = None) -> list[dict]:
     paths = sorted(folder.glob(files))
     if not paths:
         raise SourceError(f"{folder}: no file {files}; mend `files` of the hub source, or its `languages`")
-    return [row for path in paths for row in _read_file(path)]
+    return [row for path in (paths if limit is None else paths[:1]) for row in _read_file(path, limit)]
 
 
 def _nested(value: Any, keys: Sequence[str]) -> object:
@@ -196,17 +197,17 @@ def _check_text(where: str, text: str) -> None:
         raise SourceError(f"{where} is no text: it holds half of a character; mend or remove the row") from None
 
 
-def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = ()) -> list[dict]:
-    """Read the rows of a source, columns under our names.
+def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit: int | None = None) -> list[dict]:
+    """Read the rows of a source, columns under our names; with a `limit` the first rows of its first file.
 
     Raises SourceError, which names the file, the row and the column, for a row without one of `fields`, and for text
     that is too long or no Unicode.
     """
     if isinstance(source, LocalSource):
-        name, columns, rows = source.path, source.local.columns, _read_file(Path(source.path))
+        name, columns, rows = source.path, source.local.columns, _read_file(Path(source.path), limit)
     else:
         name, columns = f"{source.hub.folder}/{source.hub.files}", source.hub.columns
-        rows = _read_files(Path(source.hub.folder), source.hub.files)
+        rows = _read_files(Path(source.hub.folder), source.hub.files, limit)
     for number, row in enumerate(rows, start=1):
         _rename(row, columns)
         for field, value in row.items():

@@ -36,6 +36,8 @@ class LocalRows(Record):
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
@@ -49,6 +51,8 @@ class HubRows(Record):
     files: str
     """A glob in the repository; may contain {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     splits: Splits
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
