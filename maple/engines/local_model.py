@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
+from maple.engines.chat_template import ChatTemplate
 from maple.engines.engine import Completion, Engine, EngineError, EngineOptions
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
@@ -68,14 +69,16 @@ class LocalModel:
         sampling = [settings.temperature, settings.top_p, settings.max_tokens]
         self._deciding = [weights_digest(model), engine_version(engine), sampling, length]
         self._running: Engine | None = None
-        if self.tokenizer.chat_template is None:
+        self._chat = None
+        if self.tokenizer.chat_template is not None:
+            self._chat = ChatTemplate(self.tokenizer, settings.date, settings.file, self.name)
+        else:
             print(f"{self.name}: no chat template; it gets the prompts as they are")
 
     def tokens(self, text: str) -> list[int]:
         """Return the prompt of a text, as tokens."""
-        if self.tokenizer.chat_template is not None:
-            message = [{"role": "user", "content": text}]
-            return self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
+        if self._chat is not None:
+            return self._chat.tokens(text)
         start = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         return start + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
