@@ -7,7 +7,9 @@ import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import IO, cast
 
 import polars as pl
 
@@ -16,10 +18,10 @@ TEXTS = (".jsonl", ".ndjson", ".json")
 PACKED = (".gz", ".bz2", ".xz")
 ENDINGS = (PARQUET, *TEXTS, *(text + packed for text in TEXTS for packed in PACKED))
 # By a file's first bytes and not by its ending: browsers unpack some files and keep the name.
-_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b": gzip.decompress,
-    b"BZh": bz2.decompress,
-    b"\xfd7zXZ\x00": lzma.decompress,
+_UNPACK: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
 }
 _AGAIN = "copy or download the file again"
 _FORM = "every line must be a whole JSON object, or the file one array of them"
@@ -29,8 +31,8 @@ class SourceError(ValueError):
     """Rows that cannot be read; the message names file, row and column, and what to change."""
 
 
-def read_file(path: Path) -> list[dict]:
-    """Return the rows of a file; at least one.
+def read_file(path: Path, limit: int | None = None) -> list[dict]:
+    """Return the rows of a file, or the first `limit` ones; at least one.
 
     JSON may be in UTF-8, UTF-16 or UTF-32, with or without a byte order mark, and packed by gzip, bzip2 or xz. Its
     lines may end as on any system. NaN is None. Raises SourceError, which names file and line, for a file that is
@@ -44,7 +46,10 @@ def read_file(path: Path) -> list[dict]:
             f"{', '.join((*TEXTS, PARQUET))}, those of JSON also with {', '.join(PACKED)}"
         )
     try:
-        rows = _parquet(path) if path.name.lower().endswith(PARQUET) else list(_objects(path, _text(path)))
+        is_parquet = path.name.lower().endswith(PARQUET)
+        rows = _parquet(path, limit) if is_parquet else list(islice(_objects(path), limit))
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{path}: cannot be unpacked, it is cut or damaged ({error}); {_AGAIN}") from None
     except OSError as error:
         raise SourceError(f"{path}: could not be read ({error.strerror or error}); {_AGAIN}") from None
     if not rows:
@@ -52,32 +57,13 @@ def read_file(path: Path) -> list[dict]:
     return rows
 
 
-def _parquet(path: Path) -> list[dict]:
+def _parquet(path: Path, limit: int | None) -> list[dict]:
     try:
         with open(path, "rb") as file:  # in a path, polars would take [ and * for a pattern
-            return pl.read_parquet(file).to_dicts()
+            return pl.read_parquet(file, n_rows=limit).to_dicts()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = str(error).split("\n", 1)[0]
         raise SourceError(f"{path}: is no whole Parquet file ({reason}); {_AGAIN}") from None
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file of JSON, unpacked."""
-    data = path.read_bytes()
-    try:
-        for beginning, unpack in _UNPACK.items():
-            if data.startswith(beginning):
-                data = unpack(data)
-                break
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise SourceError(f"{path}: cannot be unpacked, it is cut or damaged ({error}); {_AGAIN}") from None
-    encoding = json.detect_encoding(data)
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        name = encoding.removesuffix("-sig").upper()
-        raise SourceError(f"{path}: is not {name} in line {line}; convert the file, or {_AGAIN}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
@@ -96,31 +82,57 @@ def _constant(name: str) -> None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_constant)
 
 
-def _objects(path: Path, text: str) -> Iterator[dict]:
-    parse, kind = (_array, "row") if text.lstrip().startswith("[") else (_lines, "line")
-    for number, row in parse(path, text):
-        if not isinstance(row, dict):
-            raise SourceError(f"{path}: {kind} {number} must be a JSON object, found {type(row).__name__}")
-        yield row
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file of JSON, unpacked."""
+    with open(path, "rb") as file:
+        beginning = file.read(8)
+    for magic, unpacked in _UNPACK.items():
+        if beginning.startswith(magic):
+            return cast("IO[bytes]", unpacked(path))
+    return open(path, "rb")
 
 
-def _array(path: Path, text: str) -> Iterator[tuple[int, object]]:
+def _objects(path: Path) -> Iterator[dict]:
+    number, is_first = 0, True
+    with _opened(path) as stream:
+        encoding = json.detect_encoding(stream.read(4))
+        stream.seek(0)
+        # Not str.splitlines, which also splits at U+2028 and U+0085, which a text may contain.
+        text = io.TextIOWrapper(stream, encoding, newline=None)
+        try:
+            for number, line in enumerate(text, start=1):
+                content = line.strip(" \t\n\ufeff")  # of files that were joined, each begins with its byte order mark
+                if is_first and content.startswith("["):
+                    yield from _array(path, content + "\n" + text.read())
+                elif content:
+                    yield _object(path, f"line {number}", _value(path, number, line, content))
+                is_first = is_first and not content
+        except UnicodeDecodeError as error:
+            place = number + 1 + error.object.count(b"\n", 0, error.start)
+            name = encoding.removesuffix("-sig").upper()
+            raise SourceError(f"{path}: is not {name} in line {place}; convert the file, or {_AGAIN}") from None
+
+
+def _object(path: Path, place: str, row: object) -> dict:
+    if not isinstance(row, dict):
+        raise SourceError(f"{path}: {place} must be a JSON object, found {type(row).__name__}")
+    return row
+
+
+def _array(path: Path, text: str) -> Iterator[dict]:
     try:
-        yield from enumerate(_DECODER.decode(text), start=1)
+        rows = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: is no whole JSON array ({error}); mend it there, or {_AGAIN}") from None
+    for number, row in enumerate(rows, start=1):
+        yield _object(path, f"row {number}", row)
 
 
-def _lines(path: Path, text: str) -> Iterator[tuple[int, object]]:
-    # Not str.splitlines, which also splits at U+2028 and U+0085, which a text may contain.
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        content = line.strip(" \t\n\ufeff")  # of files that were joined, each begins with its byte order mark
-        if not content:
-            continue
-        try:
-            yield number, _DECODER.decode(content)
-        except (ValueError, RecursionError) as error:  # also for endless numbers and deeply nested brackets
-            advice = f"mend it: {_FORM}"
-            if number > 1 and not line.endswith("\n"):
-                advice = f"the file ends within it: {_AGAIN}"
-            raise SourceError(f"{path}: line {number} is not JSON ({error}); {advice}") from None
+def _value(path: Path, number: int, line: str, content: str) -> object:
+    try:
+        return _DECODER.decode(content)
+    except (ValueError, RecursionError) as error:  # also for endless numbers and deeply nested brackets
+        advice = f"mend it: {_FORM}"
+        if number > 1 and not line.endswith("\n"):
+            advice = f"the file ends within it: {_AGAIN}"
+        raise SourceError(f"{path}: line {number} is not JSON ({error}); {advice}") from None

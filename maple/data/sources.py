@@ -181,9 +181,9 @@ def _renamed(row: Mapping, columns: Mapping[str, str]) -> dict:
     return renamed
 
 
-def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str]) -> list[dict]:
+def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str], limit: int | None) -> list[dict]:
     rows = []
-    for number, content in enumerate(read_file(path), start=1):
+    for number, content in enumerate(read_file(path, limit), start=1):
         row = _renamed(content, columns)
         for field, value in row.items():
             try:
@@ -196,7 +196,7 @@ def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str])
                 "mend the row, or map the name under `columns` of its source"
             )
         rows.append(row)
-    if unfilled := [ours for ours in columns if not any(ours in row for row in rows)]:
+    if limit is None and (unfilled := [ours for ours in columns if not any(ours in row for row in rows)]):
         ours = unfilled[0]
         raise SourceError(
             f"{path}: no row has {columns[ours]}, which `columns` of its source names for {ours}; mend that name, or "
@@ -205,14 +205,16 @@ def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str])
     return rows
 
 
-def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = ()) -> list[dict]:
+def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit: int | None = None) -> list[dict]:
     """Read the rows of a source, columns under our names, None for NaN.
+
+    With a `limit` these are the first rows of its first file.
 
     Raises SourceError, which names the file, the row and the column, for a file that is empty, cut or of another kind,
     for a row without one of `fields`, and for text that is too long or no Unicode.
     """
-    columns = source.columns
-    return [row for path in _places(source) for row in _rows_of_file(path, columns, fields)]
+    paths = _places(source)[: None if limit is None else 1]
+    return [row for path in paths for row in _rows_of_file(path, source.columns, fields, limit)]
 
 
 def text_columns(rows: Sequence[Mapping], fields: Sequence[str], source: str) -> list[dict[str, str]]:

@@ -36,6 +36,8 @@ class LocalRows(Record):
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
@@ -49,6 +51,8 @@ class HubRows(Record):
     files: str
     """A glob in the repository; may contain {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     splits: Splits
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
@@ -108,7 +112,7 @@ class PromptSpec(Record):
     max_faulty: Share = 0.1
     """Largest share of rows that may become no prompt, as one without a gold answer; more fail the task."""
     max_new_tokens: Count
-    """New tokens that an answer may have."""
+    """New tokens that an answer may have; more, if the longest label takes more of the model's tokens."""
 
 
 class TaskSettings(Record):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from maple.data.cells import as_text
@@ -52,15 +51,10 @@ class RowPlaces(Record):
     """Rows for demonstrations; None if no prompt has any."""
 
     def files(self) -> list[str]:
-        """Return the files and fetched folders, whose dates the workflow compares; dev files only if they exist."""
-        paths = []
-        for split in filter(None, (self.test, self.dev)):
-            sources = [source for source in (split.source, *split.references) if source]
-            paths += [source.path for source in sources if isinstance(source, HubSource)]
-            local = [source.path for source in sources if isinstance(source, LocalSource)]
-            if split is self.test or (local and Path(local[0]).is_file()):
-                paths += local
-        return list(dict.fromkeys(paths))
+        """Return the files and fetched folders, whose dates the workflow compares."""
+        splits = filter(None, (self.test, self.dev))
+        sources = [source for split in splits for source in (split.source, *split.references)]
+        return list(dict.fromkeys(source.path for source in sources if isinstance(source, LocalSource | HubSource)))
 
 
 class TaskRows(NamedTuple):
@@ -131,9 +125,7 @@ def task_rows(
 
 
 def dev_rows(task: str, source: RowSource | None, *, phrases: Mapping[str, str] | None) -> list[dict]:
-    """Return the rows for demonstrations; none if the set has no such split, or its file does not exist."""
-    if isinstance(source, LocalSource) and not Path(source.path).is_file():
-        return []
+    """Return the rows for demonstrations; none if the set has no such split."""
     items = EMBEDDED_DEV if isinstance(source, EmbeddedSource) else None
     return task_rows(task, source, phrases=phrases, items=items, split="dev")
 

@@ -57,7 +57,11 @@ class TaskError(ValueError):
 
 
 class RowFault(Exception):
-    """Why one row becomes no prompt."""
+    """Why one row becomes no prompt; `key` is the key of the task's file that fails on it, "" if a value is missing."""
+
+    def __init__(self, reason: str, key: str = ""):
+        super().__init__(reason)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -138,11 +142,11 @@ def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
     gold = evaluate("targets", spec.targets, values)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
-        raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
+        raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them", "targets")
     try:
         return tuple(text for text in map(as_text, answers) if text.strip())
     except CellError as error:
-        raise RowFault(f"gold {error}") from None
+        raise RowFault(f"gold {error}", "targets") from None
 
 
 def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
@@ -172,11 +176,11 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     except TemplateLimitError:
         raise
     except TemplateFault as fault:
-        raise RowFault(str(fault)) from None
+        raise RowFault(str(fault), fault.key) from None
     if not targets:
         raise RowFault("no gold answer")
     if choices and targets[0] not in choices:
-        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}")
+        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
     return Rendering(item, evaluation_prompt(text), targets, tuple(choices), tuple(choices.values()))
@@ -286,13 +290,13 @@ def render(
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
     in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
-    demonstrations are rows of `dev`, sampled by `seed`; there are fewer than `settings.shots` if `dev` has fewer.
+    demonstrations are rows of `dev`, sampled by `seed`.
 
     Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt, `available` that of all rows. A
     row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks a
     prompt or a gold answer, its label is none of the choices, or its item was there before. Faulty rows are counted and
-    never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, or if a template is beyond the
-    bounds of maple.evaluation.templates.
+    never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than
+    `settings.shots` demonstrations, and for a template that is beyond the bounds of maple.evaluation.templates.
     """
     demonstrations = []
     try:
@@ -301,6 +305,12 @@ def render(
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
             demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+            if len(demonstrations) < settings.shots:
+                raise TaskError(
+                    f"{task}, {language}: shots.{task} asks for {settings.shots} demonstrations, and the dev rows give "
+                    f"{len(demonstrations)}, without those that are test rows or faulty; lower it, add rows, or write "
+                    f"{language} under `without_dev` of the source in config/tasks/{task}.yaml"
+                )
     except TemplateLimitError as error:
         raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
     common = {

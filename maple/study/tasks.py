@@ -88,9 +88,24 @@ class StudyTask:
         return self.definition.clustering
 
     def places(self, code: str, languages: Languages, folders: RowFolders) -> RowPlaces:
-        """Return the places of the rows in a language, and in the languages from which wrong rows are repaired."""
-        repair, dev = self.prompt_spec.repair, self.settings.shots > 0
-        return row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
+        """Return the places of the rows in a language, and in the languages from which wrong rows are repaired.
+
+        Raises DefinitionError if demonstrations are asked for, and the source has no rows for them.
+        """
+        repair, dev = self.prompt_spec.repair, self.settings_in(code).shots > 0
+        places = row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
+        if places.dev and places.dev.source is None:
+            file = f"config/tasks/{self.name}.yaml"
+            raise DefinitionError(
+                f"config: shots.{self.name}: {file} has no demonstrations apart from the test rows; name their "
+                f"split under `splits.dev` and {{split}} in the path, write 0, or {code} under `without_dev`"
+            )
+        return places
+
+    def settings_in(self, code: str) -> TaskSettings:
+        """Return the settings in a language: no demonstrations where the source says that it has none."""
+        has_none = not isinstance(self.source, EmbeddedRows) and code in self.source.without_dev
+        return self.settings.changed(shots=0) if has_none else self.settings
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
         """Return the words of a language and of English that the task's file names."""

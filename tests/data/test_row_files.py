@@ -128,3 +128,19 @@ def test_an_error_names_its_line_and_never_advises_to_remove_a_row(tmp_path, con
 
 def test_nan_is_none(tmp_path):
     assert read_file(written(tmp_path, "rows.jsonl", b'{"a": NaN, "b": [NaN, 1]}')) == [{"a": None, "b": [None, 1]}]
+
+
+@pytest.mark.parametrize(("name", "pack"), [("rows.jsonl", bytes), ("rows.jsonl.gz", gzip.compress)])
+def test_the_first_rows_are_read_without_the_rest(tmp_path, name, pack):
+    path = written(tmp_path, name, pack(LINES + b'{"text": '))
+    assert read_file(path, limit=2) == ROWS
+    with pytest.raises(SourceError, match="line 3 is not JSON"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("line", [1, 2, 5000])
+def test_the_line_that_is_no_utf_8_is_named(tmp_path, line):
+    lines = [b'{"text": "jua"}'] * 5000
+    lines[line - 1] = '{"text": "\u00e9"}'.encode("latin-1")
+    with pytest.raises(SourceError, match=f"is not UTF-8 in line {line};"):
+        read_file(written(tmp_path, "rows.jsonl", b"\n".join(lines)))

@@ -65,13 +65,13 @@ def test_rows_are_read_with_their_references_and_dev_rows(tmp_path):
     assert own.files() == [paths[1], paths[2]]
 
 
-def test_a_language_without_dev_rows_is_no_error(tmp_path):
+def test_dev_rows_that_are_not_there_are_refused(tmp_path):
     source = LocalRows(path="{data}/{iso639_1}/{split}.jsonl", languages="all")
-    folders = RowFolders(str(tmp_path), "hub")
-    test = write(tmp_path, "vie_Latn", "test", questions("cause"))
-    places = row_places(source, IDENTITIES, "vie_Latn", folders, repair=None, dev=True)
-    assert places.files() == [test]
-    assert read_task("xcopa", places, repair=None, phrases=None, items=None).dev == []
+    write(tmp_path, "vie_Latn", "test", questions("cause"))
+    places = row_places(source, IDENTITIES, "vie_Latn", RowFolders(str(tmp_path), "hub"), repair=None, dev=True)
+    assert places.files() == [f"{tmp_path}/vi/test.jsonl", f"{tmp_path}/vi/dev.jsonl"]
+    with pytest.raises(SourceError, match=r"vi/dev\.jsonl: no such file"):
+        read_task("xcopa", places, repair=None, phrases=None, items=None)
 
 
 def test_a_path_without_a_split_has_no_dev_rows():

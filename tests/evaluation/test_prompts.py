@@ -163,12 +163,18 @@ def test_a_seed_samples_the_same_items_in_every_language_and_order():
 
 
 def test_a_prompt_has_no_demonstration_of_its_own_item():
-    demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=3)["demonstrations"][0].to_list()
+    demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=1)["demonstrations"][0].to_list()
     assert demonstrations == ["### Input:\nsay c\n\n### Output:\nc\n\n"]
 
 
-def test_a_language_without_dev_rows_has_no_demonstrations():
-    assert prompts(OPEN, dev(2), shots=8)["demonstrations"].to_list() == [[], []]
+@pytest.mark.parametrize(
+    ("rows", "shots", "count"),
+    [([], 8, 0), (dev(3), 2, 1), (dev(5), 4, 3), ([*dev(4)[2:], {"id": "x", "context": None, "answers": {}}], 3, 2)],
+)
+def test_fewer_demonstrations_than_asked_for_are_refused(rows, shots, count):
+    message = rf"toy, eng_Latn: shots\.toy asks for {shots} demonstrations, and the dev rows give {count},"
+    with pytest.raises(TaskError, match=message):
+        prompts(OPEN, dev(2), dev=rows, shots=shots)
 
 
 def test_faulty_and_repaired_rows_are_counted(tmp_path):

@@ -13,7 +13,7 @@ rule render_prompts:
         "../../envs/analysis.yaml"
     params:
         task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
-        settings=lambda w: STUDY.tasks[w.task].settings.params(),
+        settings=lambda w: STUDY.tasks[w.task].settings_in(w.language).params(),
         places=lambda w: task_places(w).params(),
         words=words_of_task,
         phrases=phrases_of_task,
