@@ -75,9 +75,9 @@ def demonstrated(data: Path, items: int | None):
         spec, settings = task.prompt_spec(), TaskSettings(shots=SHOTS, answers=["generate"])
         for code in codes:
             places = row_places(task.sources.local, table, code, folders, repair=None, dev=False)
-            rows = read_task(name, places, repair=None, phrases=None, items=items and SHOTS + items).test
+            rows = read_task(name, places, repair=None, phrases=None, items=None).test
             words = task_words(task, table[code], table[ENGLISH], "own")
-            sample = {"rows": rows[SHOTS:], "words": words, "dev": rows[:SHOTS], "seed": 1}
+            sample = {"rows": rows[SHOTS : items and SHOTS + items], "words": words, "dev": rows[:SHOTS], "seed": 1}
             frames.append(render(spec, settings, task=name, language=code, **sample))
     return pl.concat(frames).filter(pl.col("fault").is_null())
 

@@ -81,10 +81,10 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
     frames, folders = [], RowFolders(data=str(data), fetched="")
     for name, codes in languages.items():
         task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
-        spec, settings = task.prompt_spec(), TaskSettings(shots=0, answers=["rank"])
+        spec, settings = task.prompt_spec(), TaskSettings(shots=0, answers=["rank"], items=items)
         for code in codes:
             places = row_places(task.sources.local, table, code, folders, repair=task.repair, dev=False)
-            rows = read_task(name, places, repair=task.repair, phrases=None, items=items).test
+            rows = read_task(name, places, repair=task.repair, phrases=None, items=None).test
             words = task_words(task, table[code], table[ENGLISH], "own")
             frames.append(render(spec, settings, task=name, language=code, rows=rows, words=words))
     return pl.concat(frames).filter(pl.col("fault").is_null())

@@ -316,7 +316,7 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
         lines = [json.dumps({"row": number, **row}) for number, row in enumerate(rows)]
         text = "\n".join(lines).replace('"premise"', '"sentence1"').replace('"hypothesis"', '"sentence2"')
         (project.folder / f"xnli/{code}/test.jsonl").write_text(text.replace('"label"', '"gold_label"'))
-    project.study(tasks=["xnli"], task_source="local", data=".", shots={"xnli": 1})
+    project.study(tasks=["xnli"], task_source="local", data=".")
     project.snakemake()
     one = pl.read_parquet(project.folder / "results/summary.parquet").row(
         by_predicate=(pl.col("task") == "xnli") & (pl.col("language") == "swh_Latn") & (pl.col("method") == "none"),
@@ -331,6 +331,6 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
     for code in ("eng_Latn", "swh_Latn"):
         (project.folder / f"belebele/{code}").mkdir(parents=True)
         (project.folder / f"belebele/{code}/test.jsonl").write_text(json.dumps(item))
-    project.study(tasks=["xnli", "belebele"], task_source="local", data=".", shots={"xnli": 1})
+    project.study(tasks=["xnli", "belebele"], task_source="local", data=".")
     jobs = project.jobs()
     assert jobs == AFTER_SCORE | {"render_prompts": 2, "cluster": 2, "guard": 2, "generate": 2, "score": 4}

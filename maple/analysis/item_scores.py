@@ -201,8 +201,9 @@ def _values(table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], run
     scores = table.join(rows.lazy(), on=[*CELL, "item"]).select("run", "row", "value").collect(engine="streaming")
     values = np.full((rows.height, len(present)), np.nan)
     values[scores["row"].to_numpy(), np.searchsorted(present, scores["run"].to_numpy())] = scores["value"].to_numpy()
-    if np.count_nonzero(~np.isnan(values)) < scores.height:
-        slip = scores.filter(pl.struct("run", "row").is_duplicated() | pl.col("value").is_nan()).row(0, named=True)
+    if np.count_nonzero(np.isfinite(values)) < scores.height:
+        is_number = pl.col("value").is_finite().fill_null(False)
+        slip = scores.filter(pl.struct("run", "row").is_duplicated() | ~is_number).row(0, named=True)
         task, metric, language, item = rows.select(*CELL, "item").row(slip["row"])
         raise SummaryError(
             f"{runs[slip['run']].path}: {metric} of item {item!r} of {task} in {language} is there twice or "

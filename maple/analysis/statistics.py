@@ -109,9 +109,9 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
 
     `values` are (items, columns), nan for a missing score; `clusters` (items,) are the numbers of the items' clusters.
     Scores of 0 and 1 have Wilson's interval with the effective sample size; graded scores have the bootstrap's over
-    clusters, and none with fewer than two clusters. Both were selected by simulation (docs/statistics.md): with few
-    items and scores near 0 or 1 they cover 92 to 94 %, Student's interval 75 to 92 %. From about a hundred items on
-    all cover 95 %, but only the bootstrap stays within the range of the scores.
+    clusters, and none with fewer than two clusters or if all clusters have the same mean. Both were selected by
+    simulation (docs/statistics.md): with few items and scores near 0 or 1 they cover 92 to 94 %, Student's interval 75
+    to 92 %. From about a hundred items on all cover 95 %, but only the bootstrap stays within the range of the scores.
     """
     sums, sizes = _by_cluster(values, clusters)
     scored = ~np.isnan(values)
@@ -129,7 +129,8 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
     for column in np.flatnonzero(~binary & ~complete & (present.sum(axis=0) > 1)):
         rows = present[:, column]
         low[[column]], high[[column]] = bootstrap(sums[rows][:, [column]], sizes[rows][:, [column]], confidence)
-    return low, high
+    flat = high - low < _ROUNDING
+    return np.where(flat, np.nan, low), np.where(flat, np.nan, high)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,14 @@ class Estimate:
 
     @cached_property
     def se(self) -> np.ndarray:
-        """The standard errors."""
-        return np.sqrt(self.variances.sum(axis=0))
+        """The standard errors; 0 if all items say the same, which tells nothing of the items that were not asked."""
+        se = np.sqrt(self.variances.sum(axis=0))
+        return np.where(se < _ROUNDING, 0.0, se)
+
+    @property
+    def _known_se(self) -> np.ndarray:
+        """The standard errors, nan for those of 0: nothing is as sure as a variance of 0 would make it."""
+        return np.where(self.se > 0, self.se, np.nan)
 
     @cached_property
     def df(self) -> np.ndarray:
@@ -172,23 +179,25 @@ class Estimate:
         return replace(self, variances=self.variances + variances)
 
     def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lower and upper bounds of Student's intervals."""
-        half = t_quantile(1 - confidence, self.df) * self.se
+        """Return the lower and upper bounds of Student's intervals; nan if the standard error is 0 or unknown."""
+        half = t_quantile(1 - confidence, self.df) * self._known_se
         return self.value - half, self.value + half
 
     def p(self) -> np.ndarray:
-        """Return the two-sided p against zero: 1 for an estimate of exactly 0, nan without a standard error."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.where(self.value == 0, 0.0, self.value / self.se)
+        """Return the two-sided p against zero: 1 for an estimate of exactly 0, else nan if the standard error is 0.
+
+        It is nan if the standard error is unknown.
+        """
+        t = np.where(np.abs(self.value) < _ROUNDING, 0.0, self.value / self._known_se)
         return np.where(np.isnan(self.se), np.nan, t_p(t, self.df))
 
     def mde(self, level: float) -> np.ndarray:
-        """Return the minimum detectable effects of a two-sided test at `level` with power POWER.
+        """Return the minimum detectable effects of a two-sided test at `level` with power POWER; nan as `interval`.
 
         It is the sum of two quantiles of Student's t times the standard error. From ten degrees of freedom on this
         differs by less than one percent from the result of the noncentral t.
         """
-        return (t_quantile(level, self.df) + t_quantile(2 - 2 * POWER, self.df)) * self.se
+        return (t_quantile(level, self.df) + t_quantile(2 - 2 * POWER, self.df)) * self._known_se
 
 
 def _count_clusters(scored: np.ndarray, items: Items) -> np.ndarray:
@@ -292,12 +301,16 @@ class Joint:
 
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs."""
-        variances = np.einsum("rk,prs,sk->pk", weights, self.covariances, weights, optimize=True)
+        variances, terms = (
+            np.einsum("rk,prs,sk->pk", factors, covariances, factors, optimize=True)
+            for factors, covariances in ((weights, self.covariances), (np.abs(weights), np.abs(self.covariances)))
+        )
         value = self.value @ weights
-        # The difference of two runs with the same answers would be 1e-17 and not 0.
+        # The difference of two runs with the same answers would be 1e-17 and not 0, and its variance, in which large
+        # covariances cancel, 1e-19: that is a p of 0.
         return Estimate(
             np.where(np.abs(value) < _ROUNDING, 0.0, value),
-            np.where(variances < _ROUNDING**2, 0.0, variances),
+            np.where(variances < _ROUNDING * terms, 0.0, variances),
             np.repeat(self.dfs[:, None], weights.shape[1], axis=1),
         )
 

@@ -19,6 +19,17 @@ EXAMPLE_SCHEMA = {
 RAW_SCHEMA = {**EXAMPLE_SCHEMA, "fault": pl.String, "completion": pl.String}
 
 
+def check_ids(ids: pl.Series, language: str) -> None:
+    """Refuse ids that do not tell the examples of a language apart: translations of an example are found by its id.
+
+    Raises ValueError, which names id and language.
+    """
+    counts = ids.fill_null("").value_counts().filter((pl.col("count") > 1) | (pl.col("id").str.strip_chars() == ""))
+    if counts.height:
+        id, count = counts.sort("count", "id", descending=True).row(0)
+        raise ValueError(f"{count} examples in {language} have the id {id!r}; give each row of their source its own")
+
+
 def raw_rows(rows: list[dict], **common: object) -> pl.DataFrame:
     """Return raw rows as a frame of RAW_SCHEMA; a missing key is taken from `common`, else it is empty."""
     defaults = dict.fromkeys(RAW_SCHEMA, "") | {"seed": 0} | common

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 import polars as pl
 
+from maple.data.examples import check_ids
 from maple.definitions.dataset import MixSettings
 from maple.text.segmentation import tokens
 
@@ -83,9 +84,12 @@ def hold_out(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame
 def mix(examples: list[pl.DataFrame], settings: MixSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Mix curated examples into one shuffled set without repeats; return it and the held-out examples.
 
-    Both depend on the examples and the seed, but not on the order of the frames.
+    Both depend on the examples and the seed, but not on the order of the frames. Raises ValueError for an id that two
+    examples of a language have.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
+    for (language,), group in pool.group_by("language", maintain_order=True):
+        check_ids(group["id"], str(language))
     pool, held_out = hold_out(pool, settings.held_out, settings.seed)
     available = dict(pool.group_by("language").len().iter_rows())
     rows = pool.height if settings.rows is None else settings.rows

@@ -1,27 +1,22 @@
 """Rows that others published: JSON lines and Parquet, on disk or in a fetched repository of the Hub."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
 from pydantic import Field, TypeAdapter
 
+from maple.data.cells import CellError, as_text, without_nan
+from maple.data.row_files import SourceError, read_file
 from maple.definitions import dataset, task
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.record import Record
 
-# Characters of a text; our choice. A longer one is a book, and steps that compare texts would take hours over it.
-LONGEST = 1_000_000
 # Where rows come from, as the files of config/tasks/ and config/datasets/ say it.
 StatedSource = task.EmbeddedRows | task.LocalRows | task.HubRows | dataset.LocalFile | dataset.HubFiles
 Split = Literal["test", "dev"]
-
-
-class SourceError(ValueError):
-    """Rows that cannot be read; the message names file, row and column, and what to change."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,16 @@ class LocalSource(Record):
         """The file."""
         return self.local.path
 
+    @property
+    def files(self) -> str:
+        """The file, for messages."""
+        return self.local.path
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """As in RowFile."""
+        return self.local.columns
+
 
 class HubSource(Record):
     """Rows of one language and split in what was fetched from the Hub."""
@@ -72,6 +77,16 @@ class HubSource(Record):
     def path(self) -> str:
         """The folder that is fetched."""
         return self.hub.folder
+
+    @property
+    def files(self) -> str:
+        """The folder and the glob, for messages."""
+        return f"{self.hub.folder}/{self.hub.files}"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """As in RowFile."""
+        return self.hub.columns
 
 
 class EmbeddedSource(Record):
@@ -136,89 +151,111 @@ def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[Langu
     return {place.hub.files for place in rows if isinstance(place, HubSource)}
 
 
-def _json_lines(path: Path) -> Iterator[dict]:
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                raise SourceError(f"{path}: is not UTF-8 in line {number}; convert the file") from None
-            except (ValueError, RecursionError) as error:  # also for endless numbers and deeply nested brackets
-                raise SourceError(f"{path}: line {number} is not JSON ({error}); mend or remove it") from None
-            if not isinstance(row, dict):
-                raise SourceError(f"{path}: line {number} must be a JSON object, found {type(row).__name__}")
-            yield row
-
-
-def _read_file(path: Path) -> list[dict]:
-    if not path.is_file():
-        raise SourceError(f"{path}: no such file; put it there, or change `path` of the local source that names it")
-    if path.suffix in (".jsonl", ".json"):
-        return list(_json_lines(path))
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path).to_dicts()
-    raise SourceError(f"{path}: a local source must end in .jsonl or .parquet")
-
-
-def _read_files(folder: Path, files: str) -> list[dict]:
-    paths = sorted(folder.glob(files))
+def _places(source: LocalSource | HubSource) -> list[Path]:
+    """Return the files of a source, in order."""
+    if isinstance(source, LocalSource):
+        return [Path(source.path)]
+    folder = Path(source.hub.folder)
+    paths = sorted(folder.glob(source.hub.files))
     if not paths:
-        raise SourceError(f"{folder}: no file {files}; mend `files` of the hub source, or its `languages`")
-    return [row for path in paths for row in _read_file(path)]
+        raise SourceError(f"{folder}: no file {source.hub.files}; mend `files` of the hub source, or its `languages`")
+    return paths
 
 
-def _nested(value: Any, keys: Sequence[str]) -> object:
-    """Return the value at a path of keys and list positions; None if there is none."""
-    for key in keys:
-        if isinstance(value, list):
-            value = value[int(key)] if key.isdecimal() and int(key) < len(value) else None
-        else:
-            value = value.get(key) if isinstance(value, Mapping) else None
+def _nested(row: Mapping, path: str) -> object:
+    """Return the value at a path of keys and list positions, as in answers.0.text; LookupError if there is none."""
+    value: Any = row
+    for key in path.split("."):
+        if not isinstance(value, Mapping) and not (isinstance(value, list) and key.isdecimal()):
+            raise LookupError(path)
+        value = value[key] if isinstance(value, Mapping) else value[int(key)]
     return value
 
 
-def _rename(row: dict, columns: Mapping[str, str]) -> None:
+def _renamed(row: Mapping, columns: Mapping[str, str]) -> dict:
+    """Return a row under our names. All columns are renamed at once: two names may change places."""
+    renamed = {name: value for name, value in row.items() if name not in columns.values()}
     for ours, theirs in columns.items():
-        if theirs in row:
-            row[ours] = row.pop(theirs)
-        elif (value := _nested(row, theirs.split("."))) is not None:
-            row[ours] = value
+        with suppress(LookupError):
+            renamed[ours] = row[theirs] if theirs in row else _nested(row, theirs)
+    return renamed
 
 
-def _check_text(where: str, text: str) -> None:
-    if len(text) > LONGEST:
-        raise SourceError(f"{where} has {len(text):,} characters, more than {LONGEST:,}; shorten or remove the row")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise SourceError(f"{where} is no text: it holds half of a character; mend or remove the row") from None
-
-
-def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = ()) -> list[dict]:
-    """Read the rows of a source, columns under our names.
-
-    Raises SourceError, which names the file, the row and the column, for a row without one of `fields`, and for text
-    that is too long or no Unicode.
-    """
-    if isinstance(source, LocalSource):
-        name, columns, rows = source.path, source.local.columns, _read_file(Path(source.path))
-    else:
-        name, columns = f"{source.hub.folder}/{source.hub.files}", source.hub.columns
-        rows = _read_files(Path(source.hub.folder), source.hub.files)
-    for number, row in enumerate(rows, start=1):
-        _rename(row, columns)
+def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str], limit: int | None) -> list[dict]:
+    rows = []
+    for number, content in enumerate(read_file(path, limit), start=1):
+        row = _renamed(content, columns)
         for field, value in row.items():
-            if isinstance(value, str):
-                _check_text(f"{name}: row {number}: {field}", value)
-        missing = [field for field in fields if field not in row]
-        if missing:
+            try:
+                row[field] = without_nan(value)
+            except CellError as error:
+                raise SourceError(f"{path}: row {number}: {field} {error}") from None
+        if missing := [field for field in fields if field not in row]:
             raise SourceError(
-                f"{name}: row {number} has no column {', '.join(missing)}; it has {', '.join(map(str, row))}; "
+                f"{path}: row {number} has no column {', '.join(missing)}; it has {', '.join(map(str, content))}; "
                 "mend the row, or map the name under `columns` of its source"
             )
+        rows.append(row)
+    if limit is None and (unfilled := [ours for ours in columns if not any(ours in row for row in rows)]):
+        ours = unfilled[0]
+        raise SourceError(
+            f"{path}: no row has {columns[ours]}, which `columns` of its source names for {ours}; mend that name, or "
+            "take it out"
+        )
     return rows
+
+
+def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit: int | None = None) -> list[dict]:
+    """Read the rows of a source, columns under our names, None for NaN.
+
+    With a `limit` these are the first rows of its first file.
+
+    Raises SourceError, which names the file, the row and the column, for a file that is empty, cut or of another kind,
+    for a row without one of `fields`, and for text that is too long or no Unicode.
+    """
+    paths = _places(source)[: None if limit is None else 1]
+    return [row for path in paths for row in _rows_of_file(path, source.columns, fields, limit)]
+
+
+def text_columns(rows: Sequence[Mapping], fields: Sequence[str], source: str) -> list[dict[str, str]]:
+    """Return some fields of rows as texts, "" for None or a field that is not there; `source` is for messages.
+
+    Raises SourceError, which names source, row and column, for what is no text, number or truth value.
+    """
+    texts: list[dict[str, str]] = []
+    for number, row in enumerate(rows, start=1):
+        texts.append({})
+        for field in fields:
+            try:
+                texts[-1][field] = "" if row.get(field) is None else as_text(row[field])
+            except CellError as error:
+                raise SourceError(
+                    f"{source}: row {number}: {field} {error}; write text, or map the text within it under `columns` "
+                    f"of the source, as in {field}: {field}.0"
+                ) from None
+    return texts
+
+
+def row_keys(rows: Sequence[Mapping], field: str, source: str) -> list[str]:
+    """Return the text of a field by which rows are told apart; `source` is for messages.
+
+    Raises SourceError, which names source, id and rows, for a row without one, and for one that two rows have: as text
+    and without outer spaces, so that neither 1 and "1" nor "a" and "a " are two.
+    """
+    places: dict[str, list[int]] = {}
+    keys = [texts[field].strip() for texts in text_columns(rows, [field], source)]
+    for number, key in enumerate(keys, start=1):
+        places.setdefault(key, []).append(number)
+    for key, numbers in places.items():
+        if key and len(numbers) == 1:
+            continue
+        listed = ", ".join(map(str, numbers[:5])) + (" and more" if len(numbers) > 5 else "")
+        what = f"{len(numbers)} rows have the {field} {key!r}" if key else f"{len(numbers)} rows have no {field}"
+        raise SourceError(
+            f"{source}: {what}: {listed}; give each row {'one' if not key else 'its own'}, or map another column to "
+            f"{field} under `columns` of the source"
+        )
+    return keys
 
 
 def local_rows(path: str | Path, fields: Sequence[str] = ()) -> list[dict]:

@@ -50,7 +50,7 @@ class Config(Record):
     task_source: Literal["embedded", "local", "hub"]
     """The source that rows of all tasks come from; each task's file must have it."""
     items: Count | None
-    """Items per task and language; null: all that the source has."""
+    """Items per task and language, sampled by their ids, which parallel sets share; null: all that the source has."""
     data: str | None
     """The folder that local sources name as {data}; null: there is none."""
     prompt_language: Literal["own", "english"]

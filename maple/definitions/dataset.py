@@ -142,11 +142,11 @@ class TranslateRespondSettings(Record):
     instructions: str
     """The dataset whose English examples are translated."""
     max_rows: Count | None = None
-    """Number of examples to translate, the first ones; left out: all."""
+    """Number of examples to translate, sampled by their ids; left out: all."""
 
 
 class LocalFile(Record):
-    """JSON lines or Parquet on disk."""
+    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
@@ -155,7 +155,7 @@ class LocalFile(Record):
 
 
 class HubFiles(Record):
-    """Parquet or JSON lines in a dataset repository of the Hub."""
+    """Files of Parquet or JSON in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
@@ -170,7 +170,7 @@ class LoadSettings(Record):
     """An existing instruction set."""
 
     max_rows: Count | None = None
-    """Number of rows to read, the first ones; left out: all."""
+    """Number of rows to keep, sampled by their ids, which parallel sets share; left out: all."""
     leave_out: Names = []
     """Ids of rows to leave out."""
     local: LocalFile | None = None
@@ -229,7 +229,7 @@ class SelfInstructDataset(TaughtDataset):
     seed_tasks: Annotated[
         str | DatasetSeeds,
         Field(
-            description="embedded; a path of JSON lines, with {code} or {iso639_1} in it; or {dataset: NAME}",
+            description="embedded; a path of JSON or Parquet, with {code} or {iso639_1} in it; or {dataset: NAME}",
         ),
     ]
     self_instruct: SelfInstructSettings

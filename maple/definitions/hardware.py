@@ -53,7 +53,7 @@ TEXTS = ("device", "reported", "source")
 
 def read_hardware(path: str | Path) -> dict[str, Hardware]:
     """Read the table of hardware, by device. All columns except TEXTS are numbers."""
-    with open(path, encoding="utf-8", newline="") as table:
+    with open(path, encoding="utf-8-sig", newline="") as table:
         rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
     return {row["device"]: _hardware(row) for row in rows}
 

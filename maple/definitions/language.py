@@ -71,12 +71,14 @@ def read_languages(path: str | Path) -> dict[str, Language]:
 
     Raises DefinitionError, which names file, line and column.
     """
-    with open(path, encoding="utf-8", newline="") as table:
+    with open(path, encoding="utf-8-sig", newline="") as table:  # spreadsheets write a byte order mark
         reader = csv.reader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
         head = next(reader, [])
         rows = [(reader.line_num, cells) for cells in reader if cells]
     if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
         raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
+    if repeated := [name for name in head if head.count(name) > 1]:
+        raise DefinitionError(f"{path}: line 1, the head, names the column {repeated[0]} twice; keep one")
     languages: dict[str, Language] = {}
     for number, cells in rows:
         line = f"{path}: line {number} ({cells[0][:8]})"  # of a row whose tabs were lost, the code alone

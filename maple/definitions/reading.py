@@ -22,8 +22,10 @@ class _UniqueKeys(LOADER):
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 continue
+            place = f"line {key.start_mark.line + 1}"
+            if key.tag == "tag:yaml.org,2002:bool":  # yes, no, on and off are true and false
+                raise yaml.YAMLError(f"{place}: the key {key.value} is read as a truth value; put quotes around it")
             if key.value in keys:
-                place = f"line {key.start_mark.line + 1}"
                 raise yaml.YAMLError(f"{place}: the key {key.value!r} stands there twice; keep one")
             keys.add(key.value)
         return super().construct_mapping(node, deep)

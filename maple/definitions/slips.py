@@ -27,9 +27,11 @@ def explain(error: ValidationError, adapter: TypeAdapter, content: Any, source: 
         tag, *place = first["loc"]
         schema = _variant(schema, tag)
     else:
-        place = first["loc"]
+        place = list(first["loc"])
     slips = list(Draft202012Validator(schema).iter_errors(content))
     slip = next((slip for slip in slips if slip.validator == "required"), None) or best_match(slips)
+    if slip is None and place[-1:] == ["[key]"]:
+        return f"{'.'.join(map(str, place[:-2]))}: the key {place[-2]} is not text; put quotes around it"
     if slip is None:  # a check of ours, beyond JSON schema
         return f"{'.'.join(map(str, place)) or 'top level'}: {first['msg'].removeprefix('Value error, ')}"
     while slip.parent is not None and not slip.path:  # an error in one possible type says nothing about the others

@@ -30,18 +30,20 @@ class EmbeddedRows(Record):
 
 
 class LocalRows(Record):
-    """JSON lines or Parquet on disk."""
+    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
 
 class HubRows(Record):
-    """Parquet or JSON lines in a dataset repository of the Hub."""
+    """Files of Parquet or JSON in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
@@ -49,6 +51,8 @@ class HubRows(Record):
     files: str
     """A glob in the repository; may contain {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
     splits: Splits
+    without_dev: list[str] = []
+    """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
@@ -105,8 +109,10 @@ class PromptSpec(Record):
     """Fields that every row must have."""
     repair: Repair | None = None
     """A field that is wrong in some languages, repaired from languages in which it is right."""
+    max_faulty: Share = 0.1
+    """Largest share of rows that may become no prompt, as one without a gold answer; more fail the task."""
     max_new_tokens: Count
-    """New tokens that an answer may have."""
+    """New tokens that an answer may have; more, if the longest label takes more of the model's tokens."""
 
 
 class TaskSettings(Record):
@@ -116,6 +122,10 @@ class TaskSettings(Record):
     """Few-shot demonstrations before each prompt."""
     answers: list[AnswerMode]
     """Answer modes: generate (the completion is parsed), rank (the most likely choice is the answer), or both."""
+    items: Count | None = None
+    """Items per language; None: all."""
+    cluster: str = ""
+    """The field whose text several items share: they are sampled together."""
 
 
 class TaskMetrics(Record):

@@ -3,6 +3,7 @@
 Fields with the mark DECIDES decide an answer. The others say how requests are sent; their change reruns nothing.
 """
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -94,10 +95,18 @@ class LocalTeacherSettings(Record):
     """Limit of new tokens per answer."""
     max_length: Annotated[Annotated[int, Field(ge=2)] | None, DECIDES] = None
     """Tokens of prompt and answer together; by default the model's number of positions."""
+    date: Annotated[
+        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description='a day in quotes, as "2024-01-01"'), DECIDES
+    ] = "2024-01-01"
+    """The day that a chat template takes for today, as Llama 3's does: today's own would change answers every day."""
     batch: Count = 64
     """Sequences at once."""
     cpu_cache_gib: Positive = 4
     """vLLM's key-value cache on a CPU, GiB: 16 thousand tokens of Mistral 7B in float32."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a date that no calendar has."""
+        date.fromisoformat(self.date)
 
 
 class TranslatorSettings(Record):

@@ -3,6 +3,7 @@
 Every answer is journaled under the digest of what decides it, so that a killed job resumes where it was.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
+from maple.engines.chat_template import ChatTemplate
 from maple.engines.engine import Completion, Engine, EngineError, EngineOptions
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
@@ -22,6 +24,7 @@ class _Prompt(NamedTuple):
     tokens: list[int]
     limit: int  # new tokens that it leaves room for
     seed: int
+    id: str
 
 
 class LocalModel:
@@ -66,14 +69,16 @@ class LocalModel:
         sampling = [settings.temperature, settings.top_p, settings.max_tokens]
         self._deciding = [weights_digest(model), engine_version(engine), sampling, length]
         self._running: Engine | None = None
-        if self.tokenizer.chat_template is None:
+        self._chat = None
+        if self.tokenizer.chat_template is not None:
+            self._chat = ChatTemplate(self.tokenizer, settings.date, settings.file, self.name)
+        else:
             print(f"{self.name}: no chat template; it gets the prompts as they are")
 
     def tokens(self, text: str) -> list[int]:
         """Return the prompt of a text, as tokens."""
-        if self.tokenizer.chat_template is not None:
-            message = [{"role": "user", "content": text}]
-            return self.tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
+        if self._chat is not None:
+            return self._chat.tokens(text)
         start = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         return start + self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -84,7 +89,7 @@ class LocalModel:
             tokens = self.tokens(question.text)
             keys.append(key_of(*self._deciding, tokens, question.id, question.seed))
             limit = min(self._settings.max_tokens, self._length - len(tokens))
-            prompts[keys[-1]] = _Prompt(tokens, limit, question.seed)
+            prompts[keys[-1]] = _Prompt(tokens, limit, question.seed, question.id)
         print(f"{self.name}: {len(self.rows.missing(keys))} of {len(questions)} requests to answer")
         self.rows.compute(self._batches(prompts), self._progress)
         return [self.rows[key] for key in keys]
@@ -116,6 +121,11 @@ class LocalModel:
                 yield [self._row(keys[place], prompts[keys[place]], completion) for place, completion in completions]
 
     def _row(self, key: str, prompt: _Prompt, completion: Completion) -> dict:
+        if not math.isfinite(completion.log_probability):
+            raise EngineError(
+                f"config/models/{self.name}.yaml: the answer to {prompt.id} has the log-probability "
+                f"{completion.log_probability}: the model computes no numbers; take other weights, or the other engine"
+            )
         return {
             "key": key,
             "text": self.tokenizer.decode(

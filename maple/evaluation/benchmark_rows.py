@@ -2,20 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from maple.data.cells import as_text
+from maple.data.row_files import SourceError
 from maple.data.sources import (
     EmbeddedSource,
     HubSource,
     LocalSource,
     RowFolders,
     RowSource,
-    SourceError,
     Split,
     StatedSource,
     read_rows,
     resolve,
+    row_keys,
+    text_columns,
 )
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.record import Record
@@ -25,6 +27,8 @@ from maple.embedded.tasks import rows as embedded_rows
 # Rows of the embedded world for demonstrations, and the seeds that keep them apart from the test rows.
 EMBEDDED_DEV = 50
 EMBEDDED_SEEDS = {"test": 0, "dev": 1}
+# The column that `repair_rows` adds.
+REPAIRED = "repaired"
 
 # A row of a benchmark, {field: value}: the set's own fields, which the task's file names.
 BenchmarkRow = Mapping[str, Any]
@@ -47,15 +51,10 @@ class RowPlaces(Record):
     """Rows for demonstrations; None if no prompt has any."""
 
     def files(self) -> list[str]:
-        """Return the files and fetched folders, whose dates the workflow compares; dev files only if they exist."""
-        paths = []
-        for split in filter(None, (self.test, self.dev)):
-            sources = [source for source in (split.source, *split.references) if source]
-            paths += [source.path for source in sources if isinstance(source, HubSource)]
-            local = [source.path for source in sources if isinstance(source, LocalSource)]
-            if split is self.test or (local and Path(local[0]).is_file()):
-                paths += local
-        return list(dict.fromkeys(paths))
+        """Return the files and fetched folders, whose dates the workflow compares."""
+        splits = filter(None, (self.test, self.dev))
+        sources = [source for split in splits for source in (split.source, *split.references)]
+        return list(dict.fromkeys(source.path for source in sources if isinstance(source, LocalSource | HubSource)))
 
 
 class TaskRows(NamedTuple):
@@ -107,15 +106,18 @@ def task_rows(
     items: int | None,
     split: Split = "test",
 ) -> list[dict]:
-    """Return the first `items` rows of a source (None: all); none for None, a split that the set lacks.
+    """Return the rows of a source; none for None, a split that the set lacks.
 
-    `phrases` are the language's sentences of the embedded world. Raises SourceError if they are missing for embedded
-    rows.
+    `items` is how many the embedded world makes, and `phrases` are its sentences of the language. Raises SourceError if
+    they are missing for embedded rows.
     """
     if source is None:
         return []
     if not isinstance(source, EmbeddedSource):
-        return read_rows(source)[:items]
+        rows = read_rows(source)
+        for row in rows:
+            row.pop(REPAIRED, None)  # a set's column of this name would count its rows as repaired here
+        return rows
     if phrases is None:
         raise SourceError(f"{task}: config/phrases.yaml lacks the language; add its words, or take another task_source")
     assert items is not None, "refused while planning: embedded tasks have no end"
@@ -123,11 +125,13 @@ def task_rows(
 
 
 def dev_rows(task: str, source: RowSource | None, *, phrases: Mapping[str, str] | None) -> list[dict]:
-    """Return the rows for demonstrations; none if the set has no such split, or its file does not exist."""
-    if isinstance(source, LocalSource) and not Path(source.path).is_file():
-        return []
+    """Return the rows for demonstrations; none if the set has no such split."""
     items = EMBEDDED_DEV if isinstance(source, EmbeddedSource) else None
     return task_rows(task, source, phrases=phrases, items=items, split="dev")
+
+
+def _item(row: BenchmarkRow, repair: Repair) -> str:
+    return "" if row.get(repair.by) is None else as_text(row[repair.by]).strip()
 
 
 def repair_rows(
@@ -136,33 +140,40 @@ def repair_rows(
     """Repair a field that a parallel set has wrong in some languages, by a vote of languages that have it right.
 
     `references` are those languages' rows. A row takes the value that most of them have; it keeps its own if there is
-    a tie, or if they lack the item. The column `repaired` is True if the value changed.
+    a tie, or if they lack the item. An item is the same if its id is the same text: 1 in one language is "1" in
+    another, and no id is nobody's. The column `repaired` is True if the value changed.
     """
-    votes: dict[object, Counter] = {}
+    votes: dict[str, Counter] = {}
     for reference in references:
         for row in reference:
-            if row.get(repair.field) is not None:
-                votes.setdefault(row.get(repair.by), Counter())[row[repair.field]] += 1
+            if row.get(repair.field) is not None and (item := _item(row, repair)):
+                votes.setdefault(item, Counter())[row[repair.field]] += 1
     result = []
     for row in rows:
         value = row.get(repair.field)
-        ranking = votes.get(row.get(repair.by), Counter()).most_common(2)
+        ranking = votes.get(_item(row, repair), Counter()).most_common(2)
         if ranking and (len(ranking) == 1 or ranking[0][1] > ranking[1][1]):
             value = ranking[0][0]
-        result.append({**row, repair.field: value, "repaired": value != row.get(repair.field)})
+        result.append({**row, repair.field: value, REPAIRED: value != row.get(repair.field)})
     return result
 
 
 def _with_repair(rows: list[dict], place: SplitRows | None, repair: Repair | None) -> list[dict]:
     if repair is None or place is None or not rows or not place.references:
         return rows
-    return repair_rows(rows, [read_rows(source) for source in place.references], repair)
+    if isinstance(place.source, LocalSource | HubSource):
+        text_columns(rows, [repair.by, repair.field], place.source.files)
+    references = [read_rows(source) for source in place.references]
+    for source, reference in zip(place.references, references, strict=True):
+        row_keys(reference, repair.by, source.files)
+        text_columns(reference, [repair.field], source.files)
+    return repair_rows(rows, references, repair)
 
 
 def read_task(
     task: str, places: RowPlaces, *, repair: Repair | None, phrases: Mapping[str, str] | None, items: int | None
 ) -> TaskRows:
-    """Return the rows of a task in one language, the first `items` test rows (None: all), repaired by `repair`."""
+    """Return the rows of a task in one language, repaired by `repair`; of the embedded world `items` test rows."""
     test = task_rows(task, places.test.source, phrases=phrases, items=items)
     dev = dev_rows(task, places.dev.source, phrases=phrases) if places.dev else []
     return TaskRows(_with_repair(test, places.test, repair), _with_repair(dev, places.dev, repair))

@@ -5,10 +5,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
-from jinja2 import TemplateError
 
 from maple.definitions.task import Clustering
-from maple.evaluation.prompts import ENVIRONMENT
+from maple.evaluation.prompts import cluster_text, item_of
+from maple.evaluation.templates import TemplateFault, bounded
 
 CLUSTER_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "cluster": pl.String}
 
@@ -19,17 +19,18 @@ def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str,
     `rows` are the test rows. Columns: CLUSTER_SCHEMA. A row without the text or without an item has no cluster: it
     becomes no prompt.
     """
-    item_of = ENVIRONMENT.compile_expression(clustering.item, undefined_to_none=False)
     clusters = []
     for number, row in enumerate(rows):
-        if row.get(clustering.cluster) is None:
+        text = cluster_text(row, clustering.cluster)
+        if text is None:
             continue
         try:
-            item = str(item_of(**{"number": number, **row}))
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError):
+            with bounded():
+                item = item_of(clustering.item, row, number)
+        except TemplateFault:
             continue
-        text = str(row[clustering.cluster]).strip().encode(errors="replace")
-        clusters.append((task, language, item, blake2b(text, digest_size=8).hexdigest()))
+        digest = blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+        clusters.append((task, language, item, digest))
     return pl.DataFrame(clusters, CLUSTER_SCHEMA, orient="row").unique("item", keep="first", maintain_order=True)
 
 

@@ -40,6 +40,8 @@ class PromptRequest:
 
     key: str
     """Of the completion (completion_key); "" if the prompt does not fit, and is not completed."""
+    item: str
+    """Task, language and item, for messages."""
     tokens: list[int]
     """The whole prompt, with BOS and demonstrations."""
     limit: int

@@ -58,10 +58,12 @@ def _answer(row: Mapping) -> dict:
 
 def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dict[str, dict]]:
     """Return the key of each prompt, and the requests by key."""
-    blocks = {limit: _with_limit(block, limit) for limit in prompts["max_new_tokens"].unique()}
     keys, bodies = [], {}
     for row in prompts.iter_rows(named=True):
-        body = body_of("".join((*row["demonstrations"], row["prompt"])), blocks[row["max_new_tokens"]])
+        # A label may be written: an endpoint does not tell its tokens, but none has more tokens than bytes.
+        longest = max((len(forms[0].encode()) for forms in row["verbalizers"]), default=0) + 1
+        limited = _with_limit(block, max(row["max_new_tokens"], longest))
+        body = body_of("".join((*row["demonstrations"], row["prompt"])), limited)
         keys.append(key_of(block.base_url, block.model, body))
         bodies[keys[-1]] = body
     return keys, bodies
@@ -104,7 +106,7 @@ def complete(
             shots_dropped=pl.lit(0, pl.Int32),
             **UNKNOWN,
         )
-        .drop("demonstrations", "answers", "fault", "repaired")
+        .drop("demonstrations", "answers", "fault", "repaired", "available")
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
     )
     counts = EndpointCounts(

@@ -23,8 +23,9 @@ from maple.evaluation.completions import (
     PromptRequest,
     previous_completions,
 )
+from maple.evaluation.engine_rows import NotFiniteError, flipped_rows, generated_rows, ranked_rows
 from maple.evaluation.finish_reasons import TOO_LONG
-from maple.evaluation.prompt_requests import prompt_requests
+from maple.evaluation.prompt_requests import print_raised_limits, prompt_requests
 from maple.models.encoding import Encoder
 from maple.runtime.devices import energy_joules, energy_since
 from maple.runtime.files import write_parquet
@@ -78,48 +79,6 @@ class RunOutputs:
     """The folder of an adapter that is attached to the model."""
 
 
-def _generated(engine: Engine, requests: Sequence[PromptRequest], encoder: Encoder) -> list[dict]:
-    completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
-    return [
-        {
-            "key": request.key,
-            "completion": encoder.text(completion.tokens),
-            "token_ids": completion.tokens,
-            "finish_reason": completion.finish_reason,
-            "log_probability": completion.log_probability,
-            "log_likelihoods": [],
-        }
-        for request, completion in zip(requests, completions, strict=True)
-    ]
-
-
-def _ranked(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
-    pairs = [(request.tokens, choice) for request in requests for choice in request.choices]
-    scores = iter(engine.log_likelihoods([tokens for tokens, _ in pairs], [choice for _, choice in pairs]))
-    return [
-        {
-            "key": request.key,
-            "completion": "",
-            "token_ids": [],
-            "finish_reason": "rank",
-            "log_probability": None,
-            "log_likelihoods": [next(scores) for _ in request.choices],
-        }
-        for request in requests
-    ]
-
-
-def _flips(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
-    """Complete prompts one at a time; return their rows with `flipped`, True if the completion differs then."""
-    return [
-        {
-            **rows[request.key],
-            "flipped": engine.complete([request.tokens], [request.limit])[0].tokens != rows[request.key]["token_ids"],
-        }
-        for request in requests
-    ]
-
-
 @dataclass(frozen=True)
 class _Work:
     """What one job computes; requests in the order in which they are computed."""
@@ -158,15 +117,15 @@ class _Work:
 
             rows.compute(self._completed(engine, encoder, BATCHES_PER_CHUNK * batch), counted)
             for requests in _chunks(self.alone, batch):
-                rows.add(_flips(engine, requests, rows))
+                rows.add(flipped_rows(engine, requests, rows))
                 bar.update(len(requests))
 
     def _completed(self, engine: Engine, encoder: Encoder, size: int) -> Iterator[list[dict]]:
         for requests in _chunks(self.missing, size):
             generated = [request for request in requests if not request.choices]
             ranked = [request for request in requests if request.choices]
-            rows = _generated(engine, generated, encoder) if generated else []
-            yield rows + (_ranked(engine, ranked) if ranked else [])
+            rows = generated_rows(engine, generated, encoder) if generated else []
+            yield rows + (ranked_rows(engine, ranked) if ranked else [])
 
 
 def _chunks(requests: Sequence[PromptRequest], size: int) -> Iterator[Sequence[PromptRequest]]:
@@ -203,9 +162,10 @@ def complete(
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
         .explode("answer")
-        .drop("fault", "repaired")
+        .drop("fault", "repaired", "available")
     )
     requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length)
+    print_raised_limits(rows_by_answer, requests)
     by_key = {request.key: request for request in requests if request.key}
     carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
     rows = JournaledRows(journal, carried_over)
@@ -367,16 +327,22 @@ def _complete_runs(
     for run in runs:
         begin, journal = time.perf_counter(), Journal(run.journal)
         attached = f"{digest}+{weights_digest(run.adapter)}" if run.adapter else digest
-        completed, counts = complete(
-            prompts,
-            ModelFolder(weights.folder, attached),
-            engine=engine.version,
-            settings=settings,
-            previous=previous_completions(run.outputs.values(), journal),
-            journal=journal,
-            start_engine=partial(engine.ready, run.adapter),
-            progress=progress,
-        )
+        try:
+            completed, counts = complete(
+                prompts,
+                ModelFolder(weights.folder, attached),
+                engine=engine.version,
+                settings=settings,
+                previous=previous_completions(run.outputs.values(), journal),
+                journal=journal,
+                start_engine=partial(engine.ready, run.adapter),
+                progress=progress,
+            )
+        except NotFiniteError as error:
+            raise NotFiniteError(
+                f"{journal.path.parent}: {error}; nothing it answers is an answer: see the loss in its run card, and "
+                f"the weights in {run.adapter or weights.folder}"
+            ) from None
         card = GenerateCard(
             engine=engine.version,
             settings=settings,

@@ -1,6 +1,7 @@
 """Prompts of a table become requests to an engine: tokens, limit and key."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate, chain
 
 import polars as pl
@@ -17,27 +18,32 @@ def prompt_requests(
     `rows` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA, and `answer`, generate or rank; `weights` is a
     digest, `engine` name and version, `max_length` the tokens of prompt and completion. Demonstrations and prompt are
     encoded one by one, so that prompts of a task begin with the same tokens. The demonstrations that do not fit with
-    the prompt and its answer are left out, from the end.
+    the prompt and its answer are left out, from the end. A completion may have `max_new_tokens` tokens, or as many as
+    the longest label takes, and one more to end: in some scripts a tokenizer cuts each letter into several tokens.
     """
     start = [] if encoder.bos is None else [encoder.bos]
-    pieces: dict[tuple[str, ...], list[list[int]]] = {}
+
+    @cache
+    def pieces(texts: tuple[str, ...]) -> list[list[int]]:
+        return encoder.pieces(list(texts))
+
     requests = []
     for row, item in zip(rows.iter_rows(named=True), encoder.pieces(rows["prompt"].to_list()), strict=True):
         texts = tuple(row["demonstrations"])
-        if texts not in pieces:
-            pieces[texts] = encoder.pieces(list(texts))
-        choices = encoder.pieces([forms[0] for forms in row["verbalizers"]]) if "rank" in row["answers"] else []
-        limits = {"rank": max(map(len, choices), default=0) + 1, "generate": row["max_new_tokens"]}
+        choices = pieces(tuple(forms[0] for forms in row["verbalizers"]))
+        longest = max(map(len, choices), default=0) + 1
+        limits = {"rank": longest, "generate": max(row["max_new_tokens"], longest)}
         limit = limits[row["answer"]]
         # Both answer modes get the same demonstrations, so that they can be compared.
         room = max_length - max(limits[mode] for mode in row["answers"]) - len(start) - len(item)
-        demonstrations = _fitting(pieces[texts], room)
+        demonstrations = _fitting(pieces(texts), room)
         tokens = [*start, *chain.from_iterable(demonstrations), *item]
         ranked = choices if row["answer"] == "rank" else []
         decoding: Mapping = {"choices": choices} if row["answer"] == "rank" else {"temperature": 0.0}
         requests.append(
             PromptRequest(
                 key=completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else "",
+                item=f"{row['task']}, {row['language']}, item {row['item']}",
                 tokens=tokens,
                 limit=limit,
                 choices=ranked,
@@ -53,3 +59,15 @@ def _fitting(demonstrations: Sequence[list[int]], room: int) -> list[list[int]]:
     """Return the first demonstrations that together have at most `room` tokens."""
     totals = accumulate(map(len, demonstrations))
     return [tokens for tokens, total in zip(demonstrations, totals, strict=True) if total <= room]
+
+
+def print_raised_limits(rows: pl.DataFrame, requests: Sequence[PromptRequest]) -> None:
+    """Print the tasks and languages whose labels take more of the model's tokens than `max_new_tokens`."""
+    raised = (
+        rows.with_columns(limit=pl.Series([request.limit for request in requests], dtype=pl.Int32))
+        .filter(pl.col("answer") == "generate", pl.col("limit") > pl.col("max_new_tokens"))
+        .group_by("task", "language", maintain_order=True)
+        .agg(pl.first("max_new_tokens"), pl.max("limit"))
+    )
+    for task, language, stated, limit in raised.iter_rows():
+        print(f"{task}, {language}: {limit} new tokens instead of {stated}, so that the longest label can be written")

@@ -1,23 +1,28 @@
 """Rows of a benchmark in one language become prompts with their gold answers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
-from jinja2 import StrictUndefined, Template, TemplateError, nodes
-from jinja2.environment import TemplateExpression
-from jinja2.sandbox import SandboxedEnvironment
 
+from maple.data.cells import CellError, as_text
+from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.templates import (
+    TemplateFault,
+    TemplateLimitError,
+    bounded,
+    evaluate,
+    names_in,
+    render_template,
+)
 from maple.models.encoding import evaluation_prompt
 from maple.text.words import words as words_of
-
-ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
 
 PROMPT_SCHEMA = {
     "task": pl.String,
@@ -32,11 +37,17 @@ PROMPT_SCHEMA = {
     "answers": pl.List(pl.String),
     "max_new_tokens": pl.Int32,
     "repaired": pl.Boolean,
+    "available": pl.Int32,
     "fault": pl.String,
 }
 # The names under which a template reaches words of the language table: those of the language that the prompt instructs
 # in, of the text's own language, and of English.
 VOICES = ("words", "own", "english")
+# The name under which it reaches the row's position. A row's columns of these names are not reached: a set that happens
+# to have one would change its prompts.
+NUMBER = "number"
+# Characters; our choice. All reasons of a task stand in one cell of the page.
+REASON_LENGTH = 100
 # The words of each voice, by column of the language table.
 Words = Mapping[str, Mapping[str, str]]
 
@@ -46,7 +57,11 @@ class TaskError(ValueError):
 
 
 class RowFault(Exception):
-    """Why one row becomes no prompt."""
+    """Why one row becomes no prompt; `key` is the key of the task's file that fails on it, "" if a value is missing."""
+
+    def __init__(self, reason: str, key: str = ""):
+        super().__init__(reason)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -77,19 +92,13 @@ class Rendering:
         }
 
 
-@cache
 def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
     """Return the columns of the language table that Jinja templates reach by a voice, as in `words.NAME`.
 
     >>> sorted(word_names("{{ words.cause }} {{ own.effect }}", "{{ words.true }}"))
     ['cause', 'true']
     """
-    names = set()
-    for template in templates:
-        for node in ENVIRONMENT.parse(template).find_all(nodes.Getattr):
-            if isinstance(node.node, nodes.Name) and node.node.name == voice:
-                names.add(node.attr)
-    return frozenset(names)
+    return frozenset().union(*(names_in(template, voice) for template in templates))
 
 
 def word_templates(task: PromptSpec | Task) -> list[str]:
@@ -112,53 +121,86 @@ def task_words(
     }
 
 
-@cache
-def _template(source: str) -> Template:
-    return ENVIRONMENT.from_string(source)
+def cluster_text(row: BenchmarkRow, field: str) -> str | None:
+    """Return the text that a row shares with others; None if it has none."""
+    return None if row.get(field) is None else str(row[field]).strip() or None
 
 
-@cache
-def _expression(source: str) -> TemplateExpression:
-    return ENVIRONMENT.compile_expression(source, undefined_to_none=False)
+def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
+    """Return the id of a row's item; `number` is the row's position. Raises TemplateFault."""
+    value = evaluate("item", expression, {**row, NUMBER: number})
+    try:
+        item = as_text(value).strip()
+    except CellError as error:
+        raise TemplateFault("item", f"its item {error}") from None
+    if not item:
+        raise TemplateFault("item", "its item is empty")
+    return item
 
 
-def _gold_answers(spec: PromptSpec, row: BenchmarkRow) -> tuple[str, ...]:
-    gold = _expression(spec.targets)(**row)
+def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
+    gold = evaluate("targets", spec.targets, values)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
-        raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them")
-    return tuple(str(answer) for answer in answers if str(answer).strip())
+        raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them", "targets")
+    try:
+        return tuple(text for text in map(as_text, answers) if text.strip())
+    except CellError as error:
+        raise RowFault(f"gold {error}", "targets") from None
 
 
-def _choices(spec: PromptSpec, row: BenchmarkRow, words: Words) -> dict[str, tuple[str, ...]]:
+def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
     return {
-        label: tuple(dict.fromkeys(_template(form).render(**row, **words) for form in forms))
+        label: tuple(dict.fromkeys(render_template(f"choices.{label}", form, values) for form in forms))
         for label, forms in spec.choices.items()
     }
 
 
 def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
-    """Return one row as a prompt; `number` is its position. Raises RowFault if it becomes none."""
+    """Return one row as a prompt; `number` is its position.
+
+    Raises RowFault if it becomes none, and TemplateLimitError for a template that is beyond a bound.
+    """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
-    row = {"number": number, **row}
+    values = {**row, NUMBER: number}
     try:
-        targets = _gold_answers(spec, row)
-        item = str(_expression(spec.item)(**row))
-        text = _template(spec.prompt).render(**row, **words)
-        choices = _choices(spec, row, words)
+        with bounded():
+            targets = _gold_answers(spec, values)
+            item = item_of(spec.item, row, number)
+            text = render_template("prompt", spec.prompt, {**values, **words})
+            choices = _choices(spec, {**values, **words})
         "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
     except UnicodeEncodeError:
         raise RowFault("half of a character (a lone surrogate)") from None
-    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        raise RowFault(str(error)) from None
+    except TemplateLimitError:
+        raise
+    except TemplateFault as fault:
+        raise RowFault(str(fault), fault.key) from None
     if not targets:
         raise RowFault("no gold answer")
     if choices and targets[0] not in choices:
-        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}")
+        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
     return Rendering(item, evaluation_prompt(text), targets, tuple(choices), tuple(choices.values()))
+
+
+def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
+    """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
+    if settings.items is None or settings.items >= len(rows):
+        return range(len(rows))
+    items, groups = [], []
+    for number, row in enumerate(rows):
+        try:
+            with bounded():
+                items.append(item_of(spec.item, row, number))
+        except TemplateLimitError:
+            raise
+        except TemplateFault:
+            items.append(str(number))
+        groups.append(cluster_text(row, settings.cluster) or number)
+    return sampled_positions(items, settings.items, groups)
 
 
 def _demonstrations(
@@ -178,21 +220,59 @@ def _demonstrations(
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
+def _reason(fault: RowFault) -> str:
+    """Return the reason of a fault in one short line: it may quote a whole text of the row."""
+    text = " ".join(str(fault).split())
+    return text if len(text) <= REASON_LENGTH else f"{text[: REASON_LENGTH - 1]}…"
+
+
 def _render_all(
-    spec: PromptSpec, rows: Iterable[BenchmarkRow], words: Words
+    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words
 ) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
-    """Yield each row, its rendering and its fault (None for none); an item's second row is a fault."""
+    """Yield each of the rows, its rendering and its fault (None for none); an item's second row is a fault."""
     items = set()
-    for number, row in enumerate(rows):
+    for number in numbers:
+        row = rows[number]
         try:
             rendering = render_row(spec, row, words, number)
             if rendering.item in items:
                 raise RowFault("its item stands there twice")
             items.add(rendering.item)
         except RowFault as fault:
-            yield row, Rendering(f"row {number + 1}"), str(fault)
+            yield row, Rendering(f"row {number + 1}"), _reason(fault)
         else:
             yield row, rendering, None
+
+
+def _check_faults(prompts: Sequence[Mapping], most: float, task: str, language: str) -> None:
+    """Refuse rows of which a larger share than `most` is faulty: what is left would be another benchmark."""
+    faults = [prompt["fault"] for prompt in prompts if prompt["fault"]]
+    if prompts and len(faults) == len(prompts):
+        raise TaskError(
+            f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {faults[0]}; "
+            f"mend the rows, or config/tasks/{task}.yaml"
+        )
+    if len(faults) > most * len(prompts):
+        ((reason, count),) = Counter(faults).most_common(1)
+        raise TaskError(
+            f"{task}, {language}: {len(faults)} of {len(prompts)} rows cannot be asked, more than {most:.0%}; most "
+            f"often ({count}): {reason}; mend the rows, or write a larger `max_faulty` in config/tasks/{task}.yaml"
+        )
+
+
+def _prompt_columns(
+    spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], words: Words, language: str
+) -> list[dict]:
+    """Return the columns of PROMPT_SCHEMA in which prompts of one task and language differ."""
+    return [
+        {
+            **rendering.columns(),
+            "words": len(words_of(rendering.prompt, language)),
+            "repaired": row.get("repaired") is True,
+            "fault": fault,
+        }
+        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows), words)
+    ]
 
 
 def render(
@@ -201,56 +281,61 @@ def render(
     *,
     task: str,
     language: str,
-    rows: Iterable[BenchmarkRow],
+    rows: Sequence[BenchmarkRow],
     words: Words,
     dev: Iterable[BenchmarkRow] = (),
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Render the rows of one task in one language.
+    """Render the rows of one task in one language, or a sample of `settings.items` of them.
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
     in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
-    demonstrations are rows of `dev`, sampled by `seed`; there are fewer than `settings.shots` if `dev` has fewer.
+    demonstrations are rows of `dev`, sampled by `seed`.
 
-    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt. A row that becomes no prompt
-    keeps its position, and `fault` says why: it lacks a prompt or a gold answer, its label is none of the choices, or
-    its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty.
+    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt, `available` that of all rows. A
+    row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks a
+    prompt or a gold answer, its label is none of the choices, or its item was there before. Faulty rows are counted and
+    never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than
+    `settings.shots` demonstrations, and for a template that is beyond the bounds of maple.evaluation.templates.
     """
-    prompts, faults = [], 0
-    for row, rendering, fault in _render_all(spec, rows, words):
-        faults += fault is not None
-        length = len(words_of(rendering.prompt, language))
-        repaired = row.get("repaired") is True
-        prompts.append({**rendering.columns(), "words": length, "repaired": repaired, "fault": fault})
-    if prompts and faults == len(prompts):
-        raise TaskError(
-            f"{task}, {language}: none of {len(prompts)} rows can be asked; the first: {prompts[0]['fault']}; "
-            f"mend the rows, or config/tasks/{task}.yaml"
-        )
     demonstrations = []
-    if settings.shots:
-        texts = {prompt["prompt"] for prompt in prompts}
-        demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+    try:
+        prompts = _prompt_columns(spec, settings, rows, words, language)
+        _check_faults(prompts, spec.max_faulty, task, language)
+        if settings.shots:
+            texts = {prompt["prompt"] for prompt in prompts}
+            demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+            if len(demonstrations) < settings.shots:
+                raise TaskError(
+                    f"{task}, {language}: shots.{task} asks for {settings.shots} demonstrations, and the dev rows give "
+                    f"{len(demonstrations)}, without those that are test rows or faulty; lower it, add rows, or write "
+                    f"{language} under `without_dev` of the source in config/tasks/{task}.yaml"
+                )
+    except TemplateLimitError as error:
+        raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
     common = {
         "task": task,
         "language": language,
         "demonstrations": demonstrations,
         "answers": list(settings.answers),
         "max_new_tokens": spec.max_new_tokens,
+        "available": len(rows),
     }
     return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=PROMPT_SCHEMA)
 
 
 def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
-    """Count the faulty and repaired rows of benchmarks, from files that the rule `render_prompts` wrote.
+    """Count the rows of benchmarks, from files that the rule `render_prompts` wrote.
 
-    Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once).
+    Columns: task, language, rows (to ask), available (in the set), repaired, faulty, reasons (of faults, each once).
     """
+    columns = ("task", "language", "available", "repaired", "fault")
     return (
-        pl.concat(pl.scan_parquet(path).select("task", "language", "repaired", "fault") for path in paths)
+        pl.concat(pl.scan_parquet(path).select(columns) for path in paths)
         .group_by("task", "language", maintain_order=True)
         .agg(
             rows=pl.len(),
+            available=pl.first("available"),
             repaired=pl.sum("repaired"),
             faulty=pl.col("fault").count(),
             reasons=pl.col("fault").drop_nulls().unique().sort(),

@@ -1,5 +1,6 @@
 """Scoring: the answer of each completion, and its value by each metric."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, cast
@@ -41,7 +42,7 @@ MIN_SCRIPT_SHARE = 0.5
 
 
 class ScoringError(ValueError):
-    """Completions that cannot be scored; the message names the task or the metric."""
+    """Completions that cannot be scored; the message names the task, the metric, or the run and the item."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ def _scores(row: CompletionRow, metrics: Sequence[str]) -> Iterator[Score]:
         yield Score(metric, value, parsed, prediction)
 
 
+def _place(row: CompletionRow, run: RunKey) -> str:
+    return f"results/generations/{run.path}/{row['language']}.parquet: {row['task']}, item {row['item']}"
+
+
 def score_items(
     generations: pl.DataFrame, tasks: Mapping[str, Sequence[str]], run: RunKey, language: LanguageIdentity
 ) -> pl.DataFrame:
@@ -140,7 +145,7 @@ def score_items(
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task for
     generated answers, while ranked choices are scored by RANK_METRICS. Returns one row per item and metric
     (SCORE_SCHEMA), values from 0 to 1. A choice that does not parse, an empty answer and a prompt that was too long
-    score 0 with `parsed` false. Raises ScoringError for an unknown task or metric.
+    score 0 with `parsed` false. Raises ScoringError for an unknown task or metric, and for what is not a number.
     """
     rows = []
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
@@ -158,5 +163,10 @@ def score_items(
             "wrong_script": wrong_script,
             "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
         }
-        rows += [{**common, **vars(score)} for score in _scores(row, tasks[row["task"]])]
+        if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
+            raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
+        for score in _scores(row, tasks[row["task"]]):
+            if not math.isfinite(score.value):
+                raise ScoringError(f"{_place(row, run)}: {score.metric} is {score.value}; mend maple/metrics/")
+            rows.append({**common, **vars(score)})
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

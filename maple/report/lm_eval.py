@@ -71,7 +71,7 @@ def lm_eval_results(
     Scores and standard errors are shares of 1.
     """
     rows = summary.filter(pl.col("task") != "all", **run.key.params())
-    original = {(row["task"], row["language"]): row["rows"] for row in quality.iter_rows(named=True)}
+    original = {(row["task"], row["language"]): row["available"] for row in quality.iter_rows(named=True)}
     results: dict[str, dict] = {}
     groups, subtasks, configs, versions, shots, samples, better = ({} for _ in range(7))
     for (task, language), frame in rows.group_by("task", "language", maintain_order=True):

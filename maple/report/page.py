@@ -26,6 +26,7 @@ from maple.report.sections.data_quality import (
     coverage,
     issues_by,
     issues_by_run,
+    item_samples,
     missing_cells,
     row_faults,
 )
@@ -162,6 +163,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
             best=best_runs(views),
             charts=specifications,
             coverage=coverage(summary, study.tasks, languages),
+            samples=item_samples(results.quality),
             missing=missing_cells(summary, study.tasks, languages, views, rerun),
             issues=ISSUES,
             answer_counts=count_answers(summary),

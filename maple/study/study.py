@@ -95,6 +95,7 @@ def read_study(content: Mapping, folder: Path) -> Study:
     an unknown key anywhere, or a name without a file or a row;
     an unknown metric, engine, device or placeholder, or a wrong template;
     a task without the source of rows that the config names;
+    demonstrations of a task whose source has no rows for them;
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter.
@@ -118,6 +119,7 @@ def read_study(content: Mapping, folder: Path) -> Study:
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
     of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
+    _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     _check_offers(config, of_study)
     _check_phrases(config, folder, study_datasets, languages)
@@ -223,6 +225,12 @@ def _check_offers(config: Config, tasks: Mapping[str, StudyTask]) -> None:
             f"config: languages: {', '.join(missing)}: none of the tasks {', '.join(tasks)} offers it from "
             f"`{config.task_source}`; leave it out, or add a task that has it"
         )
+
+
+def _check_demonstrations(tasks: Mapping[str, StudyTask], languages: Languages) -> None:
+    for task in tasks.values():
+        for code in task.languages:
+            task.places(code, languages, RowFolders(data="", fetched=""))
 
 
 def _check_phrases(config: Config, folder: Path, datasets: Mapping[str, StudyDataset], languages: Languages) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import TemplateSyntaxError
-
 from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
 from maple.definitions.config import Config
@@ -21,8 +19,9 @@ from maple.definitions.task import (
     TaskSettings,
 )
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
-from maple.evaluation.prompts import ENVIRONMENT, VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import RANK_METRICS
+from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import METRICS
 from maple.study.languages import Languages
 
@@ -89,9 +88,24 @@ class StudyTask:
         return self.definition.clustering
 
     def places(self, code: str, languages: Languages, folders: RowFolders) -> RowPlaces:
-        """Return the places of the rows in a language, and in the languages from which wrong rows are repaired."""
-        repair, dev = self.prompt_spec.repair, self.settings.shots > 0
-        return row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
+        """Return the places of the rows in a language, and in the languages from which wrong rows are repaired.
+
+        Raises DefinitionError if demonstrations are asked for, and the source has no rows for them.
+        """
+        repair, dev = self.prompt_spec.repair, self.settings_in(code).shots > 0
+        places = row_places(self.source, languages.table, code, folders, repair=repair, dev=dev)
+        if places.dev and places.dev.source is None:
+            file = f"config/tasks/{self.name}.yaml"
+            raise DefinitionError(
+                f"config: shots.{self.name}: {file} has no demonstrations apart from the test rows; name their "
+                f"split under `splits.dev` and {{split}} in the path, write 0, or {code} under `without_dev`"
+            )
+        return places
+
+    def settings_in(self, code: str) -> TaskSettings:
+        """Return the settings in a language: no demonstrations where the source says that it has none."""
+        has_none = not isinstance(self.source, EmbeddedRows) and code in self.source.without_dev
+        return self.settings.changed(shots=0) if has_none else self.settings
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
         """Return the words of a language and of English that the task's file names."""
@@ -121,7 +135,12 @@ def study_task(name: str, task: Task, config: Config, languages: Languages) -> S
     """Return a task with the config's settings."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
-    settings = TaskSettings(shots=config.shots.get(name, 0), answers=config.answers.get(name, ["generate"]))
+    settings = TaskSettings(
+        shots=config.shots.get(name, 0),
+        answers=config.answers.get(name, ["generate"]),
+        items=config.items,
+        cluster=task.cluster,
+    )
     return StudyTask(
         name=name,
         definition=task,
@@ -140,6 +159,7 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     for metric in (*task.metrics, task.headline):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+    _check_fields(file, task.fields)
     if task.headline not in task.metrics:
         raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if task.cluster and task.cluster not in task.fields:
@@ -155,15 +175,24 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
 
 
+def _check_fields(file: str, fields: Sequence[str]) -> None:
+    """Refuse a field of a name that templates have for something else."""
+    for field in fields:
+        if field in (*VOICES, NUMBER):
+            meaning = "the position of a row" if field == NUMBER else "words of a language"
+            raise DefinitionError(
+                f"{file}: fields: templates call {meaning} {field!r}; give the set's column another name under "
+                f"`columns` of its source, as in `columns: {{row_{field}: {field}}}`"
+            )
+
+
 def _check_templates(file: str, task: Task) -> None:
     templates = [("prompt", task.prompt)]
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     for key, template in templates + expressions:
-        try:
-            ENVIRONMENT.parse(template)
-        except TemplateSyntaxError as error:
+        if reason := wrong_template(template):
             raise DefinitionError(
-                f"{file}: {key}: {error.message}; its placeholders are {', '.join(task.fields)} and number, in "
+                f"{file}: {key}: {reason}; its placeholders are {', '.join(task.fields)} and number, in "
                 f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
-            ) from None
+            )

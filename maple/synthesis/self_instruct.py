@@ -13,7 +13,7 @@ import polars as pl
 
 from maple.data.curation import LanguageLimits, curate
 from maple.data.examples import raw_rows
-from maple.data.sources import local_rows
+from maple.data.sources import local_rows, text_columns
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.synthesis import embedded_teacher
@@ -52,7 +52,7 @@ def seed_tasks(
     """Return a language's seed tasks, {"instruction", "input", "output"} and, from a dataset, "id".
 
     `source` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1
-    and script to JSON lines; or a dataset, whose curated `examples` in the language (a file) are taken.
+    and script to a file of rows; or a dataset, whose curated `examples` in the language (a file) are taken.
     """
     fields = ("instruction", "input", "output")
     if isinstance(source, DatasetSeeds):
@@ -61,8 +61,8 @@ def seed_tasks(
         return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
     if source == "embedded":
         return embedded_teacher.seed_tasks(phrases[language.code])
-    rows = local_rows(source.format_map(language.params()), fields)
-    return [{field: row[field] or "" for field in fields} for row in rows]
+    path = source.format_map(language.params())
+    return text_columns(local_rows(path, fields), fields, path)
 
 
 def numbered(number: int, task: DemonstratedTask) -> str:

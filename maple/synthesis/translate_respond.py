@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 import polars as pl
 
-from maple.data.examples import raw_rows
+from maple.data.examples import check_ids, raw_rows
+from maple.data.sampling import sampled_positions
 from maple.definitions.dataset import TranslateRespondSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.synthesis.teachers import IncompleteAnswer, Purpose, Request, Teacher, Translator
@@ -31,10 +32,12 @@ def translate_respond(
     """Return raw rows in one language, made from curated English examples; ids are parallel over languages.
 
     A row whose translation or answer is empty has a fault, and so has one whose answer repeats its prompt. For English
-    itself nothing is translated, and the answers are new; without a translator the teacher translates.
+    itself nothing is translated, and the answers are new; without a translator the teacher translates. Raises
+    ValueError for an id that two examples have.
     """
     code = language.code
-    sources = english.head(settings.max_rows or english.height).to_dicts()
+    check_ids(english["id"], ENGLISH)
+    sources = english[sampled_positions(english["id"].to_list(), settings.max_rows)].to_dicts()
 
     def request(id: str, purpose: Purpose, fields: dict[str, str]) -> Request:
         # Each request has a seed of its own: with one seed for all, a model that samples would repeat itself.

@@ -207,6 +207,12 @@ def _callbacks(network: "PeftModel", plan: TrainingPlan) -> "list[TrainerCallbac
             measured = bits_per_byte(
                 network, plan.kind, plan.held_out, pad=plan.pad, batch_tokens=training.micro_batch_tokens
             )
+            for language, bits in measured.items():
+                if not math.isfinite(bits):
+                    raise FinetuningError(
+                        f"step {state.global_step}: {bits} bits per byte of held-out {language}; "
+                        + ("lower finetune.learning_rate" if state.global_step else "the base computes no numbers")
+                    )
             state.log_history.append({"step": state.global_step, "bits_per_byte": measured})
 
         def on_train_begin(self, args, state, control, **kwargs):

@@ -200,6 +200,7 @@ def test_an_effect_smaller_than_what_is_of_interest_supports_nothing():
 def test_the_p_of_all_answers_and_parts_are_corrected_as_one_family():
     answers = asked(GRID, of_names(two=1, b=2))
     rows = [row for name in QUESTIONS if "p" in answers[name] for row in (answers[name], *answers[name]["parts"])]
+    rows = [row for row in rows if row["p"] is not None]  # two of the toy's models differ by the same in every item
     assert len(rows) == answers["family"]["size"]
     corrected = multipletests([row["p"] for row in rows], method="holm")[1]
     assert [row["p_holm"] for row in rows] == pytest.approx(list(corrected))
@@ -272,3 +273,25 @@ def test_a_planted_slope_of_the_minimum_detectable_size_is_found_with_the_planne
     gain = first["mde"] / 100 * math.sqrt(4 * math.pi)
     found = [rows[0]["verdict"] == SUPPORTED for rows in by_chance(300, gain)]
     assert 0.73 < np.mean(found) < 0.95
+
+
+@pytest.mark.parametrize("items", [2, 3, 50])
+def test_graded_scores_that_all_differ_by_the_same_amount_give_no_verdict(items):
+    toy = scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(0, 0), items=items)
+    hard = np.random.default_rng(items).random(len(toy.values)) / 2
+    same = replace(toy, values=np.column_stack([hard, hard + 0.1, hard + 0.3]))
+    content = answer_questions(same, LANGUAGES, SETTINGS).content()
+    for answer in content["questions"]:
+        if answer["verdict"] != NOT_ASKED:
+            for one in (answer, *answer["parts"]):
+                assert one["verdict"] == UNDETERMINED and one.get("p") in (None, 1)
+                assert one.get("low") is None and one.get("mde") is None
+    assert "differ by the same amount" in content["questions"][0]["because"]
+    assert not any(loss["sure"] for loss in content["questions"][2]["gate"]["lost_more"])
+
+
+def test_a_single_item_gives_no_verdict():
+    for answer in answer_questions(
+        scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(20, 20), items=1), LANGUAGES, SETTINGS
+    ).content()["questions"]:
+        assert answer["verdict"] in (UNDETERMINED, NOT_ASKED) and answer.get("p") is None

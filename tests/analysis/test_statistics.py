@@ -476,3 +476,45 @@ def test_seeds_widen_the_interval_to_what_another_seed_would_give():
             held[name].append(low[0] <= 0 <= high[0])
     within(np.mean(held["seed groups"]), (0.94, 0.98))
     assert np.mean(held["single runs"]) < 0.7
+
+
+@pytest.mark.parametrize("n", [2, 3, 12, 400])
+@pytest.mark.parametrize("by", [0.3, -0.05, 1 / 3])
+def test_graded_differences_that_are_all_equal_prove_nothing(n, by):
+    # As differences of floats they vary in their last digits.
+    before = np.random.default_rng(n).random((n, 1)) * 0.5 + 0.1
+    differences = (before + by) - before
+    for estimate in (paired(differences, np.arange(n)), average(differences, one_cell(n), np.ones(1))):
+        assert np.isnan([*estimate.interval(0.95), estimate.p(), estimate.mde(0.05)]).all()
+
+
+def test_no_difference_in_any_graded_score_is_no_evidence_of_a_difference_and_none_of_equality():
+    estimate = average(np.zeros((4, 1)), one_cell(4), np.ones(1))
+    assert estimate.p().tolist() == [1] and np.isnan(estimate.interval(0.95)).all()
+    of_zeros_and_ones = paired(np.zeros((4, 1)), np.arange(4))
+    assert of_zeros_and_ones.p().tolist() == [1] and np.isfinite(of_zeros_and_ones.interval(0.95)).all()
+
+
+def test_two_runs_whose_graded_scores_differ_by_the_same_amount_in_every_item_prove_nothing():
+    values = np.array([[before, before + 0.1] for before in (0.2, 0.4, 0.1, 0.6, 0.3)])
+    items = one_cell(5)
+    contrast = joint(values, items, np.ones(1), [-1, -1]).contrast(np.array([[-1.0], [1.0]]))
+    assert contrast.value == pytest.approx([0.1])
+    assert np.isnan([*contrast.interval(0.95), contrast.p(), contrast.mde(0.05)]).all()
+
+
+@pytest.mark.parametrize("clusters", [[0, 1], [0, 1, 2, 3], [0, 0, 1, 1]])
+def test_graded_scores_that_are_all_equal_have_no_interval(clusters):
+    values = np.full((len(clusters), 2), [[0.5, 0.0]])
+    values[:, 1] = 1.0  # zeros and ones have Wilson's
+    low, high = mean_interval(values, np.array(clusters), 0.95)
+    assert np.isnan([low[0], high[0]]).all() and 0 < low[1] < high[1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("texts", [[0, 0, 0, 0], [0]])
+def test_one_text_alone_has_no_interval_for_graded_scores_and_a_wide_one_for_zeros_and_ones(texts):
+    n = len(texts)
+    low, high = mean_interval(np.column_stack([np.linspace(0.2, 0.6, n), np.ones(n)]), np.array(texts), 0.95)
+    assert np.isnan([low[0], high[0]]).all() and low[1] < 0.3
+    estimate = paired(np.linspace(0.2, 0.6, n)[:, None], np.array(texts))
+    assert np.isnan([*estimate.interval(0.95), estimate.p()]).all()

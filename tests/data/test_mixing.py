@@ -1,4 +1,5 @@
 import polars as pl
+import pytest
 
 from maple.data.examples import EXAMPLE_SCHEMA
 from maple.data.mixing import LanguageCount, hold_out, mix, mix_card, rows_per_language
@@ -89,3 +90,13 @@ def test_a_language_without_training_rows_is_in_the_card():
     one, other = rows("a", 3), rows("b", 3)
     counts = mix_card("mine", [one, other], one, one.clear()).languages
     assert counts["b"] == LanguageCount(available=3, learnt=0, held_out=0, words=0, characters=0, bytes=0)
+
+
+@pytest.mark.parametrize(("name", "says"), [("same", "5 examples in a have the id 'same'"), (" ", "5 .* the id ''")])
+def test_examples_with_one_id_for_all_are_refused(name, says):
+    with pytest.raises(ValueError, match=says.replace("''", "' '")):
+        mixed([rows("a", 5, name), rows("b", 5)], rows=5, alpha=0.0, seed=1)
+
+
+def test_an_id_may_stand_in_several_languages():
+    assert mixed([rows("a", 5, "{n}"), rows("b", 5, "{n}")], rows=10, alpha=0.0, seed=1).height == 10

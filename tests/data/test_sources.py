@@ -1,7 +1,19 @@
+import json
+
 import polars as pl
 import pytest
 
-from maple.data.sources import LocalSource, RowFile, RowFolders, SourceError, local_rows, read_rows, resolve
+from maple.data.row_files import SourceError
+from maple.data.sources import (
+    LocalSource,
+    RowFile,
+    RowFolders,
+    local_rows,
+    read_rows,
+    resolve,
+    row_keys,
+    text_columns,
+)
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.task import HubRows, LocalRows, Splits
 
@@ -40,7 +52,7 @@ def test_parquet_reads_like_json_lines(tmp_path):
     [
         ('{"text": "a"}\n{"text": ', "line 2 is not JSON"),
         ('{"text": "a"}\n{"other": "b"}', "row 2 has no column text; it has other"),
-        ("[1, 2]", "line 1 must be a JSON object, found list"),
+        ("[1, 2]", "row 1 must be a JSON object, found int"),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, content, says):
@@ -74,3 +86,68 @@ def test_rows_of_the_hub_are_read_from_the_fetched_revision(tmp_path):
         frame = pl.DataFrame({"text": [str(number)]})
         frame.write_parquet(folder / f"sw/validation-0000{number}-of-00002.parquet")
     assert read_rows(source, ["text"]) == [{"text": "0"}, {"text": "1"}]
+
+
+def renamed(folder, row, columns):
+    (folder / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    return read_rows(source(folder / "rows.jsonl", **columns))[0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ({"a": "b", "b": "a"}, {"a": 2, "b": 1, "c": 3}),
+        ({"a": "b", "b": "c"}, {"a": 2, "b": 3}),
+        ({"a": "b", "b": "c", "c": "a"}, {"a": 2, "b": 3, "c": 1}),
+        ({"a": "c"}, {"a": 3, "b": 2}),
+        ({"x": "a", "y": "a"}, {"x": 1, "y": 1, "b": 2, "c": 3}),
+    ],
+    ids=["swap", "chain", "circle", "target is another column", "one column twice"],
+)
+def test_columns_are_renamed_all_at_once(tmp_path, columns, row):
+    for ordered in (columns, dict(reversed(columns.items()))):
+        assert renamed(tmp_path, {"a": 1, "b": 2, "c": 3}, ordered) == row
+
+
+def test_a_value_within_a_renamed_column_is_reached_in_any_order(tmp_path):
+    columns = {"text": "answers", "answers": "answers.text.0"}
+    for ordered in (columns, dict(reversed(columns.items()))):
+        row = renamed(tmp_path, {"answers": {"text": ["jua"]}}, ordered)
+        assert row == {"text": {"text": ["jua"]}, "answers": "jua"}
+
+
+def test_a_column_that_no_row_has_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"rows\.jsonl: no row has contxt, which `columns` .* names for input"):
+        renamed(tmp_path, {"context": "a"}, {"input": "contxt"})
+
+
+def test_nan_is_none_in_json_lines_and_parquet(tmp_path):
+    pl.DataFrame({"n": [float("nan"), 1.0], "l": [[float("nan")], [2.0]]}).write_parquet(tmp_path / "a.parquet")
+    assert local_rows(tmp_path / "a.parquet") == [{"n": None, "l": [None]}, {"n": 1.0, "l": [2.0]}]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["a", "b", "a"], "2 rows have the id 'a': 1, 3;"),
+        ([7] * 9, "9 rows have the id '7': 1, 2, 3, 4, 5 and more;"),
+        ([1, "1"], "2 rows have the id '1': 1, 2;"),
+        (["1", "1 "], "2 rows have the id '1': 1, 2;"),
+        (["a", None, " ", ""], "3 rows have no id: 2, 3, 4;"),
+        (["a", ["b"]], "row 2: id is a list"),
+    ],
+)
+def test_ids_that_do_not_tell_rows_apart_are_refused_with_the_rows(values, says):
+    with pytest.raises(SourceError, match=f"rows.jsonl: {says}"):
+        row_keys([{"id": value} for value in values], "id", "rows.jsonl")
+
+
+def test_ids_are_told_apart_as_text():
+    assert row_keys([{"id": 0}, {"id": " 1"}, {"id": 1.5}], "id", "rows.jsonl") == ["0", "1", "1.5"]
+
+
+def test_a_structure_in_the_place_of_a_text_is_refused_with_its_row_and_column():
+    rows = [{"output": 0}, {"output": None}, {}, {"output": {"a": 1}}]
+    assert text_columns(rows[:3], ["output"], "f") == [{"output": "0"}, {"output": ""}, {"output": ""}]
+    with pytest.raises(SourceError, match="f: row 4: output is a dict, and no text"):
+        text_columns(rows, ["output"], "f")

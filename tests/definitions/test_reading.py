@@ -63,12 +63,19 @@ def test_a_language_has_a_class_or_none_that_is_known(tmp_path, joshi_class):
     assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].joshi_class == joshi_class
 
 
+def test_a_language_table_of_a_spreadsheet_is_read(tmp_path):
+    (tmp_path / "languages.tsv").write_bytes((HEAD + ROW).replace("\n", "\r\n").encode("utf-8-sig"))
+    (language,) = read_languages(tmp_path / "languages.tsv").values()
+    assert (language.code, language.words["false"]) == ("swh_Latn", "Uongo")
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
         (HEAD + ROW.replace("Swahili", ""), r"line 2 \(swh_Latn\): fill the column\(s\) name"),
         (HEAD + ROW + "\n" + ROW, r"line 4 \(swh_Latn\) stands there twice"),
         ("", "line 1, the head, lacks code, name, iso639_1, script, family, joshi_class; cells are parted by tabs"),
+        (HEAD.replace("\tfalse", "\ttrue") + ROW, "line 1, the head, names the column true twice"),
         (ROW + ROW, "line 1, the head, lacks code, name"),
         (HEAD.replace("joshi", "josh") + ROW, "line 1, the head, lacks joshi_class;"),
         ((HEAD + ROW).replace("\t", " "), "line 1, the head, lacks code, .*; cells are parted by tabs"),

@@ -1,12 +1,14 @@
 import json
 
+import pytest
 from project import ROOT
 
-from maple.data.sources import RowFolders, resolve
+from maple.data.row_files import SourceError
+from maple.data.sources import LocalSource, RowFile, RowFolders, resolve
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, Repair, Splits
-from maple.evaluation.benchmark_rows import RowPlaces, read_task, repair_rows, row_places
+from maple.evaluation.benchmark_rows import RowPlaces, read_task, repair_rows, row_places, task_rows
 
 IDENTITIES = {
     code: LanguageIdentity(code, code, iso, code[4:])
@@ -63,13 +65,13 @@ def test_rows_are_read_with_their_references_and_dev_rows(tmp_path):
     assert own.files() == [paths[1], paths[2]]
 
 
-def test_a_language_without_dev_rows_is_no_error(tmp_path):
+def test_dev_rows_that_are_not_there_are_refused(tmp_path):
     source = LocalRows(path="{data}/{iso639_1}/{split}.jsonl", languages="all")
-    folders = RowFolders(str(tmp_path), "hub")
-    test = write(tmp_path, "vie_Latn", "test", questions("cause"))
-    places = row_places(source, IDENTITIES, "vie_Latn", folders, repair=None, dev=True)
-    assert places.files() == [test]
-    assert read_task("xcopa", places, repair=None, phrases=None, items=None).dev == []
+    write(tmp_path, "vie_Latn", "test", questions("cause"))
+    places = row_places(source, IDENTITIES, "vie_Latn", RowFolders(str(tmp_path), "hub"), repair=None, dev=True)
+    assert places.files() == [f"{tmp_path}/vi/test.jsonl", f"{tmp_path}/vi/dev.jsonl"]
+    with pytest.raises(SourceError, match=r"vi/dev\.jsonl: no such file"):
+        read_task("xcopa", places, repair=None, phrases=None, items=None)
 
 
 def test_a_path_without_a_split_has_no_dev_rows():
@@ -117,3 +119,57 @@ def test_the_embedded_world_has_dev_rows_that_are_no_test_rows():
     assert len(rows.test) == 20 and len(rows.dev) == 50
     test, dev = ({(row["context"], row["question"]) for row in split} for split in rows)
     assert len(dev - test) >= 30
+
+
+def test_a_reference_votes_on_the_item_whose_id_is_the_same_text():
+    references = [[{"idx": id, "question": "cause"}] for id in ("0", "0 ", 0)]
+    assert repair_rows(questions("effect"), references, REPAIR)[0]["question"] == "cause"
+
+
+def test_rows_without_an_id_have_no_votes_for_each_other():
+    reference = [{"idx": None, "question": "cause"}, {"idx": "", "question": "cause"}, {"question": "cause"}]
+    rows = [{"idx": id, "question": "effect"} for id in (None, "", " ")]
+    assert [row["question"] for row in repair_rows(rows, [reference], REPAIR)] == ["effect"] * 3
+
+
+def repaired(folder, test, reference):
+    source = LocalRows(path="{data}/{iso639_1}/{split}.jsonl", languages=list(IDENTITIES))
+    repair = Repair(**{"field": "question", "by": "idx", "from": ["vie_Latn"]})
+    write(folder, "tha_Thai", "test", test)
+    write(folder, "vie_Latn", "test", reference)
+    places = row_places(source, IDENTITIES, "tha_Thai", RowFolders(str(folder), "hub"), repair=repair, dev=False)
+    return read_task("xcopa", places, repair=repair, phrases=None, items=None).test
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ([{"idx": 0, "question": "cause"}, {"idx": "0", "question": "effect"}], "2 rows have the idx '0': 1, 2"),
+        ([{"idx": 5, "question": "cause"}] * 3, "3 rows have the idx '5': 1, 2, 3"),
+        ([{"idx": None, "question": "cause"}], "1 rows have no idx: 1"),
+        ([{"idx": 0, "question": ["cause"]}], "row 1: question is a list"),
+    ],
+)
+def test_a_reference_whose_ids_do_not_tell_rows_apart_is_refused(tmp_path, reference, says):
+    with pytest.raises(SourceError, match=rf"vi/test\.jsonl: {says}"):
+        repaired(tmp_path, questions("effect"), reference)
+
+
+def test_a_structure_in_the_field_to_repair_is_refused(tmp_path):
+    with pytest.raises(SourceError, match=r"th/test\.jsonl: row 1: question is a list"):
+        repaired(tmp_path, questions(["effect"]), questions("cause"))
+
+
+def test_a_set_s_column_repaired_is_not_ours(tmp_path):
+    path = write(tmp_path, "vie_Latn", "test", [{"idx": 0, "repaired": True}])
+    assert task_rows("toy", LocalSource(local=RowFile(path=path)), phrases=None, items=None) == [{"idx": 0}]
+
+
+@pytest.mark.parametrize("split", ["test", "dev"])
+def test_an_empty_file_of_rows_is_refused(tmp_path, split):
+    source = LocalRows(path="{data}/{iso639_1}/{split}.jsonl", languages="all")
+    for name in ("test", "dev"):
+        write(tmp_path, "vie_Latn", name, [] if name == split else questions("cause"))
+    places = row_places(source, IDENTITIES, "vie_Latn", RowFolders(str(tmp_path), "hub"), repair=None, dev=True)
+    with pytest.raises(SourceError, match=rf"vi/{split}\.jsonl: has no rows"):
+        read_task("toy", places, repair=None, phrases=None, items=None)

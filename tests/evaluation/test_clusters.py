@@ -30,6 +30,16 @@ def test_a_faulty_row_has_no_cluster():
     assert clusters["item"].to_list() == ["2"] and clusters.schema == CLUSTER_SCHEMA
 
 
+def test_rows_with_an_empty_text_do_not_share_one():
+    clusters = clusters_of({"id": 1, "context": ""}, {"id": 2, "context": " "}, {"id": 3, "context": "Snow."})
+    assert clusters["item"].to_list() == ["3"]
+
+
+def test_a_column_named_number_is_not_the_position():
+    rows = [{"context": "a", "number": 5}, {"context": "b", "number": 5}]
+    assert clusters_of(*rows, clustering=Clustering(item="number", cluster="context"))["item"].to_list() == ["0", "1"]
+
+
 def test_an_item_may_be_its_position():
     assert clusters_of({"context": "a"}, {"context": "b"}, clustering=Clustering(item="number", cluster="context"))[
         "item"

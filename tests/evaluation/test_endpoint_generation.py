@@ -70,6 +70,13 @@ def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tm
     assert endpoint.bodies[0]["max_completion_tokens"] == 4096
 
 
+def test_the_limit_of_a_request_leaves_room_for_the_longest_label_whatever_the_tokens_are(tmp_path):
+    choices = {"labels": ["x", "y"], "verbalizers": [["ក", "other"], ["កខគ"]]}
+    with Endpoint() as endpoint:
+        completed_by(endpoint.url, prompts("a", **choices), tmp_path)
+    assert endpoint.bodies[0]["max_tokens"] == 10  # three letters of three bytes, and the end
+
+
 def test_a_prompt_that_stands_twice_is_asked_once_and_faulty_rows_never(tmp_path):
     frame = pl.concat([prompts("a", "b", "a"), prompts("c", fault="no gold answer")])
     with Endpoint() as endpoint:

@@ -15,8 +15,18 @@ from tqdm import tqdm
 from maple.engines.engine import Completion, EngineError
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version, start
+from maple.evaluation import generation
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
-from maple.evaluation.generation import BATCHES_PER_CHUNK, ModelFolder, RunOutputs, Weights, complete, generate
+from maple.evaluation.engine_rows import NotFiniteError
+from maple.evaluation.generation import (
+    BATCHES_PER_CHUNK,
+    ModelFolder,
+    RunOutputs,
+    Weights,
+    complete,
+    generate,
+    generate_with_weights,
+)
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
 
@@ -334,3 +344,86 @@ def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, 
     assert requests("day", "leo") == 5
     assert requests("day", "leo") == 6  # the counter alone has moved on: no engine was started
     assert len(engines) == 2
+
+
+CHOICE = {"labels": ["x", "y"], "verbalizers": [["b"], ["a long label"]]}
+
+
+class Limited(Echo):
+    def complete(self, prompts, limits):
+        self.limits = list(limits)
+        return super().complete(prompts, limits)
+
+
+@pytest.mark.parametrize(
+    ("change", "limit"),
+    [
+        ({}, 13),
+        ({"answers": ["generate", "rank"]}, 13),
+        ({"max_new_tokens": 20}, 20),
+        ({"max_new_tokens": 12}, 13),
+        ({"verbalizers": [["b", "a longer second form"], ["a"]]}, 4),
+        ({"labels": [], "verbalizers": []}, 4),
+    ],
+)
+def test_a_completion_is_long_enough_for_the_longest_label_in_the_model_s_own_tokens(letters, tmp_path, change, limit):
+    engine = Limited()
+    run(letters, prompts("abc", **CHOICE | change), tmp_path, engine)
+    assert engine.limits == [limit]
+
+
+def test_the_log_tells_the_language_whose_labels_are_longer_than_the_limit(letters, tmp_path, capsys):
+    swahili = prompts("abc", **CHOICE, language="swh_Latn")
+    run(letters, pl.concat([prompts("abc", labels=["b"], verbalizers=[["b"]]), swahili]), tmp_path, Echo())
+    assert capsys.readouterr().out == (
+        "toy, swh_Latn: 13 new tokens instead of 4, so that the longest label can be written\n"
+    )
+
+
+class Broken(Echo):
+    """Computes a number that is none at one prompt."""
+
+    info, cached_tokens = {}, None
+
+    def __init__(self, value, at=3):
+        super().__init__()
+        self.value, self.at = value, at
+
+    def complete(self, prompts, limits):
+        return [
+            answer._replace(log_probability=self.value) if len(prompt) == self.at else answer
+            for prompt, answer in zip(prompts, super().complete(prompts, limits), strict=True)
+        ]
+
+    def log_likelihoods(self, prompts, continuations):
+        return [
+            self.value if len(prompt) == self.at and first else likelihood
+            for first, (prompt, likelihood) in enumerate(
+                zip(prompts, super().log_likelihoods(prompts, continuations), strict=True)
+            )
+        ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("answer", ["generate", "rank"])
+def test_a_model_that_computes_no_number_stops_the_job_at_the_item(letters, tmp_path, value, answer):
+    frame = prompts("a", "bc", "def", **CHOICE | {"answers": [answer]})
+    with pytest.raises(NotFiniteError, match="toy, eng_Latn, item 1: the model computes"):
+        run(letters, frame, tmp_path, Broken(value))
+    assert "NaN" not in "".join(path.read_text() for path in tmp_path.glob("journal.jsonl"))
+
+
+def test_the_job_names_the_run_whose_model_computes_no_number(letters, tmp_path, monkeypatch):
+    monkeypatch.setattr(generation, "start_on", lambda *_: Broken(float("nan")))
+    folder = tmp_path / "m/d/lora/1"
+    run_outputs = RunOutputs({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")
+    with pytest.raises(NotFiniteError, match=r"m/d/lora/1: toy, eng_Latn, item 0: the model computes nan"):
+        generate_with_weights(
+            prompts("bc"),
+            Weights(letters),
+            [run_outputs],
+            settings=SETTINGS.changed(engine="transformers"),
+            machine=Machine(),
+            progress=partial(tqdm, disable=True),
+        )
+    assert not (folder / "eng_Latn.parquet").exists()

@@ -12,11 +12,14 @@ CHOICE = PromptSpec(
     targets="label + 1",
     choices={"1": ["1", "{{ choice1 }}"], "2": ["2", "{{ choice2 }}"]},
     fields=["premise", "label"],
+    max_faulty=1,
     max_new_tokens=4,
 )
 ROW = {"idx": 7, "premise": "It rained.", "question": "effect", "choice1": "Wet.", "choice2": "Dry.", "label": 0}
 WORDS = {"words": {"cause": "Why?", "effect": "What then?"}, "own": {}, "english": {}}
-OPEN = PromptSpec(item="id", prompt="{{ context }}", targets="answers.text", fields=["context"], max_new_tokens=4)
+OPEN = PromptSpec(
+    item="id", prompt="{{ context }}", targets="answers.text", fields=["context"], max_faulty=1, max_new_tokens=4
+)
 
 
 def prompts(spec, rows, language="eng_Latn", words=None, *, dev=(), shots=0, seed=0):
@@ -129,7 +132,9 @@ def test_an_invalid_label_is_never_read_as_another(name, field, bad):
     rows = [{**good, "idx": 0, "id": 0}] + [
         {**good, field: value, "idx": number, "id": number} for number, value in enumerate(bad, start=1)
     ]
-    frame = prompts(task.prompt_spec(), rows, words={"words": words, "own": words, "english": words})
+    frame = prompts(
+        task.prompt_spec().changed(max_faulty=1), rows, words={"words": words, "own": words, "english": words}
+    )
     assert frame["fault"].is_null().to_list() == [True] + [False] * len(bad)
 
 
@@ -158,20 +163,156 @@ def test_a_seed_samples_the_same_items_in_every_language_and_order():
 
 
 def test_a_prompt_has_no_demonstration_of_its_own_item():
-    demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=3)["demonstrations"][0].to_list()
+    demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=1)["demonstrations"][0].to_list()
     assert demonstrations == ["### Input:\nsay c\n\n### Output:\nc\n\n"]
 
 
-def test_a_language_without_dev_rows_has_no_demonstrations():
-    assert prompts(OPEN, dev(2), shots=8)["demonstrations"].to_list() == [[], []]
+@pytest.mark.parametrize(
+    ("rows", "shots", "count"),
+    [([], 8, 0), (dev(3), 2, 1), (dev(5), 4, 3), ([*dev(4)[2:], {"id": "x", "context": None, "answers": {}}], 3, 2)],
+)
+def test_fewer_demonstrations_than_asked_for_are_refused(rows, shots, count):
+    message = rf"toy, eng_Latn: shots\.toy asks for {shots} demonstrations, and the dev rows give {count},"
+    with pytest.raises(TaskError, match=message):
+        prompts(OPEN, dev(2), dev=rows, shots=shots)
 
 
 def test_faulty_and_repaired_rows_are_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
     prompts(CHOICE, rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
-    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 1, 1, ["no label"])]
+    assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 2, 1, 1, ["no label"])]
 
 
 def test_braces_in_a_row_are_text():
     row = ROW | {"premise": "{{ words.cause }} {x}"}
     assert "{{ words.cause }} {x}" in prompts(CHOICE, [row], words=WORDS)["prompt"][0]
+
+
+LABELLED = PromptSpec(
+    item="id if id is defined else number",
+    prompt="{{ text }}",
+    targets="label",
+    choices={"good": ["good"], "bad": ["bad"]},
+    fields=["text", "label"],
+    max_faulty=1,
+    max_new_tokens=4,
+)
+# Sorted by label, as published sets often are: the first half is good.
+SORTED = [{"text": f"text {number}", "label": "good" if number < 20 else "bad"} for number in range(40)]
+
+
+def asked(rows, items, cluster="", language="eng_Latn"):
+    settings = TaskSettings(shots=0, answers=["generate"], items=items, cluster=cluster)
+    words = {"words": {}, "own": {}, "english": {}}
+    return render(LABELLED, settings, task="toy", language=language, rows=rows, words=words)
+
+
+def test_of_rows_that_are_sorted_by_label_a_sample_has_both_labels():
+    frame = asked(SORTED, 12)
+    assert frame.height == 12 and frame["available"].unique().to_list() == [40]
+    assert set(frame["targets"].list.first()) == {"good", "bad"}
+
+
+def test_without_ids_an_item_keeps_the_number_of_its_row_and_rows_their_order():
+    numbers = asked(SORTED, 12)["item"].cast(int)
+    assert numbers.is_sorted() and numbers.max() > 12
+    assert asked(SORTED, 12)["prompt"].to_list() == [asked(SORTED, None)["prompt"][number] for number in numbers]
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_parallel_sets_are_asked_the_same_items(ids):
+    english = [row | ({"id": f"q{number}"} if ids else {}) for number, row in enumerate(SORTED)]
+    swahili = [row | {"text": f"matini {number}"} for number, row in enumerate(english)]
+    if ids:
+        swahili.reverse()
+    assert set(asked(english, 9)["item"]) == set(asked(swahili, 9, language="swh_Latn")["item"])
+
+
+def test_items_on_one_text_are_sampled_together():
+    rows = [row | {"story": f"story {number // 4}"} for number, row in enumerate(SORTED)]
+    numbers = asked(rows, 10, cluster="story")["item"].cast(int)
+    assert len(numbers) == 8 and (numbers // 4).value_counts()["count"].to_list() == [4, 4]
+
+
+def test_a_sample_keeps_faulty_rows_and_counts_them():
+    rows = [row | {"label": None} if number % 2 else row for number, row in enumerate(SORTED)]
+    frame = asked(rows, 12)
+    assert frame.height == 12 and 0 < frame["fault"].count() < 12
+
+
+def test_as_many_items_as_rows_or_more_are_all_rows():
+    assert asked(SORTED, 40).equals(asked(SORTED, None)) and asked(SORTED, 99).equals(asked(SORTED, None))
+
+
+COLUMNS = {"id": "a", "context": "c", "answers": {"text": ["x"]}}
+
+
+def test_columns_with_the_names_of_templates_do_not_collide():
+    collisions = {"words": ["w"], "own": "o", "english": {"true": "e"}, "number": 7, "self": "s", "row": "r"}
+    spec = OPEN.changed(item="number", prompt="{{ number }} {{ words.cause }} {{ own.cause }} {{ english.cause }}")
+    voices = {"words": {"cause": "1"}, "own": {"cause": "2"}, "english": {"cause": "3"}}
+    frame = prompts(spec, [COLUMNS | collisions] * 2, words=voices)
+    assert frame["fault"].to_list() == [None, None] and frame["item"].to_list() == ["0", "1"]
+    assert "0 1 2 3" in frame["prompt"][0] and "1 1 2 3" in frame["prompt"][1]
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (None, "its item is null"),
+        ("", "its item is empty"),
+        (" ", "its item is empty"),
+        (["a"], "its item is a list"),
+        ({"a": 1}, "its item is a dict"),
+        (float("nan"), "its item is nan"),
+        ("a ", "its item stands there twice"),
+    ],
+)
+def test_an_id_that_is_no_key_is_a_fault(value, fault):
+    frame = prompts(OPEN, [COLUMNS, COLUMNS | {"id": value}])
+    assert frame["item"].to_list() == ["a", "row 2"]
+    assert fault in frame["fault"][1]
+
+
+def test_numbers_and_texts_that_look_alike_are_one_item():
+    frame = prompts(OPEN, [COLUMNS | {"id": id} for id in (1, "1", " 1", "2")])
+    assert frame["fault"].is_null().to_list() == [True, False, False, True]
+
+
+def test_one_id_for_all_fails_the_task():
+    with pytest.raises(TaskError, match=r"19 of 20 rows cannot be asked, more than 10%; most often \(19\): its item"):
+        prompts(OPEN.changed(max_faulty=0.1), [COLUMNS] * 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (False, "false"), (1.5, "1.5"), ("", ""), (["x"], None), ({}, None), (None, None)]
+)
+def test_what_a_prompt_prints_is_text_or_a_fault(value, text):
+    frame = prompts(OPEN.changed(prompt="[{{ x }}]"), [COLUMNS | {"x": value}, COLUMNS | {"id": "b", "x": "y"}])
+    assert (f"[{text}]" in frame["prompt"][0]) == (text is not None) == (frame["fault"][0] is None)
+
+
+def test_gold_answers_are_plain_text():
+    rows = [COLUMNS | {"id": id, "answers": {"text": gold}} for id, gold in (("a", [0, True, 0.5]), ("b", [None, ""]))]
+    frame = prompts(OPEN, rows)
+    assert frame["targets"].to_list() == [["0", "true", "0.5"], []] and frame["fault"][1] == "no gold answer"
+
+
+def test_the_reason_of_a_fault_is_one_short_line():
+    rows = [ROW, ROW | {"idx": 8, "label": "x" * 500}, ROW | {"idx": 9, "label": "x\ny " * 500}]
+    frame = prompts(CHOICE.changed(targets="label if label is string else label + 1"), rows, words=WORDS)
+    for reason in frame["fault"].to_list()[1:]:
+        assert len(reason) == 100 and reason.endswith("…") and "\n" not in reason
+
+
+@pytest.mark.parametrize(
+    ("faulty", "most", "refused"), [(2, 0.1, False), (3, 0.1, True), (1, 0, True), (10, 0.5, False)]
+)
+def test_a_larger_share_of_faulty_rows_than_stated_fails_the_task(faulty, most, refused):
+    rows = [ROW | {"idx": number, "label": None if number < faulty else 0} for number in range(20)]
+    spec = CHOICE.changed(max_faulty=most)
+    if refused:
+        with pytest.raises(TaskError, match=rf"{faulty} of 20 rows .*: no label; mend .* `max_faulty` in config/tasks"):
+            prompts(spec, rows, words=WORDS)
+    else:
+        assert prompts(spec, rows, words=WORDS)["fault"].count() == faulty

@@ -3,8 +3,9 @@ import pytest
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
+from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
-from maple.evaluation.scoring import SCORE_SCHEMA, score_items
+from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, score_items
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
@@ -238,3 +239,17 @@ def test_any_completion_can_be_scored(completion):
         scores = scored(frame, metrics, identity)
         assert scores.height == 7
         assert scores["value"].is_between(0, 1).all()
+
+
+@pytest.mark.parametrize("numbers", [[float("nan"), -1.0, -2.0], [-1.0, float("-inf"), -2.0], [-1.0, -2.0, None]])
+def test_a_likelihood_that_is_no_number_chooses_no_label(numbers):
+    frame = generations(choice("7", "") | {"answer": "rank", "log_likelihoods": numbers})
+    with pytest.raises(ScoringError, match=r"m/d/lora-r8-4bit/seed1/.*: xnli, item 7: a log-likelihood is"):
+        scored(frame, {"xnli": ["accuracy"]})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_metric_that_gives_no_number_stops_with_run_and_item(monkeypatch, value):
+    monkeypatch.setitem(scoring.METRICS, "odd", lambda *_: value)
+    with pytest.raises(ScoringError, match=rf"m/d/lora-r8-4bit/seed1/.*: xnli, item 2: odd is {value}"):
+        scored(generations(choice("2", "Kweli")), {"xnli": ["odd"]})

@@ -34,7 +34,7 @@ SUMMARY = summary_of(
     scored(LORA, [1, 1, 1, 0]),
 )
 QUALITY = pl.DataFrame(
-    {"task": ["xnli", "xnli", "xquad"], "language": ["eng_Latn", "swh_Latn", "eng_Latn"], "rows": [4, 5, 2]}
+    {"task": ["xnli", "xnli", "xquad"], "language": ["eng_Latn", "swh_Latn", "eng_Latn"], "available": [4, 5, 2]}
 )
 CARD = {"engine": "vllm 0.32.0", "dtype": "bfloat16"}
 

@@ -44,8 +44,8 @@ TASKS = {
     "xquad": TaskMetrics(metrics=["f1"], headline="f1", chance=None, languages=["eng_Latn", "arb_Arab"]),
 }
 QUALITY = pl.DataFrame(
-    [("xnli", "arb_Arab", 5, 2, 1, ["no label"]), ("xnli", "eng_Latn", 4, 0, 0, [])],
-    schema=["task", "language", "rows", "repaired", "faulty", "reasons"],
+    [("xnli", "arb_Arab", 5, 5010, 2, 1, ["no label"]), ("xnli", "eng_Latn", 4, 4, 0, 0, [])],
+    schema=["task", "language", "rows", "available", "repaired", "faulty", "reasons"],
     orient="row",
 )
 EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
@@ -287,6 +287,10 @@ def test_every_table_has_a_caption_and_every_row_a_head(page):
 
 def test_repaired_and_faulty_rows_of_benchmarks_are_told(page):
     assert table(page, "Faulty and repaired rows") == [["xnli", "العربية", "5", "2", "1", "no label"]]
+
+
+def test_a_sample_of_the_items_is_told_as_one(page):
+    assert "9 of 5,014 rows are asked" in page
 
 
 def test_answer_issues_that_are_undefined_are_a_dash(page):

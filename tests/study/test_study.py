@@ -6,9 +6,10 @@ from project import ROOT
 from studies import CONFIG, study
 
 from maple.data.curation import curate
-from maple.data.sources import EmbeddedSource, LocalSource, RowFile, SourceError
+from maple.data.sources import EmbeddedSource, SourceError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
+from maple.definitions.task import TaskSettings
 from maple.engines.machine import Machine
 from maple.evaluation.benchmark_rows import task_rows
 from maple.runtime.journal import Journal
@@ -43,7 +44,7 @@ def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
     }
     assert len(paper.languages.codes) >= 40
     assert len(paper.tasks["belebele"].languages) >= 40 and len(paper.tasks["mlqa"].languages) == 7
-    assert paper.tasks["xnli"].settings.params() == {"shots": 8, "answers": ["generate"]}
+    assert paper.tasks["xnli"].settings == TaskSettings(shots=8, answers=["generate"], items=None, cluster="premise")
     assert paper.tasks["xlsum"].prompt_spec.max_new_tokens == 400
     assert set(paper.tests) == set(CONFIG["tasks"])
     assert len(paper.datasets["multialpaca"].languages) == 11 and len(paper.datasets["bactrian-x"].languages) == 32
@@ -198,6 +199,15 @@ def test_a_dataset_is_decontaminated_of_tasks_that_can_be_read(tmp_path, tasks, 
         read_study(config, tmp_path / "config")
 
 
+@pytest.mark.parametrize("name", ["words", "own", "english", "number"])
+def test_a_field_has_no_name_that_templates_have(tmp_path, name):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/tasks/xquad.yaml"
+    path.write_text(path.read_text().replace("fields: [id,", f"fields: [{name}, id,"))
+    with pytest.raises(DefinitionError, match=rf"xquad\.yaml: fields: .* `columns: {{row_{name}: {name}}}`"):
+        read_study(CONFIG, tmp_path / "config")
+
+
 def test_a_cluster_is_a_field_that_every_row_has(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/tasks/xquad.yaml"
@@ -286,10 +296,3 @@ def test_embedded_rows_are_parallel_over_languages():
 def test_a_language_without_phrases_has_no_embedded_rows():
     with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
         task_rows("xquad", EmbeddedSource(), phrases=None, items=5)
-
-
-def test_no_more_local_rows_than_asked(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"id": 1}\n' * 5)
-    source = LocalSource(local=RowFile(path=str(tmp_path / "a.jsonl")))
-    assert len(task_rows("xquad", source, phrases=None, items=2)) == 2
-    assert len(task_rows("xquad", source, phrases=None, items=None)) == 5

@@ -304,6 +304,12 @@ def test_instructions_are_translated_and_then_answered():
     assert row["instruction"] == row["output"] == "it name"
 
 
+def test_english_examples_with_one_id_are_not_translated():
+    examples = english("a b", "c d").with_columns(id=pl.lit("e0"))
+    with pytest.raises(ValueError, match="2 examples in eng_Latn have the id 'e0'"):
+        translated(examples, Parrot())
+
+
 def test_english_is_answered_anew_and_not_translated():
     parrot = Parrot()
     rows = translated(english("name it"), parrot, ENGLISH)
@@ -327,13 +333,24 @@ def test_a_set_that_exists_is_loaded_with_null_for_no_input(tmp_path):
     rows = load(LoadedRows(local=RowFile(path=str(tmp_path / "a.jsonl")), max_rows=2), SWAHILI)
     assert rows["input"].to_list() == ["", ""]
     assert rows["recipe"].unique().to_list() == ["load"]
-    assert rows["id"].to_list() == ["0", "1"]
+    assert rows.height == 2
+
+
+def test_of_a_sorted_set_a_sample_of_rows_is_loaded_and_of_parallel_sets_the_same(tmp_path):
+    lines = [f'{{"instruction": "{"sum" if number < 30 else "poem"} {number}", "output": "b"}}' for number in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    rows, english_rows = (
+        load(LoadedRows(local=RowFile(path=str(tmp_path / "a.jsonl")), max_rows=20), language)
+        for language in (SWAHILI, ENGLISH)
+    )
+    assert rows["id"].equals(english_rows["id"]) and rows["id"].cast(int).is_sorted()
+    assert rows["instruction"].str.split(" ").list.first().n_unique() == 2
 
 
 def test_rows_that_are_not_wanted_are_left_out_by_their_ids(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"instruction": "a", "output": "b"}\n' * 3)
     file = RowFile(path=str(tmp_path / "a.jsonl"))
-    assert load(LoadedRows(local=file, leave_out=["0"], max_rows=1), SWAHILI)["id"].to_list() == ["1"]
+    assert load(LoadedRows(local=file, leave_out=["0"]), SWAHILI)["id"].to_list() == ["1", "2"]
     with pytest.raises(SourceError, match=r"load\.leave_out: no row has the id seed_task_0; remove it"):
         load(LoadedRows(local=file, leave_out=["seed_task_0"]), SWAHILI)
 

@@ -225,6 +225,26 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize(("trained", "reason"), [(False, "the base computes no numbers"), (True, "step 3: nan bits")])
+def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path, monkeypatch, trained, reason):
+    import maple.training.trainer
+
+    losses_of, calls = causal.losses, []
+
+    def broken(model, batch):
+        losses, rows = losses_of(model, batch)
+        if model.training:
+            calls.append(losses)
+        return losses * (1 if model.training or trained > len(calls) else float("nan")), rows
+
+    monkeypatch.setattr(maple.training.trainer, "check_packing", lambda *_: None)
+    monkeypatch.setattr(causal, "losses", broken)
+    with pytest.raises(FinetuningError, match=r"nan bits per byte of held-out \w+_Latn") as error:
+        finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000))
+    assert reason in str(error.value)
+
+
+@pytest.mark.heavy
 def test_an_adapter_that_is_not_finite_is_not_saved(toy_base, tmp_path):
     with pytest.raises(FinetuningError, match=r"step 1: the adapter is not finite; lower finetune\.learning_rate"):
         finetuned(toy_base, tmp_path, lora(learning_rate=1e39, warmup=0.0), save_steps=1)

@@ -13,11 +13,10 @@ rule render_prompts:
         "../../envs/analysis.yaml"
     params:
         task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
-        settings=lambda w: STUDY.tasks[w.task].settings.params(),
+        settings=lambda w: STUDY.tasks[w.task].settings_in(w.language).params(),
         places=lambda w: task_places(w).params(),
         words=words_of_task,
         phrases=phrases_of_task,
-        rows_wanted=STUDY.config.items,
         seed=STUDY.config.shots_seed,
         code=fingerprint("render_prompts.py"),
     script:

@@ -1,9 +1,21 @@
 """Functions of the evaluation rules: their inputs and params."""
 
+from maple.study.first_rows import check_first_rows
+
 
 def task_files(wildcards):
-    """The files, or folders of fetched repositories, that hold a task's rows."""
+    """The files, or folders of fetched repositories, that hold a task's rows; refuses rows that its templates misfit."""
+    check_rows(wildcards.task, wildcards.language)
     return task_places(wildcards).files()
+
+
+@cache
+def check_rows(task, code):
+    """Refuse a task whose templates fail on the first rows that are there, or without dev rows that it needs."""
+    try:
+        check_first_rows(STUDY.tasks[task], code, STUDY.languages, FOLDERS, STUDY.config.prompt_language)
+    except DefinitionError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def test_source(wildcards):

@@ -8,16 +8,17 @@ from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 spec = PromptSpec(**snakemake.params.task)
+settings = TaskSettings(**snakemake.params.settings)
 rows = read_task(
     snakemake.wildcards.task,
     RowPlaces(**snakemake.params.places),
     repair=spec.repair,
     phrases=snakemake.params.phrases,
-    items=snakemake.params.rows_wanted,
+    items=settings.items,
 )
 prompts = render(
     spec,
-    TaskSettings(**snakemake.params.settings),
+    settings,
     task=snakemake.wildcards.task,
     language=snakemake.wildcards.language,
     rows=rows.test,
@@ -25,5 +26,6 @@ prompts = render(
     dev=rows.dev,
     seed=snakemake.params.seed,
 )
-print(f"{prompts.height} rows, {prompts['fault'].count()} of them faulty, {prompts['repaired'].sum()} repaired")
+faulty, repaired = prompts["fault"].count(), prompts["repaired"].sum()
+print(f"{prompts.height} of {len(rows.test)} rows, {faulty} of them faulty, {repaired} repaired")
 write_parquet(prompts, snakemake.output.prompts)

@@ -90,6 +90,8 @@ def answer_questions(scores: ItemScores, languages: Iterable[Language], settings
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),
-        family=Family(of=FAMILY, size=sum(1 + len(answer.parts) for answer in answers)),
+        family=Family(
+            of=FAMILY, size=sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
+        ),
         questions=[by_question.get(answer.question, answer) for answer in unjudged],
     )

@@ -1,6 +1,8 @@
 """Questions of the shape: which of two factors moves the score more?"""
 
 import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +75,12 @@ def _size(joint: Joint, differences: list[Contrast]) -> _Size:
     )
 
 
+def _bound(of: Callable[[Iterable[float]], float], bounds: Sequence[float | None]) -> float | None:
+    """Return the lowest or the highest of some bounds; None if one of them is unknown."""
+    numbers = [bound for bound in bounds if bound is not None]
+    return of(numbers) if numbers and len(numbers) == len(bounds) else None
+
+
 def _compare_sizes(joint: Joint, model: _Size, dataset: _Size, confidence: float) -> Effect:
     """Estimate the mean size of the differences between models less that of the differences between datasets.
 
@@ -83,11 +91,11 @@ def _compare_sizes(joint: Joint, model: _Size, dataset: _Size, confidence: float
     """
     above = effects(joint.contrast(model.signed - dataset.all_signs), confidence)
     below = effects(joint.contrast(model.all_signs - dataset.signed), confidence)
-    binding = max(above if model.mean > dataset.mean else below, key=lambda row: -1.0 if row.p is None else row.p)
+    binding = max(above if model.mean > dataset.mean else below, key=lambda row: math.inf if row.p is None else row.p)
     update = {
         "effect": 100 * (model.mean - dataset.mean),
-        "low": min((row.low for row in above if row.low is not None), default=None),
-        "high": max((row.high for row in below if row.high is not None), default=None),
+        "low": _bound(min, [row.low for row in above]),
+        "high": _bound(max, [row.high for row in below]),
     }
     return binding.model_copy(update=update)
 

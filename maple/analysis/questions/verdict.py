@@ -24,11 +24,13 @@ def _are_sides_sure(effect: Effect) -> bool:
 
 def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: float) -> tuple[Verdict, str]:
     """Return the verdict on the claim that an effect is above zero (1) or below (-1), and its reason."""
+    if effect.se == effect.effect == 0:
+        return UNDETERMINED, "no item tells the runs apart, which tells nothing of the items that were not asked"
+    if effect.se == 0:
+        return UNDETERMINED, "all items differ by the same amount, which tells nothing of the items that were not asked"
     if effect.low is None or effect.high is None or effect.p is None:
         return UNDETERMINED, "there are too few items for an interval"
     low, high = sorted((claim * effect.low, claim * effect.high))
-    if effect.se == effect.effect == 0:
-        return UNDETERMINED, "no item tells the runs apart, which tells nothing of the items that were not asked"
     if -least < low and high < least:
         return UNDETERMINED, "whatever the effect is, it is smaller than the smallest of interest"
     if low <= least and high >= -least:
@@ -46,8 +48,9 @@ def _minimum_detectable(se: np.ndarray, df: np.ndarray, least: float, level: flo
     """Return the minimum detectable effects of a family of tests, of which these are the standard errors.
 
     A verdict needs two conditions, so the larger of two effects counts: the interval must exclude `least`, and p must
-    pass the first and strictest step of Holm's correction.
+    pass the first and strictest step of Holm's correction. nan for a standard error of 0, as Estimate.mde.
     """
+    se = np.where(se > 0, se, np.nan)
     power = t_quantile(2 - 2 * POWER, df)
     return np.maximum(least + (t_quantile(level, df) + power) * se, (t_quantile(level / len(se), df) + power) * se)
 

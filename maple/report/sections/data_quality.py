@@ -220,6 +220,25 @@ def count_answers(summary: pl.DataFrame) -> AnswerCounts:
 
 
 @dataclass(frozen=True)
+class ItemSampleView:
+    """How many rows of a task are asked, of how many."""
+
+    task: str
+    """The task."""
+    rows: int
+    """Rows to ask, in all languages."""
+    available: int
+    """Rows that the set has in these languages."""
+
+
+def item_samples(quality: pl.DataFrame) -> list[ItemSampleView]:
+    """Return the tasks of which a sample is asked; `quality` is that of maple.evaluation.prompts.quality."""
+    sums = quality.group_by("task", maintain_order=True).agg(pl.sum("rows", "available"))
+    sampled = sums.filter(pl.col("rows") < pl.col("available"))
+    return [ItemSampleView(**row) for row in sampled.iter_rows(named=True)]
+
+
+@dataclass(frozen=True)
 class RowFaults:
     """The rows of a task in one language that were repaired, or that have a fault and became no prompt."""
 
@@ -242,7 +261,7 @@ def row_faults(quality: pl.DataFrame, names: Mapping[str, str]) -> list[RowFault
 
     `quality` is that of maple.evaluation.prompts.quality; `names` are those of languages, by code.
     """
-    faulty = quality.filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
+    faulty = quality.drop("available").filter((pl.col("repaired") > 0) | (pl.col("faulty") > 0))
     return [
         RowFaults(**{**row, "language": names.get(row["language"], row["language"])})
         for row in faulty.iter_rows(named=True)

@@ -1,0 +1,138 @@
+"""Files of rows, read whole or refused: JSON lines or a JSON array, also packed, and Parquet."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, cast
+
+import polars as pl
+
+PARQUET = ".parquet"
+TEXTS = (".jsonl", ".ndjson", ".json")
+PACKED = (".gz", ".bz2", ".xz")
+ENDINGS = (PARQUET, *TEXTS, *(text + packed for text in TEXTS for packed in PACKED))
+# By a file's first bytes and not by its ending: browsers unpack some files and keep the name.
+_UNPACK: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_AGAIN = "copy or download the file again"
+_FORM = "every line must be a whole JSON object, or the file one array of them"
+
+
+class SourceError(ValueError):
+    """Rows that cannot be read; the message names file, row and column, and what to change."""
+
+
+def read_file(path: Path, limit: int | None = None) -> list[dict]:
+    """Return the rows of a file, or the first `limit` ones; at least one.
+
+    JSON may be in UTF-8, UTF-16 or UTF-32, with or without a byte order mark, and packed by gzip, bzip2 or xz. Its
+    lines may end as on any system. NaN is None. Raises SourceError, which names file and line, for a file that is
+    missing, empty, cut or of another kind, a row that is no object, a key that a row has twice, and an infinite number.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; put it there, or change `path` of the local source that names it")
+    if not path.name.lower().endswith(ENDINGS):
+        raise SourceError(
+            f"{path}: is of no kind that can be read; unpack or convert it, so that its name ends in "
+            f"{', '.join((*TEXTS, PARQUET))}, those of JSON also with {', '.join(PACKED)}"
+        )
+    try:
+        is_parquet = path.name.lower().endswith(PARQUET)
+        rows = _parquet(path, limit) if is_parquet else list(islice(_objects(path), limit))
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{path}: cannot be unpacked, it is cut or damaged ({error}); {_AGAIN}") from None
+    except OSError as error:
+        raise SourceError(f"{path}: could not be read ({error.strerror or error}); {_AGAIN}") from None
+    if not rows:
+        raise SourceError(f"{path}: has no rows; {_AGAIN}, or take what names it out of the config")
+    return rows
+
+
+def _parquet(path: Path, limit: int | None) -> list[dict]:
+    try:
+        with open(path, "rb") as file:  # in a path, polars would take [ and * for a pattern
+            return pl.read_parquet(file, n_rows=limit).to_dicts()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise SourceError(f"{path}: is no whole Parquet file ({reason}); {_AGAIN}") from None
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands there twice")
+    return row
+
+
+def _constant(name: str) -> None:
+    if name != "NaN":  # which pandas writes for an empty cell
+        raise ValueError(f"{name} is no number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_constant)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file of JSON, unpacked."""
+    with open(path, "rb") as file:
+        beginning = file.read(8)
+    for magic, unpacked in _UNPACK.items():
+        if beginning.startswith(magic):
+            return cast("IO[bytes]", unpacked(path))
+    return open(path, "rb")
+
+
+def _objects(path: Path) -> Iterator[dict]:
+    number, is_first = 0, True
+    with _opened(path) as stream:
+        encoding = json.detect_encoding(stream.read(4))
+        stream.seek(0)
+        # Not str.splitlines, which also splits at U+2028 and U+0085, which a text may contain.
+        text = io.TextIOWrapper(stream, encoding, newline=None)
+        try:
+            for number, line in enumerate(text, start=1):
+                content = line.strip(" \t\n\ufeff")  # of files that were joined, each begins with its byte order mark
+                if is_first and content.startswith("["):
+                    yield from _array(path, content + "\n" + text.read())
+                elif content:
+                    yield _object(path, f"line {number}", _value(path, number, line, content))
+                is_first = is_first and not content
+        except UnicodeDecodeError as error:
+            place = number + 1 + error.object.count(b"\n", 0, error.start)
+            name = encoding.removesuffix("-sig").upper()
+            raise SourceError(f"{path}: is not {name} in line {place}; convert the file, or {_AGAIN}") from None
+
+
+def _object(path: Path, place: str, row: object) -> dict:
+    if not isinstance(row, dict):
+        raise SourceError(f"{path}: {place} must be a JSON object, found {type(row).__name__}")
+    return row
+
+
+def _array(path: Path, text: str) -> Iterator[dict]:
+    try:
+        rows = _DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{path}: is no whole JSON array ({error}); mend it there, or {_AGAIN}") from None
+    for number, row in enumerate(rows, start=1):
+        yield _object(path, f"row {number}", row)
+
+
+def _value(path: Path, number: int, line: str, content: str) -> object:
+    try:
+        return _DECODER.decode(content)
+    except (ValueError, RecursionError) as error:  # also for endless numbers and deeply nested brackets
+        advice = f"mend it: {_FORM}"
+        if number > 1 and not line.endswith("\n"):
+            advice = f"the file ends within it: {_AGAIN}"
+        raise SourceError(f"{path}: line {number} is not JSON ({error}); {advice}") from None

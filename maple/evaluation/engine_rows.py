@@ -1,0 +1,69 @@
+"""What an engine computes of requests, as rows of completions; a model that computes no numbers is refused."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from maple.engines.engine import Engine
+from maple.evaluation.completions import PromptRequest
+from maple.models.encoding import Encoder
+
+
+class NotFiniteError(ValueError):
+    """A model computes a log-probability that is no number; the message names the item."""
+
+
+def _checked(request: PromptRequest, log_probabilities: Sequence[float]) -> None:
+    for value in log_probabilities:
+        if not math.isfinite(value):
+            raise NotFiniteError(f"{request.item}: the model computes {value} where a log-probability belongs")
+
+
+def generated_rows(engine: Engine, requests: Sequence[PromptRequest], encoder: Encoder) -> list[dict]:
+    """Complete prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
+    completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
+    rows = []
+    for request, completion in zip(requests, completions, strict=True):
+        _checked(request, [completion.log_probability])
+        rows.append(
+            {
+                "key": request.key,
+                "completion": encoder.text(completion.tokens),
+                "token_ids": completion.tokens,
+                "finish_reason": completion.finish_reason,
+                "log_probability": completion.log_probability,
+                "log_likelihoods": [],
+            }
+        )
+    return rows
+
+
+def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
+    """Score the choices of prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
+    pairs = [(request.tokens, choice) for request in requests for choice in request.choices]
+    scores = iter(engine.log_likelihoods([tokens for tokens, _ in pairs], [choice for _, choice in pairs]))
+    rows = []
+    for request in requests:
+        log_likelihoods = [next(scores) for _ in request.choices]
+        _checked(request, log_likelihoods)
+        rows.append(
+            {
+                "key": request.key,
+                "completion": "",
+                "token_ids": [],
+                "finish_reason": "rank",
+                "log_probability": None,
+                "log_likelihoods": log_likelihoods,
+            }
+        )
+    return rows
+
+
+def flipped_rows(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
+    """Complete prompts one at a time; return their rows with `flipped`, True if the completion differs then."""
+    return [
+        {
+            **rows[request.key],
+            "flipped": engine.complete([request.tokens], [request.limit])[0].tokens != rows[request.key]["token_ids"],
+        }
+        for request in requests
+    ]

@@ -1,0 +1,71 @@
+"""The first rows of a task's sources, which show while planning whether its templates and columns fit them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from maple.data.row_files import SourceError
+from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, read_rows
+from maple.definitions.errors import DefinitionError
+from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
+from maple.evaluation.prompts import RowFault, Words, render_row
+from maple.evaluation.templates import TemplateLimitError
+from maple.study.languages import Languages
+from maple.study.tasks import StudyTask
+
+# Rows that are read of each file: the first one may lack a field that the next ones have.
+ROWS = 5
+
+
+def check_first_rows(
+    task: StudyTask, code: str, languages: Languages, folders: RowFolders, prompt_language: str
+) -> None:
+    """Refuse a task whose templates fail on all of the first rows that are there in a language, or without dev rows.
+
+    Rows that are not there yet are not looked at, except those for demonstrations on disk. Raises DefinitionError with
+    file and key.
+    """
+    places = task.places(code, languages, folders)
+    words = task.words(code, languages, prompt_language)
+    if places.dev and isinstance(places.dev.source, LocalSource) and not Path(places.dev.source.path).is_file():
+        raise DefinitionError(
+            f"{places.dev.source.path}: no such file, of which shots.{task.name} takes demonstrations; put it there, "
+            f"write shots.{task.name}: 0, or {code} under `without_dev` in config/tasks/{task.name}.yaml"
+        )
+    for split in filter(None, (places.test, places.dev)):
+        rows = _first_rows(task, code, split.source, languages)
+        if reason := _misfit(task, rows, words):
+            where = split.source.path if isinstance(split.source, LocalSource | HubSource) else "the embedded world"
+            raise DefinitionError(
+                f"config/tasks/{task.name}.yaml: {reason}, in the first rows of {where}, which have the columns "
+                f"{', '.join(map(str, rows[0]))}; mend it, or map a name under `columns` of the source"
+            )
+
+
+def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages: Languages) -> list[dict]:
+    """Return the first rows of a source; none if it is not there."""
+    try:
+        if isinstance(source, EmbeddedSource):
+            phrases = languages.phrases.get(code) if code == task.languages[0] else None  # all languages have the same
+            return task_rows(task.name, source, phrases=phrases, items=ROWS) if phrases else []
+        if source is None or not Path(source.path).exists():
+            return []
+        return read_rows(source, limit=ROWS)
+    except (SourceError, ValueError) as error:
+        raise DefinitionError(str(error)) from None
+
+
+def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words) -> str | None:
+    """Return the key that fails and why, if no row becomes a prompt and some template is the reason."""
+    spec, reason = task.prompt_spec, None
+    for number, row in enumerate(rows):
+        try:
+            render_row(spec, row, words, number)
+        except RowFault as fault:
+            absent = [field for field in spec.fields if field not in row]
+            misfit = f"fields: no column {', '.join(absent)}" if absent else f"{fault.key}: {fault}"
+            reason = reason or (misfit if absent or fault.key else None)
+        except TemplateLimitError as error:
+            return f"{error.key}: {error}"
+        else:
+            return None
+    return reason
