@@ -15,6 +15,7 @@ from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.models.encoding import evaluation_prompt
+from maple.runtime.files import read_parquet
 from maple.text.words import words as words_of
 
 ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
@@ -247,7 +248,7 @@ def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
     Columns: task, language, rows (all), repaired, faulty, reasons (of faults, each once).
     """
     return (
-        pl.concat(pl.scan_parquet(path).select("task", "language", "repaired", "fault") for path in paths)
+        pl.concat(read_parquet(path, ["task", "language", "repaired", "fault"]) for path in paths)
         .group_by("task", "language", maintain_order=True)
         .agg(
             rows=pl.len(),
@@ -255,5 +256,4 @@ def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
             faulty=pl.col("fault").count(),
             reasons=pl.col("fault").drop_nulls().unique().sort(),
         )
-        .collect()
     )

@@ -5,6 +5,7 @@ from maple.definitions.language import Language, read_languages
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.prompts import TaskError, quality, render, task_words, word_names
+from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
     item="idx",
@@ -168,7 +169,7 @@ def test_a_language_without_dev_rows_has_no_demonstrations():
 
 def test_faulty_and_repaired_rows_are_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
-    prompts(CHOICE, rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
+    write_parquet(prompts(CHOICE, rows, "tha_Thai", WORDS), tmp_path / "tha_Thai.parquet")
     assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 1, 1, ["no label"])]
 
 
