@@ -333,4 +333,4 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
         (project.folder / f"belebele/{code}/test.jsonl").write_text(json.dumps(item))
     project.study(tasks=["xnli", "belebele"], task_source="local", data=".", shots={"xnli": 1})
     jobs = project.jobs()
-    assert jobs == AFTER_SCORE | {"render_prompts": 2, "cluster": 2, "guard": 2, "generate": 2, "score": 4}
+    assert jobs == AFTER_SCORE | {"render_prompts": 2, "cluster": 2, "guard": 2, "generate": 2, "score": 2}
