@@ -140,6 +140,33 @@ def test_only_safetensors_are_written_and_read():
     assert "safe_serialization=False" not in text and "yaml.load(" not in text
 
 
+# One reader per format holds a file against its checksum. Others read what the workflow has not written: rows of other
+# people, what two processes of a job tell each other, and texts in memory.
+OTHER_READERS = {"definitions/slips.py", "data/sources.py", "runtime/processes.py", "report/page.py"}
+
+
+def test_what_the_workflow_writes_is_read_by_one_reader_per_format():
+    readers = {
+        "read_parquet",
+        "scan_parquet",
+        "read_csv",
+        "scan_csv",
+        "read_json",
+        "read_ndjson",
+        "loads",
+        "load",
+        "load_file",
+    }
+    modules = {"pl", "json", "polars", "safetensors"}
+    for path in [*MODULES, *SCRIPTS]:
+        name = str(path.relative_to(ROOT)).removeprefix("maple/")
+        if name in OTHER_READERS | {"runtime/files.py", "runtime/journal.py"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                assert node.attr not in readers, f"{name}:{node.lineno}: read it with maple.runtime.files"
+
+
 def params_of(folder, tmp_path):
     """Return what the params of all planned jobs are: how many, and which are no plain values."""
     arguments = [sys.executable, ROOT / "tests/params_of_dag.py", tmp_path / "params.json", "--cores", "1"]

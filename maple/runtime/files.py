@@ -1,5 +1,6 @@
 """Files that are whole or refused: written aside and renamed, with a checksum that every reader holds them against."""
 
+import errno
 import io
 import json
 import os
@@ -39,15 +40,27 @@ def sync(path: str | Path) -> None:
 
 
 @contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name `path` in an error of the disk, which itself names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends without an error, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield aside
-        sync(aside)
-        os.replace(aside, path)
+        with _named(path):
+            yield aside
+            sync(aside)
+            os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -61,10 +74,11 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        yield aside
-        seal_folder(aside)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(aside, path)
+        with _named(path):
+            yield aside
+            seal_folder(aside)
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
