@@ -1,4 +1,5 @@
-"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent."""
+"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent; one process
+at a time writes it."""
 
 import io
 import json
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from maple.runtime.locks import lock
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,13 +27,14 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends without an error, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        sync(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    with lock(f"{aside}.lock", f"writes {path}"):
+        try:
+            yield aside
+            sync(aside)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -39,17 +43,18 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-        for written in aside.rglob("*"):
-            if written.is_file():
-                sync(written)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(aside, path)
-    finally:
+    with lock(f"{aside}.lock", f"writes {path}"):
         shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            yield aside
+            for written in aside.rglob("*"):
+                if written.is_file():
+                    sync(written)
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(aside, path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:
