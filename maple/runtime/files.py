@@ -1,5 +1,7 @@
-"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent; one process
-at a time writes it."""
+"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent.
+
+One process at a time writes it; a second one waits.
+"""
 
 import io
 import json
