@@ -105,7 +105,6 @@ def test_a_killed_generation_resumes_and_ends_the_same(finished, tmp_path):
     process.wait()
     survived = journal.read_text().count("\n")
     assert 4 <= survived < 160
-    subprocess.run(project.command("--unlock"), cwd=project.folder, check=True, capture_output=True)
     project.snakemake(target)
     card = json.loads((project.folder / f"results/cards/{RUN}/generate.json").read_text())
     assert (card["carried_over"], card["computed"]) == (survived, card["distinct"] - survived)
@@ -185,7 +184,6 @@ def test_a_killed_finetuning_goes_on_and_ends_in_the_same_adapter(finished, tmp_
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not adapter.exists()
-    subprocess.run(project.command("--unlock"), cwd=project.folder, check=True, capture_output=True)
     project.snakemake(target)
     card = json.loads((project.folder / f"results/cards/{RUN}/finetune.json").read_text())
     assert 5 <= card["resumed_from"] < 30

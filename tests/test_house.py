@@ -59,7 +59,7 @@ def test_the_profiles_speak_of_every_rule_and_of_no_other():
     cluster = profiles["slurm"]["set-resources"]
     assert set(cluster) == rules and all({"mem_mb", "runtime"} <= set(stated) for stated in cluster.values())
     assert set(profiles["slurm"]["preemptible-rules"]) < rules | {"fetch"}
-    for key in ("rerun-triggers", "rerun-incomplete", "keep-going", "set-threads"):
+    for key in ("rerun-triggers", "rerun-incomplete", "nolock", "keep-going", "set-threads"):
         assert profiles["default"][key] == profiles["slurm"][key], key
 
 

@@ -1,4 +1,7 @@
-"""Files that are whole or refused: written aside and renamed, with a checksum that every reader holds them against."""
+"""Files that are whole or refused: written aside and renamed, with a checksum that every reader holds them against.
+
+One process at a time writes a file; a second one waits.
+"""
 
 import errno
 import io
@@ -11,6 +14,8 @@ from contextlib import contextmanager
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from maple.runtime.locks import lock
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,13 +44,18 @@ def sync(path: str | Path) -> None:
         os.fsync(written.fileno())
 
 
+# Errors of a disk, which the system reports without the name of a file.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Name `path` in an error of the disk, which itself names no file."""
+    """Name `path` in an error of the system that names no file, or the one that is written aside."""
     try:
         yield
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        aside = error.filename is not None and Path(os.fsdecode(error.filename)).name.startswith(f".{path.name}.part")
+        if not aside and (error.filename is not None or error.errno not in _DISK_ERRORS):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -55,14 +65,14 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends without an error, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with _named(path):
+    aside = path.with_name(f".{path.name}.part")
+    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
+        try:
             yield aside
             sync(aside)
             os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -71,16 +81,16 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        with _named(path):
+    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
             yield aside
             seal_folder(aside)
             shutil.rmtree(path, ignore_errors=True)
             os.replace(aside, path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_folder(folder: str | Path) -> dict[str, str]:
