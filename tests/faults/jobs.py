@@ -118,7 +118,7 @@ class Job:
 
     def inputs(self) -> Iterator[tuple[str, Path]]:
         """Yield the first file of each input, and all files of a folder, with a name for the table."""
-        for name in self.given.input.keys():
+        for name in dict(self.given.input.items()):
             value = getattr(self.given.input, name)
             path = Path(value if isinstance(value, str) else value[0]) if value else None
             if path is None:
@@ -131,11 +131,10 @@ class Job:
             yield from ((f"{name}/{file.name}" if path.is_dir() else name, file) for file in files)
 
     def names(self, paths: list[Path]) -> bool:
-        """Return whether the log's last line names one of the files, or the folder that it is part of."""
+        """Return whether the last lines of the log name one of the files."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.is_file() else []
-        # The last message, which may be longer than a line.
         told = "\n".join(lines[-8:])
-        return any(str(name) in told for path in paths for name in (path, path.parent) if len(Path(name).parts) > 1)
+        return any(str(path) in told for path in paths)
 
 
 def ended(child: int) -> bool:
@@ -157,7 +156,8 @@ def with_damaged(job: Job, path: Path, damage: Callable[[Path], None], own: bool
     if not own:
         job.clear()
     damage(path)
-    result = outcome(job, job.run(), [path])
+    folder = [path.parent] if (path.parent / "BLAKE2SUMS").is_file() else []
+    result = outcome(job, job.run(), [path, *folder])
     if own:
         return "healed" if result == "harmless" else result
     path.write_bytes(before)

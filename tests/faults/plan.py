@@ -1,6 +1,6 @@
 """Writes one job of each rule of a study, as Snakemake gives it to the rule's script, and which outputs it may keep.
 
-A program of its own: its arguments are a file for the jobs, pickled as Snakemake pickles them, and Snakemake's arguments.
+A program of its own: its arguments are a file for the jobs, pickled as Snakemake does it, and Snakemake's arguments.
 """
 
 import pickle
