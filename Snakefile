@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+
+from maple.runtime.locks import LockedError, lock_until_exit
+from maple.runtime.logs import show
 
 min_version("9.27")
 
@@ -36,7 +40,15 @@ rule all:
         rules.describe.output if STUDY.finetuned else [],
 
 
+onstart:
+    # The lock of the system, which no killed Snakemake leaves behind as it does its own (`nolock` in the profiles).
+    try:
+        lock_until_exit("results/.lock", "runs a study in this folder", wait=False)
+    except LockedError as error:
+        raise WorkflowError(f"{error}: wait until it has ended, or end it") from None
+
+
 onsuccess:
     leaderboard, page = Path("results/leaderboard.txt"), Path("results/report.html")
     if leaderboard.is_file() and page.is_file():
-        print(leaderboard.read_text(), f"\nReport: {page.resolve()}", sep="")
+        show(f"{leaderboard.read_text(encoding='utf-8')}\nReport: {page.resolve()}")

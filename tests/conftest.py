@@ -108,3 +108,11 @@ def finished(tmp_path_factory, worker_id):
         project.snakemake()
         done.touch()
     return project
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the tables that tests have recorded, those of all workers."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    for name, table in (each for report in reports for each in report.user_properties if "\n" in str(each[1])):
+        terminalreporter.section(name)
+        terminalreporter.write_line(table)

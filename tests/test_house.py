@@ -59,7 +59,7 @@ def test_the_profiles_speak_of_every_rule_and_of_no_other():
     cluster = profiles["slurm"]["set-resources"]
     assert set(cluster) == rules and all({"mem_mb", "runtime"} <= set(stated) for stated in cluster.values())
     assert set(profiles["slurm"]["preemptible-rules"]) < rules | {"fetch"}
-    for key in ("rerun-triggers", "rerun-incomplete", "keep-going", "set-threads"):
+    for key in ("rerun-triggers", "rerun-incomplete", "nolock", "keep-going", "set-threads"):
         assert profiles["default"][key] == profiles["slurm"][key], key
 
 
@@ -138,6 +138,33 @@ def test_only_safetensors_are_written_and_read():
     text = "".join(module.read_text() for module in MODULES)
     assert "torch.save" not in text and "torch.load" not in text and "pickle" not in text.replace("pickled", "")
     assert "safe_serialization=False" not in text and "yaml.load(" not in text
+
+
+# One reader per format holds a file against its checksum. Others read what the workflow has not written: rows of other
+# people, what two processes of a job tell each other, and texts in memory.
+OTHER_READERS = {"definitions/slips.py", "data/sources.py", "runtime/processes.py", "report/page.py"}
+
+
+def test_what_the_workflow_writes_is_read_by_one_reader_per_format():
+    readers = {
+        "read_parquet",
+        "scan_parquet",
+        "read_csv",
+        "scan_csv",
+        "read_json",
+        "read_ndjson",
+        "loads",
+        "load",
+        "load_file",
+    }
+    modules = {"pl", "json", "polars", "safetensors"}
+    for path in [*MODULES, *SCRIPTS]:
+        name = str(path.relative_to(ROOT)).removeprefix("maple/")
+        if name in OTHER_READERS | {"runtime/files.py", "runtime/journal.py"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                assert node.attr not in readers, f"{name}:{node.lineno}: read it with maple.runtime.files"
 
 
 def params_of(folder, tmp_path):

@@ -16,8 +16,8 @@ def project(finished, tmp_path):
     return finished.copy_to(tmp_path / "project")
 
 
-def scored(runs=2, languages=2):
-    return {"score": runs * languages, **AFTER_SCORE}
+def scored(runs=2):
+    return {"score": runs, **AFTER_SCORE}
 
 
 def test_a_finished_study_has_nothing_to_do(project):
@@ -117,6 +117,19 @@ def test_one_run_in_one_language_is_a_file(project):
     assert project.jobs(target) == {"score": 1}
 
 
+def test_a_changed_word_scores_its_language_alone_and_the_others_keep_their_bytes(project):
+    files = [
+        path for part in ("generations", "scores") for path in (project.folder / "results" / part).rglob("*_*.parquet")
+    ]
+    before = {path: path.read_bytes() for path in files}
+    project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")
+    project.snakemake("results/summary.parquet")
+    changed = sorted(path.stem for path in files if path.read_bytes() != before[path])
+    assert changed == ["swh_Latn"] * 4  # the answers and the scores of two runs
+    for log in (project.folder / "logs/score").rglob("*.log"):
+        assert log.read_text().startswith("scored 1 of 2 languages, the others are unchanged: swh_Latn")
+
+
 def test_a_language_is_a_target(project):
     for path in (project.folder / "results" / "scores").rglob("*.parquet"):
         path.unlink()
@@ -143,7 +156,7 @@ def test_a_language_is_one_row(project):
     assert "languages" not in dataset
     project.study(languages=["eng_Latn", "swh_Latn", "swc_Latn"])
     jobs = project.jobs()
-    assert jobs["render_prompts"] == 2 and jobs["synthesize"] == 1 and jobs["score"] == 6
+    assert jobs["render_prompts"] == 2 and jobs["synthesize"] == 1 and jobs["score"] == 2
 
 
 def test_a_task_is_one_file(project):
@@ -308,7 +321,7 @@ def test_the_embedded_default_plans(tmp_path):
     jobs = project.jobs()
     assert jobs["finetune"] == jobs["merge"] == 10
     assert jobs["generate"] == 12
-    assert jobs["score"] == 12 * 10
+    assert jobs["score"] == 12
 
 
 def stand_ins(project, *names):

@@ -8,6 +8,7 @@ from sharding import finetune_on_cpus
 from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import MergeSettings
+from maple.runtime.files import write_parquet
 
 TRAINING = {
     "steps": 6,
@@ -78,7 +79,7 @@ def files(folder: Path, examples: pl.DataFrame = EXAMPLES) -> list[Path]:
     """Write the examples to learn from and those held out to files in `folder`; return their paths."""
     paths = [folder / "mixture.parquet", folder / "held_out.parquet"]
     for frame, path in zip((examples, HELD_OUT), paths, strict=True):
-        frame.write_parquet(path)
+        write_parquet(frame, path)
     return paths
 
 

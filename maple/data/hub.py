@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from maple.data.sources import repository_folder
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, seal_folder
 
 if TYPE_CHECKING:
     from huggingface_hub.utils._verification import FolderVerification
@@ -101,6 +101,7 @@ def fetch(repository: Repository, folder: Path, *, unfinished: Path, card: Path)
         patterns = ", ".join(repository.files)
         raise HubError(f"{repository.pinned}: has none of the files {patterns}; look at {repository.page}")
     _check_unchanged(repository.pinned, files, card)
+    seal_folder(unfinished)
     os.replace(unfinished, folder)
     size = sum(file.bytes for file in files.values())
     return FetchCard(repository.kind, repository.id, repository.revision, size, files)

@@ -50,6 +50,7 @@ class LocalModel:
     ):
         from transformers import AutoConfig, AutoTokenizer
 
+        digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
         self.rows = JournaledRows(journal)
         self._engine, self._settings, self._model, self._machine = engine, settings, model, machine
@@ -67,7 +68,7 @@ class LocalModel:
             )
         self._length: int = length
         sampling = [settings.temperature, settings.top_p, settings.max_tokens]
-        self._deciding = [weights_digest(model), engine_version(engine), sampling, length]
+        self._deciding = [digest, engine_version(engine), sampling, length]
         self._running: Engine | None = None
         self._chat = None
         if self.tokenizer.chat_template is not None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from maple.engines.engine import Completion, EngineError, EngineOptions
 from maple.engines.start import start
-from maple.runtime.processes import end_with_parent
+from maple.runtime.processes import end_with_parent, import_path
 
 
 class _Call(NamedTuple):
@@ -134,9 +134,9 @@ def _started(number: int, device: str | None, arguments: tuple[str, EngineOption
     here, there = Pipe()
     visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from maple.engines.replicas import main; main()", str(there.fileno())],
+        [sys.executable, "-P", "-c", "from maple.engines.replicas import main; main()", str(there.fileno())],
         pass_fds=[there.fileno()],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **visible},
+        env={**os.environ, "PYTHONPATH": import_path(), **visible},
     )
     there.close()
     here.send(arguments)

@@ -11,6 +11,7 @@ from maple.engines.machine import Machine
 from maple.evaluation.cards import CompareCard
 from maple.evaluation.finish_reasons import TOO_LONG
 from maple.evaluation.generation import RunOutputs, Weights, generate_with_weights
+from maple.runtime.files import read_parquet
 
 
 def compare_attached(
@@ -38,7 +39,7 @@ def compare_attached(
         run = RunOutputs(outputs, Path(folder) / "journal.jsonl", adapter)
         sampled = prompts.join(sample, on=cell, how="semi")
         (card,) = generate_with_weights(sampled, base, [run], settings=settings, machine=machine, progress=progress)
-        attached = pl.concat([generations.clear(), *map(pl.read_parquet, outputs.values())])
+        attached = pl.concat([generations.clear(), *map(read_parquet, outputs.values())])
     both = sample.join(attached.filter(pl.col("answer") == "generate"), on=cell, validate="1:1")
     different = both.filter(pl.col("token_ids") != pl.col("token_ids_right")).height
     return CompareCard(generated=card, compared=both.height, different=different)

@@ -9,6 +9,7 @@ import polars as pl
 from maple.definitions.task import Clustering
 from maple.evaluation.prompts import cluster_text, item_of
 from maple.evaluation.templates import TemplateFault, bounded
+from maple.runtime.files import read_parquet
 
 CLUSTER_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "cluster": pl.String}
 
@@ -36,7 +37,7 @@ def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str,
 
 def read_clusters(paths: Iterable[str | Path]) -> pl.DataFrame:
     """Read the clusters of any number of tasks and languages: CLUSTER_SCHEMA."""
-    return pl.concat([pl.DataFrame(schema=CLUSTER_SCHEMA), *map(pl.read_parquet, paths)])
+    return pl.concat([pl.DataFrame(schema=CLUSTER_SCHEMA), *map(read_parquet, paths)])
 
 
 def cluster_numbers(items: pl.DataFrame, clusters: pl.DataFrame) -> pl.Series:

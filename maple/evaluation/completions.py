@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from maple.runtime.files import write_parquet
+from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
 from maple.runtime.journal import Journal
 
 COMPLETION_SCHEMA = pl.Schema(
@@ -85,8 +85,8 @@ def previous_completions(
     for path in (*map(Path, outputs), journal.previous):
         if path.is_file():
             try:
-                frames.append(pl.read_parquet(path, columns=list(schema)).cast(schema))
-            except (pl.exceptions.PolarsError, OSError):
+                frames.append(read_parquet(path, list(schema), foreign=True).cast(schema))
+            except (DamagedFileError, pl.exceptions.PolarsError, OSError):
                 continue
     previous = pl.concat(frames).unique("key", keep="first", maintain_order=True)
     if previous.height:

@@ -322,11 +322,12 @@ def _complete_runs(
     """Yield the completions and the card of each run; at most one engine is started."""
     engine = _SharedEngine(weights, [run.adapter for run in runs if run.adapter], settings, machine)
     digest = weights_digest(weights.folder)
+    adapters = [weights_digest(run.adapter) if run.adapter else "" for run in runs]
     # One run after the other. Four adapters of ranks 4 to 32 on tiny-llama (vLLM 0.32, CPU, 64 prompts each, 16 at
     # once) took 6 s so, and 8 s when chunks of the same size mixed all four.
-    for run in runs:
+    for run, adapter in zip(runs, adapters, strict=True):
         begin, journal = time.perf_counter(), Journal(run.journal)
-        attached = f"{digest}+{weights_digest(run.adapter)}" if run.adapter else digest
+        attached = f"{digest}+{adapter}" if adapter else digest
         try:
             completed, counts = complete(
                 prompts,

@@ -22,6 +22,7 @@ from maple.evaluation.templates import (
     render_template,
 )
 from maple.models.encoding import evaluation_prompt
+from maple.runtime.files import read_parquet
 from maple.text.words import words as words_of
 
 PROMPT_SCHEMA = {
@@ -331,7 +332,7 @@ def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
     """
     columns = ("task", "language", "available", "repaired", "fault")
     return (
-        pl.concat(pl.scan_parquet(path).select(columns) for path in paths)
+        pl.concat(read_parquet(path, columns) for path in paths)
         .group_by("task", "language", maintain_order=True)
         .agg(
             rows=pl.len(),
@@ -340,5 +341,4 @@ def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
             faulty=pl.col("fault").count(),
             reasons=pl.col("fault").drop_nulls().unique().sort(),
         )
-        .collect()
     )

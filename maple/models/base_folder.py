@@ -10,6 +10,7 @@ from maple.embedded.corpus import documents
 from maple.models.behaviour import behaviour_of
 from maple.models.encoding import FRAME
 from maple.models.tiny import BaseError
+from maple.runtime.files import check_folder
 
 
 def prepare_base(
@@ -44,8 +45,9 @@ def link_fetched_model(fetched: Path, folder: Path, ignored: Iterable[str] = ())
     """Hard-link the files of a fetched model into `folder`, or copy them if the disk has no hard links.
 
     A tokenizer that is only a sentencepiece model is written out as tokenizer.json as well. `ignored` are names of
-    files that are left out. Raises BaseError if there are no safetensors.
+    files that are left out. Raises BaseError if there are no safetensors, DamagedFileError if a file has changed.
     """
+    check_folder(fetched)
     if not list(fetched.glob("*.safetensors")):
         raise BaseError(f"{fetched}: the revision has no safetensors; pickled weights are refused")
     for path in (path for path in fetched.iterdir() if path.is_file() and path.name not in set(ignored)):

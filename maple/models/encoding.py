@@ -1,9 +1,10 @@
 """The one place where text becomes tokens, for training and for evaluation alike."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from maple.runtime.files import read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -52,7 +53,7 @@ class Encoder:
         tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        special = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
+        special = read_json(model / "tokenizer_config.json")
 
         def token_id(name: str) -> int | None:
             token = special.get(name)

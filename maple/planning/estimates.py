@@ -14,7 +14,7 @@ from maple.definitions.run import Run
 from maple.models.size import Size, size_of
 from maple.planning.costs import GB, TaskLoad
 from maple.planning.plan import ITEMS, Plan
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, scan_parquet
 
 # UTF-8 bytes per token of LLaMA-2's 32,000, assumed until a model's own prompts have been counted: its vocabulary is of
 # Latin text, and splits other scripts into characters or their bytes.
@@ -173,7 +173,7 @@ class Estimates:
     def _prompts(self, task: str, code: str) -> PromptFigures:
         path, planned = Path(self.results.prompts.format(task=task, language=code)), self.plan.tasks[task]
         if path.is_file():
-            rows = pl.scan_parquet(path).filter(pl.col("fault").is_null())
+            rows = scan_parquet([path]).filter(pl.col("fault").is_null())
             prompt = pl.col("prompt").str.len_bytes().mean()
             demonstrations = pl.col("demonstrations").first().list.join("").str.len_bytes()
             figures = rows.select(items=pl.len(), prompt=prompt, demonstrations=demonstrations).collect()
@@ -196,7 +196,7 @@ class Estimates:
         paths = [Path(self.results.completions.format(run=run, language=code)) for code in self.plan.languages]
         if not (paths := [path for path in paths if path.is_file()]):
             return {}
-        completions = pl.scan_parquet(paths).filter(pl.col("finish_reason") != "rank")
+        completions = scan_parquet(paths).filter(pl.col("finish_reason") != "rank")
         means = completions.group_by("task", "language").agg(
             pl.col("item_tokens").mean(), pl.col("completion_tokens").mean()
         )

@@ -161,7 +161,7 @@ class Stages:
         runs, tasks = len(self.plan.runs), self.plan.tasks.values()
         rows, basis = runs * self.items, "items as above, seconds a row assumed"
         metrics = sum(task.metrics for task in tasks) / len(tasks)
-        yield self._light("score", runs * len(self.plan.languages), basis, rows=rows, disk=rows * metrics * SCORE_BYTES)
+        yield self._light("score", runs, basis, rows=rows, disk=rows * metrics * SCORE_BYTES)
         yield self._light("summarize", 1, basis, rows=rows)
         yield self._light("cluster", sum(len(task.languages) for task in tasks if task.clustered), "assumed")
         for stage in ("report", "tabulate", "draw", "export"):

@@ -11,7 +11,7 @@ import polars as pl
 
 from maple.data.contamination import GuardCard
 from maple.definitions.language import LanguageIdentity
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, read_parquet
 from maple.text.segmentation import UNSPACED
 
 FIELDS = ("instruction", "input", "output")
@@ -153,8 +153,8 @@ def read_datasets(
     summaries = []
     for kept_path, dropped_path, card_path in zip(examples, dropped, cards, strict=True):
         dataset, code = Path(kept_path).parent.name, Path(kept_path).stem
-        kept = pl.read_parquet(kept_path).with_columns(reason=pl.lit(""), completion=pl.lit(""))
-        lost = pl.read_parquet(dropped_path)
+        kept = read_parquet(kept_path).with_columns(reason=pl.lit(""), completion=pl.lit(""))
+        lost = read_parquet(dropped_path)
         by_reason = lost.group_by(pl.col("fault") != "", "reason").len().sort("reason").rows()
         makers = pl.concat(rows.select("recipe", "teacher").head(1) for rows in (kept, lost)).rows()
         recipe, teacher = makers[0] if makers else (None, None)

@@ -1,16 +1,41 @@
-"""Atomic writes: a file is written under a temporary name, synced, then renamed, so that it is whole or absent."""
+"""Files that are whole or refused: written aside and renamed, with a checksum that every reader holds them against.
 
+One process at a time writes a file; a second one waits.
+"""
+
+import errno
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.runtime.locks import lock
+
 if TYPE_CHECKING:
     import polars as pl
+
+CHECKSUM = "checksum"
+_UNKNOWN = "0" * 32  # stands where the checksum of a Parquet file will, while it is computed
+# In the format of b2sum: `b2sum --check BLAKE2SUMS` holds the folder against it, too.
+SUMS = "BLAKE2SUMS"
+
+
+class DamagedFileError(ValueError):
+    """A file or folder is not what was written; the message names it, and the command that makes it again."""
+
+    def __init__(self, path: str | Path, why: object):
+        folder = Path(path).parent
+        made = folder if (folder / SUMS).is_file() else path  # a rule makes a sealed folder as a whole
+        super().__init__(
+            f"{path} is damaged: {why}; make it again with `snakemake --cores all --forcerun {made}`, or remove {made} "
+            "and give the same command again"
+        )
 
 
 def sync(path: str | Path) -> None:
@@ -19,46 +44,168 @@ def sync(path: str | Path) -> None:
         os.fsync(written.fileno())
 
 
+# Errors of a disk, which the system reports without the name of a file.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name `path` in an error of the system that names no file, or the one that is written aside."""
+    try:
+        yield
+    except OSError as error:
+        aside = error.filename is not None and Path(os.fsdecode(error.filename)).name.startswith(f".{path.name}.part")
+        if not aside and (error.filename is not None or error.errno not in _DISK_ERRORS):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 @contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends without an error, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        sync(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
+        try:
+            yield aside
+            sync(aside)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 @contextmanager
 def folder_written_aside(path: str | Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`; it replaces `path` if the block ends without an error, else it is removed."""
+    """Yield a new folder beside `path`; sealed, it replaces `path` if the block ends without an error, else it goes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-        for written in aside.rglob("*"):
-            if written.is_file():
-                sync(written)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(aside, path)
-    finally:
+    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
         shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            yield aside
+            seal_folder(aside)
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(aside, path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:
-    """Write `frame` to `path` as zstd Parquet, atomically."""
+def check_folder(folder: str | Path) -> dict[str, str]:
+    """Hold a folder against its checksums; return the BLAKE2b digest of each file below it, by its path there.
+
+    Hidden files are left out. Raises DamagedFileError if a file of a sealed folder has changed or is missing.
+    """
+    folder = Path(folder)
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = [str(name) for name in names if str(name) != SUMS and not any(part[0] == "." for part in name.parts)]
+    with ThreadPoolExecutor() as threads:  # weights lie in several files, and a digest takes a second per gigabyte
+        digests = dict(zip(names, threads.map(lambda name: _digest_of_file(folder / name), names), strict=True))
+    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines() if (folder / SUMS).is_file() else []:
+        digest, _, name = line.partition("  ")
+        if name not in digests:
+            raise DamagedFileError(folder, f"{name} is missing")
+        if digests[name] != digest:
+            raise DamagedFileError(folder, f"{name} does not match its checksum in {SUMS}")
+    return digests
+
+
+def _digest_of_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file_digest(file, "blake2b").hexdigest()
+
+
+def seal_folder(folder: Path) -> None:
+    """Write the checksums of a folder's files into its file SUMS, and flush all of them to disk."""
+    (folder / SUMS).unlink(missing_ok=True)  # of another folder, from which files were copied
+    lines = (f"{digest}  {name}\n" for name, digest in check_folder(folder).items())
+    write_text("".join(lines), folder / SUMS)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            sync(path)
+
+
+def write_parquet(frame: "pl.DataFrame", path: str | Path, **notes: str) -> None:
+    """Write `frame` to `path` as zstd Parquet, atomically; `notes` and a checksum are in the file's metadata."""
     # Serialized in memory first: on a full disk, polars reports a transport error when it writes the file itself.
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
+    frame.write_parquet(buffer, compression="zstd", metadata={**notes, CHECKSUM: _UNKNOWN})
+    content = buffer.getvalue()
+    digest = _digest(content).encode()
+    before, after = content.rsplit(_UNKNOWN.encode(), 1)
     with written_aside(path) as aside:
-        aside.write_bytes(buffer.getbuffer())
+        aside.write_bytes(before + digest + after)
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=len(_UNKNOWN) // 2).hexdigest()
+
+
+def _parquet(path: str | Path, foreign: bool = False) -> tuple[bytes, dict[str, str]]:
+    """Return content and metadata of a Parquet file; raise DamagedFileError unless it is as `write_parquet` left it.
+
+    `foreign`: a file of another program, which has no checksum, is taken as it is.
+    """
+    import polars as pl
+
+    content = Path(path).read_bytes()
+    if not content:
+        raise DamagedFileError(path, "it is empty")
+    try:
+        notes = pl.read_parquet_metadata(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DamagedFileError(path, error) from None
+    checksum = notes.get(CHECKSUM)
+    if checksum is None and not foreign:
+        raise DamagedFileError(path, "it has no checksum, so another program wrote it")
+    if checksum is not None and _digest(content.replace(checksum.encode(), _UNKNOWN.encode())) != checksum:
+        raise DamagedFileError(path, "its content does not match its checksum")
+    return content, notes
+
+
+def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, foreign: bool = False) -> "pl.DataFrame":
+    """Read a file that `write_parquet` wrote; raise DamagedFileError if it is another one, or has changed since.
+
+    `foreign`: a file of another program, which has no checksum, is read as it is.
+    """
+    import polars as pl
+
+    content, _ = _parquet(path, foreign)
+    try:
+        return pl.read_parquet(io.BytesIO(content), columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DamagedFileError(path, error) from None
+
+
+def read_all(paths: Iterable[str | Path]) -> "pl.DataFrame":
+    """Read files that `write_parquet` wrote, one below the other."""
+    import polars as pl
+
+    return pl.concat(read_parquet(path) for path in paths)
+
+
+def scan_parquet(paths: Sequence[str | Path]) -> "pl.LazyFrame":
+    """Return the rows of files that `write_parquet` wrote, unread; what is damaged is refused at once."""
+    import polars as pl
+
+    for path in paths:
+        _parquet(path)
+    return pl.scan_parquet(paths)
+
+
+def checksum_of(path: str | Path) -> str:
+    """Return the checksum of a file that `write_parquet` wrote: same content, same checksum."""
+    return _parquet(path)[1][CHECKSUM]
+
+
+def notes_of(path: str | Path) -> dict[str, str]:
+    """Return the notes of a whole Parquet file; none if there is no such file, or it is damaged."""
+    try:
+        return _parquet(path)[1]
+    except (DamagedFileError, FileNotFoundError):
+        return {}
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -67,11 +214,35 @@ def write_text(text: str, path: str | Path) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def write_json(content: object, path: str | Path) -> None:
-    """Write `content` to `path` as indented JSON, atomically."""
-    write_text(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)
+def _digest_of_json(content: Mapping) -> str:
+    return _digest(json.dumps(content, ensure_ascii=False, sort_keys=True).encode(errors="surrogatepass"))
+
+
+def sealed(content: Mapping) -> dict:
+    """Return a JSON object with a checksum beside its keys."""
+    content = json.loads(json.dumps(content))  # as it will be read: keys become texts, and tuples lists
+    return {**content, CHECKSUM: _digest_of_json(content)}
+
+
+def unsealed(content: dict) -> dict:
+    """Return a JSON object without its checksum; raise ValueError if that does not match. One without is returned."""
+    checksum = content.pop(CHECKSUM, None)
+    if checksum is not None and checksum != _digest_of_json(content):
+        raise ValueError("its content does not match its checksum")
+    return content
+
+
+def write_json(content: Mapping, path: str | Path) -> None:
+    """Write `content` and its checksum to `path` as indented JSON, atomically."""
+    write_text(json.dumps(sealed(content), ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)
 
 
 def read_json(path: str | Path) -> dict:
-    """Read one JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read one JSON object; raise DamagedFileError if it is none, or no longer what `write_json` wrote."""
+    try:
+        content = json.loads(Path(path).read_bytes().decode("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"it is no JSON object, but {type(content).__name__}")
+        return unsealed(content)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(path, error) from None

@@ -2,8 +2,10 @@
 
 import ast
 from functools import cache
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from pathlib import Path
+
+from maple.runtime.files import check_folder
 
 PACKAGE = "maple"
 
@@ -85,15 +87,12 @@ def weights_digest(model: str | Path) -> str:
     """Return a digest of the files in a model's or adapter's folder that decide its answers.
 
     These are its weights, its Python code if it has any, and its configs, one of which names the end-of-text tokens.
+    Raises DamagedFileError if the folder is not as it was written.
     """
     digest = blake2b(digest_size=16)
     names = ("config", "generation_config", "tokenizer", "tokenizer_config", "adapter_config")
-    files = (
-        path
-        for path in Path(model).iterdir()
-        if path.suffix in (".safetensors", ".py") or (path.suffix == ".json" and path.stem in names)
-    )
-    for path in sorted(files):
-        with open(path, "rb") as file:
-            digest.update(path.name.encode() + file_digest(file, "blake2b").digest())
+    for path, of_file in ((Path(name), of_file) for name, of_file in sorted(check_folder(model).items())):
+        decides = path.suffix in (".safetensors", ".py") or (path.suffix == ".json" and path.stem in names)
+        if decides and len(path.parts) == 1:
+            digest.update(path.name.encode() + bytes.fromhex(of_file))
     return digest.hexdigest()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from hashlib import blake2b
 from pathlib import Path
 
+from maple.runtime.files import sealed, unsealed
+
 
 def key_of(*facts: object) -> str:
     """Return the key of a row: a digest of the facts (JSON values) that decide its content."""
@@ -35,15 +37,15 @@ class Journal:
         self.previous = self.path.with_suffix(".previous.parquet")
 
     def read(self) -> list[dict]:
-        """Return the whole lines; a torn last line (the job was killed while writing) is left out."""
+        """Return the whole lines; one that was torn (the job was killed while writing) or has changed is left out."""
         if not self.path.is_file():
             return []
         rows = []
         # By bytes: str.splitlines would also split at U+2028, which a text may contain.
         for line in self.path.read_bytes().split(b"\n"):
             try:
-                rows.append(json.loads(line))
-            except ValueError:
+                rows.append(unsealed(json.loads(line)))
+            except (ValueError, AttributeError):
                 continue
         return rows
 
@@ -53,7 +55,7 @@ class Journal:
         with open(self.path, "ab+") as file:
             if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
                 file.write(b"\n")
-            file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+            file.writelines(json.dumps(sealed(row), ensure_ascii=False).encode() + b"\n" for row in rows)
             file.flush()
             os.fsync(file.fileno())
 

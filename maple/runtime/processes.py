@@ -37,10 +37,17 @@ def on_processes(count: int, function: Callable, *args, **settings) -> Any:
             max_restarts=0,
             monitor_interval=0.1,
         )
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-        os.environ["PYTHONPATH"] = path
-        elastic_launch(config, sys.executable)("-m", "maple.runtime.processes", str(job))
+        os.environ["PYTHONPATH"] = import_path()
+        elastic_launch(config, sys.executable)("-P", "-m", "maple.runtime.processes", str(job))
         return loads(result_of(job).read_text())
+
+
+def import_path() -> str:
+    """Return the PYTHONPATH with which a new process imports this `maple`.
+
+    Start it with `python -P` as well: the working folder, which would come first, may hold another `maple`.
+    """
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
 
 
 def dumps(content: object) -> str:

@@ -93,12 +93,13 @@ class LocalTranslator:
     ):
         from transformers import AutoTokenizer
 
+        digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
         self.rows = JournaledRows(journal)
         self._settings, self._model, self._threads, self._progress = settings, model, threads, progress
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
         search = [settings.max_length, settings.beams]
-        self._deciding = [weights_digest(model), f"transformers {version('transformers')}", search]
+        self._deciding = [digest, f"transformers {version('transformers')}", search]
 
     def translate(self, texts: list[str], language: LanguageIdentity) -> list[str | IncompleteAnswer]:
         """Return the translation of each English text; sentences of the journal are not translated again."""

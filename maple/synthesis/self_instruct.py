@@ -16,6 +16,7 @@ from maple.data.examples import raw_rows
 from maple.data.sources import local_rows, text_columns
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.runtime.files import read_parquet
 from maple.synthesis import embedded_teacher
 from maple.synthesis.recipe import InstructionPrompt
 from maple.synthesis.teachers import IncompleteAnswer, Request, Teacher
@@ -58,7 +59,7 @@ def seed_tasks(
     if isinstance(source, DatasetSeeds):
         if not examples:
             raise ValueError(f"seed_tasks: the examples of {source.dataset} are needed")
-        return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
+        return read_parquet(examples, ["id", *fields]).to_dicts()
     if source == "embedded":
         return embedded_teacher.seed_tasks(phrases[language.code])
     path = source.format_map(language.params())

@@ -11,6 +11,7 @@ import polars as pl
 from maple.definitions.language import LanguageIdentity
 from maple.engines.ledger import Ledger, ledger
 from maple.engines.machine import Machine
+from maple.runtime.files import read_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadRecipe, Recipe, TranslateRespondRecipe
@@ -75,7 +76,7 @@ def synthesize(
         return load(recipe.load, language)
     writer = teacher(recipe.teacher, TeacherJob(phrases, recipe.block, journal, inputs.teacher, machine, progress))
     if isinstance(recipe, TranslateRespondRecipe):
-        english = pl.read_parquet(_needed(inputs.english, "english"))
+        english = read_parquet(_needed(inputs.english, "english"))
         translator = _translator(recipe, inputs, journal, machine, progress)
         return translate_respond(recipe.translate_respond, language, english, writer, recipe.seed, progress, translator)
     return self_instruct(

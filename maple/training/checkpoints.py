@@ -5,14 +5,13 @@ import logging
 import os
 import shutil
 from dataclasses import dataclass
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from pathlib import Path
 
-from maple.runtime.files import read_json, sync, write_json
+from maple.runtime.files import DamagedFileError, check_folder, seal_folder
 
 KEEP = 2  # the last one, and the one before it in case the last is damaged
 UNFINISHED = "unfinished"
-CONTENTS = "contents.json"
 
 
 @dataclass(frozen=True)
@@ -41,24 +40,9 @@ def clear_for(digest: str, folder: str | Path) -> Path:
     return folder / digest
 
 
-def _digests(checkpoint: Path) -> dict[str, str]:
-    digests = {}
-    for path in _files(checkpoint):
-        if path.name != CONTENTS:
-            with open(path, "rb") as file:
-                digests[str(path.relative_to(checkpoint))] = file_digest(file, "blake2b").hexdigest()
-    return digests
-
-
-def _files(checkpoint: Path) -> list[Path]:
-    return [path for path in sorted(checkpoint.rglob("*")) if path.is_file()]
-
-
 def seal(written: Path, folder: Path, step: int) -> None:
     """Move the checkpoint `written` to `folder`/{step} once all of it is on disk; remove all but the last KEEP."""
-    write_json(_digests(written), written / CONTENTS)
-    for path in _files(written):
-        sync(path)
+    seal_folder(written)
     os.replace(written, folder / str(step))
     for old in _steps(folder)[:-KEEP]:
         shutil.rmtree(folder / str(old))
@@ -73,10 +57,9 @@ def newest(folder: Path) -> Path | None:
     for step in reversed(_steps(folder)):
         checkpoint = folder / str(step)
         try:
-            if read_json(checkpoint / CONTENTS) == _digests(checkpoint):
-                return checkpoint
-        except (OSError, ValueError):
-            pass
-        logging.warning("%s: torn or changed; removed, the one before it is used", checkpoint)
+            check_folder(checkpoint)
+            return checkpoint
+        except (OSError, DamagedFileError):
+            logging.warning("%s: torn or changed; removed, the one before it is used", checkpoint)
         shutil.rmtree(checkpoint)
     return None

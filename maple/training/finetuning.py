@@ -7,8 +7,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from maple.definitions.local_model import LocalModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import TrainingSettings
@@ -17,6 +15,7 @@ from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
 from maple.runtime import devices
+from maple.runtime.files import read_parquet
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.run_cards import timed, versions
 from maple.training.batches import encode, sample_steps
@@ -68,10 +67,11 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     devices.prepare(threads, seed)
     processes, adapter = PartialState(), Path(adapter)
     with timed({}) as resources:
+        weights = weights_digest(base)  # first of all: refuses a folder of which a file has changed
         encoder = Encoder.of(base)
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
         network = _adapted(base, adapter, method, model, sharded)
-        digest = _digest(base, data, method, seed, threads, code, sharded)
+        digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)
             if not adapting.resumes(method):
@@ -115,7 +115,7 @@ def read_data(
     seed: int,
 ) -> TrainingData:
     """Read and encode the examples of a training, and sample its steps."""
-    frames = [pl.read_parquet(path) for path in (examples, held_out)]
+    frames = [read_parquet(path) for path in (examples, held_out)]
     encoded, too_long = encode(frames[0], kind, encoder, training.max_length)
     rows, max_length = training.held_out_rows, training.max_length
     return TrainingData(
@@ -150,7 +150,7 @@ def examples_of_steps(
 
 
 def _digest(
-    base: str | Path,
+    weights: str,
     data: TrainingData,
     method: MethodVariant,
     seed: int,
@@ -162,7 +162,7 @@ def _digest(
     from accelerate import PartialState
 
     return training_digest(
-        base=weights_digest(base),
+        base=weights,
         data=data.digests,
         method=method.params(),
         seed=seed,

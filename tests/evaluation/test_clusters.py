@@ -6,6 +6,7 @@ from maple.data.sources import LocalSource, RowFile, read_rows
 from maple.definitions.reading import read_definitions
 from maple.definitions.task import Clustering, Task
 from maple.evaluation.clusters import CLUSTER_SCHEMA, cluster_items, cluster_numbers, read_clusters
+from maple.runtime.files import write_parquet
 
 BY_CONTEXT = Clustering(item="id", cluster="context")
 TASKS = read_definitions(ROOT / "config/tasks", Task)
@@ -48,7 +49,7 @@ def test_an_item_may_be_its_position():
 
 def test_without_files_there_are_no_clusters(tmp_path):
     assert read_clusters([]).schema == CLUSTER_SCHEMA
-    clusters_of({"id": 1, "context": "Snow."}).write_parquet(tmp_path / "one.parquet")
+    write_parquet(clusters_of({"id": 1, "context": "Snow."}), tmp_path / "one.parquet")
     assert read_clusters([tmp_path / "one.parquet"]).height == 1
 
 

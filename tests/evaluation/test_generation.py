@@ -289,7 +289,7 @@ def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, 
 def test_the_journal_is_json_a_line(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append([{"key": "a", "completion": "ሰኞ\n"}])
-    assert json.loads(journal.path.read_text()) == {"key": "a", "completion": "ሰኞ\n"}
+    assert json.loads(journal.path.read_text()).items() >= {"key": "a", "completion": "ሰኞ\n"}.items()
 
 
 def test_an_unknown_engine_is_told_the_known_ones():

@@ -5,6 +5,7 @@ from maple.definitions.language import Language, read_languages
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.prompts import TaskError, quality, render, task_words, word_names
+from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
     item="idx",
@@ -179,7 +180,7 @@ def test_fewer_demonstrations_than_asked_for_are_refused(rows, shots, count):
 
 def test_faulty_and_repaired_rows_are_counted(tmp_path):
     rows = [ROW | {"repaired": True}, ROW | {"idx": 8, "label": None}]
-    prompts(CHOICE, rows, "tha_Thai", WORDS).write_parquet(tmp_path / "tha_Thai.parquet")
+    write_parquet(prompts(CHOICE, rows, "tha_Thai", WORDS), tmp_path / "tha_Thai.parquet")
     assert quality([tmp_path / "tha_Thai.parquet"]).rows() == [("toy", "tha_Thai", 2, 2, 1, 1, ["no label"])]
 
 

@@ -17,6 +17,7 @@ from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.methods import peft_method
 from maple.methods.capabilities import PEFT_TYPES, merges, reason_against_training
 from maple.models import causal
+from maple.runtime.files import write_parquet
 from maple.study.grid import method_variants
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
@@ -77,7 +78,7 @@ def variant(peft, bits, adapter, **training):
 def tuned(base, folder, method):
     folder.mkdir(parents=True)
     examples = folder.with_name(f"{folder.name}.parquet")
-    EXAMPLES.write_parquet(examples)
+    write_parquet(EXAMPLES, examples)
     return finetune(
         base,
         examples,

@@ -18,6 +18,7 @@ from maple.planning.estimates import ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import figure, table
 from maple.planning.plan import Plan, plan_of
+from maple.runtime.files import write_parquet
 from maple.study.study import read_study
 
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -162,7 +163,7 @@ def test_it_is_printed(tmp_path):
 def test_the_paper_s_grid_is_forecast_with_nothing_there():
     made = of(DEFAULT | PAPER)
     assert made.notes == []
-    assert stage(made, "finetune").jobs == 60 and stage(made, "score").jobs == 62 * 46
+    assert stage(made, "finetune").jobs == 60 and stage(made, "score").jobs == 62
     assert stage(made, "finetune").tokens == 60 * 2000 * 32768
     # 30 merged runs of each model at two bytes a parameter.
     weights = 2 * (6_738_415_616 + 7_241_732_096) / 1e9
@@ -229,8 +230,8 @@ def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_pa
 def test_prompts_that_are_there_are_counted(tmp_path):
     config = DEFAULT | {"tasks": ["xnli"], "languages": ["eng_Latn"]}
     rows = {"prompt": ["a" * 40, "b" * 60, ""], "fault": [None, None, "no gold answer"], "demonstrations": [["cc"]] * 3}
-    (tmp_path / "prompts/xnli").mkdir(parents=True)
-    pl.DataFrame(rows, schema_overrides={"fault": pl.String}).write_parquet(tmp_path / "prompts/xnli/eng_Latn.parquet")
+    frame = pl.DataFrame(rows, schema_overrides={"fault": pl.String})
+    write_parquet(frame, tmp_path / "prompts/xnli/eng_Latn.parquet")
     made = of(config, tmp_path)
     assert made.study.answers == 2 * made.study.runs
     assert stage(made, "render_prompts").basis.startswith("items measured")

@@ -8,6 +8,7 @@ from maple.data.examples import EXAMPLE_SCHEMA, raw_rows
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.report import dataset_tables as module
 from maple.report.dataset_tables import Lengths, dataset_tables, lengths, read_datasets, sample, samples_to_read
+from maple.runtime.files import write_parquet
 from maple.text.segmentation import tokens
 
 LANGUAGES = {
@@ -50,8 +51,8 @@ class Results:
         raw = raw_rows([])
         schema = {**raw.schema, "reason": pl.String}
         paths = [self.path(f"{stage}/{dataset}/{code}.parquet") for stage in ("examples", "dropped")]
-        pl.DataFrame(kept, schema=schema).select(list(EXAMPLE_SCHEMA)).write_parquet(paths[0])
-        pl.DataFrame(list(dropped), schema=schema).write_parquet(paths[1])
+        write_parquet(pl.DataFrame(kept, schema=schema).select(list(EXAMPLE_SCHEMA)), paths[0])
+        write_parquet(pl.DataFrame(list(dropped), schema=schema), paths[1])
         paths.append(self.path(f"cards/{dataset}/{code}.json"))
         paths[2].write_text(json.dumps({"stage": "synthesize", "rows": 0, "faults": {}, **NOTHING, **card}))
         self.sets.append(paths)

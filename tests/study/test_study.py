@@ -12,6 +12,7 @@ from maple.definitions.reading import read_yaml
 from maple.definitions.task import TaskSettings
 from maple.engines.machine import Machine
 from maple.evaluation.benchmark_rows import task_rows
+from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal
 from maple.study.study import read_study
 from maple.synthesis.recipe import read_recipe
@@ -275,7 +276,7 @@ def test_both_recipes_make_parallel_rows_with_the_embedded_teacher(tmp_path):
         kept, _ = curate(generated, identity, default.datasets["generated"].limits(code))
         assert kept.height >= 200
         if code == "eng_Latn":
-            kept.write_parquet(tmp_path / "english.parquet")
+            write_parquet(kept, tmp_path / "english.parquet")
         made[code] = synthesize(
             recipes["translated"], inputs=RecipeInputs(english=tmp_path / "english.parquet"), **options
         )

@@ -18,7 +18,7 @@ from maple.engines.blocks import TranslatorBlock
 from maple.engines.ledger import ledger
 from maple.models.base_folder import link_fetched_model
 from maple.models.tiny import BaseError
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.local_translator import LocalTranslator, Translation, joined, lines_of
 from maple.synthesis.teachers import IncompleteAnswer, TeacherError
@@ -218,7 +218,7 @@ def test_a_killed_job_goes_on_with_translations_and_answers_to_the_same_bytes(to
 
     def folder(name):
         (tmp_path / name).mkdir()
-        english.write_parquet(tmp_path / name / "english.parquet")
+        write_parquet(english, tmp_path / name / "english.parquet")
         return [sys.executable, "-c", PROGRAM, str(toy_base), str(nllb), str(tmp_path / name)]
 
     whole, killed = folder("whole"), folder("killed")

@@ -21,6 +21,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.reading import parse as parse_record
 from maple.definitions.reading import read_yaml
+from maple.runtime.files import write_parquet
 from maple.study.checks import check_prompt
 from maple.study.datasets import datasets_needed
 from maple.synthesis.published import load
@@ -241,7 +242,7 @@ def test_a_request_that_leaves_no_task_to_write_is_refused():
 
 def test_the_examples_of_a_dataset_are_seed_tasks_and_keep_their_ids(tmp_path):
     rows_of_dataset = raw_rows([{"id": f"s{n}:swh_Latn", **SEEDS[n]} for n in range(4)], language="swh_Latn")
-    curate(rows_of_dataset, SWAHILI, LanguageLimits())[0].write_parquet(tmp_path / "a.parquet")
+    write_parquet(curate(rows_of_dataset, SWAHILI, LanguageLimits())[0], tmp_path / "a.parquet")
     tasks = seed_tasks(DatasetSeeds(dataset="seeds"), SWAHILI, {}, tmp_path / "a.parquet")
     assert tasks[0] == {"id": "s0:swh_Latn", "instruction": "seed 0", "input": "", "output": "x"}
     rows = generated(Parrot(), seeds=tasks)

@@ -15,6 +15,7 @@ from maple.definitions.reading import read_yaml
 from maple.definitions.run import RunKey
 from maple.methods.method import PEFT
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
+from maple.runtime.supervisor import prefix
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
 
@@ -45,6 +46,8 @@ RUNS_ON_ONE_ENGINE = {
 
 # For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
+# Every job runs below a program that ends it when this Snakemake has ended, and that puts this checkout's `maple` first.
+shell.prefix(prefix(ROOT))
 
 
 wildcard_constraints:

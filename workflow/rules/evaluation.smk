@@ -146,19 +146,19 @@ rule compare_attached:
 
 
 rule score:
-    """Score one run's completions in one language, item by item."""
+    """Score one run's completions item by item, in the languages of which something changed."""
     input:
-        generations=f"results/generations/{RUN}/{{language}}.parquet",
+        generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),
     output:
-        scores=f"results/scores/{RUN}/{{language}}.parquet",
+        scores=update(expand(f"results/scores/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True)),
     log:
-        f"logs/score/{RUN}/{{language}}.log",
+        f"logs/score/{RUN}.log",
     conda:
         "../../envs/analysis.yaml"
     params:
         run=run_of,
-        metrics=metrics_in_language,
-        language=identity_of,
+        metrics={code: metrics_in_language(code) for code in CODES},
+        languages=[STUDY.languages.identity(code).params() for code in CODES],
         code=fingerprint("score.py"),
     script:
         "../scripts/score.py"

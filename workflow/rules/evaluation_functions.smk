@@ -54,7 +54,6 @@ def model_service(wildcards, resources):
     return STUDY.endpoint(wildcards.model)
 
 
-def metrics_in_language(wildcards):
+def metrics_in_language(code):
     """The metrics of each task that has the language."""
-    tasks = STUDY.tasks.values()
-    return {task.name: task.definition.metrics for task in tasks if wildcards.language in task.languages}
+    return {task.name: task.definition.metrics for task in STUDY.tasks.values() if code in task.languages}

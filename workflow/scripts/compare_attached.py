@@ -1,23 +1,22 @@
 """Generate a sample of a merged run's completions with its adapter attached, and count those that differ."""
 
-import polars as pl
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.attached_comparison import compare_attached
 from maple.evaluation.generation import Weights
-from maple.runtime.files import write_json
+from maple.runtime.files import read_all, write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 card = compare_attached(
-    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    read_all(snakemake.input.prompts),
     Weights(snakemake.input.base, snakemake.params.model.get("trust_remote_code", False)),
     snakemake.input.adapter,
-    pl.concat(pl.read_parquet(path) for path in snakemake.input.generations),
+    read_all(snakemake.input.generations),
     count=snakemake.params.sample,
     settings=GenerateSettings(**snakemake.params.settings),
     machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),

@@ -1,15 +1,13 @@
 """Drop examples that exceed the dataset's limits."""
 
-import polars as pl
-
 from maple.data.contamination import DecontaminationTests, overlapping_tasks
 from maple.data.curation import LanguageLimits, curate
 from maple.definitions.language import LanguageIdentity
-from maple.runtime.files import write_parquet
+from maple.runtime.files import read_parquet, write_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-rows = pl.read_parquet(snakemake.input.rows)
+rows = read_parquet(snakemake.input.rows)
 kept, dropped = curate(
     rows,
     LanguageIdentity(**snakemake.params.language),

@@ -1,11 +1,10 @@
 """Write the model cards of merged models and of adapters."""
 
-import polars as pl
-
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
 from maple.report.model_card import ADAPTERS, MERGED, CardStudy, write_model_cards
+from maple.runtime.files import read_parquet
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
@@ -13,8 +12,8 @@ log_to(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
 cards = read_cards(snakemake.input.cards)
 study = CardStudy(
-    summary=pl.read_parquet(snakemake.input.summary),
-    groups=pl.read_parquet(snakemake.input.groups),
+    summary=read_parquet(snakemake.input.summary),
+    groups=read_parquet(snakemake.input.groups),
     identities={code: LanguageIdentity(**row) for code, row in params.identities.items()},
     dataset_languages=params.dataset_languages,
     sources={task: TaskSources(**source) for task, source in params.sources.items()},

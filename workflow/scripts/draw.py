@@ -1,18 +1,16 @@
 """Draw the study's figures."""
 
-import polars as pl
-
 from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.report.figures import figures, write_figures
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, read_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 charts = figures(
-    pl.read_parquet(snakemake.input.summary),
-    pl.read_parquet(snakemake.input.groups),
+    read_parquet(snakemake.input.summary),
+    read_parquet(snakemake.input.groups),
     StudyAnswers(**read_json(snakemake.input.questions)),
     runs=[Run(**run) for run in snakemake.params.runs],
     languages=[Language.from_row(row) for row in snakemake.params.languages],

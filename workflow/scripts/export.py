@@ -1,16 +1,15 @@
 """Write each run's results in the format of the LM Evaluation Harness."""
 
-import polars as pl
-
 from maple.definitions.run import Run
 from maple.evaluation.prompts import quality
 from maple.report.lm_eval import ExportedTask, write_lm_eval
+from maple.runtime.files import read_parquet
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 write_lm_eval(
-    pl.read_parquet(snakemake.input.summary),
+    read_parquet(snakemake.input.summary),
     [Run(**run) for run in snakemake.params.runs],
     read_cards(snakemake.input.cards),
     snakemake.output,

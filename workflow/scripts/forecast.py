@@ -8,6 +8,7 @@ from maple.planning.forecast import forecast
 from maple.planning.forecast_table import table
 from maple.planning.plan import Plan
 from maple.runtime.files import write_json, write_text
+from maple.runtime.logs import show
 
 figures = forecast(
     Plan(**snakemake.params.plan),
@@ -17,4 +18,4 @@ figures = forecast(
 )
 write_json(asdict(figures), snakemake.log.figures)
 write_text(table(figures), snakemake.log.table)
-print(table(figures))
+show(table(figures))

@@ -1,13 +1,12 @@
 """Generate a run's missing completions, for all tasks and languages."""
 
-import polars as pl
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.cards import card_values
 from maple.evaluation.generation import RunOutputs, generate, model_source
-from maple.runtime.files import write_json
+from maple.runtime.files import read_all, write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 
@@ -15,7 +14,7 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, strict=True))
 (card,) = generate(
-    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    read_all(snakemake.input.prompts),
     model_source(snakemake.params.model, snakemake.input.model, snakemake.params.service),
     [RunOutputs(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
     settings=GenerateSettings(**snakemake.params.settings),

@@ -1,19 +1,19 @@
 """Generate for all runs of a base with one engine, their adapters attached in turn."""
 
-import polars as pl
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.cards import write_shared_card
 from maple.evaluation.generation import RunOutputs, fill_journals, model_source
+from maple.runtime.files import read_all
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 cards = fill_journals(
-    pl.concat(pl.read_parquet(path) for path in snakemake.input.prompts),
+    read_all(snakemake.input.prompts),
     model_source(snakemake.params.model, snakemake.input.model),
     list(map(RunOutputs, snakemake.params.outputs, snakemake.params.journals, snakemake.input.adapters)),
     settings=GenerateSettings(**snakemake.params.settings),

@@ -1,11 +1,10 @@
 """Fold an adapter into 16-bit weights, and check that the model is still the one that was trained."""
 
-import polars as pl
 from pydantic import TypeAdapter
 
 from maple.definitions.local_model import LocalModel
 from maple.definitions.training import MergeSettings
-from maple.runtime.files import folder_written_aside
+from maple.runtime.files import folder_written_aside, read_parquet
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import write_card
@@ -17,7 +16,7 @@ with folder_written_aside(snakemake.output.merged) as folder:
     card = merge(
         snakemake.input.base,
         snakemake.input.adapter,
-        pl.read_parquet(snakemake.input.held_out),
+        read_parquet(snakemake.input.held_out),
         folder,
         bits=snakemake.params.bits,
         max_length=snakemake.params.max_length,

@@ -2,15 +2,13 @@
 
 from dataclasses import asdict
 
-import polars as pl
-
 from maple.data.mixing import mix, mix_card
 from maple.definitions.dataset import MixSettings
-from maple.runtime.files import write_json, write_parquet
+from maple.runtime.files import read_parquet, write_json, write_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-examples = [pl.read_parquet(path) for path in snakemake.input.examples]
+examples = [read_parquet(path) for path in snakemake.input.examples]
 mixture, held_out = mix(examples, MixSettings(**snakemake.params.mix))
 card = mix_card(snakemake.wildcards.dataset, examples, mixture, held_out)
 print(*card.languages.items(), sep="\n")

@@ -1,7 +1,5 @@
 """Write the report."""
 
-import polars as pl
-
 from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.language import Language, LanguageIdentity
 from maple.definitions.run import Run
@@ -10,16 +8,16 @@ from maple.evaluation.prompts import quality
 from maple.report.dataset_tables import read_datasets
 from maple.report.page import Results, StudyFacts, report
 from maple.report.sections.data_quality import RerunCommand
-from maple.runtime.files import read_json, write_text
+from maple.runtime.files import read_json, read_parquet, write_text
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
 log_to(snakemake.log[0])
 page = report(
     Results(
-        summary=pl.read_parquet(snakemake.input.summary),
-        groups=pl.read_parquet(snakemake.input.groups),
-        groups_by_task=pl.read_parquet(snakemake.input.groups_by_task),
+        summary=read_parquet(snakemake.input.summary),
+        groups=read_parquet(snakemake.input.groups),
+        groups_by_task=read_parquet(snakemake.input.groups_by_task),
         answers=StudyAnswers(**read_json(snakemake.input.questions)),
         cards=read_cards(snakemake.input.cards),
         datasets=read_datasets(

@@ -1,18 +1,19 @@
-"""Score one run's completions in one language."""
-
-import polars as pl
+"""Score one run's completions, in the languages of which something changed."""
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
-from maple.evaluation.scoring import score_items
-from maple.runtime.files import write_parquet
+from maple.evaluation.run_scores import score_run
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-scores = score_items(
-    pl.read_parquet(snakemake.input.generations),
-    tasks=snakemake.params.metrics,
+languages = [LanguageIdentity(**row) for row in snakemake.params.languages]
+codes = [language.code for language in languages]
+scored = score_run(
+    dict(zip(codes, snakemake.input.generations, strict=True)),
+    dict(zip(codes, snakemake.output.scores, strict=True)),
+    metrics=snakemake.params.metrics,
     run=RunKey(**snakemake.params.run),
-    language=LanguageIdentity(**snakemake.params.language),
+    languages=languages,
+    code=snakemake.params.code,
 )
-write_parquet(scores, snakemake.output.scores)
+print(f"scored {len(scored)} of {len(codes)} languages, the others are unchanged:", *scored)

@@ -1,7 +1,5 @@
 """Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
 
-import polars as pl
-
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import terminal_table
@@ -12,14 +10,14 @@ from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
-from maple.runtime.files import write_json, write_parquet, write_text
+from maple.runtime.files import scan_parquet, write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings = ReportSettings(**snakemake.params.settings)
 scores = item_scores(
-    pl.scan_parquet(snakemake.input.scores),
+    scan_parquet(snakemake.input.scores),
     runs=[Run(**run) for run in snakemake.params.runs],
     tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
     clusters=read_clusters(snakemake.input.clusters),

@@ -1,15 +1,14 @@
 """Write the scores as tables in LaTeX and Markdown."""
 
-import polars as pl
-
 from maple.definitions.language import Language
 from maple.report.tables import tables, write_tables
+from maple.runtime.files import read_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 write_tables(
     tables(
-        pl.read_parquet(snakemake.input.summary),
+        read_parquet(snakemake.input.summary),
         tasks=snakemake.params.tasks,
         languages=[Language.from_row(row) for row in snakemake.params.languages],
         low_classes=snakemake.params.low_classes,
