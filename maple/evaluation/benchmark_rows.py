@@ -46,16 +46,13 @@ class RowPlaces(Record):
     dev: SplitRows | None = None
     """Rows for demonstrations; None if no prompt has any."""
 
-    def files(self) -> list[str]:
-        """Return the files and fetched folders, whose dates the workflow compares; dev files only if they exist."""
-        paths = []
-        for split in filter(None, (self.test, self.dev)):
-            sources = [source for source in (split.source, *split.references) if source]
-            paths += [source.path for source in sources if isinstance(source, HubSource)]
-            local = [source.path for source in sources if isinstance(source, LocalSource)]
-            if split is self.test or (local and Path(local[0]).is_file()):
-                paths += local
-        return list(dict.fromkeys(paths))
+    def sources(self) -> list[RowSource]:
+        """Return all places of rows; of local demonstrations only if their file exists."""
+        sources = [self.test.source, *self.test.references]
+        dev = self.dev.source if self.dev else None
+        if self.dev and (not isinstance(dev, LocalSource) or Path(dev.path).is_file()):
+            sources += [dev, *self.dev.references]
+        return [source for source in sources if source]
 
 
 class TaskRows(NamedTuple):

@@ -8,12 +8,13 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from maple.data.curation import LanguageLimits, curate
 from maple.data.examples import raw_rows
-from maple.data.sources import local_rows
+from maple.data.sources import RowFile, local_rows
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.synthesis import embedded_teacher
@@ -44,15 +45,15 @@ def prompt_in(prompts: Mapping[str, str], code: str) -> dict[str, str]:
 
 
 def seed_tasks(
-    source: str | DatasetSeeds,
+    source: Literal["embedded"] | DatasetSeeds | RowFile,
     language: LanguageIdentity,
     phrases: Mapping[str, dict[str, str]],
     examples: str | Path | None = None,
 ) -> list[dict]:
     """Return a language's seed tasks, {"instruction", "input", "output"} and, from a dataset, "id".
 
-    `source` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1
-    and script to JSON lines; or a dataset, whose curated `examples` in the language (a file) are taken.
+    `source` is "embedded", for those of the embedded world; a file of JSON lines; or a dataset, whose curated
+    `examples` in the language (a file) are taken.
     """
     fields = ("instruction", "input", "output")
     if isinstance(source, DatasetSeeds):
@@ -61,7 +62,7 @@ def seed_tasks(
         return pl.read_parquet(examples, columns=["id", *fields]).to_dicts()
     if source == "embedded":
         return embedded_teacher.seed_tasks(phrases[language.code])
-    rows = local_rows(source.format_map(language.params()), fields)
+    rows = local_rows(source.path, fields)
     return [{field: row[field] or "" for field in fields} for row in rows]
 
 

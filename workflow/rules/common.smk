@@ -2,19 +2,22 @@
 
 import gc
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from maple.data.sources import RowFolders, repository_folder
+from maple.data.sources import HubSource, RowFolders, repository_folder
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import HubModel
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import RunKey
 from maple.methods.method import PEFT
+from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
+from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
 
@@ -37,6 +40,10 @@ CODES = STUDY.languages.codes
 # The folders of fetched Hub repositories and of local rows.
 HUB = "results/hub"
 FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
+# What local rows are counts, and not where they lie or from when they are. So no rule has them as input, which
+# Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
+# their path by a param that is computed from `resources`, which Snakemake does not compare.
+DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {
     model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
@@ -103,6 +110,17 @@ def limits_of(wildcards):
     return STUDY.datasets[wildcards.dataset].limits(wildcards.language).params()
 
 
+def fetched_rows(sources, reader, language):
+    """The fetched repositories among the places of a job's rows; ends Snakemake if local rows are not there.
+
+    Not by an error of Snakemake's own: those it drops while there is an output of an earlier study, and takes that for
+    this study's.
+    """
+    if workflow.is_main_process and not all(file.readable for file in local_files(sources, reader, language)):
+        sys.exit(refusal_of_missing_rows(STUDY, FOLDERS))
+    return list(dict.fromkeys(source.path for source in sources if isinstance(source, HubSource)))
+
+
 def decontamination(wildcards):
     """The test rows that a dataset's examples must not overlap with, and the n-gram length that counts as overlap."""
     return STUDY.datasets[wildcards.dataset].decontamination(wildcards.language, STUDY.languages, FOLDERS)
@@ -113,9 +131,9 @@ def guarded(wildcards):
     return STUDY.guarded(wildcards.language, FOLDERS)
 
 
-def test_files(tests):
-    """The files, or folders of fetched repositories, that hold test rows."""
-    return [source.path for test in tests.values() for source in test.sources]
+def fetched_tests(tests, language):
+    """The fetched repositories that hold test rows; ends Snakemake if local test rows are not there."""
+    return [path for task, test in tests.items() for path in fetched_rows(test.sources, f"task {task}", language)]
 
 
 def clearances(wildcards):

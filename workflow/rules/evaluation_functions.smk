@@ -1,14 +1,29 @@
 """Functions of the evaluation rules: their inputs and params."""
 
 
-def task_files(wildcards):
-    """The files, or folders of fetched repositories, that hold a task's rows."""
-    return task_places(wildcards).files()
+def fetched_task(wildcards):
+    """The fetched repositories that hold a task's rows."""
+    return fetched_rows(task_places(wildcards).sources(), f"task {wildcards.task}", wildcards.language)
+
+
+def places_of_task(wildcards, resources):
+    """Where a task's rows lie, which Snakemake does not compare (DIGESTS)."""
+    return task_places(wildcards).params()
 
 
 def test_source(wildcards):
     """The place of a task's test rows in the language."""
     return task_places(wildcards).test.source
+
+
+def place_of_tests(wildcards, resources):
+    """Where a task's test rows lie, which Snakemake does not compare (DIGESTS)."""
+    return test_source(wildcards).params()
+
+
+def places_of_guarded(wildcards, resources):
+    """Where the test rows of the study's tasks lie, which Snakemake does not compare (DIGESTS)."""
+    return {task: test.params() for task, test in guarded(wildcards).items()}
 
 
 def words_of_task(wildcards):
