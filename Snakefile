@@ -36,6 +36,12 @@ rule all:
         rules.describe.output if STUDY.finetuned else [],
 
 
+# A fetched repository needs no record: its name has the revision.
+for each in list(workflow.rules):
+    if each.name != "fetch":
+        each.set_input(recorded=unrecorded(each))
+
+
 onsuccess:
     leaderboard, page = Path("results/leaderboard.txt"), Path("results/report.html")
     if leaderboard.is_file() and page.is_file():

@@ -1,7 +1,9 @@
 """What comes from outside a study, or is left of another one: rows on disk, and files in results/."""
 
+import base64
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -154,3 +156,53 @@ def test_the_content_of_a_file_of_seed_tasks_counts_and_its_path_does_not(finish
     project = finished.copy_to(tmp_path / "project")
     project.replace("config/datasets/little.yaml", "seed_tasks: embedded", "seed_tasks: seeds/{code}.jsonl")
     assert "dataset little, swh_Latn: seeds/swh_Latn.jsonl" in project.snakemake("-n", fails=True)
+
+
+LEFT = ["results/tables/xquad.tex", "results/tables/xquad.md", "results/figures/bits.svg"]
+
+
+def test_a_study_without_a_task_and_a_run_leaves_no_file_of_theirs(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    run = "toy/little/lora-r2-16bit/seed1"
+    of_run = [f"results/lm_eval/{run}/results_maple.json", f"results/model_cards/merged/{run}/README.md"]
+    assert all((project.folder / path).is_file() for path in [*LEFT, *of_run])
+    (project.folder / "results/tables/notes.txt").touch()
+    bases = {"models": ["toy"], "datasets": [], "methods": {}, "seeds": []}
+    project.study(tasks=["xnli"], grid=[bases])
+    project.snakemake()
+    assert not any((project.folder / path).exists() for path in [*LEFT[:2], *of_run])
+    assert not (project.folder / "results/lm_eval/toy/little").exists()
+    assert (project.folder / "results/tables/notes.txt").exists()
+    for path in ("results/report.html", "results/summary.csv", "results/tables/all.md"):
+        assert "xquad" not in (project.folder / path).read_text().lower(), path
+
+
+def test_a_changed_config_counts_although_snakemakes_folder_is_lost(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    shutil.rmtree(project.folder / ".snakemake")
+    assert project.jobs() == {}
+    shutil.rmtree(project.folder / ".snakemake")
+    project.study(finetune={"steps": 5})
+    assert project.jobs()["finetune"] == 1
+    project.study(finetune={"steps": 4}, note="Another toy.")
+    assert project.jobs() == {"report": 1, "describe": 1}
+
+
+@pytest.mark.parametrize("path", ["results/summary.parquet", "results/cards/toy/none/none/seed0/generate.json"])
+def test_results_without_a_record_are_refused_until_they_are_made_again_or_accepted(finished, tmp_path, path):
+    project = finished.copy_to(tmp_path / "project")
+    record = project.folder / "results/.records/metadata" / base64.urlsafe_b64encode(path.encode()).decode()
+    record.unlink()
+    said = project.snakemake("-n", fails=True)
+    assert "has no record of what it was made from" in said and "Traceback" not in said
+    forced = re.search(r"--forcerun (\S+)`", said)[1]
+    assert project.jobs("--forcerun", forced)["summarize"] == 1
+    assert project.jobs("forecast") == {"forecast": 1}
+    project.snakemake("--touch", "--forceall")
+    assert project.jobs() == {}
+
+
+def test_the_order_of_languages_in_the_config_computes_nothing_again(finished, tmp_path):
+    project = finished.copy_to(tmp_path / "project")
+    project.study(languages=["swh_Latn", "eng_Latn"])
+    assert project.jobs() == {}

@@ -4,7 +4,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +50,22 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder: str | Path, names: Iterable[str], kept: Iterable[str | Path]) -> None:
+    """Remove files of an earlier study from a folder of results: those with one of `names` (globs) but the `kept` ones.
+
+    Folders that are empty then are removed too; files of other names are somebody else's and stay.
+    """
+    wanted = {Path(path).absolute() for path in kept}
+    for path in [path for name in names for path in Path(folder).rglob(name)]:
+        if path.absolute() in wanted or not (path.is_file() or path.is_symlink()):
+            continue
+        path.unlink()
+        for parent in path.parents:
+            if parent == Path(folder) or any(parent.iterdir()):
+                break
+            parent.rmdir()
 
 
 def write_parquet(frame: "pl.DataFrame", path: str | Path) -> None:

@@ -184,7 +184,7 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
 def stated_languages(
     definition: Dataset, codes: Sequence[str], table: Mapping[str, Language], source: str
 ) -> list[str]:
-    """Return the codes under `languages:` of a dataset; `codes` for `all`.
+    """Return the codes under `languages:` of a dataset, in the table's order; `codes` for `all`.
 
     Raises DefinitionError for a code that config/languages.tsv lacks.
     """
@@ -193,7 +193,7 @@ def stated_languages(
     for code in definition.languages:
         if code not in table:
             raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
-    return list(definition.languages)
+    return [code for code in table if code in definition.languages]
 
 
 def _sources(definition: Dataset) -> dict[str, str]:
@@ -226,7 +226,7 @@ def datasets_needed(
             circle = " from ".join((*users[users.index(name) :], name))
             raise DefinitionError(f"{file}: no dataset can be made from itself: {circle}; let one name another dataset")
         if name not in grid or not users:
-            needed[name] = list(dict.fromkeys((*needed.get(name, ()), *wanted)))
+            needed[name] = [code for code in table if code in {*needed.get(name, ()), *wanted}]
         for key, source in _sources(datasets[name]).items():
             pick([source], datasets, f"{file}: {key}", "config/datasets/")
             of_source = [ENGLISH] if key == "translate_respond.instructions" else wanted

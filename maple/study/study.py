@@ -108,7 +108,7 @@ def read_study(content: Mapping, folder: Path) -> Study:
     selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
-    needed = datasets_needed(datasets, {run.dataset for run in finetuned}, config.languages, languages.table)
+    needed = datasets_needed(datasets, {run.dataset for run in finetuned}, languages.codes, languages.table)
     tests = _test_sets(config, {name: datasets[name] for name in needed}, selection, tasks, languages)
     for name in needed:
         _check_dataset_paths(name, datasets[name])

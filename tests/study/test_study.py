@@ -293,3 +293,14 @@ def test_no_more_local_rows_than_asked(tmp_path):
     source = LocalSource(local=RowFile(path=str(tmp_path / "a.jsonl")))
     assert len(task_rows("xquad", source, phrases=None, items=2)) == 2
     assert len(task_rows("xquad", source, phrases=None, items=None)) == 5
+
+
+def test_the_order_of_languages_in_a_config_decides_nothing():
+    codes = list(CONFIG["languages"])
+    one, other = study(languages=codes), study(languages=codes[::-1])
+    (base,) = {run.model for run in one.runs} - {"none"}
+    assert str(one.corpus(base)) == str(other.corpus(base))
+    assert one.languages.codes == other.languages.codes == codes
+    assert {name: dataset.languages for name, dataset in one.datasets.items()} == {
+        name: dataset.languages for name, dataset in other.datasets.items()
+    }

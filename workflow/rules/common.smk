@@ -17,6 +17,7 @@ from maple.definitions.run import RunKey
 from maple.methods.method import PEFT
 from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
+from maple.runtime.records import keep_records
 from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
@@ -49,6 +50,9 @@ RUNS_ON_ONE_ENGINE = {
     model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
     for model in STUDY.models
 }
+
+KEPT_RECORDS = Path("results/.records")
+keep_records(Path(".snakemake"), KEPT_RECORDS)
 
 # For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
@@ -93,6 +97,30 @@ def identity_of(wildcards):
 def for_runs(path, runs=STUDY.runs):
     """One file per run: `{run}` in the path stands for model, dataset, method and seed."""
     return [path.replace("{run}", run.path) for run in runs]
+
+
+def unrecorded(rule):
+    """An input function of no inputs that ends Snakemake if a rule's outputs are there without a record (keep_records).
+
+    Such files were brought from elsewhere, and Snakemake would take them for this study's, whatever the config says.
+    """
+
+    def no_inputs(wildcards):
+        files, _ = rule.expand_output(dict(wildcards.items()))
+        records, settings = workflow.persistence, workflow.dag_settings
+        forced = settings.forceall or not {rule.name, *files}.isdisjoint(settings.forcerun)
+        if files and workflow.is_main_process and not forced and all(Path(file).exists() for file in files):
+            unknown = [file for file in files if records.metadata(file) is None]
+            # A killed job may have written its files: they are marked as unfinished, and made again.
+            if unknown and not records._filter_incomplete_keys([records._get_key(file) for file in files]):
+                sys.exit(
+                    f"{unknown[0]}: {KEPT_RECORDS}/ has no record of what it was made from; make it again by "
+                    f"`snakemake --cores all --forcerun {unknown[0]}`, or if this very config made all results here, "
+                    "record that by `snakemake --cores all --touch --forceall`"
+                )
+        return []
+
+    return no_inputs
 
 
 def task_places(wildcards):

@@ -17,6 +17,10 @@ MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].a
 COMPARED_RUNS = [
     run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
 ]
+MODEL_CARDS = {
+    "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
+    "adapters": for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
+}
 FINETUNING_DATASETS = sorted({run.dataset for run in STUDY.finetuned})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
@@ -169,7 +173,7 @@ rule draw:
 
 
 rule export:
-    """Write each run's results in the format of the LM Evaluation Harness."""
+    """Write each run's results in the format of the LM Evaluation Harness; remove results of runs of other studies."""
     input:
         summary="results/summary.parquet",
         cards=for_runs("results/cards/{run}/generate.json"),
@@ -190,6 +194,8 @@ rule export:
             }
             for task in STUDY.tasks.values()
         },
+        # Of these, others are removed: a study of bases alone has no job that writes the folder.
+        model_cards=[path for paths in MODEL_CARDS.values() for path in paths],
         code=fingerprint("export.py"),
     script:
         "../scripts/export.py"
@@ -205,8 +211,7 @@ rule describe:
             *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
         ],
     output:
-        merged=for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
-        adapters=for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
+        **MODEL_CARDS,
     log:
         "logs/describe.log",
     conda:

@@ -5,6 +5,7 @@ import polars as pl
 from maple.definitions.run import Run
 from maple.evaluation.prompts import quality
 from maple.report.lm_eval import ExportedTask, write_lm_eval
+from maple.runtime.files import remove_leftovers
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import read_cards
 
@@ -17,3 +18,5 @@ write_lm_eval(
     tasks={name: ExportedTask(**task) for name, task in snakemake.params.tasks.items()},
     quality=quality(snakemake.input.prompts),
 )
+remove_leftovers("results/lm_eval", ["results_maple.json"], snakemake.output)
+remove_leftovers("results/model_cards", ["README.md"], snakemake.params.model_cards)

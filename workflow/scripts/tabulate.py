@@ -3,7 +3,8 @@
 import polars as pl
 
 from maple.definitions.language import Language
-from maple.report.tables import tables, write_tables
+from maple.report.tables import FORMATS, tables, write_tables
+from maple.runtime.files import remove_leftovers
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -16,3 +17,4 @@ write_tables(
     ),
     snakemake.output,
 )
+remove_leftovers("results/tables", [f"*{suffix}" for suffix in FORMATS], snakemake.output)
