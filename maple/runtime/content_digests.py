@@ -21,11 +21,11 @@ class ContentDigests:
     dates of content and inode, of which nobody can set the second one.
     """
 
-    def __init__(self, memory: Path):
+    def __init__(self, memory: Path | None = None):
         self._memory = memory
         self._digests: dict[str, list] = {}
         with suppress(OSError, ValueError):
-            self._digests = dict(json.loads(memory.read_text(encoding="utf-8")))
+            self._digests = dict(json.loads(memory.read_text(encoding="utf-8"))) if memory else {}
 
     def __call__(self, path: str) -> str:
         """Return the digest of a file's bytes. Raises OSError for a file that cannot be read."""
@@ -41,7 +41,7 @@ class ContentDigests:
         started = time.time()
         with open(real, "rb") as file:
             digest = file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
-        if status.st_ctime + SETTLED < started:
+        if self._memory and status.st_ctime + SETTLED < started:
             self._digests[real] = [*state, digest]
             with suppress(OSError):  # without a memory, planning takes longer and says the same
                 write_json(self._digests, self._memory)

@@ -16,7 +16,7 @@ from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
-from maple.definitions.run import Run
+from maple.definitions.run import Run, RunKey
 from maple.definitions.task import Task
 from maple.study.checks import (
     IDENTITY,
@@ -65,6 +65,12 @@ class Study:
         """Return the engine settings of a method variant; "none" gives those of the baselines."""
         of_method = self.methods.get(method)
         return (of_method.settings if of_method else self.config.generate.settings).params()
+
+    def trained_as(self, run: RunKey) -> dict:
+        """Return how a finetuned run is trained, under the keys of its finetune card."""
+        variant = self.methods[run.method].variant.params()
+        kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
+        return {"base": self.models[run.model].params(), **kept}
 
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""

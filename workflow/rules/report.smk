@@ -30,6 +30,12 @@ EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() 
 # Params are plain values: Snakemake compares no others.
 RUNS = [run.params() for run in STUDY.runs]
 LANGUAGES = [language.params() for language in STUDY.languages.rows]
+TRAINED_AS = {run.path: STUDY.trained_as(run) for run in STUDY.finetuned}
+CARDS = [
+    *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
+    *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
+    *for_runs("results/cards/{run}/generate.json"),
+]
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
@@ -38,6 +44,7 @@ rule summarize:
     input:
         scores=[path for code in CODES for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
         clusters=[f"results/clusters/{task.name}/{code}.parquet" for task in CLUSTER_TASKS for code in task.languages],
+        cards=CARDS,
     output:
         summary="results/summary.parquet",
         table="results/summary.csv",
@@ -54,6 +61,7 @@ rule summarize:
         tasks=METRICS,
         languages=LANGUAGES,
         finetuned_in=DATASET_LANGUAGES,
+        trained_as=TRAINED_AS,
         settings=STUDY.config.report.params(),
         code=fingerprint("summarize.py"),
     script:
@@ -67,12 +75,7 @@ rule report:
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
-        cards=[
-            *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
-            *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
-            *for_runs("results/cards/{run}/generate.json"),
-            *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS),
-        ],
+        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
@@ -95,6 +98,7 @@ rule report:
         tasks=METRICS,
         languages=LANGUAGES,
         finetuned_in=DATASET_LANGUAGES,
+        trained_as=TRAINED_AS,
         identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
         low_classes=STUDY.config.report.low_resource_classes,
         note=STUDY.config.note,
@@ -219,6 +223,7 @@ rule describe:
     params:
         merged=[run.params() for run in MERGED_RUNS],
         adapted=[run.params() for run in STUDY.finetuned],
+        trained_as=TRAINED_AS,
         merged_folders=for_runs("results/merged/{run}", MERGED_RUNS),
         adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
