@@ -46,6 +46,10 @@ onstart:
         lock_until_exit("results/.lock", "runs a study in this folder", wait=False)
     except LockedError as error:
         raise WorkflowError(f"{error}: wait until it has ended, or end it") from None
+# A fetched repository needs no record: its name has the revision.
+for each in list(workflow.rules):
+    if each.name != "fetch":
+        each.set_input(recorded=unrecorded(each))
 
 
 onsuccess:

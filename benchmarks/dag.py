@@ -61,7 +61,7 @@ def finish(folder: Path, plan: str) -> None:
             path = folder / output.split(" (")[0]  # (update), (temp)
             (path if path.suffix else path / "config.json").parent.mkdir(parents=True, exist_ok=True)
             (path if path.suffix else path / "config.json").touch()
-    snakemake(folder, "--touch", "--quiet", "all")
+    snakemake(folder, "--touch", "--forceall", "--quiet", "all")
 
 
 def main() -> None:

@@ -331,7 +331,7 @@ def stand_ins(project, *names):
         folder.mkdir(parents=True)
         published = yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text())["languages"]
         for code in published:
-            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code]['iso639_1']}.jsonl").touch()
+            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code].iso639_1}.jsonl").touch()
 
 
 def test_the_paper_plans(tmp_path):
@@ -350,7 +350,8 @@ def test_the_paper_without_its_rows_asks_for_their_folder_and_forecasts(tmp_path
     project = Project.made_in(tmp_path / "fresh")
     (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
     said = project.snakemake("-n", fails=True)
-    assert "config: data: write the folder in which the local rows lie; config/datasets/multialpaca.yaml reads" in said
+    assert "43 files of rows cannot be read: the config has no `data`, the folder in which local rows lie" in said
+    assert "dataset multialpaca, kor_Hang: {data}/instruct/multialpaca/ko.jsonl" in said
     assert project.jobs("forecast") == {"forecast": 1}
 
 
@@ -361,4 +362,4 @@ def test_a_language_without_its_file_is_named_with_the_file(tmp_path):
     stand_ins(project, "multialpaca", "bactrian-x")
     (project.folder / "rows/instruct/multialpaca/ko.jsonl").unlink()
     said = project.snakemake("-n", "--config", "data=rows", fails=True)
-    assert "dataset=multialpaca, language=kor_Hang" in said and "rows/instruct/multialpaca/ko.jsonl" in said
+    assert "dataset multialpaca, kor_Hang: rows/instruct/multialpaca/ko.jsonl" in said

@@ -12,9 +12,10 @@ from maple.evaluation.scoring import SCORE_SCHEMA
 
 BASE = Run.baseline("toy")
 LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", rank=2, bits=4)
+OFFERED = ["eng_Latn", "deu_Latn", "swh_Latn", "yor_Latn", "xxx_Latn"]
 TASKS = {
-    "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=["eng_Latn", "swh_Latn"]),
-    "xquad": TaskMetrics(metrics=["f1", "exact_match"], headline="f1", chance=None, languages=["eng_Latn"]),
+    "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=OFFERED),
+    "xquad": TaskMetrics(metrics=["f1", "exact_match"], headline="f1", chance=None, languages=OFFERED),
 }
 
 

@@ -116,8 +116,8 @@ def item_scores(
 
     `scores` has the columns of maple.evaluation.scoring.SCORE_SCHEMA, `runs` are those of the grid, `tasks` are keyed
     by name. `clusters` tells which items are on the same text (maple.evaluation.clusters.CLUSTER_SCHEMA); without it
-    every item is on a text of its own. Raises SummaryError for scores of an unknown task, for an item that occurs
-    twice, and if no score belongs to a run.
+    every item is on a text of its own. Raises SummaryError for scores of a task or a language that is not the study's,
+    for an item that occurs twice, and if no score belongs to a run.
     """
     runs = list(runs)
     keys = pl.DataFrame([[getattr(run, name) for name in RUN_KEY] for run in runs], schema=_KEY_SCHEMA, orient="row")
@@ -127,6 +127,9 @@ def item_scores(
         raise SummaryError("no score belongs to a run of the grid; score at least one of them")
     if unknown := set(shares["task"].unique()) - set(tasks):
         raise SummaryError(f"scores of task {sorted(unknown)}, which is not among {', '.join(tasks)}")
+    for task, code in sorted(set(shares.select("task", "language").iter_rows())):
+        if code not in tasks[task].languages:
+            raise SummaryError(f"scores of task {task} in {code}, in which this study does not ask it; score it again")
     present = sorted(shares["run"].unique())
     cells = _cells(shares, tasks)
     rows = _rows(table, cells)

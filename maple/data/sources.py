@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, SerializationInfo, TypeAdapter, field_serializer
 
 from maple.data.cells import CellError, as_text, without_nan
 from maple.data.row_files import SourceError, read_file
@@ -35,6 +35,10 @@ class RowFile(Record):
     path: str
     columns: dict[str, str] = Field(default_factory=dict)
     """Our names of columns, and the file's: a name, or the path to a nested value as in instances.0.input."""
+
+    @field_serializer("path")
+    def _path_or_digest(self, path: str, info: SerializationInfo) -> str:
+        return info.context(path) if info.context else path
 
 
 class RowFiles(Record):
@@ -135,7 +139,8 @@ def resolve(
         return EmbeddedSource(embedded={})
     languages = getattr(source, "languages", None)
     key = {"key": languages.get(language.code)} if isinstance(languages, Mapping) else {}
-    values = {**language.params(), "data": folders.data, "split": name, **key}
+    data = "{data}" if folders.data is None else folders.data  # seen in the refusal of rows that are not there
+    values = {**language.params(), "data": data, "split": name, **key}
     columns = {"columns": source.columns} if "columns" in source.model_fields_set else {}
     if isinstance(source, task.HubRows | dataset.HubFiles):
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"

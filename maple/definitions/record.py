@@ -1,5 +1,6 @@
 """The base of all config records: unknown keys are errors, records are frozen, numbers stay as the file has them."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
@@ -49,12 +50,14 @@ class Record(BaseModel):
         extra="forbid", frozen=True, strict=True, protected_namespaces=(), use_attribute_docstrings=True
     )
 
-    def params(self) -> dict:
+    def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return the record as plain values, only with the keys that the file has.
 
-        Plain, since Snakemake compares `params:` by value and silently ignores values that are not builtins.
+        Plain, since Snakemake compares `params:` by value and silently ignores values that are not builtins. With
+        `digest`, each path of rows that others made is replaced by what it returns for the path: what rows are decides
+        a result, and not where they lie.
         """
-        return self.model_dump(exclude_unset=True, by_alias=True)
+        return self.model_dump(exclude_unset=True, by_alias=True, context=digest)
 
     def deciding(self) -> dict:
         """Return the part of `params` that decides an answer: the fields with the mark DECIDES."""

@@ -50,11 +50,13 @@ class RowPlaces(Record):
     dev: SplitRows | None = None
     """Rows for demonstrations; None if no prompt has any."""
 
-    def files(self) -> list[str]:
-        """Return the files and fetched folders, whose dates the workflow compares."""
-        splits = filter(None, (self.test, self.dev))
-        sources = [source for split in splits for source in (split.source, *split.references)]
-        return list(dict.fromkeys(source.path for source in sources if isinstance(source, LocalSource | HubSource)))
+    def sources(self) -> list[RowSource]:
+        """Return all places of rows; of local demonstrations only if their file exists."""
+        sources = [self.test.source, *self.test.references]
+        dev = self.dev.source if self.dev else None
+        if self.dev and (not isinstance(dev, LocalSource) or Path(dev.path).is_file()):
+            sources += [dev, *self.dev.references]
+        return [source for source in sources if source]
 
 
 class TaskRows(NamedTuple):

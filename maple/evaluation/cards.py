@@ -50,6 +50,8 @@ class GenerateCard:
     settings: GenerateSettings
     attached: bool
     """True if an adapter was attached to the model, False for a merged model or a base."""
+    weights: str
+    """The digest of the weights that answered; with an attached adapter that of the base, "+", that of the adapter."""
     use: EngineUse | None
     """None if every completion was there already."""
     counts: CompletionCounts
@@ -74,6 +76,7 @@ class GenerateCard:
             "settings": self.settings.params(),
             "started": self.started,
             **({"adapter": "attached"} if self.attached else {}),
+            "weights": self.weights,
             **use,
             **asdict(self.counts),
             "seconds": self.seconds,

@@ -348,6 +348,7 @@ def _complete_runs(
             engine=engine.version,
             settings=settings,
             attached=bool(run.adapter),  # Snakemake gives an empty list for an input without files
+            weights=attached,
             use=engine.use_of_run(),
             counts=counts,
             seconds=round(time.perf_counter() - begin, 2),

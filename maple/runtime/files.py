@@ -127,6 +127,22 @@ def seal_folder(folder: Path) -> None:
             sync(path)
 
 
+def remove_leftovers(folder: str | Path, names: Iterable[str], kept: Iterable[str | Path]) -> None:
+    """Remove files of an earlier study from a folder of results: those with one of `names` (globs) but the `kept` ones.
+
+    Folders that are empty then are removed too; files of other names are somebody else's and stay.
+    """
+    wanted = {Path(path).absolute() for path in kept}
+    for path in [path for name in names for path in Path(folder).rglob(name)]:
+        if path.absolute() in wanted or not (path.is_file() or path.is_symlink()):
+            continue
+        path.unlink()
+        for parent in path.parents:
+            if parent == Path(folder) or any(parent.iterdir()):
+                break
+            parent.rmdir()
+
+
 def write_parquet(frame: "pl.DataFrame", path: str | Path, **notes: str) -> None:
     """Write `frame` to `path` as zstd Parquet, atomically; `notes` and a checksum are in the file's metadata."""
     # Serialized in memory first: on a full disk, polars reports a transport error when it writes the file itself.

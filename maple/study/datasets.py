@@ -1,11 +1,11 @@
 """The datasets of a study: their languages, the models that make them, and what decides their examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maple.data.contamination import NGRAM_WORDS, DecontaminationTests
 from maple.data.curation import LanguageLimits, limits_in
-from maple.data.sources import RowFolders, RowSource, resolve
+from maple.data.sources import LocalSource, RowFile, RowFolders, RowSource, resolve
 from maple.definitions.dataset import (
     Dataset,
     DatasetSeeds,
@@ -81,12 +81,6 @@ class StudyDataset:
         return seeds.dataset if isinstance(seeds, DatasetSeeds) else None
 
     @property
-    def path(self) -> str:
-        """The path template of local rows to load; empty if none are loaded."""
-        local = self.definition.load.local if isinstance(self.definition, LoadedDataset) else None
-        return local.path if local else ""
-
-    @property
     def hub_name(self) -> str | None:
         """The Hub's id of the dataset; None for one that does not come from the Hub."""
         hub = self.definition.load.hub if isinstance(self.definition, LoadedDataset) else None
@@ -97,21 +91,33 @@ class StudyDataset:
         return limits_in(self.definition.curate, code, self.wordings.refusals, self.wordings.unservable)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
-        """Return the place of the rows to load; None for other recipes."""
-        load = self.definition.load if isinstance(self.definition, LoadedDataset) else None
+        """Return the place of the rows to load, or of the seed tasks; None for other recipes."""
+        definition, identity = self.definition, languages.identity(code)
+        if isinstance(definition, SelfInstructDataset):
+            seeds = definition.seed_tasks
+            if isinstance(seeds, DatasetSeeds) or seeds == "embedded":
+                return None
+            return LocalSource(local=RowFile(path=seeds.format_map(identity.params())))
+        load = definition.load if isinstance(definition, LoadedDataset) else None
         source = load and (load.local or load.hub)
-        return resolve(source, languages.identity(code), folders) if source else None
+        return resolve(source, identity, folders) if source else None
 
-    def recipe(self, code: str, languages: Languages, folders: RowFolders) -> dict:
-        """Return the settings that decide a language's examples, with its limits, its prompt and its paths of rows."""
+    def recipe(
+        self, code: str, languages: Languages, folders: RowFolders, digest: Callable[[str], str] | None = None
+    ) -> dict:
+        """Return the settings that decide a language's examples, with its limits, its prompt and its paths of rows.
+
+        With `digest` these paths are replaced, as in Record.params.
+        """
         recipe, definition = self.recipe_of_all, self.definition
+        rows = self.rows(code, languages, folders)
+        place = rows.params(digest) if rows else {}
         if isinstance(definition, SelfInstructDataset):  # its pool of demonstrations is curated between rounds
             english = definition.prompt_language == "english"
             prompts = {ENGLISH: self.wordings.prompts[ENGLISH]} if english else dict(self.wordings.prompts)
-            return {**recipe, "limits": self.limits(code).params(), "prompt": prompt_in(prompts, code)}
-        if rows := self.rows(code, languages, folders):
-            return {**recipe, "load": {**recipe["load"], **rows.params()}}
-        return recipe
+            seeds = {"seed_tasks": place["local"]} if place else {}
+            return {**recipe, **seeds, "limits": self.limits(code).params(), "prompt": prompt_in(prompts, code)}
+        return {**recipe, "load": {**recipe["load"], **place}} if place else recipe
 
     @property
     def recipe_of_all(self) -> dict:
@@ -178,7 +184,7 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
 def stated_languages(
     definition: Dataset, codes: Sequence[str], table: Mapping[str, Language], source: str
 ) -> list[str]:
-    """Return the codes under `languages:` of a dataset; `codes` for `all`.
+    """Return the codes under `languages:` of a dataset, in the table's order; `codes` for `all`.
 
     Raises DefinitionError for a code that config/languages.tsv lacks.
     """
@@ -187,7 +193,7 @@ def stated_languages(
     for code in definition.languages:
         if code not in table:
             raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
-    return list(definition.languages)
+    return [code for code in table if code in definition.languages]
 
 
 def _sources(definition: Dataset) -> dict[str, str]:
@@ -220,7 +226,7 @@ def datasets_needed(
             circle = " from ".join((*users[users.index(name) :], name))
             raise DefinitionError(f"{file}: no dataset can be made from itself: {circle}; let one name another dataset")
         if name not in grid or not users:
-            needed[name] = list(dict.fromkeys((*needed.get(name, ()), *wanted)))
+            needed[name] = [code for code in table if code in {*needed.get(name, ()), *wanted}]
         for key, source in _sources(datasets[name]).items():
             pick([source], datasets, f"{file}: {key}", "config/datasets/")
             of_source = [ENGLISH] if key == "translate_respond.instructions" else wanted

@@ -20,7 +20,7 @@ class Languages:
     table: Mapping[str, Language]
     """All rows, by code."""
     codes: list[str]
-    """Codes of the study's languages, in the config's order."""
+    """Codes of the study's languages, in the table's order: another order in the config computes nothing again."""
     phrases: Mapping[str, dict]
     """Phrases of the embedded world together with the language's identity, by code; of all languages with phrases."""
 
@@ -54,7 +54,7 @@ def read_study_languages(folder: Path, codes: list[str]) -> Languages:
     pick(codes, table, "config: languages", TABLE)
     words = read_yaml(folder / "phrases.yaml")
     phrases = {code: {**row.identity.params(), **words[code]} for code, row in table.items() if words.get(code)}
-    return Languages(table, codes, phrases)
+    return Languages(table, [code for code in table if code in codes], phrases)
 
 
 def read_by_language(path: Path, kind: object, table: Mapping[str, Language]) -> dict:

@@ -16,7 +16,7 @@ from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
-from maple.definitions.run import Run
+from maple.definitions.run import Run, RunKey
 from maple.definitions.task import Task
 from maple.study.checks import (
     IDENTITY,
@@ -66,6 +66,12 @@ class Study:
         of_method = self.methods.get(method)
         return (of_method.settings if of_method else self.config.generate.settings).params()
 
+    def trained_as(self, run: RunKey) -> dict:
+        """Return how a finetuned run is trained, under the keys of its finetune card."""
+        variant = self.methods[run.method].variant.params()
+        kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
+        return {"base": self.models[run.model].params(), **kept}
+
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""
         return self.languages.spoken if isinstance(self.models[model], BuiltModel) else {}
@@ -109,7 +115,7 @@ def read_study(content: Mapping, folder: Path) -> Study:
     selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
-    needed = datasets_needed(datasets, {run.dataset for run in finetuned}, config.languages, languages.table)
+    needed = datasets_needed(datasets, {run.dataset for run in finetuned}, languages.codes, languages.table)
     tests = _test_sets(config, {name: datasets[name] for name in needed}, selection, tasks, languages)
     for name in needed:
         _check_dataset_paths(name, datasets[name])

@@ -41,7 +41,7 @@ class SelfInstructRecipe(TaughtRecipe):
     """A teacher continues lists of tasks."""
 
     recipe: Literal["self_instruct"]
-    seed_tasks: str | DatasetSeeds
+    seed_tasks: Literal["embedded"] | DatasetSeeds | RowFile
     self_instruct: SelfInstructSettings
     prompt: InstructionPrompt
     limits: LanguageLimits

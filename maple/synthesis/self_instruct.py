@@ -8,12 +8,13 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from maple.data.curation import LanguageLimits, curate
 from maple.data.examples import raw_rows
-from maple.data.sources import local_rows, text_columns
+from maple.data.sources import RowFile, local_rows, text_columns
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.runtime.files import read_parquet
@@ -45,15 +46,15 @@ def prompt_in(prompts: Mapping[str, str], code: str) -> dict[str, str]:
 
 
 def seed_tasks(
-    source: str | DatasetSeeds,
+    source: Literal["embedded"] | DatasetSeeds | RowFile,
     language: LanguageIdentity,
     phrases: Mapping[str, dict[str, str]],
     examples: str | Path | None = None,
 ) -> list[dict]:
     """Return a language's seed tasks, {"instruction", "input", "output"} and, from a dataset, "id".
 
-    `source` is "embedded", for those of the embedded world; a path template over the language's code, name, iso639_1
-    and script to a file of rows; or a dataset, whose curated `examples` in the language (a file) are taken.
+    `source` is "embedded", for those of the embedded world; a file of rows; or a dataset, whose curated
+    `examples` in the language (a file) are taken.
     """
     fields = ("instruction", "input", "output")
     if isinstance(source, DatasetSeeds):
@@ -62,8 +63,7 @@ def seed_tasks(
         return read_parquet(examples, ["id", *fields]).to_dicts()
     if source == "embedded":
         return embedded_teacher.seed_tasks(phrases[language.code])
-    path = source.format_map(language.params())
-    return text_columns(local_rows(path, fields), fields, path)
+    return text_columns(local_rows(source.path, fields), fields, source.path)
 
 
 def numbered(number: int, task: DemonstratedTask) -> str:

@@ -155,6 +155,8 @@ def test_scores_of_no_run_and_of_no_task_are_refused():
         together(scored(BASE, [1]), runs=[LORA])
     with pytest.raises(SummaryError, match="task \\['xcopa'\\], which is not among xnli, xquad"):
         summary_of(scored(BASE, [1], "xcopa"))
+    with pytest.raises(SummaryError, match="scores of task xquad in tha_Thai, in which this study does not ask it"):
+        summary_of(scored(BASE, [1]), scored(BASE, [1], "xquad", "tha_Thai", metric="f1"))
 
 
 def test_an_item_that_stands_twice_is_refused():

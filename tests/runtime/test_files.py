@@ -1,6 +1,6 @@
 import pytest
 
-from maple.runtime.files import folder_written_aside, read_json, write_json, written_aside
+from maple.runtime.files import folder_written_aside, read_json, remove_leftovers, write_json, written_aside
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -27,3 +27,18 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path):
 def test_json_comes_back_as_it_was_written(tmp_path):
     write_json({"language": "Kiswahili", "n": 3}, tmp_path / "card.json")
     assert read_json(tmp_path / "card.json") == {"language": "Kiswahili", "n": 3}
+
+
+def test_what_another_study_left_goes_and_what_somebody_else_put_there_stays(tmp_path):
+    folder = tmp_path / "results/lm_eval"
+    kept, dropped, note = (folder / name for name in ("toy/lora/r.json", "toy/dora/seed1/r.json", "toy/notes.txt"))
+    for path in (kept, dropped, note):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "results/r.json").touch()
+    remove_leftovers(folder, ["r.json"], [kept])
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == [kept, note, tmp_path / "results/r.json"]
+    assert not (folder / "toy/dora").exists()
+    remove_leftovers(folder, ["r.json"], [])
+    assert [path.name for path in folder.rglob("*")] == ["toy", "notes.txt"]
+    remove_leftovers(tmp_path / "nothing", ["r.json"], [])

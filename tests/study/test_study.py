@@ -297,3 +297,14 @@ def test_embedded_rows_are_parallel_over_languages():
 def test_a_language_without_phrases_has_no_embedded_rows():
     with pytest.raises(SourceError, match=r"config/phrases\.yaml lacks the language"):
         task_rows("xquad", EmbeddedSource(), phrases=None, items=5)
+
+
+def test_the_order_of_languages_in_a_config_decides_nothing():
+    codes = list(CONFIG["languages"])
+    one, other = study(languages=codes), study(languages=codes[::-1])
+    (base,) = {run.model for run in one.runs} - {"none"}
+    assert str(one.corpus(base)) == str(other.corpus(base))
+    assert one.languages.codes == other.languages.codes == codes
+    assert {name: dataset.languages for name, dataset in one.datasets.items()} == {
+        name: dataset.languages for name, dataset in other.datasets.items()
+    }

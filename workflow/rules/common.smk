@@ -2,20 +2,24 @@
 
 import gc
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from maple.data.sources import RowFolders, repository_folder
+from maple.data.sources import HubSource, RowFolders, repository_folder
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import HubModel
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import RunKey
 from maple.methods.method import PEFT
+from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.supervisor import prefix
+from maple.runtime.records import keep_records
+from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
 
@@ -38,11 +42,18 @@ CODES = STUDY.languages.codes
 # The folders of fetched Hub repositories and of local rows.
 HUB = "results/hub"
 FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
+# What local rows are counts, and not where they lie or from when they are. So no rule has them as input, which
+# Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
+# their path by a param that is computed from `resources`, which Snakemake does not compare.
+DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {
     model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
     for model in STUDY.models
 }
+
+KEPT_RECORDS = Path("results/.records")
+keep_records(Path(".snakemake"), KEPT_RECORDS)
 
 # For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
@@ -91,6 +102,30 @@ def for_runs(path, runs=STUDY.runs):
     return [path.replace("{run}", run.path) for run in runs]
 
 
+def unrecorded(rule):
+    """An input function of no inputs that ends Snakemake if a rule's outputs are there without a record (keep_records).
+
+    Such files were brought from elsewhere, and Snakemake would take them for this study's, whatever the config says.
+    """
+
+    def no_inputs(wildcards):
+        files, _ = rule.expand_output(dict(wildcards.items()))
+        records, settings = workflow.persistence, workflow.dag_settings
+        forced = settings.forceall or not {rule.name, *files}.isdisjoint(settings.forcerun)
+        if files and workflow.is_main_process and not forced and all(Path(file).exists() for file in files):
+            unknown = [file for file in files if records.metadata(file) is None]
+            # A killed job may have written its files: they are marked as unfinished, and made again.
+            if unknown and not records._filter_incomplete_keys([records._get_key(file) for file in files]):
+                sys.exit(
+                    f"{unknown[0]}: {KEPT_RECORDS}/ has no record of what it was made from; make it again by "
+                    f"`snakemake --cores all --forcerun {unknown[0]}`, or if this very config made all results here, "
+                    "record that by `snakemake --cores all --touch --forceall`"
+                )
+        return []
+
+    return no_inputs
+
+
 def task_places(wildcards):
     """The places of a task's rows in the language, and in the languages from which wrong rows are repaired."""
     return STUDY.tasks[wildcards.task].places(wildcards.language, STUDY.languages, FOLDERS)
@@ -106,6 +141,17 @@ def limits_of(wildcards):
     return STUDY.datasets[wildcards.dataset].limits(wildcards.language).params()
 
 
+def fetched_rows(sources, reader, language):
+    """The fetched repositories among the places of a job's rows; ends Snakemake if local rows are not there.
+
+    Not by an error of Snakemake's own: those it drops while there is an output of an earlier study, and takes that for
+    this study's.
+    """
+    if workflow.is_main_process and not all(file.readable for file in local_files(sources, reader, language)):
+        sys.exit(refusal_of_missing_rows(STUDY, FOLDERS))
+    return list(dict.fromkeys(source.path for source in sources if isinstance(source, HubSource)))
+
+
 def decontamination(wildcards):
     """The test rows that a dataset's examples must not overlap with, and the n-gram length that counts as overlap."""
     return STUDY.datasets[wildcards.dataset].decontamination(wildcards.language, STUDY.languages, FOLDERS)
@@ -116,9 +162,9 @@ def guarded(wildcards):
     return STUDY.guarded(wildcards.language, FOLDERS)
 
 
-def test_files(tests):
-    """The files, or folders of fetched repositories, that hold test rows."""
-    return [source.path for test in tests.values() for source in test.sources]
+def fetched_tests(tests, language):
+    """The fetched repositories that hold test rows; ends Snakemake if local test rows are not there."""
+    return [path for task, test in tests.items() for path in fetched_rows(test.sources, f"task {task}", language)]
 
 
 def clearances(wildcards):

@@ -4,7 +4,7 @@ PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks
 rule render_prompts:
     """Render a task's prompts and gold answers in one language."""
     input:
-        rows=task_files,
+        rows=fetched_task,
     output:
         prompts="results/prompts/{task}/{language}.parquet",
     log:
@@ -14,7 +14,8 @@ rule render_prompts:
     params:
         task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
         settings=lambda w: STUDY.tasks[w.task].settings_in(w.language).params(),
-        places=lambda w: task_places(w).params(),
+        rows=lambda w: task_places(w).params(DIGESTS),
+        places=places_of_task,
         words=words_of_task,
         phrases=phrases_of_task,
         seed=STUDY.config.shots_seed,
@@ -26,7 +27,7 @@ rule render_prompts:
 rule cluster:
     """Find the items of a task that share a text, in one language; their errors are not independent."""
     input:
-        rows=lambda w: test_source(w).path or [],
+        rows=lambda w: fetched_rows([test_source(w)], f"task {w.task}", w.language),
     output:
         clusters="results/clusters/{task}/{language}.parquet",
     log:
@@ -35,7 +36,8 @@ rule cluster:
         "../../envs/analysis.yaml"
     params:
         task=lambda w: STUDY.tasks[w.task].clustering.params(),
-        source=lambda w: test_source(w).params(),
+        rows=lambda w: test_source(w).params(DIGESTS),
+        place=place_of_tests,
         phrases=phrases_of_task,
         rows_wanted=STUDY.config.items,
         code=fingerprint("cluster.py"),
@@ -47,7 +49,7 @@ rule guard:
     """Refuse a dataset with a forbidden passage, in one language; count examples that overlap with test rows."""
     input:
         examples="results/examples/{dataset}/{language}.parquet",
-        tests=lambda w: test_files(guarded(w)),
+        tests=lambda w: fetched_tests(guarded(w), w.language),
     output:
         cleared="results/cleared/{dataset}/{language}.json",
     log:
@@ -57,7 +59,8 @@ rule guard:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        tests=lambda w: {task: test.params() for task, test in guarded(w).items()},
+        tests=lambda w: {task: test.params(DIGESTS) for task, test in guarded(w).items()},
+        places=places_of_guarded,
         code=fingerprint("guard.py"),
     script:
         "../scripts/guard.py"

@@ -3,10 +3,15 @@
 from maple.study.first_rows import check_first_rows
 
 
-def task_files(wildcards):
-    """The files, or folders of fetched repositories, that hold a task's rows; refuses rows that its templates misfit."""
+def fetched_task(wildcards):
+    """The fetched repositories that hold a task's rows; ends Snakemake if its templates fail on the first rows."""
     check_rows(wildcards.task, wildcards.language)
-    return task_places(wildcards).files()
+    return fetched_rows(task_places(wildcards).sources(), f"task {wildcards.task}", wildcards.language)
+
+
+def places_of_task(wildcards, resources):
+    """Where a task's rows lie, which Snakemake does not compare (DIGESTS)."""
+    return task_places(wildcards).params()
 
 
 @cache
@@ -15,12 +20,22 @@ def check_rows(task, code):
     try:
         check_first_rows(STUDY.tasks[task], code, STUDY.languages, FOLDERS, STUDY.config.prompt_language)
     except DefinitionError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))  # an error of Snakemake's own it drops while there are outputs of an earlier study
 
 
 def test_source(wildcards):
     """The place of a task's test rows in the language."""
     return task_places(wildcards).test.source
+
+
+def place_of_tests(wildcards, resources):
+    """Where a task's test rows lie, which Snakemake does not compare (DIGESTS)."""
+    return test_source(wildcards).params()
+
+
+def places_of_guarded(wildcards, resources):
+    """Where the test rows of the study's tasks lie, which Snakemake does not compare (DIGESTS)."""
+    return {task: test.params() for task, test in guarded(wildcards).items()}
 
 
 def words_of_task(wildcards):

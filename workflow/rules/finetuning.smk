@@ -67,6 +67,7 @@ rule merge:
     input:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",
+        trained=f"results/cards/{RUN}/finetune.json",
         held_out="results/held_out/{dataset}.parquet",
     output:
         merged=merged_folder(f"results/merged/{RUN}"),
@@ -77,6 +78,7 @@ rule merge:
         "../../envs/training.yaml"
     params:
         model=lambda w: STUDY.models[w.model].params(),
+        trained_as=lambda w: STUDY.trained_as(run_key(w)),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
         settings=STUDY.config.merge.settings.params(),

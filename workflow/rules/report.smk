@@ -17,6 +17,10 @@ MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].a
 COMPARED_RUNS = [
     run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
 ]
+MODEL_CARDS = {
+    "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
+    "adapters": for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
+}
 FINETUNING_DATASETS = sorted({run.dataset for run in STUDY.finetuned})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
@@ -26,6 +30,12 @@ EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() 
 # Params are plain values: Snakemake compares no others.
 RUNS = [run.params() for run in STUDY.runs]
 LANGUAGES = [language.params() for language in STUDY.languages.rows]
+TRAINED_AS = {run.path: STUDY.trained_as(run) for run in STUDY.finetuned}
+CARDS = [
+    *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
+    *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
+    *for_runs("results/cards/{run}/generate.json"),
+]
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
@@ -34,6 +44,7 @@ rule summarize:
     input:
         scores=[path for code in CODES for path in for_runs(f"results/scores/{{run}}/{code}.parquet")],
         clusters=[f"results/clusters/{task.name}/{code}.parquet" for task in CLUSTER_TASKS for code in task.languages],
+        cards=CARDS,
     output:
         summary="results/summary.parquet",
         table="results/summary.csv",
@@ -50,6 +61,7 @@ rule summarize:
         tasks=METRICS,
         languages=LANGUAGES,
         finetuned_in=DATASET_LANGUAGES,
+        trained_as=TRAINED_AS,
         settings=STUDY.config.report.params(),
         code=fingerprint("summarize.py"),
     script:
@@ -63,12 +75,7 @@ rule report:
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
-        cards=[
-            *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
-            *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
-            *for_runs("results/cards/{run}/generate.json"),
-            *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS),
-        ],
+        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
@@ -91,6 +98,7 @@ rule report:
         tasks=METRICS,
         languages=LANGUAGES,
         finetuned_in=DATASET_LANGUAGES,
+        trained_as=TRAINED_AS,
         identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
         low_classes=STUDY.config.report.low_resource_classes,
         note=STUDY.config.note,
@@ -169,7 +177,7 @@ rule draw:
 
 
 rule export:
-    """Write each run's results in the format of the LM Evaluation Harness."""
+    """Write each run's results in the format of the LM Evaluation Harness; remove results of runs of other studies."""
     input:
         summary="results/summary.parquet",
         cards=for_runs("results/cards/{run}/generate.json"),
@@ -190,6 +198,8 @@ rule export:
             }
             for task in STUDY.tasks.values()
         },
+        # Of these, others are removed: a study of bases alone has no job that writes the folder.
+        model_cards=[path for paths in MODEL_CARDS.values() for path in paths],
         code=fingerprint("export.py"),
     script:
         "../scripts/export.py"
@@ -205,8 +215,7 @@ rule describe:
             *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
         ],
     output:
-        merged=for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
-        adapters=for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
+        **MODEL_CARDS,
     log:
         "logs/describe.log",
     conda:
@@ -214,6 +223,7 @@ rule describe:
     params:
         merged=[run.params() for run in MERGED_RUNS],
         adapted=[run.params() for run in STUDY.finetuned],
+        trained_as=TRAINED_AS,
         merged_folders=for_runs("results/merged/{run}", MERGED_RUNS),
         adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),

@@ -4,7 +4,7 @@ rule synthesize:
         unpack(models_of_dataset),
         english=english_examples,
         seeds=seed_examples,
-        rows=loaded_rows,
+        rows=fetched_examples,
     output:
         rows="results/synthesized/{dataset}/{language}.parquet",
         card="results/cards/synthesize/{dataset}/{language}.json",
@@ -16,6 +16,7 @@ rule synthesize:
         # One if the teacher or the translator is a model on this machine.
         gpu=lambda w: int(bool(STUDY.datasets[w.dataset].makers)),
     params:
+        decides=recipe_by_content,
         recipe=recipe_of,
         language=identity_of,
         phrases=teacher_phrases,
@@ -31,7 +32,7 @@ rule curate:
     """Drop examples that exceed the dataset's limits, each with its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
-        tests=lambda w: test_files(decontamination(w).tests),
+        tests=lambda w: fetched_tests(decontamination(w).tests, w.language),
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -42,7 +43,8 @@ rule curate:
     params:
         language=identity_of,
         limits=limits_of,
-        decontamination=lambda w: decontamination(w).params(),
+        tests=lambda w: decontamination(w).params(DIGESTS),
+        decontamination=places_of_tests,
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"

@@ -18,20 +18,25 @@ def seed_examples(wildcards):
     return f"results/examples/{source}/{wildcards.language}.parquet" if source else []
 
 
-def recipe_of(wildcards):
-    """A dataset's recipe, with the limits, the prompt and the paths of rows of the language."""
+def recipe_by_content(wildcards):
+    """What a dataset's recipe decides in the language: its settings, and the digest of its rows."""
+    return STUDY.datasets[wildcards.dataset].recipe(wildcards.language, STUDY.languages, FOLDERS, DIGESTS)
+
+
+def recipe_of(wildcards, resources):
+    """A dataset's recipe in the language with the path of its rows, which Snakemake does not compare (DIGESTS)."""
     return STUDY.datasets[wildcards.dataset].recipe(wildcards.language, STUDY.languages, FOLDERS)
 
 
-def loaded_rows(wildcards):
-    """The file or folder that the recipe `load` reads; none for other recipes."""
-    dataset = STUDY.datasets[wildcards.dataset]
-    if FOLDERS.data is None and "{data}" in dataset.path:  # only here: a forecast needs no rows
-        raise WorkflowError(
-            f"config: data: write the folder in which the local rows lie; {dataset.file} reads {dataset.path}"
-        )
-    rows = dataset.rows(wildcards.language, STUDY.languages, FOLDERS)
-    return rows.path if rows else []
+def fetched_examples(wildcards):
+    """The fetched repository that the recipe `load` reads; none for other recipes."""
+    rows = STUDY.datasets[wildcards.dataset].rows(wildcards.language, STUDY.languages, FOLDERS)
+    return fetched_rows([rows], f"dataset {wildcards.dataset}", wildcards.language)
+
+
+def places_of_tests(wildcards, resources):
+    """The test rows that examples must not overlap with, by path, which Snakemake does not compare (DIGESTS)."""
+    return decontamination(wildcards).params()
 
 
 def teacher_phrases(wildcards):

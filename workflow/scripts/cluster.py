@@ -10,7 +10,7 @@ from maple.runtime.logs import log_to
 log_to(snakemake.log[0])
 rows = task_rows(
     snakemake.wildcards.task,
-    row_source(snakemake.params.source),
+    row_source(snakemake.params.place),
     phrases=snakemake.params.phrases,
     items=snakemake.params.rows_wanted,
 )

@@ -6,11 +6,11 @@ from maple.definitions.task import TaskSources
 from maple.report.model_card import ADAPTERS, MERGED, CardStudy, write_model_cards
 from maple.runtime.files import read_parquet
 from maple.runtime.logs import log_to
-from maple.runtime.run_cards import read_cards
+from maple.training.provenance import read_held_cards
 
 log_to(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
-cards = read_cards(snakemake.input.cards)
+cards = read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 study = CardStudy(
     summary=read_parquet(snakemake.input.summary),
     groups=read_parquet(snakemake.input.groups),

@@ -4,7 +4,7 @@ from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.report.figures import figures, write_figures
-from maple.runtime.files import read_json, read_parquet
+from maple.runtime.files import read_json, read_parquet, remove_leftovers
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -17,3 +17,4 @@ charts = figures(
     english_bound=snakemake.params.settings["english_bound"],
 )
 write_figures(charts, snakemake.output)
+remove_leftovers("results/figures", ["*.svg"], snakemake.output)

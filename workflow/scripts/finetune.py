@@ -6,7 +6,9 @@ from pydantic import TypeAdapter
 
 from maple.definitions.local_model import LocalModel
 from maple.definitions.method import MethodVariant
+from maple.runtime.content_digests import ContentDigests
 from maple.runtime.files import folder_written_aside
+from maple.runtime.fingerprint import weights_digest
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 from maple.runtime.processes import on_processes
@@ -32,5 +34,10 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         code=[snakemake.params.code, *snakemake.params.parts],
         sharded=bool(snakemake.resources.get("sharded", 0)),
     )
-write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)
+digests = {
+    "base": weights_digest(snakemake.input.base),
+    "mixture": ContentDigests()(snakemake.input.mixture),
+    "adapter": weights_digest(snakemake.output.adapter),
+}
+write_card(snakemake.rule, snakemake.params.run, card, digests, snakemake.output.card)
 shutil.rmtree(snakemake.params.checkpoints["folder"])

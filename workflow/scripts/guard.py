@@ -7,7 +7,7 @@ from maple.runtime.logs import log_to
 log_to(snakemake.log[0])
 card = guard(
     read_parquet(snakemake.input.examples),
-    DecontaminationTests(tests=snakemake.params.tests),
+    DecontaminationTests(tests=snakemake.params.places),
     dataset=snakemake.wildcards.dataset,
 )
 print(*card.tasks.items(), sep="\n")

@@ -5,13 +5,16 @@ from pydantic import TypeAdapter
 from maple.definitions.local_model import LocalModel
 from maple.definitions.training import MergeSettings
 from maple.runtime.files import folder_written_aside, read_parquet
+from maple.runtime.fingerprint import weights_digest
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
 from maple.runtime.run_cards import write_card
 from maple.training.merging import merge
+from maple.training.provenance import hold_adapter
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
+hold_adapter(snakemake.input.trained, snakemake.params.trained_as, snakemake.input.adapter)
 with folder_written_aside(snakemake.output.merged) as folder:
     card = merge(
         snakemake.input.base,
@@ -24,4 +27,9 @@ with folder_written_aside(snakemake.output.merged) as folder:
         model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         threads=snakemake.threads,
     )
-write_card(snakemake.rule, snakemake.params.run, card, snakemake.output.card)
+digests = {
+    "base": weights_digest(snakemake.input.base),
+    "adapter": weights_digest(snakemake.input.adapter),
+    "merged": weights_digest(snakemake.output.merged),
+}
+write_card(snakemake.rule, snakemake.params.run, card, digests, snakemake.output.card)

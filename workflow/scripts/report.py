@@ -10,7 +10,7 @@ from maple.report.page import Results, StudyFacts, report
 from maple.report.sections.data_quality import RerunCommand
 from maple.runtime.files import read_json, read_parquet, write_text
 from maple.runtime.logs import log_to
-from maple.runtime.run_cards import read_cards
+from maple.training.provenance import read_held_cards
 
 log_to(snakemake.log[0])
 page = report(
@@ -19,7 +19,7 @@ page = report(
         groups=read_parquet(snakemake.input.groups),
         groups_by_task=read_parquet(snakemake.input.groups_by_task),
         answers=StudyAnswers(**read_json(snakemake.input.questions)),
-        cards=read_cards(snakemake.input.cards),
+        cards=read_held_cards(snakemake.input.cards, snakemake.params.trained_as),
         datasets=read_datasets(
             snakemake.input.examples,
             snakemake.input.dropped,

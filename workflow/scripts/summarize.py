@@ -12,8 +12,10 @@ from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
 from maple.runtime.files import scan_parquet, write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
+from maple.training.provenance import read_held_cards
 
 log_to(snakemake.log[0])
+read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings = ReportSettings(**snakemake.params.settings)
 scores = item_scores(

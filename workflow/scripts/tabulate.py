@@ -1,8 +1,8 @@
 """Write the scores as tables in LaTeX and Markdown."""
 
 from maple.definitions.language import Language
-from maple.report.tables import tables, write_tables
-from maple.runtime.files import read_parquet
+from maple.report.tables import FORMATS, tables, write_tables
+from maple.runtime.files import read_parquet, remove_leftovers
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -15,3 +15,4 @@ write_tables(
     ),
     snakemake.output,
 )
+remove_leftovers("results/tables", [f"*{suffix}" for suffix in FORMATS], snakemake.output)
