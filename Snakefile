@@ -11,7 +11,11 @@ from maple.runtime.logs import show
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+# The default study, of the working folder (`--directory`) if it has one.
+DEFAULT = Path("config/config.yaml")
+
+
+configfile: DEFAULT if DEFAULT.is_file() else Path(workflow.basedir) / DEFAULT
 
 
 report: "workflow/report/study.rst"

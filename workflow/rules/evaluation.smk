@@ -79,6 +79,9 @@ rule generate:
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
+    wildcard_constraints:
+        dataset=one_of(NONE, *STUDY.datasets),
+        method=one_of(NONE, *STUDY.methods),
     # Runs before the next merge: with `merge.keep: false`, merged weights are removed once their completions are there,
     # so that few lie on the disk at once.
     priority: 2
@@ -154,6 +157,9 @@ rule score:
         scores=f"results/scores/{RUN}/{{language}}.parquet",
     log:
         f"logs/score/{RUN}/{{language}}.log",
+    wildcard_constraints:
+        dataset=one_of(NONE, *STUDY.datasets),
+        method=one_of(NONE, *STUDY.methods),
     conda:
         "../../envs/analysis.yaml"
     params:
