@@ -7,6 +7,15 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | wc -l)
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# Snakemake starts jobs by a shell, which reads these characters as more than letters. Spaces are fine.
+ifneq ($(shell pwd | grep '["$$`&;|<>(){}*?!\#~^\\[]' ; pwd | grep "'"),)
+$(error move this folder to a path without quotes, brackets and other characters that a shell reads: $(CURDIR))
+endif
+# Snakemake does not start without a place to write to, which is the home folder unless this says another.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: run test agreement lint lock clean
 
 run: .venv/$(KIND)

@@ -11,7 +11,11 @@ from maple.runtime.logs import show
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+# The default study, of the working folder (`--directory`) if it has one.
+DEFAULT = Path("config/config.yaml")
+
+
+configfile: DEFAULT if DEFAULT.is_file() else Path(workflow.basedir) / DEFAULT
 
 
 report: "workflow/report/study.rst"
@@ -40,16 +44,18 @@ rule all:
         rules.describe.output if STUDY.finetuned else [],
 
 
+# A fetched repository needs no record: its name has the revision.
+for each in list(workflow.rules):
+    if each.name != "fetch":
+        each.set_input(recorded=unrecorded(each))
+
+
 onstart:
     # The lock of the system, which no killed Snakemake leaves behind as it does its own (`nolock` in the profiles).
     try:
         lock_until_exit("results/.lock", "runs a study in this folder", wait=False)
     except LockedError as error:
         raise WorkflowError(f"{error}: wait until it has ended, or end it") from None
-# A fetched repository needs no record: its name has the revision.
-for each in list(workflow.rules):
-    if each.name != "fetch":
-        each.set_input(recorded=unrecorded(each))
 
 
 onsuccess:

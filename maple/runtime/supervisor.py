@@ -6,6 +6,7 @@ environment of the job is known.
 
 import ctypes
 import os
+import re
 import shlex
 import signal
 import sys
@@ -17,8 +18,20 @@ CHECKOUT = "MAPLE_CHECKOUT"  # the environment variable that tells a job which c
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2), Linux
 
 
+class PathError(ValueError):
+    """A path holds what a shell would not read as it stands."""
+
+
 def prefix(checkout: Path) -> str:
-    """Return the prefix of Snakemake's shell commands that puts this program before each of them."""
+    """Return the prefix of Snakemake's shell commands that puts this program before each of them.
+
+    Raises PathError for the path of Python.
+    """
+    if special := re.search(r"""["'`$&;|<>(){}*?!#~^\[\]\\\t\n]""", sys.executable):
+        raise PathError(
+            f"{sys.executable}: Snakemake starts jobs by a shell, which reads {special[0]!r} as more than a letter: "
+            "move the folder to a path without it"
+        )
     words = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(checkout)]
     # Snakemake formats it once more, and a path may hold braces.
     return f"exec {shlex.join(words)} ".replace("{", "{{").replace("}", "}}")
@@ -91,6 +104,9 @@ def supervise(snakemake: int, program: list[str]) -> int:
 def main() -> None:
     """Run the program of the arguments for the Snakemake and the checkout that they name."""
     snakemake, checkout, *program = sys.argv[1:]
+    words = sys.executable.split()
+    if program[: len(words)] == words:  # Snakemake does not quote Python's path: the shell has split it at its spaces
+        program[: len(words)] = [sys.executable]
     # PyPI has another maple, and a user's PYTHONPATH may have one too.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [checkout, os.environ.get("PYTHONPATH")]))
     os.environ[CHECKOUT] = checkout

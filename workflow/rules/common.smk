@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,12 +14,12 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import HubModel
 from maple.definitions.reading import read_yaml
-from maple.definitions.run import RunKey
+from maple.definitions.run import NONE, RunKey
 from maple.methods.method import PEFT
 from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
-from maple.runtime.supervisor import prefix
 from maple.runtime.records import keep_records
+from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
@@ -32,10 +33,12 @@ ROOT = Path(workflow.basedir)
 RUN = RunKey("{model}", "{dataset}", "{method}", "{seed}").path
 
 try:
+    # Every job runs below a program that ends it when this Snakemake has ended, and that puts this `maple` first.
+    shell.prefix(prefix(ROOT))
     for path in workflow.configfiles:
         read_yaml(path)  # refuses a repeated key, of which Snakemake would silently keep the last
     STUDY = read_study(config, ROOT / "config")
-except DefinitionError as error:
+except (DefinitionError, PathError) as error:
     raise WorkflowError(str(error)) from None
 
 CODES = STUDY.languages.codes
@@ -57,18 +60,21 @@ keep_records(Path(".snakemake"), KEPT_RECORDS)
 
 # For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
 os.environ.update(HF_HUB_OFFLINE="1")
-# Every job runs below a program that ends it when this Snakemake has ended, and that puts this checkout's `maple` first.
-shell.prefix(prefix(ROOT))
+
+
+def one_of(*names):
+    """The pattern of a wildcard that takes these names alone: what the study lacks is no rule's file."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
-    model="[^/]+",
-    dataset="[^/]+",
-    method="[^/]+",
+    model=one_of(*STUDY.models),
+    dataset=one_of(*STUDY.datasets),
+    method=one_of(*STUDY.methods),
     seed=r"\d+",
-    task="[^/]+",
-    repository="[^/]+",
-    language="[a-z]{3}_[A-Z][a-z]{3}",
+    task=one_of(*STUDY.tasks),
+    repository=one_of(*STUDY.repositories),
+    language=one_of(*sorted({ENGLISH, *CODES, *(code for each in STUDY.datasets.values() for code in each.languages)})),
 
 
 @cache

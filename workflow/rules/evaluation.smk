@@ -81,6 +81,9 @@ rule generate:
         card=f"results/cards/{RUN}/generate.json",
     log:
         f"logs/generate/{RUN}.log",
+    wildcard_constraints:
+        dataset=one_of(NONE, *STUDY.datasets),
+        method=one_of(NONE, *STUDY.methods),
     # Runs before the next merge: with `merge.keep: false`, merged weights are removed once their completions are there,
     # so that few lie on the disk at once.
     priority: 2
@@ -156,6 +159,9 @@ rule score:
         scores=update(expand(f"results/scores/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True)),
     log:
         f"logs/score/{RUN}.log",
+    wildcard_constraints:
+        dataset=one_of(NONE, *STUDY.datasets),
+        method=one_of(NONE, *STUDY.methods),
     conda:
         "../../envs/analysis.yaml"
     params:
