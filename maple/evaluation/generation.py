@@ -21,6 +21,7 @@ from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
     REQUEST_SCHEMA,
     PromptRequest,
+    is_completion,
     previous_completions,
 )
 from maple.evaluation.finish_reasons import TOO_LONG
@@ -208,7 +209,7 @@ def complete(
     requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length)
     by_key = {request.key: request for request in requests if request.key}
     carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
-    rows = JournaledRows(journal, carried_over)
+    rows = JournaledRows(journal, carried_over, is_completion)
     work = _Work.of(by_key, rows, {row["key"] for row in carried_over}, settings.flip_sample)
     if work.missing or work.alone:
         work.compute(start_engine(encoder), encoder, rows, settings.batch, progress)

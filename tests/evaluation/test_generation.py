@@ -334,3 +334,14 @@ def test_vllm_is_asked_for_the_changed_prompts_alone_by_its_own_count(toy_base, 
     assert requests("day", "leo") == 5
     assert requests("day", "leo") == 6  # the counter alone has moved on: no engine was started
     assert len(engines) == 2
+
+
+def test_a_line_that_is_no_completion_is_computed_again(letters, tmp_path):
+    first, _ = run(letters, prompts("xy", "yz"), tmp_path, Echo())
+    journal = Journal(tmp_path / "journal.jsonl")
+    torn, *whole = journal.read()
+    journal.remove()
+    journal.append([{**torn, "token_ids": [2**40]}, *whole, {"key": torn["key"], "completion": 5}])
+    engine = Echo()
+    again, _ = run(letters, prompts("xy", "yz"), tmp_path, engine)
+    assert again.equals(first) and len(engine.prompts) == 1
