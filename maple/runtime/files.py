@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.text.plain import cell
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -65,6 +67,15 @@ def write_text(text: str, path: str | Path) -> None:
     """Write `text` to `path` as UTF-8, atomically."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def write_csv(frame: "pl.DataFrame", path: str | Path) -> None:
+    """Write `frame` to `path` as CSV, atomically, with texts that no spreadsheet takes for formulas."""
+    import polars as pl
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    cells = [pl.Series(name, [text and cell(text) for text in frame[name]], pl.String) for name in texts]
+    write_text(frame.with_columns(cells).write_csv(), path)
 
 
 def write_json(content: object, path: str | Path) -> None:

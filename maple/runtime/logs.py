@@ -1,10 +1,21 @@
 """Redirect all output of a job to its rule's log file."""
 
 import faulthandler
+import io
 import logging
 import os
 import sys
 from pathlib import Path
+
+from maple.text.plain import readable
+
+
+class _Log(io.TextIOWrapper):
+    """A log to be read in a terminal, which text of others (rows, answers, messages of servers) must not command."""
+
+    def write(self, text: str, /) -> int:
+        super().write(readable(text))
+        return len(text)
 
 
 def log_to(path: str | Path) -> None:
@@ -13,7 +24,7 @@ def log_to(path: str | Path) -> None:
     The file descriptors are redirected: reassigning `sys.stderr` would miss child processes and compiled code.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    log = open(path, "w", encoding="utf-8", buffering=1)
+    log = _Log(open(path, "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     sys.stdout = sys.stderr = log

@@ -19,11 +19,20 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 def plain(text: str, most: int | None = None) -> str:
     """Return a text in one line without what a terminal would obey and XML forbids, at most `most` characters of it.
 
-    >>> plain("a\\x1b[31mred\\x00\\nline")
+    >>> plain("a\\x1b[31m red\\x00\\nline")
     'a red line'
     """
     line = _UNSEEN.sub("", _BREAK.sub(" ", _COMMAND.sub("", text))).strip()
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def readable(text: str) -> str:
+    """Return a text with its lines and tabs as they are, without what a terminal would obey.
+
+    >>> readable("a\\x1b[31m\\tred\\x00\\nline")
+    'a\\tred\\nline'
+    """
+    return _UNSEEN.sub(lambda match: match[0] if match[0] in "\t\n\r" else "", _COMMAND.sub("", text))
 
 
 def cell(text: str) -> str:

@@ -1,6 +1,7 @@
+import polars as pl
 import pytest
 
-from maple.runtime.files import folder_written_aside, read_json, write_json, written_aside
+from maple.runtime.files import folder_written_aside, read_json, write_csv, write_json, written_aside
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -27,3 +28,11 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path):
 def test_json_comes_back_as_it_was_written(tmp_path):
     write_json({"language": "Kiswahili", "n": 3}, tmp_path / "card.json")
     assert read_json(tmp_path / "card.json") == {"language": "Kiswahili", "n": 3}
+
+
+def test_no_cell_of_a_csv_is_a_formula_or_hides_anything(tmp_path):
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\x1b[31m=1", "＝1", "plain", "a=b", None]
+    write_csv(pl.DataFrame({"name": texts, "score": [-1.5] * len(texts)}), tmp_path / "a.csv")
+    read = pl.read_csv(tmp_path / "a.csv")
+    assert read["name"].to_list() == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'=1", "'=1", "'＝1", "plain", "a=b", None]
+    assert read["score"].to_list() == [-1.5] * len(texts)

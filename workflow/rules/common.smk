@@ -17,6 +17,7 @@ from maple.methods.method import PEFT
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
+from maple.text.plain import plain
 
 # Planning makes little garbage, but the collector walked all jobs and imports again and again: a third of the planning
 # time of a small study, a fifth of a large one's.
@@ -31,7 +32,7 @@ try:
         read_yaml(path)  # refuses a repeated key, of which Snakemake would silently keep the last
     STUDY = read_study(config, ROOT / "config")
 except DefinitionError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(plain(str(error))) from None
 
 CODES = STUDY.languages.codes
 # The folders of fetched Hub repositories and of local rows.

@@ -12,7 +12,7 @@ from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
-from maple.runtime.files import write_json, write_parquet, write_text
+from maple.runtime.files import write_csv, write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -31,5 +31,5 @@ write_parquet(groups, snakemake.output.groups)
 write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
 write_json(answer_questions(scores, languages, settings).content(), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
-write_text(summary.write_csv(), snakemake.output.table)
+write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)
