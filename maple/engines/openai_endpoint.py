@@ -222,8 +222,9 @@ class OpenAIEndpoint:
         )
 
     def _unanswered(self, count: int, failure: str) -> str:
+        variable = self.settings.key_variable
+        key = f", model and the key in the environment variable {variable}" if variable else " and model"
         return (
             f"{self.settings.file}: openai: {self.settings.base_url} answers nothing: {count} request(s) in a "
-            f"row failed, the last with {failure}; check base_url, model and the key in the environment variable "
-            f"{self.settings.key_variable}, then give the same command again"
+            f"row failed, the last with {failure}; check base_url{key}, then give the same command again"
         )

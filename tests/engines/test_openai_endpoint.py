@@ -178,3 +178,14 @@ def test_a_key_never_leaves_unencrypted_to_a_public_host(host):
 @pytest.mark.parametrize("host", OF_THE_NETWORK)
 def test_a_server_of_the_own_network_may_have_a_key_without_encryption(host):
     parsed(f"http://{host}/v1")
+
+
+def test_an_answer_of_an_earlier_attempt_that_nobody_counted_costs_as_much_as_the_dearest(tmp_path):
+    with Endpoint(usage=False) as endpoint:
+        url = endpoint.url
+        endpoint_at(url, tmp_path).answer(questions(2))
+        row = {"key": "x", "text": "y", "finish_reason": None, "prompt_tokens": 100, "completion_tokens": 10, "usd": 0}
+        Journal(tmp_path / "journal.jsonl").append([row])
+        with pytest.raises(EndpointError, match="330 tokens are spent, the cap is 400"):
+            endpoint_at(url, tmp_path, max_tokens_total=400).answer(questions(3))
+        assert len(endpoint.seen) == 2

@@ -22,7 +22,9 @@ from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
+from maple.synthesis.recipe import read_recipe
 from maple.synthesis.self_instruct import self_instruct
+from maple.synthesis.synthesize import close
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
 from maple.synthesis.teachers import teacher as teacher_called
 from maple.synthesis.translate_respond import translate_respond
@@ -368,3 +370,18 @@ def test_the_rule_reaches_a_cap_goes_on_when_it_is_raised_and_buys_nothing_anew(
         assert project.jobs(target) == {"synthesize": 1}
     files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert SECRET not in output and not any(SECRET.encode() in content for content in files)
+
+
+def test_a_finished_job_keeps_what_is_paid_until_nothing_is_missing(tmp_path, capsys):
+    recipe = {key: value for key, value in DATASET.items() if key in ("recipe", "teacher", "seed", "self_instruct")}
+    with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
+        recipe |= {"openai": {"base_url": endpoint.url, "model": "m", "file": "d.yaml"}}
+        recipe |= {"seed_tasks": "x", "prompt": PROMPT.params(), "limits": {}}
+        for missing in (True, False):
+            writer = teacher(endpoint.url, tmp_path, retries=0, max_failed=0.5)
+            writer.complete(requests(12))
+            journal = writer.answerer.rows.journal
+            close(journal, read_recipe(recipe), ledger(journal.read()))
+            assert journal.path.exists() == missing
+    assert set(endpoint.answered.values()) == {1}
+    assert "requests have no answer. `snakemake --forcerun`" in capsys.readouterr().out
