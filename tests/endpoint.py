@@ -44,15 +44,22 @@ KINDS = {
 }
 
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+
+
 class Endpoint:
     """Serve until closed.
 
     `kinds` are keys of KINDS, taken by the prompt; `faults` are what befalls the first try of a request, taken likewise
-    ("none", "drop", "429", "500", "garbled", "shapeless"); `status` answers everything so. `seen` counts the tries of
-    each (prompt, seed), `answered` the whole answers.
+    ("none", "drop", "429", "500", "garbled", "shapeless", "drip", "flood"); `status` answers everything so, with
+    `headers`; `refuses` are bodies that get a 400, `usage` and `changes` stand in each answer and its choice. `seen`
+    counts the tries of each (prompt, seed), `answered` the whole answers.
     """
 
-    def __init__(self, kinds=("good",), faults=("none",), delay=0.0, status=None, length=(), usage=True):
+    def __init__(
+        self, kinds=("good",), faults=("none",), delay=0.0, status=None, length=(), usage=USAGE, headers=None,
+        refuses=lambda body: False, changes=None,
+    ):  # fmt: skip
         self.seen, self.answered, self.bodies, self.keys = Counter(), Counter(), [], set()
         self.most, self.now, self.lock = 0, 0, threading.Lock()
         endpoint = self
@@ -85,7 +92,10 @@ class Endpoint:
                 fault = faults[drawn % len(faults)] if first else "none"
                 if status:
                     told = {"error": {"message": f"no: {self.headers['Authorization']}"}}
-                    return self.send(status, json.dumps(told))
+                    return self.send(status, json.dumps(told), headers)
+                if refuses(asked):
+                    key = self.headers["Authorization"].replace("-", chr(0) + "-")
+                    return self.send(400, json.dumps({"error": {"message": f"\x1b[31mno such seed\n of {key}"}}))
                 if fault == "drop":
                     self.close_connection = True
                     return self.connection.shutdown(socket.SHUT_RDWR)
@@ -95,14 +105,19 @@ class Endpoint:
                     return self.send(200, '{"choices": [{"mess')
                 if fault == "shapeless":
                     return self.send(200, '{"choices": []}')
+                if fault == "drip":
+                    return self.drip()
+                if fault == "flood":
+                    return self.flood()
                 text = KINDS[kinds[drawn // 7 % len(kinds)]](prompt)
                 ended = "length" if any(word in prompt for word in length) else "stop"
                 answer = {"id": "x", "object": "chat.completion", "created": 0, "model": asked["model"]}
                 answer["choices"] = [
                     {"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": text}}
+                    | (changes or {})
                 ]
-                if usage:
-                    answer["usage"] = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+                if usage is not False:
+                    answer["usage"] = usage
                 self.send(200, json.dumps(answer))
                 with endpoint.lock:
                     endpoint.answered[request] += 1
@@ -115,6 +130,21 @@ class Endpoint:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def drip(self):  # a byte now and then, none of which comes too late by itself
+                self.send_response(200)
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+                for _ in range(100):
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
+
+            def flood(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(2**30))
+                self.end_headers()
+                for _ in range(2**10):
+                    self.wfile.write(b" " * 2**20)
 
             def log_message(self, *_):
                 pass

@@ -71,8 +71,8 @@ def test_both_install_the_lock_as_make_does_and_nothing_else(kind):
     assert docker == apptainer
     make = (ROOT / "Makefile").read_text()
     for line in (
-        "-r requirements/torch.txt -c requirements/{}.txt",
-        "--no-deps -r requirements/{}.txt",
+        "--no-deps --require-hashes -r requirements/{}.txt",
+        "-r requirements/torch.txt",
     ):
         assert f"$(INSTALL) {line.format('$*')}" in make
         assert (

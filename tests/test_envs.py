@@ -22,7 +22,6 @@ PACKAGES = {
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
     "huggingface_hub": "huggingface-hub",
-    "httpx2": "huggingface-hub",
     "safetensors": "transformers",
     "markupsafe": "jinja2",
     "rouge_score": "rouge-score",
@@ -33,7 +32,7 @@ PACKAGES = {
 }
 # What a module imports for other rules than this one: cards are written where models are computed, and read here; what
 # writes JSON can write Parquet; a study knows the modules that compute it.
-COMPUTES = {"accelerate", "bitsandbytes", "openai", "peft", "torch", "transformers", "vllm"}
+COMPUTES = {"accelerate", "bitsandbytes", "httpx2", "openai", "peft", "torch", "transformers", "vllm"}
 UNUSED = {
     **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
     "fetch": {"polars"},

@@ -1,5 +1,6 @@
 """The project as a package: what is installed, which licence it has, and that its parts say the same."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tomllib
 import zipfile
 from pathlib import PurePath
 
+import pytest
 import yaml
 from project import ROOT
 
@@ -37,6 +39,19 @@ def test_the_citation_names_the_version_and_the_licence_of_the_package():
 def test_every_tool_of_the_dev_group_is_pinned():
     pins = {line.partition("==")[0] for line in (ROOT / "requirements/dev.txt").read_text().splitlines()}
     assert {name.partition("[")[0] for name in PYPROJECT["dependency-groups"]["dev"]} <= pins
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "dev", "lm_eval"])
+def test_every_file_that_is_installed_has_a_hash_in_the_lock(name):
+    entries = re.split(r"\n(?=\S)", (ROOT / f"requirements/{name}.txt").read_text().strip())
+    for entry in entries:
+        first, *hashes = entry.replace("\\\n", " ").split()
+        assert re.fullmatch(r"[\w.-]+==[\w.+!]+", first)
+        assert hashes and all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in hashes), first
+    make = (ROOT / "Makefile").read_text()
+    installs = [line for line in make.splitlines() if " -r requirements/" in line and "torch.txt" not in line]
+    assert len(installs) == 3 and all("--no-deps --require-hashes" in line for line in installs)
+    assert "--generate-hashes" in make
 
 
 def test_every_hook_runs_a_tool_of_the_lock_and_make_lint_runs_it_too():

@@ -6,6 +6,7 @@ import polars as pl
 
 from maple.analysis.item_scores import IS_BASELINE, RUN
 from maple.definitions.language import ENGLISH
+from maple.text.plain import plain
 
 
 def leaderboard(summary: pl.DataFrame) -> pl.DataFrame:
@@ -29,7 +30,7 @@ def _line(run: Mapping, means: list[float | None]) -> list[str]:
     change = points(run["change"], signed=True)
     if run["change_low"] is not None:
         change += f" [{points(run['change_low'], signed=True)}, {points(run['change_high'], signed=True)}]"
-    names = [str(run[name]) for name in ("model", "dataset", "method", "seed")]
+    names = [plain(str(run[name])) for name in ("model", "dataset", "method", "seed")]
     return [*names, f"{points(run['mean'])} ± {points(half)}", change, *map(points, means)]
 
 

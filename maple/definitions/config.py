@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.method import GridAxes
-from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record
+from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record, Seed
 from maple.definitions.report import ReportSettings
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import MergeBlock, TrainingSettings
@@ -23,7 +23,7 @@ class GridPart(Record):
     """Files of config/datasets/. For a baseline alone, leave datasets, methods and seeds empty."""
     methods: dict[str, GridAxes | None]
     """Files of config/methods/, each with other values of its axes; null: the file's own values."""
-    seeds: list[CountOrZero]
+    seeds: list[Seed]
     """Seeds of the finetuning."""
 
 
@@ -57,7 +57,7 @@ class Config(Record):
     """Language of the instructions in prompts: own is the language of the text."""
     shots: dict[str, CountOrZero]
     """Few-shot demonstrations before each prompt, by task; 0 for a task that is not named."""
-    shots_seed: CountOrZero
+    shots_seed: Seed
     """Seed with which demonstrations are sampled; they are the same for every run."""
     max_new_tokens: dict[str, Count]
     """Limit of new tokens per completion, by task; a task that is not named keeps the limit of its file."""

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import Commit, Count, CountOrZero, Names, Number, Record, Share
+from maple.definitions.record import Commit, Count, CountOrZero, Names, Number, Record, Seed, Share
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 Teacher = Literal["embedded", "openai", "vllm", "transformers"]
@@ -83,7 +83,7 @@ class MixSettings(Record):
     """Rows of the mixture; null: all."""
     alpha: Share
     """Exponent of language sampling: 1 samples in proportion to the rows, 0 every language equally often."""
-    seed: int
+    seed: Seed
     """Seed of the sampling."""
     held_out: CountOrZero
     """Held-out rows per language, at most a tenth of its rows."""
@@ -209,7 +209,7 @@ class TaughtDataset(DatasetBase):
     openai: EndpointSettings | None = None
     vllm: LocalTeacherSettings | None = None
     transformers: LocalTeacherSettings | None = None
-    seed: int
+    seed: Seed
     """Seed of the requests and of sampling."""
 
     def model_post_init(self, _: object) -> None:

@@ -1,9 +1,12 @@
 """Hardware: rows of config/hardware.tsv, for the forecast."""
 
 import csv
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from maple.definitions.errors import DefinitionError
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,36 @@ TEXTS = ("device", "reported", "source")
 
 
 def read_hardware(path: str | Path) -> dict[str, Hardware]:
-    """Read the table of hardware, by device. All columns except TEXTS are numbers."""
+    """Read the table of hardware, by device. All columns except TEXTS are numbers.
+
+    Raises DefinitionError, which names file, device and column.
+    """
     with open(path, encoding="utf-8-sig", newline="") as table:
         rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {row["device"]: _hardware(row) for row in rows}
+    devices: dict[str, Hardware] = {}
+    for row in rows:
+        device = row.get("device") or ""
+        if device in devices:
+            raise DefinitionError(f"{path}: {device} stands there twice; keep one row")
+        devices[device] = _hardware(row, f"{path}: {device}")
+    return devices
 
 
-def _hardware(row: dict[str, str]) -> Hardware:
+def _hardware(row: dict[str, str], place: str) -> Hardware:
     values: dict[str, Any] = {
-        field.name: row[field.name] if field.name in TEXTS else float(row[field.name]) for field in fields(Hardware)
+        field.name: row.get(field.name)
+        if field.name in TEXTS
+        else _number(row.get(field.name), f"{place}: {field.name}")
+        for field in fields(Hardware)
     }
     return Hardware(**values)
+
+
+def _number(cell: str | None, place: str) -> float:
+    try:
+        number = float(cell or "")
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise DefinitionError(f"{place}: {cell!r} is no number; write one")
+    return number

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from maple.definitions.errors import DefinitionError
+from maple.text.plain import plain
 
 # The language that instructions are translated from, as in Bactrian-X, and that one of MAPLE's questions is about.
 ENGLISH = "eng_Latn"
@@ -75,13 +76,15 @@ def read_languages(path: str | Path) -> dict[str, Language]:
         reader = csv.reader(table, delimiter="\t", quoting=csv.QUOTE_NONE)
         head = next(reader, [])
         rows = [(reader.line_num, cells) for cells in reader if cells]
+    if twice := [name for name in dict.fromkeys(head) if head.count(name) > 1]:
+        raise DefinitionError(f"{path}: line 1, the head, has {', '.join(twice)} twice; keep one column")
     if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
         raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
     if repeated := [name for name in head if head.count(name) > 1]:
         raise DefinitionError(f"{path}: line 1, the head, names the column {repeated[0]} twice; keep one")
     languages: dict[str, Language] = {}
     for number, cells in rows:
-        line = f"{path}: line {number} ({cells[0][:8]})"  # of a row whose tabs were lost, the code alone
+        line = f"{path}: line {number} ({plain(cells[0])[:8]})"  # of a row whose tabs were lost, the code alone
         if len(cells) != len(head):
             raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
         row = dict(zip(head, cells, strict=True))
@@ -95,6 +98,8 @@ def read_languages(path: str | Path) -> dict[str, Language]:
 def _check_row(row: Mapping[str, str], line: str) -> None:
     if empty := [name for name, cell in row.items() if not cell]:
         raise DefinitionError(f"{line}: fill the column(s) {', '.join(empty)}")
+    if odd := [name for name, cell in row.items() if plain(cell) != cell.strip()]:
+        raise DefinitionError(f"{line}: retype the column(s) {', '.join(odd)}, which hold unseen characters")
     if not re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", row["code"]):
         raise DefinitionError(f"{line}: code is {row['code']!r}; write it as FLORES-200 does, as in swh_Latn")
     if row["joshi_class"] not in JOSHI_CLASSES:

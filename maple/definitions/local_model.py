@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import Commit, Count, Positive, Record
+from maple.definitions.record import Commit, Count, Positive, Record, Seed
 
 ARCHITECTURE_KEYS = (
     "model_type",
@@ -65,7 +65,7 @@ class PretrainingSettings(Record):
     """Tokens per block."""
     learning_rate: Positive
     """Peak learning rate, after warm-up."""
-    seed: int
+    seed: Seed
     """Seed of the initial weights and of the order of blocks."""
 
 

@@ -1,5 +1,7 @@
 """Reading files of config/: safe YAML, checked against a record; an error says what to write."""
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,38 +10,62 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from maple.definitions.errors import DefinitionError
+from maple.text.plain import plain
 
 # The safe loader, in C if libyaml is installed: it is ten times as fast, and every job on a cluster reads all files.
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Known = TypeVar("Known")
+# The name of a definition becomes a part of paths, of wildcards, and of cells of tables.
+NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")
+# `none` stands for what a baseline lacks, `all` for the mean over all.
+RESERVED = {"all", "none"}
 
 
-class _UniqueKeys(LOADER):
-    """Refuses a repeated key in a mapping; PyYAML would silently keep the last one."""
+class _StrictLoader(LOADER):
+    """Refuses a repeated key in a mapping, of which PyYAML would silently keep the last, and what is no number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = set()
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
                 continue
-            place = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"{_line(key)}: a list or a mapping is no key; write a word")
             if key.tag == "tag:yaml.org,2002:bool":  # yes, no, on and off are true and false
-                raise yaml.YAMLError(f"{place}: the key {key.value} is read as a truth value; put quotes around it")
+                raise yaml.YAMLError(
+                    f"{_line(key)}: the key {key.value} is a truth value to YAML; put quotes around it"
+                )
             if key.value in keys:
-                raise yaml.YAMLError(f"{place}: the key {key.value!r} stands there twice; keep one")
+                raise yaml.YAMLError(f"{_line(key)}: the key {key.value!r} stands there twice; keep one")
             keys.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        number = super().construct_yaml_float(node)
+        if not math.isfinite(number):
+            raise yaml.YAMLError(f"{_line(node)}: {node.value} cannot be calculated with; write a number")
+        return number
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_yaml_float)
+
+
+def _line(node: yaml.Node) -> str:
+    return f"line {node.start_mark.line + 1}"
 
 
 def read_yaml(path: str | Path) -> dict:
     """Read one YAML mapping with the safe loader.
 
-    Raises DefinitionError, which names file and line, for a file that is not YAML, is no mapping or repeats a key.
+    Raises DefinitionError, which names file and line, for a file that is not YAML or no mapping, or that repeats a key
+    or has NaN or an infinity for a number.
     """
     try:
-        content = _UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
-    except yaml.YAMLError as error:
-        raise DefinitionError(f"{path}: not readable as YAML: {error}") from None
+        content = _StrictLoader(Path(path).read_text(encoding="utf-8")).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DefinitionError(f"{path}: not readable as YAML: {plain(str(error))}") from None
+    except OSError as error:
+        raise DefinitionError(f"{path}: {error.strerror}; a definition is a file of text") from None
     if not isinstance(content, dict):
         raise DefinitionError(f"{path}: must be a mapping `key: value`, found {type(content).__name__}")
     return content
@@ -60,8 +86,23 @@ def parse(kind: Any, content: object, source: str | Path) -> Any:
 
 
 def read_definitions(folder: str | Path, kind: Any) -> dict[str, Any]:
-    """Read every `*.yaml` of `folder` as a record of type `kind`, by the file's name without its ending."""
-    return {path.stem: parse(kind, read_yaml(path), path) for path in sorted(Path(folder).glob("*.yaml"))}
+    """Read every `*.yaml` of `folder` as a record of type `kind`, by the file's name without its ending.
+
+    Raises DefinitionError also for a name that could not be a part of paths, tables and commands.
+    """
+    paths = sorted(Path(folder).glob("*.yaml"))
+    for path in paths:
+        check_name(path.stem, path)
+    return {path.stem: parse(kind, read_yaml(path), path) for path in paths}
+
+
+def check_name(name: str, path: str | Path) -> None:
+    """Refuse a name of a definition that is none; `path` is the file that bears it."""
+    if not NAME.fullmatch(name) or name.casefold() in RESERVED:
+        raise DefinitionError(
+            f"{plain(str(path))}: {plain(name)!r} is no name; rename the file: English letters, digits, and . _ -, of "
+            f"which . and - do not stand in front; not {' or '.join(sorted(RESERVED))}"
+        )
 
 
 def pick(names: list[str], known: Mapping[str, Known], place: str, where: str) -> dict[str, Known]:

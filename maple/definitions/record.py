@@ -26,11 +26,13 @@ def _without_repeats(values: list) -> list:
 
 
 # A float that stays as the file has it: 2 would become 2.0, which differs in params, in keys and in PEFT's configs.
-Number = Annotated[float, WrapValidator(_as_written)]
+Number = Annotated[float, Field(allow_inf_nan=False), WrapValidator(_as_written)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+# What every receiver takes: NumPy takes no seed below 0 or from 2^32, and some endpoints none from 2^31.
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Distinct = AfterValidator(_without_repeats)
 Names = Annotated[list[str], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 # Words by language, at least one per language.

@@ -3,12 +3,15 @@
 Fields with the mark DECIDES decide an answer. The others say how requests are sent; their change reruns nothing.
 """
 
+import re
 from datetime import date
-from typing import Annotated
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import DECIDES, Count, CountOrZero, Number, Positive, Record
+from maple.definitions.record import DECIDES, Count, CountOrZero, Number, Positive, Record, Share
 
 # Sampling, if a dataset does not set it: the values of Stanford Alpaca (generate_instruction.py). PolyLM names none.
 ALPACA_SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072}
@@ -24,6 +27,24 @@ class UsdPerMillion(Record):
     """Price of prompt tokens."""
     output: Annotated[Number, Field(ge=0)]
     """Price of answer tokens."""
+
+
+def _is_public_http(url: str) -> bool:
+    """Return whether a URL is plain HTTP to another host than this one or one of its network.
+
+    Of the network are private addresses, names without a dot, and names under .local and .internal.
+    """
+    address = urlsplit(url)
+    host = (address.hostname or "").rstrip(".")
+    if address.scheme != "http":
+        return False
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        # A name begins with a letter: a number without dots is an address as well, 134744072 is 8.8.8.8.
+        return not re.fullmatch(r"[a-z][a-z0-9_-]*|[a-z][a-z0-9._-]*\.(local|internal|localhost)", host)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return not (ip.is_loopback or ip.is_private)
 
 
 def _cap_needs_prices(schema: dict) -> None:
@@ -50,6 +71,8 @@ class EndpointSettings(Record):
     """Limit of new tokens per answer."""
     max_completion_tokens: Annotated[Count | None, DECIDES] = None
     """The same limit, for endpoints that refuse max_tokens, as OpenAI's reasoning models do."""
+    seed: Annotated[Literal["own"] | None, DECIDES] = "own"
+    """own: each request of a teacher carries a seed of its own; null: none is sent, to endpoints that take none."""
     key_variable: (
         Annotated[
             str,
@@ -64,18 +87,27 @@ class EndpointSettings(Record):
     concurrency: Count = 16
     """Requests in flight at once."""
     timeout: Positive = 120
-    """Seconds to wait for one answer."""
+    """Seconds to wait for one whole answer."""
     retries: CountOrZero = 6
     """Retries per request; the client waits 0.5 to 8 s before each, half a minute in all."""
+    max_failed: Share = 0.1
+    """Share of requests that may have no answer; beyond it the job stops and says what the server said. Our choice: a
+    content filter refuses single prompts, and a tenth that is missing is another set of data."""
     usd_per_million: UsdPerMillion = UsdPerMillion(input=0.0, output=0.0)
     """Prices; without them only tokens are counted."""
     max_usd: Annotated[Number, Field(ge=0)] | None = None
-    """Cost cap per job, US dollars; needs prices."""
+    """Cost cap per job, US dollars; needs prices. A request is sent only if it fits when it and each request in flight
+    cost as much as the dearest answer so far."""
     max_tokens_total: CountOrZero | None = None
-    """Token cap per job, prompts and answers together."""
+    """Token cap per job, prompts and answers together; kept in the same way."""
 
     def model_post_init(self, _: object) -> None:
-        """Refuse a cap in dollars without prices."""
+        """Refuse a cap in dollars without prices, and an address to which a key would go unencrypted."""
+        if self.key_variable is not None and _is_public_http(self.base_url):
+            raise ValueError(
+                "base_url: a key would leave this network unencrypted; write https://, or key_variable: null for a "
+                "server without a key"
+            )
         if "max_usd" in self.model_fields_set and "usd_per_million" not in self.model_fields_set:
             raise ValueError("'usd_per_million' is a dependency of 'max_usd'; write both")
 

@@ -13,6 +13,7 @@ from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
 from maple.engines.chat_template import ChatTemplate
 from maple.engines.engine import Completion, Engine, EngineError, EngineOptions
+from maple.engines.journal_rows import is_row
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import engine_version
@@ -52,7 +53,7 @@ class LocalModel:
 
         digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
-        self.rows = JournaledRows(journal)
+        self.rows = JournaledRows(journal, is_row=is_row)
         self._engine, self._settings, self._model, self._machine = engine, settings, model, machine
         self._progress = progress
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=settings.trust_remote_code)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import NoneType
 
 import polars as pl
 
@@ -92,3 +93,17 @@ def previous_completions(
     if previous.height:
         write_parquet(previous, journal.previous)
     return previous
+
+
+def is_completion(row: Mapping) -> bool:
+    """Return whether a journal's line has the columns of COMPLETION_SCHEMA; `flipped` may be left out."""
+    return (
+        row.keys() | {"flipped"} == set(COMPLETION_SCHEMA)
+        and all(isinstance(row[name], str) for name in ("completion", "finish_reason"))
+        and isinstance(row["token_ids"], list)
+        and all(type(token) is int and 0 <= token < 2**31 for token in row["token_ids"])
+        and isinstance(row["log_likelihoods"], list)
+        and all(type(number) in (int, float) for number in row["log_likelihoods"])
+        and type(row["log_probability"]) in (int, float, NoneType)
+        and type(row.get("flipped")) in (bool, NoneType)
+    )

@@ -21,6 +21,7 @@ from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
     REQUEST_SCHEMA,
     PromptRequest,
+    is_completion,
     previous_completions,
 )
 from maple.evaluation.engine_rows import NotFiniteError, flipped_rows, generated_rows, ranked_rows
@@ -168,7 +169,7 @@ def complete(
     print_raised_limits(rows_by_answer, requests)
     by_key = {request.key: request for request in requests if request.key}
     carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
-    rows = JournaledRows(journal, carried_over)
+    rows = JournaledRows(journal, carried_over, is_completion)
     work = _Work.of(by_key, rows, {row["key"] for row in carried_over}, settings.flip_sample)
     if work.missing or work.alone:
         work.compute(start_engine(encoder), encoder, rows, settings.batch, progress)

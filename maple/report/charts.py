@@ -11,6 +11,7 @@ import altair as alt
 
 from maple.analysis.questions.records import Answer
 from maple.report.theme import PAGE, Theme
+from maple.text.plain import plain
 
 Rows = Sequence[Mapping[str, Any]]
 # The width of the page's column in pixels, which all panels of a row share.
@@ -37,7 +38,16 @@ def _data(rows: Rows) -> alt.Data:
 
 
 def _specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict[str, Any]:
-    return chart.properties(description=description, usermeta={"height": round(height)}).to_dict()
+    return shown(chart.properties(description=description, usermeta={"height": round(height)}).to_dict())
+
+
+def shown(content: Any) -> Any:
+    """Return a specification whose texts, as names of languages, can all be drawn: XML has no control characters."""
+    if isinstance(content, Mapping):
+        return {shown(key): shown(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [shown(value) for value in content]
+    return plain(content) if isinstance(content, str) and not content.isprintable() else content
 
 
 def _tooltip(names: Sequence[str], numbers: Sequence[str], form: str = "+.1f") -> list:

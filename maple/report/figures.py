@@ -15,7 +15,7 @@ from maple.analysis.leaderboard import leaderboard
 from maple.analysis.questions.records import Answer, Line, StudyAnswers
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.run import Run
-from maple.report.charts import Rows, capacity_panels, intervals, line_at, ordered
+from maple.report.charts import Rows, capacity_panels, intervals, line_at, ordered, shown
 from maple.report.theme import PRINT
 from maple.runtime.files import write_text
 
@@ -164,5 +164,5 @@ def write_figures(charts: Mapping[str, alt.TopLevelMixin], paths: Iterable[str |
     """Write figures as SVG, each to the file that has its name."""
     for path in map(Path, paths):
         svg = StringIO()
-        charts[path.stem].save(svg, format="svg")
+        alt.Chart.from_dict(shown(charts[path.stem].to_dict())).save(svg, format="svg")
         write_text(svg.getvalue(), path)

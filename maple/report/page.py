@@ -1,9 +1,11 @@
 """The report: the whole study on one page that needs nothing but a browser."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,19 @@ def _embedded_json(content: object) -> Markup:
     return Markup(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
+def _scripts(environment: Environment, charts: bool) -> list[Markup]:
+    """Return the scripts of the page: its own, and with charts those that draw them."""
+    names = ["page.js.jinja", *(["page.charts.js.jinja"] if charts else [])]
+    first, *rest = [Markup(environment.get_template(name).render()) for name in names]
+    return [first, *([_javascript()] if charts else []), *rest]
+
+
+def _policy(scripts: Sequence[str]) -> Markup:
+    """Return the sources that a Content-Security-Policy names: these scripts by their SHA-256, no others."""
+    digests = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    return Markup(" ".join(f"'sha256-{digest}'" for digest in digests))
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -146,39 +161,39 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     datasets = sorted(results.datasets, key=lambda one: (one.dataset, places.get(one.code, len(places)), one.name))
     samples = samples_to_read(datasets)
     table = score_table(summary, groups, results.groups_by_task, languages, study.tasks, views, study.finetuned_in)
+    environment = _environment()
+    scripts = _scripts(environment, charts=bool(specifications))
     embedded = {"heldOut": asdict(held_out), "samples": asdict(samples), "charts": specifications}
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            note=study.note,
-            percent=f"{100 * answers.confidence:g}",
-            answers=answers,
-            answer_views=answer_views(answers),
-            english=answers.answer("english"),
-            languages=languages,
-            low_classes=sorted(study.low_classes),
-            views=views,
-            counts=count_runs(summary, views, languages, len(study.tasks)),
-            best=best_runs(views),
-            charts=specifications,
-            coverage=coverage(summary, study.tasks, languages),
-            samples=item_samples(results.quality),
-            missing=missing_cells(summary, study.tasks, languages, views, rerun),
-            issues=ISSUES,
-            answer_counts=count_answers(summary),
-            run_issues=issues_by_run(summary, views, cards),
-            task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
-            language_issues=issues_by(summary, "language", names),
-            row_faults=row_faults(results.quality, names),
-            ways=ways,
-            has_held_out=bool(held_out.runs),
-            datasets=dataset_tables(datasets),
-            cut=samples.cut,
-            costs=costs,
-            shown_elsewhere=ELSEWHERE,
-            language_names=names,
-            data=_embedded_json({**asdict(table), **embedded}),
-            javascript=_javascript() if specifications else "",
-        )
+    return environment.get_template("page.html.jinja").render(
+        note=study.note,
+        percent=f"{100 * answers.confidence:g}",
+        answers=answers,
+        answer_views=answer_views(answers),
+        english=answers.answer("english"),
+        languages=languages,
+        low_classes=sorted(study.low_classes),
+        views=views,
+        counts=count_runs(summary, views, languages, len(study.tasks)),
+        best=best_runs(views),
+        charts=specifications,
+        coverage=coverage(summary, study.tasks, languages),
+        samples=item_samples(results.quality),
+        missing=missing_cells(summary, study.tasks, languages, views, rerun),
+        issues=ISSUES,
+        answer_counts=count_answers(summary),
+        run_issues=issues_by_run(summary, views, cards),
+        task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
+        language_issues=issues_by(summary, "language", names),
+        row_faults=row_faults(results.quality, names),
+        ways=ways,
+        has_held_out=bool(held_out.runs),
+        datasets=dataset_tables(datasets),
+        cut=samples.cut,
+        costs=costs,
+        shown_elsewhere=ELSEWHERE,
+        language_names=names,
+        data=_embedded_json({**asdict(table), **embedded}),
+        scripts=scripts,
+        policy=_policy(scripts),
+        notices=(Path(__file__).parent / "notices.txt").read_text(encoding="utf-8"),
     )

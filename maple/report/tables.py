@@ -16,6 +16,7 @@ from maple.analysis.leaderboard import points
 from maple.definitions.language import Language
 from maple.definitions.run import NONE
 from maple.runtime.files import write_text
+from maple.text.plain import plain
 
 ALL = "all"
 _LATEX = {
@@ -155,7 +156,7 @@ def tables(
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in plain(text))
 
 
 def latex(table: Table) -> str:
@@ -197,7 +198,7 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: in
 
 def escape_markdown(text: str) -> str:
     """Escape the characters of a text that have a meaning in a cell of a Markdown table."""
-    return re.sub(r"([\\`*_|<])", r"\\\1", text)
+    return re.sub(r"([\\`*_|<])", r"\\\1", plain(text))
 
 
 def markdown(table: Table) -> str:

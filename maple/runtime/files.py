@@ -15,7 +15,9 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.runtime import strict_json
 from maple.runtime.locks import lock
+from maple.text.plain import cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -253,10 +255,19 @@ def write_json(content: Mapping, path: str | Path) -> None:
     write_text(json.dumps(sealed(content), ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)
 
 
+def write_csv(frame: "pl.DataFrame", path: str | Path) -> None:
+    """Write `frame` to `path` as CSV, atomically, with texts that no spreadsheet takes for formulas."""
+    import polars as pl
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    cells = [pl.Series(name, [text and cell(text) for text in frame[name]], pl.String) for name in texts]
+    write_text(frame.with_columns(cells).write_csv(), path)
+
+
 def read_json(path: str | Path) -> dict:
     """Read one JSON object; raise DamagedFileError if it is none, or no longer what `write_json` wrote."""
     try:
-        content = json.loads(Path(path).read_bytes().decode("utf-8"))
+        content = strict_json.loads(Path(path).read_bytes().decode("utf-8"))
         if not isinstance(content, dict):
             raise ValueError(f"it is no JSON object, but {type(content).__name__}")
         return unsealed(content)

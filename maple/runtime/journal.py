@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from hashlib import blake2b
 from pathlib import Path
 
+from maple.runtime import strict_json
 from maple.runtime.files import sealed, unsealed
 
 
@@ -36,26 +37,32 @@ class Journal:
         self.path = Path(path)
         self.previous = self.path.with_suffix(".previous.parquet")
 
-    def read(self) -> list[dict]:
-        """Return the whole lines; one that was torn (the job was killed while writing) or has changed is left out."""
+    def read(self, is_row: Callable[[dict], bool] = lambda row: True) -> list[dict]:
+        """Return the rows that are whole: JSON objects with a key, of which `is_row` is true.
+
+        A line that is none is left out, and the log says how many there are: the last one of a job that was killed
+        while it wrote, or what another program wrote.
+        """
         if not self.path.is_file():
             return []
-        rows = []
         # By bytes: str.splitlines would also split at U+2028, which a text may contain.
-        for line in self.path.read_bytes().split(b"\n"):
-            try:
-                rows.append(unsealed(json.loads(line)))
-            except (ValueError, AttributeError):
-                continue
+        lines = [line for line in self.path.read_bytes().split(b"\n") if line]
+        rows = [row for line in lines if (row := _row(line)) and is_row(row)]
+        if skipped := len(lines) - len(rows):
+            print(f"{self.path}: {skipped} of {len(lines)} lines are no whole records; they are computed again")
         return rows
 
     def append(self, rows: Iterable[dict]) -> None:
-        """Write rows and wait until they are on disk; a torn line before them is closed first."""
+        """Write rows and wait until they are on disk; a torn line before them is closed first.
+
+        Raises ValueError for a row with NaN or infinity, before anything is written.
+        """
+        lines = [_line(row, self.path) for row in rows]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab+") as file:
             if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
                 file.write(b"\n")
-            file.writelines(json.dumps(sealed(row), ensure_ascii=False).encode() + b"\n" for row in rows)
+            file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
 
@@ -65,15 +72,37 @@ class Journal:
         self.previous.unlink(missing_ok=True)
 
 
+def _row(line: bytes) -> dict | None:
+    """Return the row of a journal's line; None for a line that is none."""
+    try:
+        row = unsealed(strict_json.loads(line))
+    except (AttributeError, ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("key"), str) else None
+
+
+def _line(row: dict, path: Path) -> bytes:
+    try:
+        return json.dumps(sealed(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except ValueError:
+        raise ValueError(f"{path}: the row {row.get('key')} has NaN, an infinity or half a letter in it") from None
+
+
 class JournaledRows(Mapping[str, dict]):
     """The rows of a job by their `key`: those of an earlier attempt, and those that `add` or `compute` journals.
 
-    `carried_over` are rows of the job's earlier outputs; the journal's rows replace those of the same key.
+    `carried_over` are rows of the job's earlier outputs; the journal's rows replace those of the same key. A journaled
+    row of which `is_row` is not true is none.
     """
 
-    def __init__(self, journal: Journal, carried_over: Iterable[dict] = ()):
+    def __init__(
+        self,
+        journal: Journal,
+        carried_over: Iterable[dict] = (),
+        is_row: Callable[[dict], bool] = lambda row: True,
+    ):
         self.journal = journal
-        self._rows = {row["key"]: row for row in (*carried_over, *journal.read())}
+        self._rows = {row["key"]: row for row in (*carried_over, *journal.read(is_row))}
 
     def __getitem__(self, key: str) -> dict:
         return self._rows[key]

@@ -1,6 +1,7 @@
 """Redirect all output of a job to its rule's log file."""
 
 import faulthandler
+import io
 import logging
 import os
 import sys
@@ -9,6 +10,15 @@ from pathlib import Path
 
 from maple.runtime.locks import lock_until_exit
 from maple.runtime.supervisor import CHECKOUT
+from maple.text.plain import readable
+
+
+class _Log(io.TextIOWrapper):
+    """A log to be read in a terminal, which text of others (rows, answers, messages of servers) must not command."""
+
+    def write(self, text: str, /) -> int:
+        super().write(readable(text))
+        return len(text)
 
 
 def log_to(path: str | Path) -> None:
@@ -20,7 +30,7 @@ def log_to(path: str | Path) -> None:
     """
     path = Path(path)
     lock_until_exit(path.with_name(f".{path.name}.lock"), f"writes {path}")
-    log = open(path, "w", encoding="utf-8", buffering=1)
+    log = _Log(open(path, "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     sys.stdout = sys.stderr = log

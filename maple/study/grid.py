@@ -75,12 +75,17 @@ def expand_grid(
     baselines = (Run.baseline(model) for part in grid for model in part.models)
     runs = {run.path: run for run in baselines}
     variants: dict[str, MethodVariant] = {}
+    family_of: dict[str, str] = {}
     for part in grid:
-        families = {
-            name: (family, variant)
-            for family, axes in part.methods.items()
-            for name, variant in method_variants(family, methods[family], axes, training).items()
-        }
+        families: dict[str, tuple[str, MethodVariant]] = {}
+        for family, axes in part.methods.items():
+            for name, variant in method_variants(family, methods[family], axes, training).items():
+                if family_of.setdefault(name, family) != family:
+                    raise DefinitionError(
+                        f"config: grid: methods: {family} and {family_of[name]} both have a variant {name}; rename one "
+                        "of their files in config/methods/"
+                    )
+                families[name] = family, variant
         variants |= {name: variant for name, (_, variant) in families.items()}
         for model, dataset, name, seed in itertools.product(part.models, part.datasets, families, part.seeds):
             family, variant = families[name]

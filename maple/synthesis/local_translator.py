@@ -13,6 +13,7 @@ import regex
 
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.engines.blocks import TranslatorBlock
+from maple.engines.journal_rows import is_row
 from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
@@ -95,7 +96,7 @@ class LocalTranslator:
 
         digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
-        self.rows = JournaledRows(journal)
+        self.rows = JournaledRows(journal, is_row=is_row)
         self._settings, self._model, self._threads, self._progress = settings, model, threads, progress
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
         search = [settings.max_length, settings.beams]

@@ -144,7 +144,7 @@ def self_instruct(
     for round in progress(range(settings.rounds)):
         demonstrations = [_sampled(settings, seed_rows, pool, rng) for _ in range(_request_count(settings, round))]
         requests = [
-            _request(f"{round}-{number}", text, tasks, settings.tasks_per_request, language, rng.getrandbits(32))
+            _request(f"{round}-{number}", text, tasks, settings.tasks_per_request, language, rng.getrandbits(31))
             for number, tasks in enumerate(demonstrations)
         ]
         for request, tasks, answer in zip(requests, demonstrations, teacher.complete(requests), strict=True):

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from maple.definitions.language import LanguageIdentity
+from maple.engines.blocks import EndpointBlock
+from maple.engines.journal_rows import is_row
 from maple.engines.ledger import Ledger, ledger
 from maple.engines.machine import Machine
 from maple.runtime.files import read_parquet
@@ -111,10 +113,21 @@ def _needed(path: str | Path | None, name: str) -> str | Path:
     return path
 
 
+def close(journal: Journal, recipe: Recipe, spent: Ledger) -> None:
+    """Remove the journal of a finished synthesis, unless an endpoint failed requests that it may yet answer."""
+    if spent.failures and not isinstance(recipe, LoadRecipe) and isinstance(recipe.block, EndpointBlock):
+        print(
+            f"{spent.failures} requests have no answer. `snakemake --forcerun` with this job's file asks them again; "
+            f"the answers that are paid stay in {journal.path}"
+        )
+    else:
+        journal.remove()
+
+
 def card(rows: pl.DataFrame, journal: Journal) -> SynthesizeCard:
     """Return the card of a finished synthesis, from its rows and its journal."""
     faults = rows.filter(pl.col("fault") != "").group_by("fault").len().sort("fault")
-    journaled = journal.read()
+    journaled = journal.read(is_row)
     return SynthesizeCard(
         rows=rows.height,
         faults=dict(faults.iter_rows()),

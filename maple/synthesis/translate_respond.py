@@ -41,7 +41,7 @@ def translate_respond(
 
     def request(id: str, purpose: Purpose, fields: dict[str, str]) -> Request:
         # Each request has a seed of its own: with one seed for all, a model that samples would repeat itself.
-        request_seed = random.Random(f"{seed} {code} {purpose} {id}").getrandbits(32)
+        request_seed = random.Random(f"{seed} {code} {purpose} {id}").getrandbits(31)
         prompt = PROMPTS[purpose].format(language=language.name, **fields)
         return Request(id, purpose, language, prompt, request_seed, fields)
 

@@ -6,11 +6,12 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.hardware import read_hardware
 from maple.definitions.language import read_languages
 from maple.definitions.method import Method
 from maple.definitions.model import Model
 from maple.definitions.reading import parse, pick, read_definitions, read_yaml
-from maple.definitions.record import Number, Record
+from maple.definitions.record import Number, Record, Seed
 from maple.definitions.task import Task
 from maple.definitions.teacher import EndpointSettings
 from maple.study.datasets import stated_languages
@@ -18,6 +19,14 @@ from maple.study.datasets import stated_languages
 
 class Ranked(Record):
     rank: int
+
+
+class Bounded(Record):
+    below: Number
+
+
+class Seeded(Record):
+    seed: Seed
 
 
 def test_an_unknown_key_is_named_with_file_and_place():
@@ -234,3 +243,73 @@ def test_a_record_does_not_change_and_gives_what_decides_apart():
         settings.model = "other"
     assert settings.deciding() == {"base_url": "http://h/v1", "model": "m", "temperature": 0.7}
     assert settings.not_deciding() == {"timeout": 9}
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan", ".NaN", "+.INF", "1.0e+400"])
+def test_what_cannot_be_calculated_with_is_no_number_wherever_it_stands(tmp_path, number):
+    (tmp_path / "a.yaml").write_text(f"a: 1.5\nb: [{{c: {number}}}]\n")
+    with pytest.raises(DefinitionError, match=r"a\.yaml: .*line 2: .* write a number"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_nor_is_it_one_on_the_command_line(number):
+    with pytest.raises(DefinitionError, match=r"config: below"):
+        parse(Bounded, {"below": number}, "config")
+
+
+@pytest.mark.parametrize("content", [b"? [a, b]\n: 1\n", b"? {a: 1}\n: 1\n", b"a: \xff\n", b"a: \x00\n", b"[" * 10_000])
+def test_a_file_that_is_no_yaml_of_ours_is_named(tmp_path, content):
+    (tmp_path / "a.yaml").write_bytes(content)
+    with pytest.raises(DefinitionError, match=r"a\.yaml: not readable as YAML: [^\n]*$"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_a_folder_and_a_dangling_link_are_no_definitions(tmp_path):
+    (tmp_path / "a.yaml").mkdir()
+    (tmp_path / "b.yaml").symlink_to(tmp_path / "nothing")
+    for name in "ab":
+        with pytest.raises(DefinitionError, match=rf"{name}\.yaml: .*; a definition is a file of text"):
+            read_yaml(tmp_path / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("name", ["lora", "tiny-llama", "gpt-4.1", "_x", "2b", "xl.sum", "all-of-it", "nonetheless"])
+def test_a_name_of_letters_digits_dots_and_dashes_is_one(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text("rank: 8\n")
+    assert list(read_definitions(tmp_path, Ranked)) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["all", "none", "All", "NONE", ".hidden", "-rf", "a b", "a\tb", "=1+1", "@x", "a{b}", "größe", "a,b",
+             "a\x1b[31m", "*", "a'b", "$x", "a\nb", ""],
+)  # fmt: skip
+def test_any_other_name_is_refused_for_models_methods_datasets_and_tasks(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text("rank: 8\n")
+    with pytest.raises(DefinitionError, match=r"is no name; rename the file") as error:
+        read_definitions(tmp_path, Ranked)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 2**32, 2**64])
+def test_a_seed_that_a_receiver_does_not_take_is_refused(seed):
+    with pytest.raises(DefinitionError, match=r"config: seed: .*(minimum|maximum)"):
+        parse(Seeded, {"seed": seed}, "config")
+    assert parse(Seeded, {"seed": 2**31 - 1}, "config").seed
+
+
+@pytest.mark.parametrize("odd", ["Swa\x07hili", "Swa\x1b[31mhili", "Swa\u202ehili", "Swa\ufffehili", "Swa\u2028hili"])
+def test_a_character_in_the_language_table_that_no_one_sees_is_refused(tmp_path, odd):
+    head, *rows = (ROOT / "config/languages.tsv").read_text(encoding="utf-8").split("\n")
+    table = "\n".join([head, *(row.replace("\tSwahili\t", f"\t{odd}\t") for row in rows)])
+    (tmp_path / "languages.tsv").write_text(table, encoding="utf-8")
+    with pytest.raises(DefinitionError, match=r"swh_Latn.*: retype the column\(s\) name"):
+        read_languages(tmp_path / "languages.tsv")
+
+
+@pytest.mark.parametrize("cell", ["inf", "nan", "fast", "", "-inf", "1e999"])
+def test_a_figure_of_the_hardware_that_is_no_number_is_named(tmp_path, cell):
+    head, first, *_ = (ROOT / "config/hardware.tsv").read_text(encoding="utf-8").splitlines()
+    cells = dict(zip(head.split("\t"), first.split("\t"), strict=True)) | {"disk_gb_s": cell}
+    (tmp_path / "hardware.tsv").write_text("\n".join([head, "\t".join(cells.values())]), encoding="utf-8")
+    with pytest.raises(DefinitionError, match=rf"hardware\.tsv: {cells['device']}: disk_gb_s: .* is no number"):
+        read_hardware(tmp_path / "hardware.tsv")

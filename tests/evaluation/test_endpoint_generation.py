@@ -120,7 +120,7 @@ def test_a_request_that_fails_once_is_asked_again(tmp_path, fault):
 
 def test_what_failed_for_good_has_no_answer_and_is_asked_again_by_the_next_job(tmp_path):
     with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
-        first, _, spent = completed_by(endpoint.url, many(12), tmp_path, retries=0)
+        first, _, spent = completed_by(endpoint.url, many(12), tmp_path, retries=0, max_failed=0.5)
         failed = first.filter(pl.col("finish_reason") == NO_ANSWER)
         assert 0 < failed.height == spent.failures < 12
         assert set(failed["completion"]) == {""} and failed["prompt_tokens"].null_count() == failed.height

@@ -427,3 +427,14 @@ def test_the_job_names_the_run_whose_model_computes_no_number(letters, tmp_path,
             progress=partial(tqdm, disable=True),
         )
     assert not (folder / "eng_Latn.parquet").exists()
+
+
+def test_a_line_that_is_no_completion_is_computed_again(letters, tmp_path):
+    first, _ = run(letters, prompts("xy", "yz"), tmp_path, Echo())
+    journal = Journal(tmp_path / "journal.jsonl")
+    torn, *whole = journal.read()
+    journal.remove()
+    journal.append([{**torn, "token_ids": [2**40]}, *whole, {"key": torn["key"], "completion": 5}])
+    engine = Echo()
+    again, _ = run(letters, prompts("xy", "yz"), tmp_path, engine)
+    assert again.equals(first) and len(engine.prompts) == 1

@@ -16,12 +16,12 @@ from maple.report.figures import figures, write_figures
 MORE = replace(LORA, method="lora-r4-4bit", rank=4)
 
 
-def drawn(*runs):
+def drawn(*runs, languages=LANGUAGES):
     """Figures of runs that have half of twenty items right when untouched, and a tenth more for each run after."""
     right = {number: [1] * (10 + 2 * number) + [0] * (10 - 2 * number) for number in range(len(runs))}
     scores = item_scores(pl.concat(in_both(run, right[number]) for number, run in enumerate(runs)), runs, TASKS)
-    groups = summarize_groups(scores, language_groups(LANGUAGES, LOW, {}))
-    return figures(summarize(scores), groups, answer_questions(scores, LANGUAGES, SETTINGS), runs, LANGUAGES, 2.0)
+    groups = summarize_groups(scores, language_groups(languages, LOW, {}))
+    return figures(summarize(scores), groups, answer_questions(scores, languages, SETTINGS), runs, languages, 2.0)
 
 
 def values(chart):
@@ -77,3 +77,13 @@ def test_every_figure_is_a_picture_even_where_there_is_nothing_to_show(tmp_path,
 def test_a_figure_names_no_address_to_fetch_from():
     for chart in drawn(BASE, LORA).values():
         assert '"url"' not in json.dumps(chart.to_dict())
+
+
+@pytest.mark.parametrize("odd", ["\x07", "\x00", "\x1b[31m", "\ufffe", "\u202e", "\n"])
+def test_a_character_that_xml_forbids_aborts_no_drawing(tmp_path, odd):
+    languages = [replace(language, name=f"{language.name}{odd}") for language in LANGUAGES]
+    charts = drawn(BASE, replace(LORA, dataset=f"little{odd}"), languages=languages)
+    write_figures(charts, [tmp_path / f"{name}.svg" for name in charts])
+    for name in charts:
+        ElementTree.parse(tmp_path / f"{name}.svg")
+    assert "Swahili<" in (tmp_path / "languages.svg").read_text(encoding="utf-8")

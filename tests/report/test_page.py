@@ -1,7 +1,9 @@
 import json
 import math
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import polars as pl
@@ -207,6 +209,31 @@ def test_the_page_loads_nothing(page):
     assert "@import" not in page and "url(" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     assert "default-src 'none'" in page
     assert len(page.encode()) < 3e6
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_only_the_scripts_of_the_page_itself_may_run(page, whole):
+    html = page if whole else page_of([Run.baseline("toy")], given=[], datasets=[])
+    (policy,) = [attributes["content"] for _, attributes in Page(html).elements if attributes.get("http-equiv")]
+    (allowed,) = re.findall(r"script-src ([^;]*);", policy)
+    assert "unsafe" not in allowed
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.S)
+    digests = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    assert allowed.split() == [f"'sha256-{digest}'" for digest in digests]
+    assert len(digests) == (3 if whole else 1)
+
+
+def test_the_page_tells_whose_scripts_it_carries_and_under_which_licences(page):
+    text = Page(page).text()
+    for name in (
+        "vega-lite",
+        "Mike Bostock",
+        "University of Washington",
+        "Redistributions in binary form",
+        "fast-json-patch",
+    ):
+        assert name in text
+    assert "Mike Bostock" not in page_of([Run.baseline("toy")], given=[], datasets=[])
 
 
 def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page):
@@ -462,6 +489,13 @@ def test_a_browser_draws_every_chart(page, browser):
         assert browser.tell(f"document.querySelectorAll('#chart-{name} svg [class^=mark-]').length"), name
     assert "could not be drawn" not in browser.tell("document.querySelector('main').textContent")
     assert browser.messages == []
+
+
+def test_a_script_that_came_into_the_page_does_not_run(page, browser):
+    evil = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
+    shown(browser, page.replace("<main>", f"<main>{evil}", 1))
+    assert browser.tell("document.title").startswith("MAPLE")
+    assert any("Content Security Policy" in message for message in browser.messages)
 
 
 def test_a_click_on_a_head_sorts_the_leaderboard_and_the_next_one_turns_it(browser):

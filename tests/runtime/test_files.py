@@ -1,6 +1,14 @@
+import polars as pl
 import pytest
 
-from maple.runtime.files import folder_written_aside, read_json, remove_leftovers, write_json, written_aside
+from maple.runtime.files import (
+    folder_written_aside,
+    read_json,
+    remove_leftovers,
+    write_csv,
+    write_json,
+    written_aside,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -42,3 +50,11 @@ def test_what_another_study_left_goes_and_what_somebody_else_put_there_stays(tmp
     remove_leftovers(folder, ["r.json"], [])
     assert [path.name for path in folder.rglob("*")] == ["toy", "notes.txt"]
     remove_leftovers(tmp_path / "nothing", ["r.json"], [])
+
+
+def test_no_cell_of_a_csv_is_a_formula_or_hides_anything(tmp_path):
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\x1b[31m=1", "＝1", "plain", "a=b", None]
+    write_csv(pl.DataFrame({"name": texts, "score": [-1.5] * len(texts)}), tmp_path / "a.csv")
+    read = pl.read_csv(tmp_path / "a.csv")
+    assert read["name"].to_list() == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'=1", "'=1", "'＝1", "plain", "a=b", None]
+    assert read["score"].to_list() == [-1.5] * len(texts)

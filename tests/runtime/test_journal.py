@@ -44,3 +44,30 @@ def test_a_batch_that_fails_costs_itself_alone(tmp_path):
 
 def test_batches_with_a_missing_key_are_computed_whole():
     assert list(incomplete_batches("abcdefg", 3, {"a", "b", "c", "e", "g"})) == [["d", "e", "f"]]
+
+
+@pytest.mark.parametrize(
+    "line", ["5", "null", "[]", "{}", '{"key": 1}', '{"key": "a", "key": "b"}', '{"key": "a", "n": NaN}',
+             '{"key": "a", "n": -Infinity}', '{"key": "a", "n": 1e400}', "[" * 100_000, "\xff"],
+)  # fmt: skip
+def test_a_line_that_is_no_record_is_left_out_and_counted(tmp_path, capsys, line):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "good", "n": 1.5}])
+    with open(journal.path, "ab") as file:
+        file.write(line.encode("latin-1") + b"\n")
+    assert journal.read() == [{"key": "good", "n": 1.5}]
+    assert "1 of 2 lines are no whole records" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")], "\ud83d"])
+def test_what_is_no_number_or_no_text_is_not_written(tmp_path, value):
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(ValueError, match=r"journal\.jsonl: the row b has NaN"):
+        journal.append([{"key": "a"}, {"key": "b", "value": value}])
+    assert journal.read() == []
+
+
+def test_a_record_of_another_kind_is_none(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append([{"key": "a", "text": "x"}, {"key": "b"}])
+    assert list(JournaledRows(journal, is_row=lambda row: "text" in row)) == ["a"]

@@ -87,3 +87,13 @@ def test_a_model_that_no_file_defines_is_named_with_those_there_are():
     part = {"models": ["lama"], "datasets": [], "methods": {}, "seeds": [1]}
     with pytest.raises(DefinitionError, match="names 'lama', which config/models/ lacks; it has llama"):
         expand([part], {"llama": {}}, {}, {})
+
+
+def test_two_methods_whose_variants_have_one_name_are_told_apart_by_their_files():
+    methods = {"lora": LORA, "lora-r16": Method(peft="IA3", axes={"bits": [4]}, adapter={})}
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": None, "lora-r16": None}, "seeds": [1]}
+    with pytest.raises(DefinitionError, match="lora-r16 and lora both have a variant lora-r16-4bit; rename one"):
+        expand([part], {"m": 1}, {"d": 1}, methods)
+    split = [{**part, "methods": {name: None}} for name in methods]
+    with pytest.raises(DefinitionError, match="rename one"):
+        expand(split, {"m": 1}, {"d": 1}, methods)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from maple.engines.ledger import ledger
 from maple.engines.openai_endpoint import EndpointError
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
+from maple.synthesis.recipe import read_recipe
 from maple.synthesis.self_instruct import self_instruct
+from maple.synthesis.synthesize import close
 from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob
 from maple.synthesis.teachers import teacher as teacher_called
 from maple.synthesis.translate_respond import translate_respond
@@ -77,15 +80,57 @@ def test_a_request_that_times_out_is_asked_again_and_then_has_no_answer(tmp_path
     assert sum(endpoint.seen.values()) == 2
 
 
-def test_a_request_that_fails_for_good_has_no_answer_and_is_not_asked_again(tmp_path):
+def test_what_failed_for_good_is_asked_again_by_the_next_job_and_the_rest_is_not(tmp_path):
     with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
-        answers = teacher(endpoint.url, tmp_path, retries=0).complete(requests(12))
+        answers = teacher(endpoint.url, tmp_path, retries=0, max_failed=0.5).complete(requests(12))
         failed = answers.count(IncompleteAnswer("no answer"))
         assert 0 < failed < 12
         again = teacher(endpoint.url, tmp_path, retries=0)
-        assert again.complete(requests(12)) == answers and sum(endpoint.seen.values()) == 12
+        assert IncompleteAnswer("no answer") not in again.complete(requests(12))
+    assert sum(endpoint.seen.values()) == 12 + failed and set(endpoint.answered.values()) == {1}
     spent = ledger(again.answerer.rows.journal.read())
-    assert (spent.answers, spent.failures) == (12 - failed, failed)
+    assert (spent.answers, spent.failures) == (12, 0)
+
+
+def test_too_many_refusals_stop_the_job_with_what_the_server_said_and_are_asked_again(tmp_path):
+    refused = {1, 3, 5, 7}
+
+    with Endpoint(refuses=lambda body: body["seed"] in refused) as endpoint:
+        with pytest.raises(EndpointError) as error:
+            teacher(endpoint.url, tmp_path, concurrency=1).complete(requests(8))
+        paid = sum(endpoint.answered.values())
+        refused.clear()
+        teacher(endpoint.url, tmp_path).complete(requests(8))
+        assert set(endpoint.answered.values()) == {1} and len(endpoint.answered) == 8
+    said = r"max_failed: .* did not answer 4 of 8 requests .* with HTTP 400: no such seed of Bearer \*\*\*\. Change"
+    assert re.search(said, str(error.value)) and SECRET not in str(error.value) and paid == 4
+
+
+def test_of_many_requests_no_more_are_sent_than_show_that_too_few_are_answered(tmp_path):
+    def is_odd_or_large(body):
+        return body["seed"] % 2 or body["seed"] > 40
+
+    with (
+        Endpoint(refuses=is_odd_or_large) as endpoint,
+        pytest.raises(EndpointError, match=r"1\d of 2\d requests \(60 in all\)"),
+    ):
+        teacher(endpoint.url, tmp_path, concurrency=1).complete(requests(60))
+
+
+def test_seeds_are_below_two_to_the_31_whatever_asks(tmp_path):
+    english = pl.DataFrame({"id": list("abcdefgh"), "instruction": ["say it"] * 8, "input": [""] * 8})
+    with Endpoint() as endpoint:
+        writer = teacher(endpoint.url, tmp_path)
+        generated(writer)
+        translate_respond(TranslateRespondSettings(instructions="d"), SWAHILI, english, writer, seed=1, progress=iter)
+    seeds = [body["seed"] for body in endpoint.bodies]
+    assert len(set(seeds)) > 40 and all(0 <= seed < 2**31 for seed in seeds) and max(seeds) > 2**29
+
+
+def test_an_endpoint_that_takes_no_seeds_is_sent_none(tmp_path):
+    with Endpoint(refuses=lambda body: "seed" in body) as endpoint:
+        answers = teacher(endpoint.url, tmp_path, seed=None).complete(requests(3))
+    assert len(set(answers)) == 3 and len(endpoint.bodies) == 3
 
 
 @pytest.mark.parametrize(("status", "tries"), [(401, 4), (404, 4), (402, 4), (400, 12)])
@@ -197,7 +242,7 @@ def test_a_bad_answer_is_counted_and_dropped(tmp_path, kind, reason):
 
 def test_a_request_without_an_answer_is_a_row_with_a_fault(tmp_path):
     with Endpoint(faults=("none", "none", "500")) as endpoint:
-        rows = generated(teacher(endpoint.url, tmp_path, retries=0))
+        rows = generated(teacher(endpoint.url, tmp_path, retries=0, max_failed=0.9))
     kept, dropped = curate(rows, SWAHILI, LIMITS)
     assert kept.height and "no answer" in dropped["reason"].to_list()
 
@@ -325,3 +370,18 @@ def test_the_rule_reaches_a_cap_goes_on_when_it_is_raised_and_buys_nothing_anew(
         assert project.jobs(target) == {"synthesize": 1}
     files = (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert SECRET not in output and not any(SECRET.encode() in content for content in files)
+
+
+def test_a_finished_job_keeps_what_is_paid_until_nothing_is_missing(tmp_path, capsys):
+    recipe = {key: value for key, value in DATASET.items() if key in ("recipe", "teacher", "seed", "self_instruct")}
+    with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
+        recipe |= {"openai": {"base_url": endpoint.url, "model": "m", "file": "d.yaml"}}
+        recipe |= {"seed_tasks": "x", "prompt": PROMPT.params(), "limits": {}}
+        for missing in (True, False):
+            writer = teacher(endpoint.url, tmp_path, retries=0, max_failed=0.5)
+            writer.complete(requests(12))
+            journal = writer.answerer.rows.journal
+            close(journal, read_recipe(recipe), ledger(journal.read()))
+            assert journal.path.exists() == missing
+    assert set(endpoint.answered.values()) == {1}
+    assert "requests have no answer. `snakemake --forcerun`" in capsys.readouterr().out

@@ -23,6 +23,7 @@ from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
+from maple.text.plain import plain
 
 # Planning makes little garbage, but the collector walked all jobs and imports again and again: a third of the planning
 # time of a small study, a fifth of a large one's.
@@ -39,7 +40,7 @@ try:
         read_yaml(path)  # refuses a repeated key, of which Snakemake would silently keep the last
     STUDY = read_study(config, ROOT / "config")
 except (DefinitionError, PathError) as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(plain(str(error))) from None
 
 CODES = STUDY.languages.codes
 # The folders of fetched Hub repositories and of local rows.

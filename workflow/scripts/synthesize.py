@@ -9,13 +9,14 @@ from maple.runtime.gpu_locks import claim
 from maple.runtime.journal import Journal
 from maple.runtime.logs import log_to
 from maple.synthesis.recipe import read_recipe
-from maple.synthesis.synthesize import RecipeInputs, card, synthesize
+from maple.synthesis.synthesize import RecipeInputs, card, close, synthesize
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.gpu)
 journal = Journal(snakemake.params.journal)
+recipe = read_recipe(snakemake.params.recipe, snakemake.params.service)
 rows = synthesize(
-    read_recipe(snakemake.params.recipe, snakemake.params.service),
+    recipe,
     language=LanguageIdentity(**snakemake.params.language),
     phrases=snakemake.params.phrases,
     inputs=RecipeInputs(
@@ -29,5 +30,6 @@ rows = synthesize(
     progress=tqdm,
 )
 write_parquet(rows, snakemake.output.rows)
-write_json({"stage": snakemake.rule, **card(rows, journal).values()}, snakemake.output.card)
-journal.remove()
+made = card(rows, journal)
+write_json({"stage": snakemake.rule, **made.values()}, snakemake.output.card)
+close(journal, recipe, made.ledger)
