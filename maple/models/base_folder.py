@@ -9,7 +9,7 @@ from maple.definitions.local_model import HubModel, LocalModel
 from maple.embedded.corpus import documents
 from maple.models.behaviour import behaviour_of
 from maple.models.encoding import FRAME
-from maple.models.tiny import BaseError
+from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
 
 
 def prepare_base(
@@ -25,9 +25,11 @@ def prepare_base(
     """Put a base model into `folder`: that of the Hub in the folder `fetched`, or one that is built from scratch.
 
     `ignored` are names of files in `fetched` that are not the model's; `phrases` are the embedded world's words in the
-    languages to pretrain on, {code: words}. Raises BaseError if there are no safetensors.
+    languages to pretrain on, {code: words}. Raises BaseError if the weights are not all there, or are quantized.
     """
+    kind = behaviour_of(model.kind)
     if isinstance(model, HubModel):
+        check_stored_weights(Path(fetched or ""), kind, trust_remote_code=model.trust_remote_code)
         link_fetched_model(Path(fetched or ""), folder, ignored)
         return
     settings = model.build
@@ -35,20 +37,22 @@ def prepare_base(
     # Prompt words are in the tokenizer's training text, so that they become single tokens; the model itself never sees
     # the prompts.
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]
-    behaviour_of(model.kind).build(
-        settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress
-    )
+    kind.build(settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)
+    check_stored_weights(folder, kind)
 
 
 def link_fetched_model(fetched: Path, folder: Path, ignored: Iterable[str] = ()) -> None:
     """Hard-link the files of a fetched model into `folder`, or copy them if the disk has no hard links.
 
-    A tokenizer that is only a sentencepiece model is written out as tokenizer.json as well. `ignored` are names of
-    files that are left out. Raises BaseError if there are no safetensors.
+    Weights in a second form are left out: vLLM would read them, too. A tokenizer that is only a sentencepiece model is
+    written out as tokenizer.json as well. `ignored` are names of files that are left out. Raises BaseError if there are
+    no safetensors.
     """
-    if not list(fetched.glob("*.safetensors")):
-        raise BaseError(f"{fetched}: the revision has no safetensors; pickled weights are refused")
+    files = weight_files(fetched)
+    weights = {path.name for path in files} | ({INDEX} if files != [fetched / SINGLE] else set())
     for path in (path for path in fetched.iterdir() if path.is_file() and path.name not in set(ignored)):
+        if ".safetensors" in path.name and path.name not in weights:
+            continue
         try:
             os.link(path, folder / path.name)
         except OSError:  # a file system without hard links, or another disk
