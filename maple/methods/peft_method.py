@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import MethodVariant
+from maple.methods.adapter_files import AdapterError, attach_saved
 from maple.methods.lora_init import init_changes_base
 from maple.runtime import devices
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
-
-
-class AdapterError(ValueError):
-    """The adapter does not fit its base; the message names the key of the method's file."""
 
 
 class TypeBehaviour:
@@ -232,10 +229,8 @@ def save(network: "PeftModel", folder: Path) -> None:
 
 
 def load(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
-    """Attach the adapter in `folder` to a loaded base, for evaluation."""
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(base, str(folder)).eval()
+    """Attach the adapter in `folder` to a loaded base, for evaluation; raises AdapterError if it does not fit."""
+    return attach_saved(base, folder)
 
 
 def merge(network: "PeftModel") -> "PreTrainedModel":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maple.models.behaviour import ModelKind
+from maple.models.empty import empty_model
 from maple.models.tiny import BaseError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -99,16 +100,12 @@ def _check_fit(folder: Path, tensors: dict[str, StoredTensor], kind: ModelKind, 
     purpose. What no part of the model is named like, as the head of another task, harms nothing.
     """
     import torch
-    import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else kind.AUTO_CLASS  # a translator
-        with torch.device("meta"):
-            model: Any = getattr(transformers, auto_class).from_config(config, trust_remote_code=trust_remote_code)
+        model: Any = empty_model(folder, kind, trust_remote_code=trust_remote_code)
         _, report = type(model).from_pretrained(
             None,
-            config=config,
+            config=model.config,
             state_dict={name: torch.empty(tensor.shape, device="meta") for name, tensor in tensors.items()},
             device_map={"": "meta"},
             ignore_mismatched_sizes=True,
