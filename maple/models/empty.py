@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def empty_model(folder: str | Path, kind: ModelKind, *, trust_remote_code: bool = False) -> "PreTrainedModel":
-    """Build the model of a Hub-style folder's config on torch's meta device, which takes no memory and reads no weights.
+    """Build the model of a Hub-style folder's config on torch's meta device: no memory, no weights.
 
     An encoder-decoder is built as a translator.
     """

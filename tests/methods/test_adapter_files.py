@@ -108,7 +108,7 @@ def test_every_name_counts(toy_base, adapter, change, says):
         ({"target_modules": ["q_proj"]}, "without a place in the base"),
         ({"target_modules": ["no_such_layer"]}, "does not fit its base"),
         ({"use_dora": True}, "14 missing: "),
-        ({"modules_to_save": ["lm_head"]}, "missing: base_model.model."),
+        ({"modules_to_save": ["lm_head"]}, "lm_head"),
     ],
 )
 def test_a_config_of_another_adapter_is_refused(toy_base, adapter, changes, says):
