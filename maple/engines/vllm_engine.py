@@ -11,6 +11,7 @@ from maple.models import causal
 from maple.models.empty import empty_model
 from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.files import read_json
+from maple.runtime.loopback import stay_on_loopback
 
 if TYPE_CHECKING:
     from vllm import RequestOutput
@@ -27,6 +28,7 @@ class VllmEngine:
         # Jobs run side by side: pinning would put the threads of all of them on the same first cores.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+        stay_on_loopback()
 
         on_cpu = device() == "cpu"
         if on_cpu:  # otherwise vLLM compiles a small function for log-probabilities, which takes over a second
