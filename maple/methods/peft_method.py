@@ -148,6 +148,7 @@ def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folde
     network = get_peft_model(base, get_peft_config(config))
     peft_type.check(network)
     check_ranks(network)
+    check_merge(network)
     if init_changes_base(method) and PartialState().is_main_process:
         network.save_pretrained(str(folder / "initial"))
     return network
@@ -165,6 +166,24 @@ def check_ranks(network: "PeftModel") -> None:
                     f"{name}: rank {rank} is above its smaller side, {side}; "
                     f"leave {rank} out of the ranks of the grid, or the layer out of the method's target_modules"
                 )
+
+
+def check_merge(network: "PeftModel") -> None:
+    """Refuse before training what does not fold: a tied embedding would be changed twice, a bias has no place to go."""
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base: Any = network.get_base_model()
+    ends = (base.get_input_embeddings(), base.get_output_embeddings())
+    if base.config.get_text_config().tie_word_embeddings and any(isinstance(end, BaseTunerLayer) for end in ends):
+        raise AdapterError(
+            "adapter.target_modules: the input embedding is the output layer at once, so that a fold would change "
+            "both; leave it out of the method's file"
+        )
+    for name, layer in network.named_modules():
+        biased = isinstance(layer, LoraLayer) and any(layer.lora_bias.values())
+        if biased and getattr(layer.get_base_layer(), "bias", None) is None:
+            raise AdapterError(f"adapter.lora_bias: {name} has no bias to fold it into; leave lora_bias out")
 
 
 def callbacks(network: "PeftModel") -> "list[TrainerCallback]":

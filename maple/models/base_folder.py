@@ -2,14 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from maple.definitions.local_model import HubModel, LocalModel
 from maple.embedded.corpus import documents
 from maple.models.behaviour import behaviour_of
 from maple.models.encoding import FRAME
+from maple.models.limits import reason_against_lengths
 from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
+from maple.models.tiny import BaseError
+from maple.runtime.files import read_json
 
 
 def prepare_base(
@@ -18,18 +21,23 @@ def prepare_base(
     *,
     fetched: str | Path | None,
     ignored: Iterable[str] = (),
+    lengths: Mapping[str, int],
     phrases: dict[str, dict[str, str]],
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> None:
     """Put a base model into `folder`: that of the Hub in the folder `fetched`, or one that is built from scratch.
 
-    `ignored` are names of files in `fetched` that are not the model's; `phrases` are the embedded world's words in the
-    languages to pretrain on, {code: words}. Raises BaseError if the weights are not all there, or are quantized.
+    `ignored` are names of files in `fetched` that are not the model's; `lengths` are the longest texts that the model
+    must take, {key of the config: tokens}; `phrases` are the embedded world's words in the languages to pretrain on,
+    {code: words}. Raises BaseError if the weights are not all there or are quantized, and for a model that takes no
+    texts as long as these.
     """
     kind = behaviour_of(model.kind)
     if isinstance(model, HubModel):
         check_stored_weights(Path(fetched or ""), kind, trust_remote_code=model.trust_remote_code)
+        if reason := reason_against_lengths(read_json(Path(fetched or "") / "config.json"), lengths):
+            raise BaseError(f"{fetched}: config: {reason}, or leave the model out of the grid")
         link_fetched_model(Path(fetched or ""), folder, ignored)
         return
     settings = model.build

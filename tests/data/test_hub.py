@@ -187,7 +187,7 @@ def project_of_the_hub(toy_base, tmp_path, monkeypatch):
     project.write("config/models/toy.yaml", {"hub": "org/toy", "revision": REVISION})
     place = {"dataset": "org/set", "revision": REVISION, "files": "{iso639_1}.jsonl"}
     dataset = {"recipe": "load", "load": {"hub": place}, "curate": {}}
-    project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}})
+    project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1}})
     example = (json.dumps({"instruction": "Taja.", "input": "", "output": "Mwezi."}) + "\n").encode()
     grid = [TOY_STUDY["grid"][0] | {"datasets": ["set"]}]
     project.study(languages=["swh_Latn"], tasks=["xcopa"], task_source="hub", items=None, grid=grid, answers={})

@@ -220,11 +220,11 @@ def test_the_rule_refuses_what_does_not_fit_and_links_one_form_of_the_weights(to
     (fetched / INDEX).write_text(json.dumps({"weight_map": {"a": "model.fp16.safetensors"}}))
     base.mkdir()
     model = HubModel(hub="org/toy", revision="0" * 40)
-    prepare_base(model, base, fetched=fetched, phrases={}, threads=1, progress=iter)
+    prepare_base(model, base, fetched=fetched, lengths={}, phrases={}, threads=1, progress=iter)
     assert [path.name for path in base.glob("*.safetensors*")] == [SINGLE], "vLLM would read every file"
     config = json.loads((fetched / "config.json").read_text())
     (fetched / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 9}))
     (tmp_path / "other").mkdir()
     with pytest.raises(BaseError, match=r"fetched: .* missing: model\.layers\.2\."):
-        prepare_base(model, tmp_path / "other", fetched=fetched, phrases={}, threads=1, progress=iter)
+        prepare_base(model, tmp_path / "other", fetched=fetched, lengths={}, phrases={}, threads=1, progress=iter)
     assert not list((tmp_path / "other").iterdir())
