@@ -42,19 +42,14 @@ def lengths_of(
 ) -> dict[str, dict[str, int]]:
     """Return the longest texts that each model of the grid must take, in tokens: {model: {key of the config: tokens}}.
 
-    `max_length` is generate's. Virtual tokens of soft prompts count: they take positions before the text.
+    `max_length` is generate's.
     """
     lengths: dict[str, dict[str, int]] = {}
     for run in runs:
         of_model = lengths.setdefault(run.model, {"generate.max_length": max_length})
         if not run.is_baseline:
-            variant = variants[run.method]
-            virtual = variant.adapter.get("num_virtual_tokens", 0)
-            for key, tokens in (
-                ("finetune.max_length", variant.training.max_length),
-                ("generate.max_length", max_length),
-            ):
-                of_model[key] = max(of_model.get(key, 0), tokens + virtual)
+            learnt = variants[run.method].training.max_length
+            of_model["finetune.max_length"] = max(of_model.get("finetune.max_length", 0), learnt)
     return lengths
 
 
