@@ -38,7 +38,7 @@ def prepare_base(
         check_stored_weights(Path(fetched or ""), kind, trust_remote_code=model.trust_remote_code)
         if reason := reason_against_lengths(read_json(Path(fetched or "") / "config.json"), lengths):
             raise BaseError(f"{fetched}: config: {reason}, or leave the model out of the grid")
-        link_fetched_model(Path(fetched or ""), folder, ignored)
+        link_fetched_model(Path(fetched or ""), folder, ignored, trust_remote_code=model.trust_remote_code)
         return
     settings = model.build
     texts = list(documents(phrases, count=settings.documents, seed=settings.training.seed))
@@ -49,7 +49,9 @@ def prepare_base(
     check_stored_weights(folder, kind)
 
 
-def link_fetched_model(fetched: Path, folder: Path, ignored: Iterable[str] = ()) -> None:
+def link_fetched_model(
+    fetched: Path, folder: Path, ignored: Iterable[str] = (), *, trust_remote_code: bool = False
+) -> None:
     """Hard-link the files of a fetched model into `folder`, or copy them if the disk has no hard links.
 
     Weights in a second form are left out: vLLM would read them, too. A tokenizer that is only a sentencepiece model is
@@ -68,7 +70,7 @@ def link_fetched_model(fetched: Path, folder: Path, ignored: Iterable[str] = ())
     if not (folder / "tokenizer.json").is_file():
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
         for path in folder.glob("*.json"):  # linked files share their bytes with `fetched`: saving must not change it
             path.unlink()
             shutil.copyfile(fetched / path.name, path)

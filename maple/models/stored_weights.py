@@ -33,7 +33,8 @@ class StoredTensor(NamedTuple):
 def check_stored_weights(folder: Path, kind: ModelKind, *, trust_remote_code: bool = False) -> None:
     """Refuse a Hub-style folder unless its config's model gets every weight from its files, in 16 or 32 bits.
 
-    Raises BaseError, which names the folder and the first tensors.
+    With `trust_remote_code`, its Python code must lie in the folder as well. Raises BaseError, which names the folder
+    and the first tensors.
     """
     config = _read_json(folder / "config.json")
     if (folder / "adapter_config.json").is_file():
@@ -41,11 +42,29 @@ def check_stored_weights(folder: Path, kind: ModelKind, *, trust_remote_code: bo
     signs = [f"config.json: {key}" for key in QUANTIZED_KEYS if _has_key(config, key)]
     if signs := [*signs, *(name for name in QUANTIZED_FILES if (folder / name).is_file())]:
         raise BaseError(f"{folder}: the weights are quantized already ({signs[0]}); {NOT_QUANTIZED}")
+    if trust_remote_code:
+        check_code(folder)
     tensors = stored_tensors(folder)
     coded = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if _is_coded(name, tensor)]
     if coded:
         raise BaseError(f"{folder}: the weights are quantized already: {_first(coded)}; {NOT_QUANTIZED}")
     _check_fit(folder, tensors, kind, trust_remote_code)
+
+
+def check_code(folder: Path) -> None:
+    """Refuse `auto_map` entries, which name a model's own classes, whose code is not a file of the folder.
+
+    transformers would fetch the code of another repository from its main branch, which no revision pins.
+    """
+    for path in sorted(folder.glob("*.json")):
+        content = _read_json(path) if b"auto_map" in path.read_bytes() else {}
+        for entry in (content.get("auto_map") or {}).values():
+            for name in entry if isinstance(entry, list) else [entry]:
+                if name is not None and ("--" in name or not (folder / f"{name.rsplit('.', 1)[0]}.py").is_file()):
+                    raise BaseError(
+                        f"{path}: auto_map names {name}, whose code is no file of the repository; name a revision "
+                        "that has its own code, or leave trust_remote_code out of the model's file"
+                    )
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -112,7 +131,7 @@ def _check_fit(folder: Path, tensors: dict[str, StoredTensor], kind: ModelKind, 
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
-        raise BaseError(f"{folder}: config and weights make no model: {str(error).strip().splitlines()[0]}") from error
+        raise BaseError(f"{folder}: config and weights make no model: {' '.join(str(error).split())[:500]}") from error
     parts = {part for owner in (model, model.base_model) for part, _ in owner.named_children()}
     faults = {
         "missing": [name for name in report["missing_keys"] if not name.startswith(kind.NEW_HEADS)],
