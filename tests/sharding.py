@@ -37,3 +37,31 @@ def after_the_first_failed() -> None:
     if os.environ["RANK"] == "0":
         raise ValueError("the first has failed")
     time.sleep(600)
+
+
+def sockets() -> list[list]:
+    """Return the addresses on which this process and its parent listen while all processes are connected.
+
+    A row is [address in hexadecimal, as in /proc/net/tcp and tcp6]; 0100007F is 127.0.0.1.
+    """
+    import os
+    from contextlib import suppress
+    from pathlib import Path
+
+    import torch
+
+    inodes = set()
+    for process in (os.getpid(), os.getppid()):
+        for descriptor in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                inodes.add(str(descriptor.readlink()))
+    torch.distributed.barrier()
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in inodes:
+                listening.append(local.split(":")[0])
+    everywhere: list = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everywhere, listening)
+    return everywhere

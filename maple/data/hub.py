@@ -18,6 +18,8 @@ MODEL_FILES = [
     *("*.safetensors", "*.json", "chat_template.jinja", "LICENSE*", "README.md"),
     *("tokenizer.model", "sentencepiece.bpe.model", "spiece.model"),
 ]
+# Of a model with trust_remote_code, besides: its own Python code, which is pinned by the same revision.
+CODE_FILES = ["*.py"]
 # Mistral's weights in a second format, which vLLM would prefer.
 UNWANTED = ["consolidated*", "params.json"]
 

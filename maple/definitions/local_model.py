@@ -24,7 +24,7 @@ class ModelBase(Record):
     license: str = ""
     """The Hub's name of the licence, for model cards."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": list(ARCHITECTURE_KEYS)})] = {}
-    """Keys of the model's config.json, for the forecast only, before the model is fetched."""
+    """Keys of the model's config.json, for the forecast and the checks before the model is fetched."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maple.engines.engine import Completion, EngineOptions
+from maple.methods.adapter_files import attach_saved
 from maple.models import causal
 from maple.runtime.devices import prepare
 
@@ -125,7 +126,7 @@ class TransformersEngine:
 
         if isinstance(self.model, PeftModel):
             self.model = self.model.unload()
-        self.model = PeftModel.from_pretrained(self.model, adapter).eval()
+        self.model = attach_saved(self.model, adapter)
         # PEFT puts a soft prompt before the padding and counts both as positions: with padding, a prompt's completion
         # would depend on its neighbours in the batch. A prefix in the key-value cache is not counted.
         config = self.model.active_peft_config

@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from maple.engines.engine import Completion, EngineError, EngineOptions
+from maple.methods.adapter_files import check_saved
+from maple.models import causal
+from maple.models.empty import empty_model
 from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.files import read_json
+from maple.runtime.loopback import stay_on_loopback
 
 if TYPE_CHECKING:
     from vllm import RequestOutput
@@ -24,11 +28,15 @@ class VllmEngine:
         # Jobs run side by side: pinning would put the threads of all of them on the same first cores.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+        stay_on_loopback()
 
         on_cpu = device() == "cpu"
         if on_cpu:  # otherwise vLLM compiles a small function for log-probabilities, which takes over a second
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         prepare(settings.threads, seed=0)
+        for adapter in settings.adapters:  # vLLM attaches nothing for a tensor that it cannot place
+            base = empty_model(settings.model, causal, trust_remote_code=settings.trust_remote_code)
+            check_saved(base, adapter)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 

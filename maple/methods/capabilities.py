@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from maple.definitions.method import MethodVariant
 from maple.methods.lora_init import init_changes_base
+from maple.methods.targets import adapted_embedding
 
 # Why a type does not train on quantized weights.
 VALUES = "it starts from the values of the base's weights, and PEFT reads none from quantized ones"
@@ -91,6 +92,8 @@ LORA_KEYS_VLLM_SERVES = {
     "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "init_lora_weights",
     "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern",
 }  # fmt: skip
+# The largest rank of an adapter that vLLM attaches (0.32: vllm.config.lora.MaxLoRARanks).
+VLLM_LARGEST_RANK = 512
 # Keys of every type that the workflow sets by itself.
 KEYS_SET_BY_US = {
     "peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version",
@@ -150,5 +153,10 @@ def reason_against_vllm(method: MethodVariant) -> str | None:
     """
     if method.peft != "LORA":
         return f"vLLM attaches LoRA and rsLoRA alone, not {method.peft}"
-    others = sorted(_keys_in_use(method) - LORA_KEYS_VLLM_SERVES)
-    return f"vLLM attaches LoRA and rsLoRA alone, not LoRA with {', '.join(others)}" if others else None
+    if others := sorted(_keys_in_use(method) - LORA_KEYS_VLLM_SERVES):
+        return f"vLLM attaches LoRA and rsLoRA alone, not LoRA with {', '.join(others)}"
+    if module := adapted_embedding(method.adapter):
+        return f"vLLM attaches no adapter of {module}"
+    rank = max([method.adapter.get("r", 8), *(method.adapter.get("rank_pattern") or {}).values()])
+    saved = 2 * rank if init_changes_base(method) else rank  # such an adapter is saved with twice its rank
+    return f"vLLM attaches ranks up to {VLLM_LARGEST_RANK}, not {saved}" if saved > VLLM_LARGEST_RANK else None

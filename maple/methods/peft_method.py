@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import MethodVariant
+from maple.methods.adapter_files import AdapterError, attach_saved
 from maple.methods.lora_init import init_changes_base
 from maple.runtime import devices
 
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
-
-
-class AdapterError(ValueError):
-    """The adapter does not fit its base; the message names the key of the method's file."""
 
 
 class TypeBehaviour:
@@ -151,6 +148,7 @@ def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folde
     network = get_peft_model(base, get_peft_config(config))
     peft_type.check(network)
     check_ranks(network)
+    check_merge(network)
     if init_changes_base(method) and PartialState().is_main_process:
         network.save_pretrained(str(folder / "initial"))
     return network
@@ -168,6 +166,24 @@ def check_ranks(network: "PeftModel") -> None:
                     f"{name}: rank {rank} is above its smaller side, {side}; "
                     f"leave {rank} out of the ranks of the grid, or the layer out of the method's target_modules"
                 )
+
+
+def check_merge(network: "PeftModel") -> None:
+    """Refuse before training what does not fold: a tied embedding would be changed twice, a bias has no place to go."""
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base: Any = network.get_base_model()
+    ends = (base.get_input_embeddings(), base.get_output_embeddings())
+    if base.config.get_text_config().tie_word_embeddings and any(isinstance(end, BaseTunerLayer) for end in ends):
+        raise AdapterError(
+            "adapter.target_modules: the input embedding is the output layer at once, so that a fold would change "
+            "both; leave it out of the method's file"
+        )
+    for name, layer in network.named_modules():
+        biased = isinstance(layer, LoraLayer) and any(layer.lora_bias.values())
+        if biased and getattr(layer.get_base_layer(), "bias", None) is None:
+            raise AdapterError(f"adapter.lora_bias: {name} has no bias to fold it into; leave lora_bias out")
 
 
 def callbacks(network: "PeftModel") -> "list[TrainerCallback]":
@@ -232,10 +248,8 @@ def save(network: "PeftModel", folder: Path) -> None:
 
 
 def load(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
-    """Attach the adapter in `folder` to a loaded base, for evaluation."""
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(base, str(folder)).eval()
+    """Attach the adapter in `folder` to a loaded base, for evaluation; raises AdapterError if it does not fit."""
+    return attach_saved(base, folder)
 
 
 def merge(network: "PeftModel") -> "PreTrainedModel":

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 class ModelKind(Protocol):
     """How models of one kind are loaded, encoded for, trained and built."""
 
+    AUTO_CLASS: str
+    """Auto class of transformers that loads it."""
     PEFT_TASK: str
     """PEFT's task type."""
+    NEW_HEADS: tuple[str, ...]
+    """Beginnings of the names of weights that a base may lack: heads that finetuning starts anew."""
 
     def load(
         self, folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False

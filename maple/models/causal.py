@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
+AUTO_CLASS: str = "AutoModelForCausalLM"
 PEFT_TASK: str = "CAUSAL_LM"
+NEW_HEADS: tuple[str, ...] = ()
 ATTENTION = "sdpa_by_example"  # the name under which transformers knows our attention
 
 

@@ -7,6 +7,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+# Set to 1, it lets the CPU compute for a job that was given GPUs: to try a profile for GPUs where there are none.
+ALLOW_CPU = "MAPLE_ALLOW_CPU"
+
+
+class DeviceError(ValueError):
+    """torch does not find the GPUs that a job was given; the message says what to change."""
+
+
+def visible_names() -> list[str] | None:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES names; an empty list if it hides all, None if it is not set."""
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return None
+    names = dict.fromkeys(name.strip() for name in visible.split(","))
+    return [name for name in names if name not in ("", "-1", "NoDevFiles")]
+
+
+def on_gpu() -> bool:
+    """Return True if torch finds a GPU.
+
+    Raises DeviceError if the job was given more GPUs than torch finds: the CPU would compute for days, and its numbers
+    would be taken for a GPU's.
+    """
+    import torch
+
+    given = visible_names() or []
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count < len(given) and os.environ.get(ALLOW_CPU) != "1":
+        reason = "it is a build for the CPU" if torch.version.cuda is None else "see what nvidia-smi says of the driver"
+        raise DeviceError(
+            f"the job was given the GPUs {', '.join(given)} ({VISIBLE}), and torch {torch.__version__} finds {count} "
+            f"of them: {reason}. Install requirements/gpu.txt or repair the driver; for the CPU to compute, write "
+            f"gpu: 0 for the rule in the profile, or export {VISIBLE}= (empty)"
+        )
+    return count > 0
+
 
 def prepare(threads: int, seed: int) -> None:
     """Fix threads, seeds and algorithms, so that the same job on the same machine gives the same numbers.
@@ -17,7 +54,7 @@ def prepare(threads: int, seed: int) -> None:
     import torch
     from torch.utils import deterministic
 
-    if torch.cuda.is_available():
+    if on_gpu():
         torch.cuda.set_device(local_rank())
     torch.set_num_threads(threads)
     # The same as transformers.set_seed, whose import also loads the trainer: most of a second in every job.
@@ -35,25 +72,23 @@ def local_rank() -> int:
 
 
 def device() -> str:
-    """Return "cuda" if torch finds a GPU, else "cpu"."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """Return "cuda" if torch finds a GPU, else "cpu"; raises DeviceError as `on_gpu` does."""
+    return "cuda" if on_gpu() else "cpu"
 
 
 def visible_gpus() -> list[str]:
     """Return the names of the GPUs that this process may use, as in CUDA_VISIBLE_DEVICES."""
     import torch
 
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
+    names = visible_names()
+    return [str(number) for number in range(torch.cuda.device_count())] if names is None else names
 
 
 def compute_dtype() -> "torch.dtype":
     """Return the dtype of the arithmetic: bfloat16 on a GPU, else float32. Both hold stored 16-bit weights exactly."""
     import torch
 
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    return torch.bfloat16 if on_gpu() else torch.float32
 
 
 def peak_memory_gib() -> float:

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from maple.runtime.devices import device
+from maple.runtime.loopback import stay_on_loopback
+
 RECORD = "__record__"  # the key under which JSON names the class of a record
 
 
@@ -20,9 +23,14 @@ def on_processes(count: int, function: Callable, *args, **settings) -> Any:
     Workers are new processes: they import the function by name and receive its arguments as JSON, paths as strings and
     records (pydantic models and dataclasses) as what they are. What is returned goes as JSON too.
     If one fails or dies the others are ended, and torch's ChildFailedError says which; its own message is in the log.
+
+    They find each other through files in a private folder. torch's usual store listens on all interfaces, and what it
+    is sent is unpickled: whoever reached its port could run code here.
     """
     if count < 2:
         return function(*args, **settings)
+    stay_on_loopback()
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else the launcher starts that store as well
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +41,8 @@ def on_processes(count: int, function: Callable, *args, **settings) -> Any:
             max_nodes=1,
             nproc_per_node=count,
             rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
+            rdzv_endpoint=str(job.with_name("launcher.store")),
+            rdzv_configs={"store_type": "file"},
             max_restarts=0,
             monitor_interval=0.1,
         )
@@ -90,14 +99,17 @@ def result_of(job: Path) -> Path:
 
 def main(job: Path) -> None:
     """Call the function that `on_processes` has written to the file `job`, as one of its processes."""
-    from torch.distributed import destroy_process_group, is_initialized
+    from torch.distributed import FileStore, destroy_process_group, init_process_group
 
     module, name, args, settings = loads(job.read_text())
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    backend = "cuda:nccl,cpu:gloo" if device() == "cuda" else "gloo"
+    store = FileStore(str(job.with_name("processes.store")), count)
+    init_process_group(backend, store=store, rank=rank, world_size=count)
     result = getattr(importlib.import_module(module), name)(*args, **settings)
-    if int(os.environ["RANK"]) == 0:
+    if rank == 0:
         result_of(job).write_text(dumps(result))
-    if is_initialized():
-        destroy_process_group()
+    destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from string import Formatter
 
 from maple.definitions.config import Config
+from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import read_hardware
 from maple.definitions.language import ENGLISH
@@ -14,6 +15,8 @@ from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.engines.start import AUTO, ENGINES
 from maple.methods.capabilities import bias_key, has_no_biases, reason_against_training
+from maple.study.methods import StudyMethod
+from maple.study.tasks import StudyTask
 from maple.synthesis.self_instruct import MARKS, VALUES
 
 IDENTITY = ("code", "name", "iso639_1", "script")
@@ -72,6 +75,8 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
         raise DefinitionError(
             f"config: generate.engine: {config.generate.engine!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
         )
+    if config.generate.batch_invariant and config.generate.engine == "transformers":
+        raise DefinitionError("config: generate.batch_invariant: transformers has no such kernels; write false")
     if config.forecast.hardware not in (table := read_hardware(hardware)):
         raise DefinitionError(
             f"config: forecast.hardware: config/hardware.tsv has no {config.forecast.hardware!r}; "
@@ -104,6 +109,27 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
         key = bias_key(variant.adapter)
         if key and isinstance(model, BuiltModel) and has_no_biases(model.build.architecture):
             raise DefinitionError(f"{file}: adapter.{key}: model {run.model} has no biases; leave it out")
+
+
+def check_held_out(runs: Sequence[Run], methods: Mapping[str, StudyMethod], datasets: Mapping[str, Dataset]) -> None:
+    """Refuse merges without held-out rows: by them a merged model is compared with the one that was trained."""
+    for run in runs:
+        if not methods[run.method].attached and not datasets[run.dataset].mix.held_out:
+            raise DefinitionError(
+                f"config/datasets/{run.dataset}.yaml: mix.held_out: 0 leaves nothing to check a merge on "
+                f"({run.method}); write rows per language, or generate.adapters: attached in the config"
+            )
+
+
+def check_room(tasks: Mapping[str, StudyTask], config: Config) -> None:
+    """Refuse tasks whose completions leave no room for a prompt: all prompts would be too long."""
+    for name, task in tasks.items():
+        limit, length = task.prompt_spec.max_new_tokens, config.generate.max_length
+        if "generate" in task.settings.answers and limit >= length:
+            raise DefinitionError(
+                f"config: generate.max_length: {length} tokens leave no prompt of {name} room beside its limit of "
+                f"{limit} new tokens; raise it, or lower max_new_tokens.{name}"
+            )
 
 
 def check_endpoints(runs: Sequence[Run], models: Mapping[str, Model], config: Config) -> None:

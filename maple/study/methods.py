@@ -49,6 +49,11 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> Stu
             raise DefinitionError(
                 f"config: generate.adapters: attached: {name}: {reason}; write merged, or engine: transformers"
             )
+        if settings.batch_invariant:
+            raise DefinitionError(
+                f"config: generate.batch_invariant: {name} generates with transformers, which has no such kernels "
+                f"({reason}); write false, or leave the method out of the grid"
+            )
         settings = settings.changed(engine="transformers", engine_reason=reason)
     return StudyMethod(variant, attached, reason is None, settings)
 

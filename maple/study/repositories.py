@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from maple.data.hub import MODEL_FILES, Repository
+from maple.data.hub import CODE_FILES, MODEL_FILES, Repository
 from maple.data.sources import hub_files
 from maple.definitions.dataset import HubFiles
 from maple.definitions.language import LanguageIdentity
@@ -20,12 +20,12 @@ def hub_repositories(
     `sources` are sources of rows with all languages that they offer, and not only the study's: a study with one more
     language then fetches nothing again.
     """
-    repositories = {
-        repository.folder: repository
-        for model in models.values()
-        if isinstance(model, HubModel)
-        for repository in [Repository("model", model.hub, model.revision, MODEL_FILES)]
-    }
+    repositories: dict[str, Repository] = {}
+    of_hub = [model for model in models.values() if isinstance(model, HubModel)]
+    for model in sorted(of_hub, key=lambda model: model.trust_remote_code):  # the last one wins: that with its code
+        files = [*MODEL_FILES, *(CODE_FILES if model.trust_remote_code else [])]
+        repository = Repository("model", model.hub, model.revision, files)
+        repositories[repository.folder] = repository
     for source, languages in sources:
         if not isinstance(source, HubRows | HubFiles):
             continue

@@ -18,13 +18,16 @@ from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
 from maple.definitions.task import Task
+from maple.study.architectures import check_architectures, lengths_of
 from maple.study.checks import (
     IDENTITY,
     check_config,
     check_endpoints,
+    check_held_out,
     check_path,
     check_places,
     check_prompt,
+    check_room,
     check_runs,
 )
 from maple.study.datasets import StudyDataset, Wordings, datasets_needed, makers, ngram_words_of
@@ -76,6 +79,11 @@ class Study:
         """Return the phrases that a built model is pretrained on; empty for another model."""
         return self.languages.spoken if isinstance(self.models[model], BuiltModel) else {}
 
+    def lengths(self, model: str) -> dict[str, int]:
+        """Return the longest texts that a model of the grid must take, in tokens, by the key of the config."""
+        variants = {name: method.variant for name, method in self.methods.items()}
+        return lengths_of(self.runs, variants, self.config.generate.max_length).get(model, {})
+
     def endpoint(self, model: str) -> dict | None:
         """Return how requests are sent to an endpoint's model, and the file that says so; None for another model."""
         definition = self.models[model]
@@ -94,8 +102,10 @@ class Study:
         }
 
 
-def read_study(content: Mapping, folder: Path) -> Study:
+def read_study(content: Mapping, folder: Path, results: Path = Path("results")) -> Study:
     """Read the definitions that a config names from `folder` (config/), and check them.
+
+    Models that lie in `results` already are checked by their own config.json.
 
     Raises DefinitionError, one line that names file and key, for:
     an unknown key anywhere, or a name without a file or a row;
@@ -104,7 +114,8 @@ def read_study(content: Mapping, folder: Path) -> Study:
     demonstrations of a task whose source has no rows for them;
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
-    a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter.
+    a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
+    what would fail only after the training, such as a merge without held-out rows, or texts longer than a model takes.
     """
     config: Config = parse(Config, content, "config")
     languages = read_study_languages(folder, config.languages)
@@ -124,10 +135,14 @@ def read_study(content: Mapping, folder: Path) -> Study:
     check_config(config, list(tasks), folder / "hardware.tsv")
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
+    check_architectures(runs, variants, models, config.generate, results)
+    of_methods = {name: study_method(name, variant, config.generate) for name, variant in variants.items()}
+    check_held_out(finetuned, of_methods, datasets)
     of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     _check_offers(config, of_study)
+    check_room(of_study, config)
     _check_phrases(config, folder, study_datasets, languages)
     used = [run.model for run in runs] + [
         model for dataset in study_datasets.values() for model in dataset.makers.values()
@@ -137,7 +152,7 @@ def read_study(content: Mapping, folder: Path) -> Study:
         config=config,
         languages=languages,
         models=used_models,
-        methods={name: study_method(name, variant, config.generate) for name, variant in variants.items()},
+        methods=of_methods,
         datasets=study_datasets,
         tasks=of_study,
         tests=tests,

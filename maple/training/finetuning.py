@@ -21,7 +21,7 @@ from maple.runtime.run_cards import timed, versions
 from maple.training.batches import encode, sample_steps
 from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
-from maple.training.held_out import encode_held_out
+from maple.training.held_out import encode_held_out, examples_to_compare
 from maple.training.preflight import FinetuningError, check_window
 from maple.training.trainer import TrainingPlan, build_trainer
 
@@ -43,21 +43,23 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     threads: int,
     checkpoints: CheckpointPlan,
     code: Sequence[str],
+    compared_rows: int = 0,
     sharded: bool = False,
 ) -> FinetuneCard:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
     The model learns from the file `examples` and is measured on `held_out` (Parquet with the columns of
-    EXAMPLE_SCHEMA). `code` are digests of the code that trains. The loss is on the completion only, as in Bactrian-X's
-    recipe (arXiv 2305.15011); the schedule is cosine. Which examples a step learns from depends only on the examples,
-    their lengths in tokens, batch_tokens and the seed.
+    EXAMPLE_SCHEMA). `code` are digests of the code that trains. `compared_rows` held-out rows per language will check
+    the merge, 0 if there is none: a run whose merge could not be checked is not trained. The loss is on the completion
+    only, as in Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. Which examples a step learns from
+    depends only on the examples, their lengths in tokens, batch_tokens and the seed.
 
     All processes that `maple.runtime.processes` has started share each step, which learns the same: by data
     parallelism, or with `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
 
     A call that was killed resumes from its last checkpoint when it is repeated, and ends with the same adapter, on a
     CPU bit for bit; the caller removes the checkpoints once the adapter is in its place. Raises FinetuningError for
-    data, settings or a disk with which it cannot go on.
+    data, settings or a disk with which it cannot go on, and HeldOutError for a merge that could not be checked.
     """
     from accelerate import PartialState
 
@@ -70,6 +72,8 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         weights = weights_digest(base)  # first of all: refuses a folder of which a file has changed
         encoder = Encoder.of(base)
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
+        if compared_rows:
+            examples_to_compare(pl.read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
         network = _adapted(base, adapter, method, model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():

@@ -20,6 +20,7 @@ from maple.runtime import devices
 from maple.runtime.files import check_folder
 from maple.runtime.run_cards import timed
 from maple.training.cards import Comparison, Divergence, MergeCard
+from maple.training.held_out import examples_to_compare
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -37,27 +38,6 @@ Observations = list[tuple["Tensor", float]]
 
 class MergeError(ValueError):
     """The merged model is not the model that was trained; the message gives the measured differences."""
-
-
-def examples_to_compare(
-    held_out: pl.DataFrame, kind: ModelKind, encoder: Encoder, rows: int, max_length: int
-) -> list[EncodedExample]:
-    """Return the first `rows` examples of each language that fit `max_length` tokens, as in training.
-
-    `held_out` has the columns of EXAMPLE_SCHEMA. Raises MergeError if there is none.
-    """
-    by_language: dict[str, list[EncodedExample]] = {}
-    for row in held_out.filter(pl.col("output") != "").iter_rows(named=True):
-        example = kind.encode(row, encoder)
-        group = by_language.setdefault(example.language, [])
-        if len(example) <= max_length and len(group) < rows:
-            group.append(example)
-    if not any(by_language.values()):
-        raise MergeError(
-            f"none of {held_out.height} held-out examples fits finetune.max_length={max_length} tokens, so that the "
-            "merge cannot be checked; raise mix.held_out in the dataset's file (a tenth of a language at most is held)"
-        )
-    return [example for group in by_language.values() for example in group]
 
 
 def predictions(

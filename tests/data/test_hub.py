@@ -12,8 +12,10 @@ import yaml
 from hub import REVISION, Hub
 from project import ROOT, TOY_STUDY, Project
 
-from maple.data.hub import MODEL_FILES
+from maple.data.hub import CODE_FILES, MODEL_FILES
 from maple.data.sources import repository_folder
+from maple.definitions.local_model import HubModel
+from maple.study.repositories import hub_repositories
 
 TOKEN = "hf_secretsecretsecret"
 MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"weights"}
@@ -66,6 +68,25 @@ def test_a_public_repository_is_fetched_at_its_revision_and_recorded(fetched, tm
     assert card["revision"] == REVISION and card["bytes"] == len(b"weights{}{}")
     assert card["files"]["model.safetensors"] == {"bytes": 7, "sha256": sha256(b"weights").hexdigest()}
     assert not (tmp_path / "part").exists()
+
+
+def test_the_code_of_a_model_is_fetched_at_its_revision_if_it_is_trusted(fetched, tmp_path):
+    code = {"modeling_toy.py": b"class Toy: ...\n", "setup.sh": b"no"}
+    with Hub({"models/org/toy": MODEL | code}) as hub:
+        assert fetched(hub, WANTED | {"files": MODEL_FILES + CODE_FILES}) == ""
+        assert "modeling_toy.py" in hub.loaded and "setup.sh" not in hub.loaded
+    files = json.loads((tmp_path / "card.json").read_text())["files"]
+    assert files["modeling_toy.py"]["sha256"] == sha256(code["modeling_toy.py"]).hexdigest()
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_study_fetches_code_only_of_models_that_it_trusts(trusted):
+    models = {
+        "toy": HubModel(hub="org/toy", revision=REVISION, trust_remote_code=trusted),
+        "again": HubModel(hub="org/toy", revision=REVISION),
+    }
+    (repository,) = hub_repositories(models, []).values()
+    assert ("*.py" in repository.files) == trusted
 
 
 @pytest.mark.parametrize("path", ["model.safetensors", "config.json"])
@@ -172,7 +193,7 @@ def test_a_refused_job_shows_the_page_and_the_token_stays_out_of_all_that_a_work
 
 
 @pytest.fixture
-def project_of_the_hub(tmp_path, monkeypatch):
+def project_of_the_hub(toy_base, tmp_path, monkeypatch):
     """A study of which a model and the rows of XCOPA lie on the Hub."""
     (tmp_path / "study").mkdir()
     project = Project.made_in(tmp_path / "study")
@@ -187,14 +208,15 @@ def project_of_the_hub(tmp_path, monkeypatch):
     project.write("config/models/toy.yaml", {"hub": "org/toy", "revision": REVISION})
     place = {"dataset": "org/set", "revision": REVISION, "files": "{iso639_1}.jsonl"}
     dataset = {"recipe": "load", "load": {"hub": place}, "curate": {}}
-    project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 0}})
+    project.write("config/datasets/set.yaml", dataset | {"mix": {"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1}})
     example = (json.dumps({"instruction": "Taja.", "input": "", "output": "Mwezi."}) + "\n").encode()
     grid = [TOY_STUDY["grid"][0] | {"datasets": ["set"]}]
     project.study(languages=["swh_Latn"], tasks=["xcopa"], task_source="hub", items=None, grid=grid, answers={})
     with open(project.folder / "workflow/rules/report.smk", "a") as rules:
         rules.write('\n\nrule environment:\n    output: "env.txt"\n    shell: "env > {output}"\n')
     sets = {"datasets/cambridgeltl/xcopa": rows, "datasets/org/set": {"en.jsonl": example, "sw.jsonl": example}}
-    with Hub({"models/org/toy": MODEL, **sets}) as hub:
+    model = {path.name: path.read_bytes() for path in toy_base.iterdir()}
+    with Hub({"models/org/toy": model, **sets}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         yield project, hub

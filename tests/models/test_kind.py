@@ -30,7 +30,7 @@ def test_the_module_of_a_kind_offers_what_the_protocol_says(kind):
     module = behaviour_of(kind)
     for name, function in functions(ModelKind).items():
         assert parameters(getattr(module, name)) == parameters(function), name
-    assert KINDS[kind].peft_task == module.PEFT_TASK
+    assert (KINDS[kind].peft_task, KINDS[kind].auto_class) == (module.PEFT_TASK, module.AUTO_CLASS)
 
 
 def test_peft_s_methods_offer_what_the_protocol_says():

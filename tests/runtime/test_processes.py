@@ -9,7 +9,7 @@ from subprocess import PIPE
 import pytest
 from project import ROOT
 from safetensors.numpy import load_file
-from sharding import after_the_first_failed, place, same
+from sharding import after_the_first_failed, place, same, sockets
 from toy_training import MODEL, files, finetuned, finetuned_in_two_processes, lora, variant
 
 from maple.methods.peft_method import reason_against_fsdp
@@ -30,6 +30,13 @@ def tests_are_found(monkeypatch):
 def test_one_process_is_this_one_and_several_answer_as_the_first():
     assert on_processes(1, place, "here") == ["here", None]
     assert on_processes(2, place, word="there") == ["there", "0 of 2"]
+
+
+def test_processes_that_are_connected_listen_on_the_loopback_alone():
+    addresses = on_processes(2, sockets)
+    assert len(addresses) == 2
+    loopback = {"0100007F", "00000000000000000000000001000000"}  # IPv6: ::1
+    assert {address for process in addresses for address in process} <= loopback
 
 
 def test_what_a_killed_job_has_started_ends_with_it():

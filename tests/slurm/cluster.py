@@ -87,6 +87,7 @@ class Cluster:
         self.environment |= {
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "PATH": f"{self.folder / 'bin'}:{PATH}",
+            "MAPLE_ALLOW_CPU": "1",  # the GPUs are none
         }
         self._running: list[subprocess.Popen] = []
         slurmctld_port, node0_port, node1_port = free_ports(3)

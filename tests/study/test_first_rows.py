@@ -144,7 +144,7 @@ def test_every_task_of_the_embedded_world_fits_its_rows():
 def test_a_label_that_yaml_reads_as_a_truth_value_is_refused_with_file_and_line(tmp_path, key):
     path = Path(tmp_path / "toy.yaml")
     path.write_text(f"item: id\nchoices:\n  {key}: [a]\n")
-    with pytest.raises(DefinitionError, match=rf"toy\.yaml: .*line 3: the key {key} is read as a truth value"):
+    with pytest.raises(DefinitionError, match=rf"toy\.yaml: .*line 3: the key {key} is a truth value to YAML"):
         read_yaml(path)
     for content, place in (({"yes": [True]}, "choices.yes.0"), ({"1": ["x", False]}, "choices.1.1")):
         with pytest.raises(DefinitionError, match=rf"toy: {place}: .*put quotes around it"):

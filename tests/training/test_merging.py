@@ -16,7 +16,8 @@ from maple.models import causal
 from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
 from maple.training.cards import Comparison, Divergence, MergeCard
-from maple.training.merging import MergeError, check, compare, examples_to_compare, merge, observe
+from maple.training.held_out import HeldOutError, examples_to_compare
+from maple.training.merging import MergeError, check, compare, merge, observe
 
 COLUMNS = ["language", "instruction", "input", "output"]
 LEARNT = pl.DataFrame(
@@ -58,7 +59,7 @@ def test_rows_are_the_first_of_each_language_that_training_would_have_kept(lette
 
 
 def test_a_merge_that_cannot_be_checked_says_what_to_raise(letters):
-    with pytest.raises(MergeError, match=r"none of 1 held-out examples fits finetune\.max_length=9 .*mix\.held_out"):
+    with pytest.raises(HeldOutError, match=r"none of 1 held-out examples fits finetune\.max_length=9 .*mix\.held_out"):
         examples_to_compare(alphabet("b"), causal, Encoder.of(letters), rows=2, max_length=9)
 
 

@@ -31,6 +31,7 @@ rule base:
         "../../envs/training.yaml"
     params:
         model=lambda w: STUDY.models[w.model].params(),
+        lengths=longest_texts,
         phrases=lambda w: STUDY.corpus(w.model),
         code=fingerprint("base.py"),
         parts=kind_code,
@@ -56,6 +57,7 @@ rule finetune:
         method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
+        compared_rows=compared_rows,
         code=fingerprint("finetune.py"),
         parts=model_and_method_code,
     script:

@@ -7,6 +7,23 @@ def fetched_model(wildcards):
     return f"{HUB}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
 
 
+def longest_texts(wildcards, resources):
+    """The longest texts that a model must take, by the key of the config that says so.
+
+    They change no weights, so no job may run again because of them: Snakemake does not compare params that are computed
+    from `resources`.
+    """
+    return STUDY.lengths(wildcards.model)
+
+
+def compared_rows(wildcards, resources):
+    """Held-out rows per language on which the run's merge will be checked; 0 for a run that is not merged.
+
+    Training only looks whether they are there; as above, they are not compared.
+    """
+    return 0 if STUDY.methods[wildcards.method].attached else STUDY.config.merge.rows
+
+
 def kind_code(wildcards):
     """The digest of the module of a model's kind: after an edit of another kind, the model's jobs do not run again."""
     return [code_of(f"maple/models/{STUDY.models[wildcards.model].kind}.py")]

@@ -17,6 +17,7 @@ with folder_written_aside(snakemake.output.model) as folder:
         folder,
         fetched=snakemake.input.get("fetched"),
         ignored=[".snakemake_timestamp"],
+        lengths=snakemake.params.lengths,
         phrases=snakemake.params.phrases,
         threads=snakemake.threads,
         progress=tqdm,

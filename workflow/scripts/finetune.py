@@ -31,6 +31,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
         checkpoints=CheckpointPlan(**snakemake.params.checkpoints),
+        compared_rows=snakemake.params.compared_rows,
         code=[snakemake.params.code, *snakemake.params.parts],
         sharded=bool(snakemake.resources.get("sharded", 0)),
     )

@@ -1,0 +1,44 @@
+"""What a model's config rules out: read from its keys as transformers names them, without torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# The keys under which configs say how many positions a model has learnt, and transformers' defaults for models that are
+# built here (a test compares them with transformers).
+POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "max_seq_len")
+DEFAULT_POSITIONS = {"llama": 2048, "mistral": 131072}
+# Kinds of rotary embeddings whose factor is part of max_position_embeddings already; the others multiply it.
+WITH_FACTOR = ("default", "llama3", "longrope", "su", "mrope", "proportional")
+
+
+def positions_of(architecture: Mapping[str, Any]) -> int | None:
+    """Return the number of positions that a model of this config has, in tokens; None if the config does not say it."""
+    text = _text_config(architecture)
+    positions = next((text[key] for key in POSITIONS if isinstance(text.get(key), int)), None)
+    if positions is None:
+        return None
+    scaling = text.get("rope_scaling") or text.get("rope_parameters") or {}
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    if kind in WITH_FACTOR or not isinstance(scaling.get("factor"), int | float):
+        return positions
+    before = scaling.get("original_max_position_embeddings", positions)
+    return max(positions, int(before * scaling["factor"]))
+
+
+def reason_against_lengths(architecture: Mapping[str, Any], lengths: Mapping[str, int]) -> str | None:
+    """Return why a model cannot take prompts and completions of these lengths, {key of the config: tokens}."""
+    positions = positions_of(architecture)
+    for key, tokens in lengths.items():
+        if positions is not None and tokens > positions:
+            return f"{key}: {tokens} tokens are above the {positions} positions of the model; write at most {positions}"
+    return None
+
+
+def ties_embeddings(architecture: Mapping[str, Any], default: bool | None = None) -> bool | None:
+    """Return True if input embedding and output layer are one matrix; `default` if the config does not say it."""
+    return _text_config(architecture).get("tie_word_embeddings", architecture.get("tie_word_embeddings", default))
+
+
+def _text_config(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = architecture.get("text_config")
+    return text if isinstance(text, Mapping) else architecture

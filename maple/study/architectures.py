@@ -1,0 +1,90 @@
+"""What is known of a study's models while it is planned, and what it rules out: it would fail after the training."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from maple.data.sources import repository_folder
+from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import GenerateBlock
+from maple.definitions.local_model import BuiltModel, HubModel
+from maple.definitions.method import MethodVariant
+from maple.definitions.model import EndpointModel, Model
+from maple.definitions.run import Run
+from maple.methods.targets import adapted_embedding
+from maple.models.limits import DEFAULT_POSITIONS, reason_against_lengths, ties_embeddings
+from maple.runtime.files import read_json
+
+
+def known_architecture(name: str, model: Model, results: Path) -> dict[str, Any]:
+    """Return the keys of a model's config: of its recipe, of its fetched folder, or those that its file states."""
+    if isinstance(model, BuiltModel):
+        architecture = model.build.architecture
+        positions = DEFAULT_POSITIONS[architecture["model_type"]]
+        return {"max_position_embeddings": positions, "tie_word_embeddings": False, **architecture}
+    if isinstance(model, HubModel):
+        folders = (results / "hub" / repository_folder("model", model.hub, model.revision), results / "base" / name)
+        for folder in folders:
+            if (folder / "config.json").is_file():
+                return _read_config(folder / "config.json")
+    return model.architecture
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise DefinitionError(f"{path}: torn ({error}); remove its folder, it will be made again") from None
+
+
+def lengths_of(
+    runs: Sequence[Run], variants: Mapping[str, MethodVariant], max_length: int
+) -> dict[str, dict[str, int]]:
+    """Return the longest texts that each model of the grid must take, in tokens: {model: {key of the config: tokens}}.
+
+    `max_length` is generate's.
+    """
+    lengths: dict[str, dict[str, int]] = {}
+    for run in runs:
+        of_model = lengths.setdefault(run.model, {"generate.max_length": max_length})
+        if not run.is_baseline:
+            learnt = variants[run.method].training.max_length
+            of_model["finetune.max_length"] = max(of_model.get("finetune.max_length", 0), learnt)
+    return lengths
+
+
+def check_architectures(
+    runs: Sequence[Run],
+    variants: Mapping[str, MethodVariant],
+    models: Mapping[str, Model],
+    generate: GenerateBlock,
+    results: Path,
+) -> None:
+    """Refuse texts that are longer than a model has positions, and adapters on an embedding that is the output layer.
+
+    What is not known yet, the rule `base` refuses once the model is fetched, and finetuning before it trains.
+    """
+    lengths = lengths_of(runs, variants, generate.max_length)
+    known = {
+        name: known_architecture(name, models[name], results)
+        for name in lengths
+        if not isinstance(models[name], EndpointModel)
+    }
+    for name, architecture in known.items():
+        if reason := reason_against_lengths(architecture, lengths[name]):
+            raise DefinitionError(f"config: {reason}, or leave {name} out of the grid")
+        heads = architecture.get("num_attention_heads")
+        if isinstance(heads, int) and heads % generate.tensor_parallel:
+            raise DefinitionError(
+                f"config: generate.tensor_parallel: {generate.tensor_parallel} does not divide the {heads} attention "
+                f"heads of {name}"
+            )
+    for run in runs:
+        if run.is_baseline:
+            continue
+        module = adapted_embedding(variants[run.method].adapter)
+        if module and ties_embeddings(known.get(run.model, {})):
+            raise DefinitionError(
+                f"config/methods/{run.family}.yaml: adapter.target_modules: {module} of {run.model} is input embedding "
+                "and output layer at once, so that a fold would change both; leave it out"
+            )
