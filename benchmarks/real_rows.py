@@ -44,7 +44,8 @@ def main() -> int:
     from maple.data.sources import RowFile
     from maple.definitions.dataset import CurationLimits
     from maple.definitions.language import read_languages
-    from maple.definitions.reading import pick, read_definitions, read_yaml
+    from maple.definitions.placeholders import Placeholders
+    from maple.definitions.reading import parse, pick, read_definitions, read_yaml
     from maple.definitions.task import Task
     from maple.synthesis.published import load
     from maple.synthesis.recipe import LoadedRows
@@ -56,6 +57,8 @@ def main() -> int:
     languages = read_languages(ROOT / "config/languages.tsv")
     tasks = read_definitions(ROOT / "config/tasks", Task)
     words = [read_yaml(ROOT / f"config/{name}.yaml") for name in ("refusals", "unservable")]
+    file = ROOT / "config/placeholders.yaml"
+    placeholders = parse(dict[str, Placeholders], read_yaml(file), file)
     limits = CurationLimits(**read_yaml(ROOT / f"config/datasets/{options.limits}.yaml")["curate"])
     decontaminate = limits.decontaminate
     names = decontaminate.tasks if decontaminate else []
@@ -72,7 +75,9 @@ def main() -> int:
             rows = load(LoadedRows(local=RowFile(path=str(path), **renamed)), languages[code])
             start = time.perf_counter()
             test_sets = overlapping_tasks(rows, DecontaminationTests(tests=tests, words=ngram_words))
-            kept, dropped = curate(rows, languages[code].identity, limits_in(limits, code, *words), test_sets)
+            kept, dropped = curate(
+                rows, languages[code].identity, limits_in(limits, code, *words, placeholders), test_sets
+            )
             columns[name, code] = {
                 "rows": str(rows.height),
                 "test sets compared": str(sum(len(test.sources) for test in tests.values())),

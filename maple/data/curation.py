@@ -8,7 +8,7 @@ program", which is answered in text.
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 
 import polars as pl
 import regex
@@ -17,9 +17,13 @@ from pydantic import Field
 from maple.data.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
 from maple.definitions.dataset import CurationLimits, Novelty, WordRange
 from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.definitions.placeholders import Placeholders
 from maple.definitions.record import Number, Record, Share
-from maple.text.identification import in_language, script_share
-from maple.text.segmentation import normalize, tokens
+from maple.text.comparison import comparison_tokens
+from maple.text.identification import clearly_in, in_language, script_share
+from maple.text.matching import asks, begins_with, consists_of, contains_words, given_in
+from maple.text.prose import prose, without_names
+from maple.text.segmentation import tokens
 from maple.text.similarity import NoveltyFilter, rouge_l
 
 LINK = regex.compile(r"https?://|www\.", regex.I)
@@ -40,9 +44,12 @@ class LanguageLimits(Record):
     instruction_input_rouge_l: Share | None = None
     """Most ROUGE-L between instruction and input."""
     echo_rouge_l: Share | None = None
-    """Most ROUGE-L between instruction and output; an output may repeat its input, to edit it."""
+    """Most ROUGE-L between instruction and an output that says nothing new; an output may repeat its input, to edit
+    it."""
     refusals: list[str] = Field(default_factory=list)
     """Openings that no output may have."""
+    placeholders: Placeholders = Placeholders()
+    """Texts that stand for none."""
     unservable: list[str] = Field(default_factory=list)
     """Words that no instruction may have: they ask for more than text. One that ends in * is a prefix."""
     novelty: Novelty | None = None
@@ -54,12 +61,13 @@ def limits_in(
     code: str,
     refusals: Mapping[str, Sequence[str]],
     unservable: Mapping[str, Sequence[str]],
+    placeholders: Mapping[str, Placeholders] | None = None,
 ) -> LanguageLimits:
     """Return a dataset's limits in one language.
 
-    `refusals` and `unservable` are config/refusals.yaml and config/unservable.yaml. Openings of refusals are those of
-    the language and of English; words that text cannot serve are those of the language alone, since a word of one
-    language is another word in the next.
+    `refusals`, `unservable` and `placeholders` are the files of config/ with these names. Openings of refusals and
+    placeholders are those of the language and of English; words that text cannot serve are those of the language alone,
+    since a word of one language is another word in the next.
     """
     values = {name: limit for name, limit in limits.limits.items() if name not in ("refusals", "unservable")}
     by_language = limits.instruction_input_rouge_l
@@ -68,6 +76,8 @@ def limits_in(
     if limits.unservable:
         values["unservable"] = list(unservable.get(code, ()))
     openings = dict.fromkeys((*refusals.get(code, ()), *refusals.get(ENGLISH, ())))
+    if texts := [placeholders[key] for key in dict.fromkeys((code, ENGLISH)) if placeholders and key in placeholders]:
+        values["placeholders"] = reduce(Placeholders.joined, texts)
     return LanguageLimits(**values, refusals=list(openings) if limits.refusals else [])
 
 
@@ -76,14 +86,15 @@ def curate(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split raw rows (RAW_SCHEMA) into kept ones (EXAMPLE_SCHEMA) and dropped ones (RAW_SCHEMA and `reason`).
 
-    `test_sets` has for each row the task whose test rows it overlaps with, "" for none. If the input is a substring of
-    the instruction, it is set to "" and the row kept. Of rows that differ only by case, spaces and punctuation the
-    first is kept. A row is dropped for the first reason that applies.
+    `test_sets` has for each row the task whose test rows it overlaps with, "" for none. An input that is a placeholder,
+    or that the instruction gives as well, is set to "" and the row kept. Of rows that differ only by case, spaces and
+    the punctuation of sentences the first is kept. A row is dropped for the first reason that applies.
     """
     kept_before = _KeptBefore(limits.novelty)
     kept, dropped = [], []
     for row, task in zip(rows.iter_rows(named=True), test_sets or [""] * rows.height, strict=True):
-        if row["input"] and row["input"] in row["instruction"]:
+        row["input"] = without_placeholder(row["input"], limits.placeholders)
+        if given_in(row["input"], row["instruction"]):
             row["input"] = ""
         reason = row["fault"] or _reason(row, language, limits) or (f"in a test set: {task}" if task else "")
         reason = reason or kept_before.reason(row)
@@ -117,10 +128,38 @@ class _KeptBefore:
 
     @staticmethod
     def _pair(row: Mapping[str, str]) -> tuple[str, ...]:
-        return (*tokens(row["instruction"]), "\n", *tokens(row["input"]))
+        return (*comparison_tokens(row["instruction"]), "\n", *comparison_tokens(row["input"]))
 
     def _text(self, row: Mapping[str, str]) -> list[str]:
-        return tokens(" ".join(row[field] for field in self._fields))
+        return comparison_tokens(" ".join(row[field] for field in self._fields))
+
+
+def without_placeholder(input: str, placeholders: Placeholders) -> str:
+    """Return an input, "" for one that only says that there is none."""
+    return "" if consists_of(input, (*placeholders.none, *placeholders.missing, *placeholders.input)) else input
+
+
+def _is_placeholder(row: Mapping[str, str], placeholders: Placeholders) -> bool:
+    """Return True for an output that only says that there is none, where this is no answer to the task."""
+    output, none = row["output"], tuple(placeholders.none)
+    if not consists_of(output, (*none, *placeholders.missing)):
+        return False
+    if contains_words(f"{row['instruction']}\n{row['input']}", output):
+        return False
+    return not (asks(row["instruction"]) and consists_of(output, none))
+
+
+def _is_echo(instruction: str, output: str, most: float) -> bool:
+    """Return True for an output that repeats its instruction and says nothing new.
+
+    An answer in a whole sentence repeats its question as well, with one word more or without the mark or particle of
+    the question.
+    """
+    task, answer = comparison_tokens(instruction), comparison_tokens(output)
+    if rouge_l(task, answer) <= most or asks(instruction) != asks(output):
+        return False
+    whole = f" {' '.join(task)} " in f" {' '.join(answer)} "
+    return whole or (set(answer) <= set(task) and answer[-1] == task[-1])
 
 
 def _reason(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> str:
@@ -135,6 +174,8 @@ def _form_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: La
     texts = [row["instruction"], row["input"], row["output"]]
     if not row["instruction"].strip() or not row["output"].strip():
         yield "empty"
+    if _is_placeholder(row, limits.placeholders):
+        yield "placeholder"
     most = limits.compression_ratio
     if most is not None and any(_compression_ratio(text) > most for text in texts):
         yield "repetition"
@@ -157,27 +198,26 @@ def _instruction_reasons(row: Mapping[str, str], language: LanguageIdentity, lim
 
 
 def _language_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
-    text = f"{row['instruction']} {row['output']}"
-    if limits.script_share and script_share(text, language.script) < limits.script_share:
+    text = f"{row['instruction']}\n{row['output']}"
+    shares = (script_share(part, language.script) for part in (text, without_names(prose(text))))
+    if limits.script_share and max(shares) < limits.script_share:
         yield "wrong script"
     if limits.language:
         if in_language(text, language.iso639_1) is False:
             yield "wrong language"
         # In one text, a long part hides that a short one is in English, in which teachers tend to leave or answer it.
-        if language.iso639_1 != "en" and any(in_language(row[field], "en") for field in ("instruction", "output")):
+        if language.iso639_1 != "en" and any(clearly_in(row[field], "en") for field in ("instruction", "output")):
             yield "in English"
 
 
 def _repetition_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
-    instruction = tokens(row["instruction"])
     most = limits.instruction_input_rouge_l
-    if most is not None and rouge_l(instruction, tokens(row["input"])) > most:
+    if most is not None and rouge_l(tokens(row["instruction"]), tokens(row["input"])) > most:
         yield "input repeats instruction"
     most = limits.echo_rouge_l
-    if most is not None and rouge_l(instruction, tokens(row["output"])) > most:
+    if most is not None and _is_echo(row["instruction"], row["output"], most):
         yield "output repeats instruction"
-    output = normalize(row["output"]).lstrip()
-    if any(output.startswith(normalize(opening)) for opening in limits.refusals):
+    if begins_with(row["output"], tuple(limits.refusals)):
         yield "refusal"
 
 

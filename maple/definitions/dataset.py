@@ -47,11 +47,13 @@ class CurationLimits(Record):
     script_share: Share | None = None
     """Minimum share of letters that belong to the language's script."""
     language: bool | None = None
-    """True drops text that the language identifier takes for another language."""
+    """True drops text whose prose is clearly in another language, or has a part in English, as far as the language
+    identifier knows."""
     instruction_input_rouge_l: ShareByLanguage = None
     """Maximum ROUGE-L between instruction and input."""
     echo_rouge_l: Share | None = None
-    """Maximum ROUGE-L between instruction and output; an echo of the instruction has a high one."""
+    """Maximum ROUGE-L between instruction and output; an echo of the instruction has a high one, but an output with a
+    word of its own, or one that answers a question in a whole sentence, is none."""
     refusals: bool | None = None
     """True drops outputs that begin with a phrase of config/refusals.yaml."""
     unservable: bool | None = None

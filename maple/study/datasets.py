@@ -1,7 +1,7 @@
 """The datasets of a study: their languages, the models that make them, and what decides their examples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maple.data.contamination import NGRAM_WORDS, DecontaminationTests
 from maple.data.curation import LanguageLimits, limits_in
@@ -17,6 +17,7 @@ from maple.definitions.dataset import (
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.model import EndpointModel, Model
+from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import pick
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 from maple.study.languages import Languages
@@ -36,6 +37,8 @@ class Wordings:
     """First words of outputs that refuse their instruction."""
     unservable: Mapping[str, list[str]]
     """Words of instructions that a text model cannot follow."""
+    placeholders: Mapping[str, Placeholders] = field(default_factory=dict)
+    """Texts that stand where there is none."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class StudyDataset:
 
     def limits(self, code: str) -> LanguageLimits:
         """Return the limits of curation in a language."""
-        return limits_in(self.definition.curate, code, self.wordings.refusals, self.wordings.unservable)
+        words = self.wordings
+        return limits_in(self.definition.curate, code, words.refusals, words.unservable, words.placeholders)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
         """Return the place of the rows to load, or of the seed tasks; None for other recipes."""

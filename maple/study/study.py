@@ -14,6 +14,7 @@ from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
+from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
@@ -221,7 +222,8 @@ def _study_datasets(
         read_by_language(folder / f"{name}.yaml", WordsByLanguage, languages.table)
         for name in ("refusals", "unservable")
     )
-    wordings = Wordings(prompts, refusals, unservable)
+    placeholders = read_by_language(folder / "placeholders.yaml", dict[str, Placeholders], languages.table)
+    wordings = Wordings(prompts, refusals, unservable, placeholders)
     study_datasets = {}
     for name, codes in needed.items():
         roles = makers(name, datasets[name], models)

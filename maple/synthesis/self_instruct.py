@@ -12,11 +12,12 @@ from typing import Literal
 
 import polars as pl
 
-from maple.data.curation import LanguageLimits, curate
+from maple.data.curation import LanguageLimits, curate, without_placeholder
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile, local_rows, text_columns
 from maple.definitions.dataset import DatasetSeeds, SelfInstructSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.definitions.placeholders import Placeholders
 from maple.runtime.files import read_parquet
 from maple.synthesis import embedded_teacher
 from maple.synthesis.recipe import InstructionPrompt
@@ -138,7 +139,10 @@ def self_instruct(
     text = prompt.text.format(language=language.name, **values)
     rng = random.Random(f"{seed} {code}")
     common = {"language": code, "recipe": "self_instruct", "teacher": teacher.name, "seed": seed}
-    seed_rows = [{"id": f"seed-{number}", **task} for number, task in enumerate(seeds)]
+    seed_rows = [
+        {"id": f"seed-{number}", **task, "input": without_placeholder(task["input"], limits.placeholders)}
+        for number, task in enumerate(seeds)
+    ]
     rows: list[dict] = []
     pool: list[DemonstratedTask] = []
     for round in progress(range(settings.rounds)):
@@ -151,7 +155,7 @@ def self_instruct(
             parent = " ".join(task["id"] for task in tasks)
             rows += [
                 {"id": f"{code}-{request.id}-{number}", "parent": parent, **task}
-                for number, task in enumerate(_tasks(answer, tasks))
+                for number, task in enumerate(_tasks(answer, tasks, limits.placeholders))
             ]
         kept, _ = curate(raw_rows(rows, **common), language, limits)
         pool = kept.to_dicts()
@@ -181,7 +185,9 @@ def _sampled(
     return rng.sample(seeds, min(len(seeds), wanted.seed + wanted.pool - len(from_pool))) + from_pool
 
 
-def _tasks(answer: str | IncompleteAnswer, demonstrations: list[DemonstratedTask]) -> Iterator[dict]:
+def _tasks(
+    answer: str | IncompleteAnswer, demonstrations: list[DemonstratedTask], placeholders: Placeholders
+) -> Iterator[dict]:
     """Yield the tasks of a teacher's answer; a task that its prompt demonstrated is a fault."""
     incomplete = isinstance(answer, IncompleteAnswer)
     text = answer.text if isinstance(answer, IncompleteAnswer) else answer
@@ -190,6 +196,8 @@ def _tasks(answer: str | IncompleteAnswer, demonstrations: list[DemonstratedTask
         return
     repeated = {(task["instruction"].strip(), task["input"].strip()) for task in demonstrations}
     for task in parse(text, len(demonstrations) + 1, cut=incomplete):
+        if "input" in task:
+            task["input"] = without_placeholder(task["input"], placeholders)
         repeats = (task.get("instruction"), task.get("input")) in repeated
         yield {**task, "fault": "repeats the prompt"} if repeats else task
 

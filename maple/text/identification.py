@@ -1,15 +1,25 @@
 """Script and language identification."""
 
+import math
+from collections.abc import Collection
 from functools import cache
 
 import regex
+
+from maple.text.prose import prose, without_names
 
 # ISO 15924 codes that stand for several Unicode scripts, or for one of another name.
 SCRIPTS = {"Hans": ["Hani"], "Hant": ["Hani"], "Jpan": ["Hani", "Hira", "Kana"], "Kore": ["Hang", "Hani"]}
 # Standard languages that even a reader cannot always tell apart by one sentence.
 SIMILAR_LANGUAGES = ({"id", "ms"}, {"hr", "bs", "sr"}, {"nb", "no", "nn", "da"})
+# In these, words with a capital in a row are no names.
+CAPITALIZING_LANGUAGES = ("de", "lb")
 # With fewer letters no language is guessed: names and single words are spelt alike in many languages.
 MIN_LETTERS = 20
+# A language is ruled out if it is less likely than another one by this multiple of the square root of the text's bytes;
+# names decide by less. Measured on the Declaration of Human Rights in pieces of 120 characters: of 2,473 pieces one was
+# taken to be none of its own language, and of 944 pieces 98 % to be none of a similar one, as Spanish and Portuguese.
+MARGIN = 2.0
 # Letters that belong to one script or a few: not the apostrophe that Uzbek writes as a letter.
 _LETTER = regex.compile(r"(?V1)[\p{L}--\p{scx=Zyyy}]")
 
@@ -38,19 +48,59 @@ def _identifier():
     return identifier
 
 
-def in_language(text: str, iso639_1: str) -> bool | None:
-    """Return True if a text is in a language; None if unknown.
+def _likelihoods(text: str) -> dict[str, float]:
+    """Return the log-likelihood of each language per square root of bytes, the best first; empty if few letters.
 
-    By py3langid's bundled model (Lui and Baldwin 2012, P12-3005). Texts of fewer than MIN_LETTERS letters are
-    unknown, and so are languages that the model lacks. Languages of one set of SIMILAR_LANGUAGES count as one.
+    By py3langid's bundled model (Lui and Baldwin 2012, P12-3005).
+    """
+    if sum(1 for _ in _LETTER.finditer(text)) < MIN_LETTERS:
+        return {}
+    root = math.sqrt(len(text.encode()))
+    return {label: score / root for label, score in _identifier().rank(text)}
+
+
+def _likelihoods_of_prose(text: str) -> dict[str, float]:
+    """Return _likelihoods without code, links, quotes and names, which tell nothing of a text's language."""
+    text = prose(text)
+    scores, unnamed = _likelihoods(text), without_names(text)
+    capitalizes = next(iter(scores), "") in CAPITALIZING_LANGUAGES
+    return scores if capitalizes or unnamed == text else _likelihoods(unnamed)
+
+
+def _similar(iso639_1: str) -> Collection[str]:
+    return {iso639_1}.union(*(similar for similar in SIMILAR_LANGUAGES if iso639_1 in similar))
+
+
+def in_language(text: str, iso639_1: str) -> bool | None:
+    """Return True if a language is the likeliest of a text, False if another one clearly is; None if unknown.
+
+    Texts of fewer than MIN_LETTERS letters are unknown, and so are languages that the model lacks. Languages of one set
+    of SIMILAR_LANGUAGES count as one.
 
     >>> in_language("Watoto wote walikwenda shuleni asubuhi na mapema leo.", "sw")
     True
     >>> in_language("Nairobi", "sw") is None
     True
+    >>> in_language("Watoto wote walikwenda shuleni asubuhi na mapema leo.", "de")
+    False
     """
-    letters = sum(1 for _ in _LETTER.finditer(text))
-    if letters < MIN_LETTERS or iso639_1 not in _identifier().nb_classes:
+    scores = _likelihoods_of_prose(text)
+    if iso639_1 not in scores:
         return None
-    guess, _ = _identifier().classify(text)
-    return guess == iso639_1 or any({guess, iso639_1} <= similar for similar in SIMILAR_LANGUAGES)
+    best = next(iter(scores))
+    if best in _similar(iso639_1):
+        return True
+    return False if scores[best] - scores[iso639_1] >= MARGIN else None
+
+
+def clearly_in(text: str, iso639_1: str) -> bool:
+    """Return True if a language is clearly likelier than all others that are not similar to it.
+
+    >>> clearly_in("They all went to school this morning.", "en")
+    True
+    >>> clearly_in("A sigla NASA significa National Aeronautics and Space Administration.", "en")
+    False
+    """
+    scores = _likelihoods_of_prose(text)
+    others = scores.keys() - _similar(iso639_1)
+    return iso639_1 in scores and scores[iso639_1] - max(scores[other] for other in others) >= MARGIN

@@ -6,7 +6,9 @@ import regex
 
 # Characters of the scripts that are written without spaces between words.
 UNSPACED = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]&&[\p{L}\p{M}\p{N}]]"
-_TOKEN = regex.compile(rf"(?V1)(?={UNSPACED})\X|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+")
+# Both are patterns of regex's version 1, (?V1).
+TOKEN = rf"(?={UNSPACED})\X|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+"
+_TOKEN = regex.compile(f"(?V1){TOKEN}")
 _SEGMENT = regex.compile(rf"(?V1)(?={UNSPACED})\X|[\S--{UNSPACED}]+")
 
 

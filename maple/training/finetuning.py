@@ -73,7 +73,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         encoder = Encoder.of(base)
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
         if compared_rows:
-            examples_to_compare(pl.read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
+            examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
         network = _adapted(base, adapter, method, model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():

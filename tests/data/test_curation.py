@@ -17,6 +17,7 @@ from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.reading import read_yaml
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadedRows
+from maple.text.comparison import comparison_tokens
 from maple.text.identification import script_share
 from maple.text.segmentation import tokens
 
@@ -90,6 +91,14 @@ def test_an_output_may_repeat_its_input_to_edit_it():
 
 def test_a_repeated_row_is_kept_once():
     assert reasons(row(), row()) == ["duplicate"]
+
+
+def test_rows_that_differ_by_a_symbol_are_two():
+    pairs = [("Calculate 8 + 2.", "Calculate 8 - 2."), ("What is C?", "What is C++?"), ("Is it a < b?", "Is it a > b?")]
+    for first, second in pairs:
+        assert reasons(row(first), row(second), limits=LanguageLimits()) == []
+    assert reasons(row("Rate it.", "Home :)"), row("Rate it.", "Home :("), limits=LanguageLimits()) == []
+    assert reasons(row("Calculate 8+2."), row("calculate 8 + 2"), limits=LanguageLimits()) == ["duplicate"]
 
 
 def test_rows_that_differ_by_case_and_punctuation_alone_are_one():
@@ -186,6 +195,72 @@ def test_a_row_similar_to_a_kept_one_is_not_novel():
 def test_an_input_within_the_instruction_becomes_empty():
     kept, _ = curate(raw_rows([row("Name the capital of Kenya.", "Kenya")]), ENGLISH, LIMITS)
     assert kept["input"].to_list() == [""]
+
+
+def test_an_input_that_is_a_part_of_a_word_or_another_word_stays():
+    for instruction, input in [("Name the art of this party.", "art"), ("Write this in base 2.", "2")]:
+        kept, _ = curate(raw_rows([row(instruction, input)]), ENGLISH, LanguageLimits())
+        assert kept["input"].to_list() == [input]
+
+
+ANSWERS = {  # a question and its answer in a whole sentence
+    "jpn_Jpan": [
+        ("毎年十二月に日本で開かれる大会の名前は何ですか？", "毎年十二月に日本で開かれる大会の名前は、九州場所です。"),
+        ("東京は世界で最も人口の多い都市のある国の首都ですか。", "東京は世界で最も人口の多い都市のある国の首都です。"),
+    ],
+    "zho_Hans": [("北京是世界上人口最多的国家之一的首都吗？", "北京是世界上人口最多的国家之一的首都。")],
+    "tha_Thai": [("กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทยใช่ไหม", "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทยใช่")],
+    "hin_Deva": [("दुनिया के सबसे बड़े देश की सबसे लंबी नदी का नाम क्या है?", "दुनिया के सबसे बड़े देश की सबसे लंबी नदी का नाम लेना है।")],
+    "por_Latn": [("A Terra é o terceiro planeta a partir do Sol?", "A Terra é o terceiro planeta a partir do Sol.")],
+}
+
+
+@pytest.mark.parametrize("code", ANSWERS)
+def test_an_answer_in_a_whole_sentence_repeats_nothing_and_an_echo_does(code):
+    limits = LanguageLimits(echo_rouge_l=0.9)
+    for question, answer in ANSWERS[code]:
+        assert reasons(row(question, output=answer), language=LANGUAGES[code], limits=limits) == []
+        echo = row(question, output=f" {question} ")
+        assert reasons(echo, language=LANGUAGES[code], limits=limits) == ["output repeats instruction"]
+
+
+FOREIGN = [  # in no language, or in another one on purpose
+    (
+        "por_Latn",
+        "Explique o que significa a sigla NASA.",
+        "A sigla NASA significa National Aeronautics and Space Administration.",
+    ),
+    (
+        "por_Latn",
+        "Faça uma lista de filmes conhecidos.",
+        "1. The Lord of the Rings\n2. Gone with the Wind\n3. The Sound of Music",
+    ),
+    (
+        "spa_Latn",
+        "Escribe una función que sume los números de una lista.",
+        "def sum_numbers(numbers):\n    total = 0\n    for number in numbers:\n        total += number",
+    ),
+    (
+        "swh_Latn",
+        "Andika programu fupi inayosema habari za asubuhi.",
+        "```\n# say good morning to everybody here\nprint('good morning to you all')\n```",
+    ),
+    (
+        "deu_Latn",
+        "Nenne eine Seite, auf der Kinder lesen lernen.",
+        "how.to.read.with.children.org/and-their-parents",
+    ),
+    ("fra_Latn", "Comment dit-on bonjour en anglais ?", 'On dit "good morning to you and to all of your family".'),
+    ("ita_Latn", "Scrivi la formula dell'area.", "$\\text{the area of the circle} = \\pi r^2$"),
+    ("jpn_Jpan", "AWSは何の略語ですか？", "AWSはAmazon Web Servicesの略語です。"),
+    ("por_Latn", "Converta o número romano MMXXI para algarismos.", "2021"),
+]
+
+
+@pytest.mark.parametrize(("code", "instruction", "output"), FOREIGN)
+def test_code_links_quotes_and_names_are_in_no_language(code, instruction, output):
+    limits = LanguageLimits(language=True, script_share=0.5)
+    assert reasons(row(instruction, output=output), language=LANGUAGES[code], limits=limits) == []
 
 
 def test_a_limit_that_is_null_is_off():
@@ -303,10 +378,11 @@ def test_real_rows_are_kept_and_dropped_alike_in_any_script(name, script):
     rows = [
         made
         for made in load(LoadedRows(local=RowFile(path=str(path), **columns)), ENGLISH).to_dicts()
-        # Links and letters with accents would stay as they are, and what holds an input by its letters alone may not
-        # hold it by its words.
+        # Links and letters with accents would stay as they are, symbols would be lost, and what holds an input by its
+        # letters alone may not hold it by its words.
         if all(made[text].isascii() and "http" not in made[text] and "www." not in made[text] for text in texts)
         and tokens(made["output"])
+        and all(comparison_tokens(made[text]) == tokens(made[text]) for text in ("instruction", "output"))
         and (not made["input"] or " ".join(tokens(made["input"])) not in " ".join(tokens(made["instruction"])))
     ]
     limits = NARROW.changed(refusals=[])
