@@ -80,8 +80,6 @@ def read_languages(path: str | Path) -> dict[str, Language]:
         raise DefinitionError(f"{path}: line 1, the head, has {', '.join(twice)} twice; keep one column")
     if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
         raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
-    if repeated := [name for name in head if head.count(name) > 1]:
-        raise DefinitionError(f"{path}: line 1, the head, names the column {repeated[0]} twice; keep one")
     languages: dict[str, Language] = {}
     for number, cells in rows:
         line = f"{path}: line {number} ({plain(cells[0])[:8]})"  # of a row whose tabs were lost, the code alone

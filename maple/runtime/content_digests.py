@@ -1,13 +1,12 @@
 """Digests of the content of files, remembered: gigabytes of rows are read once, and not whenever a study is planned."""
 
-import json
 import os
 import time
 from contextlib import suppress
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
-from maple.runtime.files import write_json
+from maple.runtime.files import read_json, write_json
 
 # Seconds. A file that changed a moment ago could change again without another date, since clocks of file systems are
 # coarse; its digest is not remembered yet (Git treats its index in the same way).
@@ -25,7 +24,7 @@ class ContentDigests:
         self._memory = memory
         self._digests: dict[str, list] = {}
         with suppress(OSError, ValueError):
-            self._digests = dict(json.loads(memory.read_text(encoding="utf-8"))) if memory else {}
+            self._digests = read_json(memory) if memory else {}
 
     def __call__(self, path: str) -> str:
         """Return the digest of a file's bytes. Raises OSError for a file that cannot be read."""

@@ -84,7 +84,7 @@ def test_a_language_table_of_a_spreadsheet_is_read(tmp_path):
         (HEAD + ROW.replace("Swahili", ""), r"line 2 \(swh_Latn\): fill the column\(s\) name"),
         (HEAD + ROW + "\n" + ROW, r"line 4 \(swh_Latn\) stands there twice"),
         ("", "line 1, the head, lacks code, name, iso639_1, script, family, joshi_class; cells are parted by tabs"),
-        (HEAD.replace("\tfalse", "\ttrue") + ROW, "line 1, the head, names the column true twice"),
+        (HEAD.replace("\tfalse", "\ttrue") + ROW, "line 1, the head, has true twice; keep one column"),
         (ROW + ROW, "line 1, the head, lacks code, name"),
         (HEAD.replace("joshi", "josh") + ROW, "line 1, the head, lacks joshi_class;"),
         ((HEAD + ROW).replace("\t", " "), "line 1, the head, lacks code, .*; cells are parted by tabs"),
