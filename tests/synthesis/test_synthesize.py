@@ -278,7 +278,7 @@ def test_a_source_dataset_is_made_only_in_the_languages_that_are_needed():
     }
     languages = {"generated": ["deu_Latn"], "carried": ["deu_Latn"], "seeds": ["eng_Latn"]}
     assert needed(datasets, "generated") == languages
-    assert needed(datasets, "generated", "carried") == languages | {"carried": ["eng_Latn", "deu_Latn"]}
+    assert needed(datasets, "generated", "carried") == languages | {"carried": ["deu_Latn", "eng_Latn"]}
     with pytest.raises(DefinitionError, match=r"generated\.yaml: seed_tasks\.dataset: seeds is not made in deu_Latn"):
         needed(datasets | {"generated": seeded("seeds")}, "generated")
     with pytest.raises(DefinitionError, match=r"seed_tasks\.dataset names 'seads', which config/datasets/ lacks"):
