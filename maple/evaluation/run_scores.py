@@ -6,7 +6,7 @@ from pathlib import Path
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.scoring import score_items
-from maple.runtime.files import checksum_of, notes_of, read_parquet, write_parquet
+from maple.runtime.files import CHECKSUM, DamagedFileError, notes_of, read_parquet, write_parquet
 from maple.runtime.journal import key_of
 
 SCORED_FROM = "scored_from"
@@ -31,11 +31,19 @@ def score_run(
     for language in languages:
         of_language, output = metrics[language.code], outputs[language.code]
         facts = [sorted(of_language.items()), language.params(), run.params(), code]
-        digest = key_of(checksum_of(answers[language.code]), *facts)
-        if notes_of(output).get(SCORED_FROM) == digest:
+        digest = key_of(notes_of(answers[language.code])[CHECKSUM], *facts)
+        if _scored_from(output) == digest:
             continue
         rows = read_parquet(answers[language.code])
         scores = score_items(rows, tasks=of_language, run=run, language=language)
         write_parquet(scores, output, **{SCORED_FROM: digest})
         scored.append(language.code)
     return scored
+
+
+def _scored_from(path: str | Path) -> str | None:
+    """Return the digest that a file of scores notes; None if there is no such file, or it is damaged."""
+    try:
+        return notes_of(path).get(SCORED_FROM)
+    except (DamagedFileError, FileNotFoundError):
+        return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 CHECKSUM = "checksum"
-_UNKNOWN = "0" * 32  # stands where the checksum of a Parquet file will, while it is computed
+_MARK, _UNKNOWN = b"blake2b:", b"0" * 32  # before a checksum in Parquet, and in its place while it is computed
 # In the format of b2sum: `b2sum --check BLAKE2SUMS` holds the folder against it, too.
 SUMS = "BLAKE2SUMS"
 
@@ -149,38 +149,35 @@ def write_parquet(frame: "pl.DataFrame", path: str | Path, **notes: str) -> None
     """Write `frame` to `path` as zstd Parquet, atomically; `notes` and a checksum are in the file's metadata."""
     # Serialized in memory first: on a full disk, polars reports a transport error when it writes the file itself.
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", metadata={**notes, CHECKSUM: _UNKNOWN})
-    content = buffer.getvalue()
-    digest = _digest(content).encode()
-    before, after = content.rsplit(_UNKNOWN.encode(), 1)
+    frame.write_parquet(buffer, compression="zstd", metadata={**notes, CHECKSUM: (_MARK + _UNKNOWN).decode()})
+    before, after = buffer.getvalue().rsplit(_MARK + _UNKNOWN, 1)
+    digest = _digest(before + _MARK + _UNKNOWN + after).encode()
     with written_aside(path) as aside:
-        aside.write_bytes(before + digest + after)
+        aside.write_bytes(before + _MARK + digest + after)
 
 
 def _digest(content: bytes) -> str:
     return blake2b(content, digest_size=len(_UNKNOWN) // 2).hexdigest()
 
 
-def _parquet(path: str | Path, foreign: bool = False) -> tuple[bytes, dict[str, str]]:
-    """Return content and metadata of a Parquet file; raise DamagedFileError unless it is as `write_parquet` left it.
+def _whole_parquet(path: str | Path, foreign: bool = False) -> bytes:
+    """Return the content of a Parquet file; raise DamagedFileError unless it is as `write_parquet` left it.
 
     `foreign`: a file of another program, which has no checksum, is taken as it is.
     """
-    import polars as pl
-
     content = Path(path).read_bytes()
+    # By hand, since polars panics at some metadata that have changed.
+    before, mark, rest = content.rpartition(_MARK)
+    digest, after = rest[: len(_UNKNOWN)], rest[len(_UNKNOWN) :]
     if not content:
         raise DamagedFileError(path, "it is empty")
-    try:
-        notes = pl.read_parquet_metadata(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DamagedFileError(path, error) from None
-    checksum = notes.get(CHECKSUM)
-    if checksum is None and not foreign:
+    if content[-4:] != b"PAR1":
+        raise DamagedFileError(path, "its end is missing, or it is no Parquet file")
+    if not mark and not foreign:
         raise DamagedFileError(path, "it has no checksum, so another program wrote it")
-    if checksum is not None and _digest(content.replace(checksum.encode(), _UNKNOWN.encode())) != checksum:
+    if mark and _digest(before + _MARK + _UNKNOWN + after).encode() != digest:
         raise DamagedFileError(path, "its content does not match its checksum")
-    return content, notes
+    return content
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, foreign: bool = False) -> "pl.DataFrame":
@@ -190,10 +187,10 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, fore
     """
     import polars as pl
 
-    content, _ = _parquet(path, foreign)
+    content = _whole_parquet(path, foreign)
     try:
         return pl.read_parquet(io.BytesIO(content), columns=columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DamagedFileError(path, error) from None
 
 
@@ -209,21 +206,15 @@ def scan_parquet(paths: Sequence[str | Path]) -> "pl.LazyFrame":
     import polars as pl
 
     for path in paths:
-        _parquet(path)
+        _whole_parquet(path)
     return pl.scan_parquet(paths)
 
 
-def checksum_of(path: str | Path) -> str:
-    """Return the checksum of a file that `write_parquet` wrote: same content, same checksum."""
-    return _parquet(path)[1][CHECKSUM]
-
-
 def notes_of(path: str | Path) -> dict[str, str]:
-    """Return the notes of a whole Parquet file; none if there is no such file, or it is damaged."""
-    try:
-        return _parquet(path)[1]
-    except (DamagedFileError, FileNotFoundError):
-        return {}
+    """Return the notes of a file that `write_parquet` wrote, with its CHECKSUM: same content, same checksum."""
+    import polars as pl
+
+    return pl.read_parquet_metadata(io.BytesIO(_whole_parquet(path)))
 
 
 def write_text(text: str, path: str | Path) -> None:
