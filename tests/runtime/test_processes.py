@@ -32,6 +32,13 @@ def test_one_process_is_this_one_and_several_answer_as_the_first():
     assert on_processes(2, place, word="there") == ["there", "0 of 2"]
 
 
+def test_other_processes_import_this_package_wherever_they_start(tmp_path, monkeypatch):
+    (tmp_path / "maple").mkdir()
+    (tmp_path / "maple/__init__.py").write_text("raise SystemExit('another maple')")
+    monkeypatch.chdir(tmp_path)
+    assert on_processes(2, place, word="there") == ["there", "0 of 2"]
+
+
 def test_what_a_killed_job_has_started_ends_with_it():
     computes = "from maple.runtime.processes import end_with_parent as end; end(); print('on', flush=True); input()"
     starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {computes!r}])"
