@@ -113,16 +113,20 @@ def processes_in(folder: Path) -> list[str]:
 
 
 def killed(project: Project, moments: random.Random) -> str:
-    """Start the study, kill Snakemake alone while it plans (one time in five) or runs jobs, and return its words."""
-    scripts, words = project.folder / ".snakemake/scripts", project.folder / "words"
-    before = set(scripts.glob("*"))
+    """Start the study, kill Snakemake alone while it plans or runs some job, and return its words."""
+    words = project.folder / "words"
+    jobs = moments.randrange(-1, 60 // KILLS)  # so many of thirty are to finish first; -1: it plans
+
+    def ready() -> bool:
+        text = words.read_text()
+        return jobs < 0 or ("Select jobs to execute" in text and text.count("Finished jobid") >= jobs)
+
     with words.open("w") as file:
         process = subprocess.Popen(project.command(), cwd=project.folder, stdout=file, stderr=file)
-    plans = moments.random() < 0.2
-    while not plans and process.poll() is None and set(scripts.glob("*")) <= before:
+    while process.poll() is None and not ready():
         time.sleep(0.02)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=moments.uniform(0, 6))
+        process.wait(timeout=moments.uniform(0, 5))
     process.kill()
     process.wait()
     return words.read_text()

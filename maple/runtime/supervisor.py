@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-CHECKOUT = "MAPLE_CHECKOUT"  # the environment variable that tells a job which checkout it belongs to
+CHECKOUT = "MAPLE_CHECKOUT"  # the environment variable by which maple/runtime/logs.py knows the checkout of its job
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2), Linux
 
 

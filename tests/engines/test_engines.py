@@ -145,7 +145,10 @@ def test_vllm_answers_like_transformers(toy_base):
     assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)
 
 
-def test_two_copies_of_an_engine_answer_like_one(toy_base):
+def test_two_copies_of_an_engine_answer_like_one(toy_base, tmp_path, monkeypatch):
+    (tmp_path / "maple").mkdir()
+    (tmp_path / "maple/__init__.py").write_text("raise SystemExit('another maple')")
+    monkeypatch.chdir(tmp_path)  # a copy imports this package and no other of its name
     running, prompts, continuations = started("transformers", toy_base)
     copies = start_on(2, "transformers", settings_of(toy_base))
     assert copies.info == {**running.info, "replicas": 2}

@@ -39,6 +39,13 @@ def test_processes_that_are_connected_listen_on_the_loopback_alone():
     assert {address for process in addresses for address in process} <= loopback
 
 
+def test_other_processes_import_this_package_wherever_they_start(tmp_path, monkeypatch):
+    (tmp_path / "maple").mkdir()
+    (tmp_path / "maple/__init__.py").write_text("raise SystemExit('another maple')")
+    monkeypatch.chdir(tmp_path)
+    assert on_processes(2, place, word="there") == ["there", "0 of 2"]
+
+
 def test_what_a_killed_job_has_started_ends_with_it():
     computes = "from maple.runtime.processes import end_with_parent as end; end(); print('on', flush=True); input()"
     starts = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {computes!r}])"

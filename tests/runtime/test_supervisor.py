@@ -106,8 +106,9 @@ def supervised(*arguments: str, **environment: str) -> str:
 def test_a_job_imports_the_checkout_s_package_whatever_else_is_called_maple(tmp_path):
     (tmp_path / "maple").mkdir()
     (tmp_path / "maple/__init__.py").write_text("raise SystemExit('another maple')")
-    printed = supervised("-c", "import maple; print(maple.__file__)", PYTHONPATH=str(tmp_path))
-    assert printed.strip() == str(ROOT / "maple/__init__.py")
+    code = "import os, maple, maple.runtime.logs as logs; print(maple.__file__, os.environ[logs.CHECKOUT], sep='\\n')"
+    printed = supervised("-c", code, PYTHONPATH=str(tmp_path))
+    assert printed.splitlines() == [str(ROOT / "maple/__init__.py"), str(ROOT)]
 
 
 @pytest.mark.parametrize(
