@@ -19,6 +19,7 @@ from maple.definitions.dataset import (
 )
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
+from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import parse as parse_record
 from maple.definitions.reading import read_yaml
 from maple.runtime.files import write_parquet
@@ -139,6 +140,18 @@ def test_every_round_asks_once_and_shows_three_tasks():
     assert "Swahili" in parrot.calls[0][0].prompt and "<noinput>" in parrot.calls[0][0].prompt
     assert rows.filter(pl.col("fault") == "").height == 5
     assert rows.filter(pl.col("fault") == "cut off").height == 5
+
+
+def test_placeholders_are_no_inputs_of_seed_tasks_and_answers():
+    class Repeating(Parrot):
+        def propose(self, request):
+            return numbered(request.fields["first"], {**request.fields["demonstrations"][0], "input": "(Hakuna.)"})
+
+    limits = LanguageLimits(placeholders=Placeholders(none=["hakuna"]))
+    teacher = Repeating()
+    rows = generated(teacher, seeds=[{**task, "input": "Hakuna"} for task in SEEDS], limits=limits)
+    assert "Hakuna" not in teacher.calls[0][0].prompt and "<noinput>" in teacher.calls[0][0].prompt
+    assert set(rows["input"]) == {""} and set(rows["fault"]) == {"repeats the prompt"}
 
 
 def test_polylm_s_numbers_are_the_defaults_and_what_the_dataset_for_its_recipe_says():
