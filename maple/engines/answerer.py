@@ -9,12 +9,12 @@ from maple.runtime.journal import JournaledRows
 class Question(NamedTuple):
     """A text to answer; its answer is sampled with the seed, and journaled under a digest of all three.
 
-    A seed is below 2^31, which every endpoint and every engine takes; None is sent to an endpoint that takes none.
+    A seed is below 2^31, which every engine takes, and every endpoint that takes seeds.
     """
 
     id: str
     text: str
-    seed: int | None
+    seed: int
 
 
 class Answerer(Protocol):

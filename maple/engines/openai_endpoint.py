@@ -58,13 +58,15 @@ class OpenAIEndpoint:
 
     def answer(self, questions: Sequence[Question]) -> list[dict]:
         """Return one row per question, in the order given; what the journal answers is not sent again."""
-        seeded = self.settings.seed is not None
-        questions = [question if seeded else question._replace(seed=None) for question in questions]
         identity = list(self.settings.identity.values())
-        keys = [key_of(identity, question.text, question.id, question.seed) for question in questions]
+        seeds = [{} if self.settings.seed is None else {"seed": question.seed} for question in questions]
+        keys = [
+            key_of(identity, question.text, question.id, seed.get("seed"))
+            for question, seed in zip(questions, seeds, strict=True)
+        ]
         bodies = {
-            key: {**body_of(question.text, self.settings), **({"seed": question.seed} if seeded else {})}
-            for key, question in zip(keys, questions, strict=True)
+            key: {**body_of(question.text, self.settings), **seed}
+            for key, question, seed in zip(keys, questions, seeds, strict=True)
             if not self.answers(key)
         }
         self.ask(bodies, len(questions))
