@@ -92,7 +92,8 @@ def result_of(job: Path) -> Path:
 
 def main(job: Path) -> None:
     """Call the function that `on_processes` has written to the file `job`, as one of its processes."""
-    from torch.distributed import FileStore, destroy_process_group, init_process_group
+    from torch.distributed import destroy_process_group, init_process_group
+    from torch.distributed.distributed_c10d import FileStore  # pyright: ignore[reportPrivateImportUsage]
 
     module, name, args, settings = loads(job.read_text())
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
