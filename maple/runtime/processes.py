@@ -99,7 +99,11 @@ def result_of(job: Path) -> Path:
 
 def main(job: Path) -> None:
     """Call the function that `on_processes` has written to the file `job`, as one of its processes."""
-    from torch.distributed import FileStore, destroy_process_group, init_process_group
+    from torch.distributed import (
+        FileStore,  # pyright: ignore[reportPrivateImportUsage]
+        destroy_process_group,
+        init_process_group,
+    )
 
     module, name, args, settings = loads(job.read_text())
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])

@@ -193,7 +193,7 @@ def test_a_refused_job_shows_the_page_and_the_token_stays_out_of_all_that_a_work
 
 
 @pytest.fixture
-def project_of_the_hub(toy_base, tmp_path, monkeypatch):
+def project_of_the_hub(wide_base, tmp_path, monkeypatch):
     """A study of which a model and the rows of XCOPA lie on the Hub."""
     (tmp_path / "study").mkdir()
     project = Project.made_in(tmp_path / "study")
@@ -215,7 +215,7 @@ def project_of_the_hub(toy_base, tmp_path, monkeypatch):
     with open(project.folder / "workflow/rules/report.smk", "a") as rules:
         rules.write('\n\nrule environment:\n    output: "env.txt"\n    shell: "env > {output}"\n')
     sets = {"datasets/cambridgeltl/xcopa": rows, "datasets/org/set": {"en.jsonl": example, "sw.jsonl": example}}
-    model = {path.name: path.read_bytes() for path in toy_base.iterdir()}
+    model = {path.name: path.read_bytes() for path in wide_base.iterdir()}
     with Hub({"models/org/toy": model, **sets}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
