@@ -1,7 +1,7 @@
 """Chat templates, without their clock and their dice: a text has the same prompt on every day and in every job."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import Environment, TemplateError
 
@@ -51,11 +51,15 @@ class ChatTemplate:
     def tokens(self, text: str) -> list[int]:
         """Return the prompt of a text as one user message. Raises EngineError if the template fails on it."""
         message = [{"role": "user", "content": text}]
-        fixed = {"strftime_now": self._date.strftime, "lipsum": _refuse}
+        fixed: dict[str, Any] = {"strftime_now": self._date.strftime, "lipsum": _refuse}
         try:
-            return self._tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=False, **fixed)
+            # Typed as what any arguments may give: here it is a list of tokens.
+            tokens: Any = self._tokenizer.apply_chat_template(
+                message, add_generation_prompt=True, return_dict=False, **fixed
+            )
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise self._error(error) from None
+        return tokens
 
     def _error(self, error: Exception) -> EngineError:
         return EngineError(f"{self._file}: the chat template of {self._name} fails ({error}); take another model")

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from jinja2 import StrictUndefined, Template, TemplateError, Undefined, nodes, pass_context
 from jinja2.environment import TemplateExpression
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maple.data.cells import LONGEST, CellError, as_text
 from maple.runtime.limits import limits
