@@ -2,10 +2,13 @@ import math
 
 import polars as pl
 import pytest
+from toy_training import MODEL, files, lora
 
 from maple.models import causal
 from maple.models.encoding import Encoder
-from maple.training.held_out import bits_per_byte, encode_held_out
+from maple.training.checkpoints import CheckpointPlan
+from maple.training.finetuning import finetune
+from maple.training.held_out import HeldOutError, bits_per_byte, encode_held_out
 
 HELD_OUT = pl.DataFrame(
     {
@@ -36,3 +39,24 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_a_number_of_its_vocabulary
     bits = math.log2(64)  # of a token; each answer has one more, its end, and é is one token of two bytes
     assert measured == pytest.approx({"eng_Latn": (5 + 3) * bits / 6, "swh_Latn": 2 * bits / 2})
     assert model.training
+
+
+@pytest.mark.heavy
+def test_a_run_whose_merge_could_not_be_checked_is_not_trained(toy_base, tmp_path):
+    examples, held_out = files(tmp_path)
+    pl.read_parquet(held_out).with_columns(output=pl.lit("day " * 200)).write_parquet(held_out)
+    with pytest.raises(HeldOutError, match=r"none of 4 held-out examples fits finetune\.max_length=128 tokens"):
+        finetune(
+            toy_base,
+            examples,
+            held_out,
+            tmp_path / "adapter",
+            method=lora(),
+            model=MODEL,
+            seed=1,
+            threads=1,
+            checkpoints=CheckpointPlan(tmp_path / "checkpoints", 4),
+            code=["toy"],
+            compared_rows=2,
+        )
+    assert not (tmp_path / "adapter").exists()
