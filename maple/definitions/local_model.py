@@ -1,5 +1,6 @@
 """A model whose weights are on this machine: from the Hub, or built here."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -33,9 +34,9 @@ class ModelBase(Record):
         if self.architecture and (missing := [key for key in ARCHITECTURE_KEYS if key not in self.architecture]):
             raise ValueError(f"architecture lacks {', '.join(missing)}")
 
-    def params(self) -> dict:
+    def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return what decides a result: neither license nor architecture does."""
-        return {key: value for key, value in super().params().items() if key not in ("license", "architecture")}
+        return {key: value for key, value in super().params(digest).items() if key not in ("license", "architecture")}
 
 
 def _both(schema: dict) -> None:

@@ -189,7 +189,7 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, fore
 
     content = _whole_parquet(path, foreign)
     try:
-        return pl.read_parquet(io.BytesIO(content), columns=columns)
+        return pl.read_parquet(io.BytesIO(content), columns=list(columns) if columns is not None else None)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DamagedFileError(path, error) from None
 
@@ -207,7 +207,7 @@ def scan_parquet(paths: Sequence[str | Path]) -> "pl.LazyFrame":
 
     for path in paths:
         _whole_parquet(path)
-    return pl.scan_parquet(paths)
+    return pl.scan_parquet([str(path) for path in paths])
 
 
 def notes_of(path: str | Path) -> dict[str, str]:
