@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from hashlib import blake2b
 from pathlib import Path
 
-from maple.runtime.files import sealed, unsealed
+from maple.runtime.files import named, sealed, unsealed
 
 
 def key_of(*facts: object) -> str:
@@ -52,7 +52,7 @@ class Journal:
     def append(self, rows: Iterable[dict]) -> None:
         """Write rows and wait until they are on disk; a torn line before them is closed first."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
+        with named(self.path), open(self.path, "ab+") as file:
             if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
                 file.write(b"\n")
             file.writelines(json.dumps(sealed(row), ensure_ascii=False).encode() + b"\n" for row in rows)
