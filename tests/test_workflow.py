@@ -331,7 +331,7 @@ def stand_ins(project, *names):
         folder.mkdir(parents=True)
         published = yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text())["languages"]
         for code in published:
-            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code]['iso639_1']}.jsonl").touch()
+            (folder / f"{read_languages(ROOT / 'config/languages.tsv')[code].iso639_1}.jsonl").touch()
 
 
 def test_the_paper_plans(tmp_path):
