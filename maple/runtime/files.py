@@ -51,13 +51,14 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named(path: Path) -> Iterator[None]:
     """Name `path` in an error of the system that names no file, or the one that is written aside."""
     try:
         yield
     except OSError as error:
-        aside = error.filename is not None and Path(os.fsdecode(error.filename)).name.startswith(f".{path.name}.part")
-        if not aside and (error.filename is not None or error.errno not in _DISK_ERRORS):
+        parts = Path(os.fsdecode(error.filename or "")).parts
+        aside = any(part.startswith(f".{path.name}.part") for part in parts)
+        if not aside and (parts or error.errno not in _DISK_ERRORS):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -68,7 +69,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
+    with named(path), lock(f"{aside}.lock", f"writes {path}"):
         try:
             yield aside
             sync(aside)
@@ -83,7 +84,7 @@ def folder_written_aside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
-    with _named(path), lock(f"{aside}.lock", f"writes {path}"):
+    with named(path), lock(f"{aside}.lock", f"writes {path}"):
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         try:
@@ -189,7 +190,7 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, fore
 
     content = _whole_parquet(path, foreign)
     try:
-        return pl.read_parquet(io.BytesIO(content), columns=list(columns) if columns is not None else None)
+        return pl.read_parquet(io.BytesIO(content), columns=None if columns is None else list(columns))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DamagedFileError(path, error) from None
 

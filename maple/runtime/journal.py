@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from maple.runtime import strict_json
-from maple.runtime.files import sealed, unsealed
+from maple.runtime.files import named, sealed, unsealed
 
 
 def key_of(*facts: object) -> str:
@@ -59,7 +59,7 @@ class Journal:
         """
         lines = [_line(row, self.path) for row in rows]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
+        with named(self.path), open(self.path, "ab+") as file:
             if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
                 file.write(b"\n")
             file.write(b"".join(lines))

@@ -79,6 +79,9 @@ class Job:
         self.rule, self.given, self.kept = rule, given, list(map(Path, kept))
         self.script = Path("workflow/rules") / script
         self.outputs, self.log = list(map(Path, given.output)), Path(given.log[0])
+        params = dict(given.params.items())
+        unfinished = [params.get("journal"), params.get("checkpoints", {}).get("folder")]
+        self.unfinished = [Path(path) for path in unfinished if path]
         self.undisturbed: dict[Path, bytes] = {}
 
     def load(self) -> None:
@@ -106,7 +109,7 @@ class Job:
 
     def clear(self) -> None:
         """Remove what the job has written."""
-        for path in (*self.outputs, Path(self.given.params.get("journal") or "no journal")):
+        for path in (*self.outputs, *self.unfinished):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def files(self) -> list[Path]:
@@ -172,12 +175,12 @@ def read_only(job: Job) -> str:
     folder.chmod(0o555)
     good = job.run(without_root)
     folder.chmod(mode)
-    return outcome(job, good, job.outputs)
+    return outcome(job, good, [*job.outputs, *job.unfinished])
 
 
 def full_disk(job: Job) -> str:
     job.clear()
-    return outcome(job, job.run(full), job.outputs)
+    return outcome(job, job.run(full), [*job.outputs, *job.unfinished])
 
 
 def killed_at_its_first_write(job: Job) -> str:
