@@ -27,14 +27,14 @@ def tuned(rank=8, bits=4, model="toy", dataset="made", seed=1):
 def scores_of(runs, cells, score, items=12):
     """Item scores of runs in cells, (task, language): `score` of run, language and task, and what items add.
 
-    What an item adds differs by run and language, else no difference of either would vary. A score may also be given
-    item by item.
+    What an item adds differs by run and language, else no difference of either would vary; over the items it is zero.
+    A score may also be given item by item.
     """
-    spread = np.linspace(-0.1, 0.1, items) * (1 + np.arange(len(cells))[:, None] / 2)
+    spread = [np.random.default_rng(number).permutation(np.linspace(-0.02, 0.02, items)) for number in range(len(runs))]
     rows = [
         (
             *run.key.params().values(), task, language, str(item), TASKS[task].headline,
-            float(np.broadcast_to(score(run, language, task), items)[item]) + spread[place, item] * (1 + number % 3),
+            float(np.broadcast_to(score(run, language, task), items)[item]) + spread[number][(item - place) % items],
             True, "x", None, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for number, run in enumerate(runs) for place, (task, language) in enumerate(cells) for item in range(items)

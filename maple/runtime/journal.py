@@ -75,10 +75,10 @@ class Journal:
 def _row(line: bytes) -> dict | None:
     """Return the row of a journal's line; None for a line that is none."""
     try:
-        row = unsealed(strict_json.loads(line))
-    except (AttributeError, ValueError, RecursionError):
+        row = strict_json.loads(line)
+        return unsealed(row) if isinstance(row, dict) and isinstance(row.get("key"), str) else None
+    except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("key"), str) else None
 
 
 def _line(row: dict, path: Path) -> bytes:

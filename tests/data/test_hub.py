@@ -63,7 +63,7 @@ def test_a_public_repository_is_fetched_at_its_revision_and_recorded(fetched, tm
         assert hub.tokens == {None}
         assert all(REVISION in path for path in hub.asked if "org/toy" in path)
     names = {path.name for path in (tmp_path / "folder").iterdir() if path.is_file()}
-    assert names == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert names == {"config.json", "tokenizer.json", "model.safetensors", "BLAKE2SUMS"}
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["revision"] == REVISION and card["bytes"] == len(b"weights{}{}")
     assert card["files"]["model.safetensors"] == {"bytes": 7, "sha256": sha256(b"weights").hexdigest()}

@@ -258,7 +258,7 @@ from maple.synthesis.synthesize import RecipeInputs, card, synthesize
 language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 url, folder = sys.argv[1:]
 recipe = {
-    "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": folder + "/seeds.jsonl", "limits": {},
+    "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": {"path": folder + "/seeds.jsonl"}, "limits": {},
     "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
     "openai": {"base_url": url, "model": "m"},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
@@ -376,7 +376,7 @@ def test_a_finished_job_keeps_what_is_paid_until_nothing_is_missing(tmp_path, ca
     recipe = {key: value for key, value in DATASET.items() if key in ("recipe", "teacher", "seed", "self_instruct")}
     with Endpoint(faults=("none", "none", "none", "500")) as endpoint:
         recipe |= {"openai": {"base_url": endpoint.url, "model": "m", "file": "d.yaml"}}
-        recipe |= {"seed_tasks": "x", "prompt": PROMPT.params(), "limits": {}}
+        recipe |= {"seed_tasks": "embedded", "prompt": PROMPT.params(), "limits": {}}
         for missing in (True, False):
             writer = teacher(endpoint.url, tmp_path, retries=0, max_failed=0.5)
             writer.complete(requests(12))

@@ -69,8 +69,8 @@ def test_input_and_output_may_change_places(tmp_path):
 def test_seed_tasks_of_a_file_are_texts(tmp_path):
     path = tmp_path / "sw.jsonl"
     path.write_text('{"instruction": "Hesabu.", "input": null, "output": 0}\n')
-    tasks = seed_tasks(str(tmp_path / "{iso639_1}.jsonl"), SWAHILI, {})
+    tasks = seed_tasks(RowFile(path=str(path)), SWAHILI, {})
     assert tasks == [{"instruction": "Hesabu.", "input": "", "output": "0"}]
     path.write_text('{"instruction": "Hesabu.", "input": "", "output": [1]}\n')
     with pytest.raises(SourceError, match=r"sw\.jsonl: row 1: output is a list"):
-        seed_tasks(str(tmp_path / "{iso639_1}.jsonl"), SWAHILI, {})
+        seed_tasks(RowFile(path=str(path)), SWAHILI, {})
