@@ -10,7 +10,7 @@ from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
-from maple.runtime.files import scan_parquet, write_json, write_parquet, write_text
+from maple.runtime.files import scan_parquet, write_csv, write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
 from maple.training.provenance import read_held_cards
 
