@@ -242,7 +242,8 @@ language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 base, folder = sys.argv[1:]
 recipe = {
     "recipe": "self_instruct", "teacher": "transformers", "seed": 1, "limits": {},
-    "seed_tasks": {"path": folder + "/seeds.jsonl"}, "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
+    "seed_tasks": {"path": folder + "/seeds.jsonl"},
+    "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
     "transformers": {"model": "toy", "max_tokens": 6},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 20, "tasks_per_request": 3,
                       "demonstrations": {"seed": 1, "pool": 1}},

@@ -258,7 +258,8 @@ from maple.synthesis.synthesize import RecipeInputs, card, synthesize
 language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 url, folder = sys.argv[1:]
 recipe = {
-    "recipe": "self_instruct", "teacher": "openai", "seed": 1, "seed_tasks": {"path": folder + "/seeds.jsonl"}, "limits": {},
+    "recipe": "self_instruct", "teacher": "openai", "seed": 1, "limits": {},
+    "seed_tasks": {"path": folder + "/seeds.jsonl"},
     "prompt": {"language": "eng_Latn", "text": "Go on with this list."},
     "openai": {"base_url": url, "model": "m"},
     "self_instruct": {"rounds": 3, "first_round_requests": 10, "requests_per_round": 30},
