@@ -125,7 +125,7 @@ class TaskSettings(Record):
     items: Count | None = None
     """Items per language; None: all."""
     cluster: str = ""
-    """The field whose text several items share: they are sampled together."""
+    """The field whose text several items share: they are sampled together. "" if each item is sampled by itself."""
 
 
 class TaskMetrics(Record):

@@ -139,7 +139,8 @@ def study_task(name: str, task: Task, config: Config, languages: Languages) -> S
         shots=config.shots.get(name, 0),
         answers=config.answers.get(name, ["generate"]),
         items=config.items,
-        cluster=task.cluster,
+        # Only where some rows are sampled, else another cluster would render all prompts again.
+        cluster=task.cluster if config.items and not isinstance(source, EmbeddedRows) else "",
     )
     return StudyTask(
         name=name,
