@@ -351,7 +351,7 @@ def test_the_paper_without_its_rows_asks_for_their_folder_and_forecasts(tmp_path
     (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
     said = project.snakemake("-n", fails=True)
     assert "43 files of rows cannot be read: the config has no `data`, the folder in which local rows lie" in said
-    assert "dataset multialpaca, kor_Hang: {data}/instruct/multialpaca/ko.jsonl" in said
+    assert "dataset bactrian-x, deu_Latn: {data}/instruct/bactrian-x/de.jsonl" in said
     assert project.jobs("forecast") == {"forecast": 1}
 
 
