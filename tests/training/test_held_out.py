@@ -6,6 +6,7 @@ from toy_training import MODEL, files, lora
 
 from maple.models import causal
 from maple.models.encoding import Encoder
+from maple.runtime.files import write_parquet
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
 from maple.training.held_out import HeldOutError, bits_per_byte, encode_held_out
@@ -44,7 +45,7 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_a_number_of_its_vocabulary
 @pytest.mark.heavy
 def test_a_run_whose_merge_could_not_be_checked_is_not_trained(toy_base, tmp_path):
     examples, held_out = files(tmp_path)
-    pl.read_parquet(held_out).with_columns(output=pl.lit("day " * 200)).write_parquet(held_out)
+    write_parquet(pl.read_parquet(held_out).with_columns(output=pl.lit("day " * 200)), held_out)
     with pytest.raises(HeldOutError, match=r"none of 4 held-out examples fits finetune\.max_length=128 tokens"):
         finetune(
             toy_base,
