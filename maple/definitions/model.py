@@ -1,5 +1,6 @@
 """A pretrained model: from the Hub, built here, or behind an endpoint. One file of config/models/."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Tag
@@ -17,7 +18,7 @@ class EndpointModel(ModelBase):
 
     openai: EndpointSettings
 
-    def params(self) -> dict:
+    def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return the settings that decide an answer."""
         return {"openai": self.openai.deciding()}
 
