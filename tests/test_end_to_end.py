@@ -315,6 +315,8 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
         text = "\n".join(lines).replace('"premise"', '"sentence1"').replace('"hypothesis"', '"sentence2"')
         (project.folder / f"xnli/{code}/test.jsonl").write_text(text.replace('"label"', '"gold_label"'))
     project.study(tasks=["xnli"], task_source="local", data=".")
+    assert "2 of 4 rows cannot be asked, more than 10%" in project.snakemake(fails=True)
+    project.replace("config/tasks/xnli.yaml", "\nprompt:", "\nmax_faulty: 1\nprompt:")
     project.snakemake()
     one = pl.read_parquet(project.folder / "results/summary.parquet").row(
         by_predicate=(pl.col("task") == "xnli") & (pl.col("language") == "swh_Latn") & (pl.col("method") == "none"),

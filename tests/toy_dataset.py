@@ -19,7 +19,7 @@ DATASET = {
     "seed_tasks": "embedded",
     "self_instruct": {"rounds": 1, "first_round_requests": 2},
     "curate": LIMITS.params(),
-    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 0},
+    "mix": {"rows": 10, "alpha": 0.0, "seed": 1, "held_out": 1},
 }
 
 
