@@ -14,7 +14,7 @@ import polars as pl
 from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
-from maple.runtime.files import write_json
+from maple.runtime.files import write_text
 
 # lm-eval's name for "no filter" between answer and metric: here every metric parses answers in its own way.
 FILTER = "none"
@@ -115,4 +115,6 @@ def write_lm_eval(
 ) -> None:
     """Write the results of runs, one file each; `cards` and `paths` are in the order of the runs."""
     for run, card, path in zip(runs, cards, paths, strict=True):
-        write_json(lm_eval_results(summary, run, tasks, card, quality), path)
+        # Without a checksum: lm-eval knows all keys of its files.
+        results = lm_eval_results(summary, run, tasks, card, quality)
+        write_text(json.dumps(results, ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)
