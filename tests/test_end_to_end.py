@@ -328,6 +328,7 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
 
     # A task whose passages no dataset may hold is checked, and trains nothing anew.
     item = {"flores_passage": "A short one.", "question": "x", "correct_answer_num": "1", "id": 1}
+    item |= {f"mc_answer{number}": str(number) for number in (1, 2, 3, 4)}
     for code in ("eng_Latn", "swh_Latn"):
         (project.folder / f"belebele/{code}").mkdir(parents=True)
         (project.folder / f"belebele/{code}/test.jsonl").write_text(json.dumps(item))
