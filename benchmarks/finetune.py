@@ -35,6 +35,7 @@ from maple.methods import peft_method
 from maple.models import causal
 from maple.models.encoding import Encoder
 from maple.runtime import devices
+from maple.runtime.files import write_parquet
 from maple.training.batches import encode, sample_steps
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
@@ -126,7 +127,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> dict:
         watch.on(owner, name)
     files = folder / "examples.parquet", folder / "held_out.parquet"
     for frame, file in zip(data(arguments), files, strict=True):
-        frame.write_parquet(file)
+        write_parquet(frame, file)
     card = finetune(
         arguments.results / "base/tiny-llama",
         *files,

@@ -147,7 +147,6 @@ OTHER_READERS = {
     "models/stored_weights.py",
     "report/page.py",
     "runtime/processes.py",
-    "runtime/strict_json.py",
 }
 
 

@@ -13,6 +13,8 @@ from typing import IO, cast
 
 import polars as pl
 
+from maple.runtime import strict_json
+
 PARQUET = ".parquet"
 TEXTS = (".jsonl", ".ndjson", ".json")
 PACKED = (".gz", ".bz2", ".xz")
@@ -66,20 +68,7 @@ def _parquet(path: Path, limit: int | None) -> list[dict]:
         raise SourceError(f"{path}: is no whole Parquet file ({reason}); {_AGAIN}") from None
 
 
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands there twice")
-    return row
-
-
-def _constant(name: str) -> None:
-    if name != "NaN":  # which pandas writes for an empty cell
-        raise ValueError(f"{name} is no number")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_constant)
+_DECODER = strict_json.decoder(nan_is_none=True)  # pandas writes NaN for an empty cell
 
 
 def _opened(path: Path) -> IO[bytes]:

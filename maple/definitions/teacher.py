@@ -30,7 +30,7 @@ class UsdPerMillion(Record):
 
 
 def _is_public_http(url: str) -> bool:
-    """Return whether a URL is plain HTTP to another host than this one or one of its network.
+    """Return True if a URL is plain HTTP to another host than this one or one of its network.
 
     Of the network are private addresses, names without a dot, and names under .local and .internal.
     """

@@ -48,7 +48,7 @@ class Budget:
         self._counted = True
 
     def allows_one_more(self) -> bool:
-        """Return whether a further request may be sent now."""
+        """Return True if a further request may be sent now."""
         if self.caps and self.in_flight and not self._counted:
             return False
         return not any(self._is_reached(cap) for cap in self.caps)

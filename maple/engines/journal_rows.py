@@ -44,7 +44,7 @@ _ROWS = TypeAdapter(AnswerRow | FailureRow | TranslationRow)
 
 
 def is_row(content: dict) -> bool:
-    """Return whether a journal's line is a row of an answerer or a translator."""
+    """Return True if a journal's line is a row of an answerer or a translator."""
     try:
         _ROWS.validate_python(content)
     except ValidationError:

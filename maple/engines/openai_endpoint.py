@@ -74,7 +74,7 @@ class OpenAIEndpoint:
         return [self.rows[key] for key in keys]
 
     def answers(self, key: str) -> bool:
-        """Return whether the journal has an answer for a request."""
+        """Return True if the journal has an answer for a request."""
         return key in self.rows and "failure" not in self.rows[key]
 
     def ask(self, bodies: Mapping[str, dict], total: int, update: Callable[[int], object] = lambda count: None) -> None:

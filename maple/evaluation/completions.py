@@ -96,7 +96,7 @@ def previous_completions(
 
 
 def is_completion(row: Mapping) -> bool:
-    """Return whether a journal's line has the columns of COMPLETION_SCHEMA; `flipped` may be left out."""
+    """Return True if a journal's line has the columns of COMPLETION_SCHEMA; `flipped` may be left out."""
     return (
         row.keys() | {"flipped"} == set(COMPLETION_SCHEMA)
         and all(isinstance(row[name], str) for name in ("completion", "finish_reason"))

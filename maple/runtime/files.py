@@ -15,7 +15,6 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maple.runtime import strict_json
 from maple.runtime.locks import lock
 from maple.text.plain import cell
 
@@ -259,7 +258,8 @@ def write_csv(frame: "pl.DataFrame", path: str | Path) -> None:
 def read_json(path: str | Path) -> dict:
     """Read one JSON object; raise DamagedFileError if it is none, or no longer what `write_json` wrote."""
     try:
-        content = strict_json.loads(Path(path).read_bytes().decode("utf-8"))
+        # Not strictly: transformers writes an infinity into some models' configs.
+        content = json.loads(Path(path).read_bytes().decode("utf-8"))
         if not isinstance(content, dict):
             raise ValueError(f"it is no JSON object, but {type(content).__name__}")
         return unsealed(content)

@@ -2,12 +2,17 @@
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Any
 
 
-def loads(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raise ValueError, which says what is wrong with it."""
-    return json.loads(text, object_pairs_hook=_mapping, parse_constant=_refuse, parse_float=_finite)
+def decoder(*, nan_is_none: bool = False) -> json.JSONDecoder:
+    """Return a decoder that raises ValueError, which says what is wrong; with `nan_is_none`, NaN is read as None."""
+
+    def constant(name: str) -> None:
+        if name != "NaN" or not nan_is_none:
+            raise ValueError(f"{name} is no number")
+
+    return json.JSONDecoder(object_pairs_hook=_mapping, parse_constant=constant, parse_float=_finite)
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -18,11 +23,15 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
-
-
 def _finite(digits: str) -> float:
     if not math.isfinite(number := float(digits)):
         raise ValueError(f"{digits} is too large a number")
     return number
+
+
+_DECODER = decoder()
+
+
+def loads(text: bytes) -> Any:
+    """Return the value of a JSON text in UTF-8; raise ValueError, which says what is wrong with it."""
+    return _DECODER.decode(text.decode("utf-8"))

@@ -17,7 +17,6 @@ from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
 from maple.runtime import devices
-from maple.runtime.files import check_folder
 from maple.runtime.run_cards import timed
 from maple.training.cards import Comparison, Divergence, MergeCard
 from maple.training.held_out import examples_to_compare
@@ -147,8 +146,6 @@ def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a par
     In 16 bits the two bases are one. Models are in memory one after the other. Raises MergeError if a language's kl is
     above the bound.
     """
-    check_folder(base)
-    check_folder(adapter)
     devices.prepare(threads, seed=0)
     with timed({}) as resources:
         job = _MergeJob(base, adapter, bits, model)

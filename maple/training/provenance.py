@@ -39,12 +39,17 @@ def _others(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one != other
 
 
-def hold_adapter(path: str | Path, trained_as: TrainedAs, adapter: str | Path) -> None:
-    """Raise ProvenanceError if the finetune card at `path` is of another training, or of another adapter."""
+def hold_adapter(path: str | Path, trained_as: TrainedAs, adapter: str | Path) -> str:
+    """Return the adapter's digest; raise ProvenanceError if the finetune card at `path` is of another one or training.
+
+    Raises DamagedFileError if the adapter is not as it was written.
+    """
     card = read_json(path)
     _hold(path, card, trained_as)
-    if _others(card.get("digests", {}).get("adapter"), weights_digest(adapter)):
+    digest = weights_digest(adapter)
+    if _others(card.get("digests", {}).get("adapter"), digest):
         _refuse(path, f"its adapter is not the one in {adapter}")
+    return digest
 
 
 def read_held_cards(paths: Iterable[str | Path], trained_as: Mapping[str, TrainedAs]) -> list[dict]:

@@ -118,6 +118,7 @@ def test_a_page_or_a_pointer_is_no_parquet_file(tmp_path, content):
         ('{"answers": {"text": "a", "text": "b"}}\n', "'text' stands there twice"),
         ('{"n": Infinity}\n', "line 1 .*Infinity is no number"),
         ('{"n": -Infinity}\n', "-Infinity is no number"),
+        ('{"n": 1e400}\n', "1e400 is too large a number"),
     ],
 )
 def test_an_error_names_its_line_and_never_advises_to_remove_a_row(tmp_path, content, says):

@@ -37,6 +37,11 @@ def test_json_comes_back_as_it_was_written(tmp_path):
     assert read_json(tmp_path / "card.json") == {"language": "Kiswahili", "n": 3}
 
 
+def test_a_config_with_an_infinity_is_read_as_transformers_wrote_it(tmp_path):
+    (tmp_path / "config.json").write_text('{"time_step_limit": [0.0, Infinity]}')
+    assert read_json(tmp_path / "config.json") == {"time_step_limit": [0.0, float("inf")]}
+
+
 def test_what_another_study_left_goes_and_what_somebody_else_put_there_stays(tmp_path):
     folder = tmp_path / "results/lm_eval"
     kept, dropped, note = (folder / name for name in ("toy/lora/r.json", "toy/dora/seed1/r.json", "toy/notes.txt"))

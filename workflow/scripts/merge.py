@@ -14,7 +14,10 @@ from maple.training.provenance import hold_adapter
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
-hold_adapter(snakemake.input.trained, snakemake.params.trained_as, snakemake.input.adapter)
+digests = {  # before all else: refuses folders of which a file has changed
+    "base": weights_digest(snakemake.input.base),
+    "adapter": hold_adapter(snakemake.input.trained, snakemake.params.trained_as, snakemake.input.adapter),
+}
 with folder_written_aside(snakemake.output.merged) as folder:
     card = merge(
         snakemake.input.base,
@@ -27,9 +30,5 @@ with folder_written_aside(snakemake.output.merged) as folder:
         model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         threads=snakemake.threads,
     )
-digests = {
-    "base": weights_digest(snakemake.input.base),
-    "adapter": weights_digest(snakemake.input.adapter),
-    "merged": weights_digest(snakemake.output.merged),
-}
+digests["merged"] = weights_digest(snakemake.output.merged)
 write_card(snakemake.rule, snakemake.params.run, card, digests, snakemake.output.card)
