@@ -128,7 +128,7 @@ def test_answers_and_ledger_are_those_of_a_real_server(chat_base, tmp_path):
 
         # What the server refuses is no answer, and the others are answered.
         long = Request("long", "propose", SWAHILI, "The sun " * 4000, 1, {})
-        writer = teacher(url, "long", retries=0)
+        writer = teacher(url, "long", retries=0, max_failed=0.5)
         none, whole = writer.complete([long, requests[0]])
         assert none == IncompleteAnswer("no answer") and whole == answers[0]
         assert ledger(writer.answerer.rows.values()).failures == 1
