@@ -11,9 +11,10 @@ answer is lost, a block must stand where a model that thinks puts it:
   cut.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import regex
 
@@ -107,19 +108,22 @@ class SplitText:
     """True if a block has no end, so that there is no answer."""
     spans: tuple[tuple[int, int], ...]
     """Where the blocks stand in the text, with their marks: [start, end) in characters."""
+    apart: bool = False
+    """True if an endpoint has returned thinking apart from the text."""
 
     @property
     def thinks(self) -> bool:
         """True if the model has thought: an empty block is no thought."""
-        return self.unfinished or self.thinking != ""
+        return self.unfinished or self.thinking != "" or self.apart
 
 
-def split_thinking(text: str, *, opened_by: str = "", cut: bool = False) -> SplitText:
+def split_thinking(text: str, *, opened_by: str = "", cut: bool = False, apart: bool = False) -> SplitText:
     """Split a completion into its thinking and its answer.
 
     `opened_by` is the mark by which the prompt has opened a block (opening_mark); `cut` is True if the completion ended
     on its limit of tokens. A block within a block is part of it. If marks do not match, the last closing mark ends the
     block of a completion that ended by itself, while that of a cut one is unfinished: it might still be a thought.
+    `apart` is True if an endpoint has returned thinking apart from the text: a cut text that is empty is unfinished.
 
     >>> split_thinking("<think>East Africa.</think>\\n\\nNairobi").answer
     'Nairobi'
@@ -130,13 +134,26 @@ def split_thinking(text: str, *, opened_by: str = "", cut: bool = False) -> Spli
     """
     if _CHANNEL_BEGINNING.match(text) or opened_by.startswith(CHANNEL):
         return _split_channels(text, opened_by)
-    spans, unfinished = [], False
+    spans, unfinished = [], apart and cut and not text.strip()
     for start, end in _blocks(text, opened_by, cut):
         unfinished = end is None
         spans.append((start, len(text) if end is None else end))
     thinking = "\n\n".join(part for start, end in spans if (part := _ANY_MARK.sub("", text[start:end]).strip()))
     answer = "" if unfinished else _unwrapped(_without(text, spans), after_thinking=bool(spans))
-    return SplitText(answer, thinking, unfinished, tuple(spans))
+    return SplitText(answer, thinking, unfinished, tuple(spans), apart)
+
+
+def split_row(text: str, row: Mapping[str, Any]) -> SplitText:
+    """Split the text of a row of answers or completions by the row's other values.
+
+    These are finish_reason, and opened_by, reasoning and thinking_tokens, which may be missing.
+    """
+    return split_thinking(
+        text,
+        opened_by=row.get("opened_by") or "",
+        cut=row["finish_reason"] == "length",
+        apart=bool(row.get("reasoning") or row.get("thinking_tokens")),
+    )
 
 
 def opening_mark(prompt: str) -> str:

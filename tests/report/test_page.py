@@ -92,7 +92,7 @@ def scores(runs, right=better):
     rows = [
         (
             *run.key.params().values(), task, language, str(item), metric,
-            float(item < right(run, language)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
+            float(item < right(run, language)), True, "x", False, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for run in runs for task, language, metric in cells for item in range(4)
     ]  # fmt: skip
