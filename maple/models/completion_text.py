@@ -17,8 +17,15 @@ PROMPT_END = 16
 class AddedToken(Protocol):
     """A token that a tokenizer has besides its vocabulary, as the library tokenizers has it."""
 
-    content: str
-    special: bool
+    @property
+    def content(self) -> str:
+        """Its text."""
+        ...
+
+    @property
+    def special(self) -> bool:
+        """True if it is left out of a text."""
+        ...
 
 
 @dataclass(frozen=True)

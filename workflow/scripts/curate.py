@@ -8,10 +8,8 @@ from maple.runtime.files import read_parquet, write_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-rows, thinking = read_parquet(snakemake.input.rows), 0
 limits = LanguageLimits(**snakemake.params.limits)
-if not limits.keep_thinking:
-    rows, thinking = cut_thinking(rows)
+rows, thinking = cut_thinking(read_parquet(snakemake.input.rows), keep=bool(limits.keep_thinking))
 kept, dropped = curate(
     rows,
     LanguageIdentity(**snakemake.params.language),
@@ -19,7 +17,5 @@ kept, dropped = curate(
     test_sets=overlapping_tasks(rows, DecontaminationTests(**snakemake.params.decontamination)),
 )
 print(dropped.group_by("reason").len(), f"kept {kept.height} of {kept.height + dropped.height}", sep="\n")
-if thinking:
-    print(f"thinking was cut from {thinking} outputs; `curate: keep_thinking: true` in the dataset's file leaves it")
 write_parquet(dropped, snakemake.output.dropped)
 write_parquet(kept, snakemake.output.examples, **{THINKING_CUT: str(thinking)})
