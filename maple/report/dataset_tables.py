@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from maple.data.contamination import GuardCard
-from maple.data.thinking import THINKING_CUT
+from maple.data.cut_thinking import THINKING_CUT
 from maple.definitions.language import LanguageIdentity
 from maple.runtime.files import notes_of, read_json, read_parquet
 from maple.text.segmentation import UNSPACED

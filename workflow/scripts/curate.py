@@ -2,7 +2,7 @@
 
 from maple.data.contamination import DecontaminationTests, overlapping_tasks
 from maple.data.curation import LanguageLimits, curate
-from maple.data.thinking import THINKING_CUT, cut_thinking
+from maple.data.cut_thinking import THINKING_CUT, cut_thinking
 from maple.definitions.language import LanguageIdentity
 from maple.runtime.files import read_parquet, write_parquet
 from maple.runtime.logs import log_to
