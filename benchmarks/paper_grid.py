@@ -100,6 +100,7 @@ def simulate(folder: Path, runs: int | None) -> None:
     hardness = {task: rng.normal(size=ITEMS[task]) for task in grid.tasks}
     for run in grid.runs[:runs]:
         same = {name: pl.lit(value) for name, value in run.key.params().items()}
+        same |= {"thinking": pl.lit(False), "unfinished_thinking": pl.lit(False), "thinking_tokens": pl.lit(None)}
         same |= {"finish_reason": pl.lit("stop"), "shots": pl.lit(0), "shots_dropped": pl.lit(0)}
         for code in grid.config.languages:
             frames = [

@@ -35,7 +35,7 @@ def scores_of(runs, cells, score, items=12):
         (
             *run.key.params().values(), task, language, str(item), TASKS[task].headline,
             float(np.broadcast_to(score(run, language, task), items)[item]) + spread[number][(item - place) % items],
-            True, "x", None, None, "stop", 10, 2, 1.5, 0, 0,
+            True, "x", None, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for number, run in enumerate(runs) for place, (task, language) in enumerate(cells) for item in range(items)
     ]  # fmt: skip

@@ -37,7 +37,8 @@ def scored(run, values, task="xnli", language="eng_Latn", metric="accuracy", **c
         {
             **keys, "task": task, "language": language, "item": str(item), "metric": metric, "value": float(value),
             "parsed": True, "prediction": "x", "finish_reason": "stop", "prompt_tokens": 10, "completion_tokens": 2,
-            "wrong_language": None, "wrong_script": None, "tokens_per_word": 2.0, "shots": 0, "shots_dropped": 0,
+            "wrong_language": None, "wrong_script": None, "thinking": False, "unfinished_thinking": False,
+            "thinking_tokens": None, "tokens_per_word": 2.0, "shots": 0, "shots_dropped": 0,
             **columns,
         }
         for item, value in enumerate(values)

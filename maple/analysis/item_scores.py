@@ -23,8 +23,8 @@ IS_BASELINE = pl.col("method") == NONE
 # The last digits of a sum depend on the order of threads; they are rounded away, so that a summary can be repeated.
 DECIMALS = 10
 SHARES = [
-    "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "prompt_tokens",
-    "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
+    "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "thinking", "unfinished_thinking",
+    "thinking_tokens", "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
 ]  # fmt: skip
 
 
@@ -158,7 +158,8 @@ def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
     return (
         table.select(
             "run", *CELL, "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
-            pl.col("wrong_language", "wrong_script").cast(pl.Float64),
+            "thinking_tokens",
+            pl.col("wrong_language", "wrong_script", "thinking", "unfinished_thinking").cast(pl.Float64),
             unparsed=(~pl.col("parsed")).cast(pl.Float64),
             empty=(pl.col("prediction") == "").cast(pl.Float64),
             truncated=(pl.col("finish_reason") == "length").cast(pl.Float64),

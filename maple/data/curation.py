@@ -52,6 +52,8 @@ class LanguageLimits(Record):
     """Texts that stand for none."""
     unservable: list[str] = Field(default_factory=list)
     """Words that no instruction may have: they ask for more than text. One that ends in * is a prefix."""
+    keep_thinking: bool | None = None
+    """True: outputs keep their thinking (maple.data.cut_thinking), which is cut before they are curated otherwise."""
     novelty: Novelty | None = None
     """The most ROUGE-L with every example kept before."""
 

@@ -58,6 +58,9 @@ class CurationLimits(Record):
     """True drops outputs that begin with a phrase of config/refusals.yaml."""
     unservable: bool | None = None
     """True drops instructions that contain words of config/unservable.yaml."""
+    keep_thinking: bool | None = None
+    """True leaves the thinking of reasoning models in outputs, to be learnt; otherwise it is cut, and an output that is
+    nothing else is dropped. What a teacher thinks is never an output."""
     decontaminate: Decontamination | None = None
     """Drop examples that share an n-gram with a test row."""
     novelty: Novelty | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import Commit, Count, Positive, Record, Seed
+from maple.definitions.record import Commit, Count, CountOrZero, Positive, Record, Seed
 
 ARCHITECTURE_KEYS = (
     "model_type",
@@ -15,6 +15,8 @@ ARCHITECTURE_KEYS = (
     "num_hidden_layers",
     "num_attention_heads",
 )
+# The keys that decide how a model answers, and nothing before: a change trains nothing again.
+ANSWERING = ("thinking_tokens", "template_arguments")
 
 
 class ModelBase(Record):
@@ -28,6 +30,11 @@ class ModelBase(Record):
     """Keys of the model's config.json, for the forecast and the checks before the model is fetched."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
+    thinking_tokens: CountOrZero = 0
+    """New tokens that a reasoning model may think with, beside those of its answer: they are added to the limit of new
+    tokens of each task, and of a dataset that the model makes here."""
+    template_arguments: dict[str, Any] = {}
+    """Switches of the model's chat template, as in {enable_thinking: false} or {reasoning_effort: low}."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse an architecture without the keys that the forecast needs."""
@@ -35,8 +42,14 @@ class ModelBase(Record):
             raise ValueError(f"architecture lacks {', '.join(missing)}")
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
-        """Return what decides a result: neither license nor architecture does."""
-        return {key: value for key, value in super().params(digest).items() if key not in ("license", "architecture")}
+        """Return what decides the weights and what is trained on them: license, architecture and thinking do not."""
+        left_out = ("license", "architecture", *ANSWERING)
+        return {key: value for key, value in super().params(digest).items() if key not in left_out}
+
+    @property
+    def answering(self) -> dict:
+        """What decides its answers beside its weights: the keys of ANSWERING that its file has."""
+        return self.model_dump(include=set(ANSWERING), exclude_unset=True)
 
 
 def _both(schema: dict) -> None:

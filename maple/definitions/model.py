@@ -22,6 +22,17 @@ class EndpointModel(ModelBase):
         """Return the settings that decide an answer."""
         return {"openai": self.openai.deciding()}
 
+    def model_post_init(self, _: object) -> None:
+        """Refuse switches of a chat template that only the endpoint knows, and room beside a limit of its own."""
+        super().model_post_init(_)
+        if self.template_arguments:
+            raise ValueError("template_arguments: the endpoint applies the chat template; set its switches there")
+        if self.thinking_tokens and (self.openai.max_tokens or self.openai.max_completion_tokens):
+            raise ValueError(
+                "thinking_tokens: openai.max_tokens or max_completion_tokens is the whole limit of an answer, with its "
+                "thinking; raise it, and remove thinking_tokens"
+            )
+
 
 def _source(content: Any) -> str | None:
     if isinstance(content, ModelBase):

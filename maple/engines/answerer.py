@@ -21,7 +21,8 @@ class Answerer(Protocol):
     """Answers questions, and journals each answer.
 
     `rows` are the answers so far: `key`, `text`, `finish_reason`, `prompt_tokens`, `completion_tokens` (0 if they are
-    not counted) and `usd`; or `key` and `failure`, why there is no answer.
+    not counted), `usd`, and for thinking `opened_by`, `reasoning` and `thinking_tokens`
+    (maple.engines.journal_rows.AnswerRow), which may be left out; or `key` and `failure`, why there is no answer.
     """
 
     name: str

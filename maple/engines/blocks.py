@@ -1,5 +1,10 @@
 """The blocks of config files that configure an endpoint, a teacher or a translator, as a job gets them."""
 
+from typing import Any
+
+from pydantic import Field
+
+from maple.definitions.record import CountOrZero
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 # The settings of an endpoint that are sent with each prompt, in this order; OpenAI's reasoning models take
@@ -12,6 +17,8 @@ class EndpointBlock(EndpointSettings):
 
     file: str
     """The file with the block, for messages."""
+    thinking_tokens: CountOrZero = 0
+    """Of the model's definition: new tokens for thinking, beside the limit of a task."""
 
     def with_defaults(self, **values: float | None) -> "EndpointBlock":
         """Return the block with values for the settings that it does not state; null counts as stated."""
@@ -35,6 +42,10 @@ class LocalBlock(LocalTeacherSettings):
     """The file with the block, for messages."""
     trust_remote_code: bool = False
     """Of the model's definition: True runs the repository's own Python code."""
+    thinking_tokens: CountOrZero = 0
+    """Of the model's definition: new tokens for thinking, beside max_tokens."""
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+    """Of the model's definition: switches of its chat template."""
 
 
 class TranslatorBlock(TranslatorSettings):

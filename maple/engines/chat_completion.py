@@ -1,8 +1,12 @@
 """What an endpoint answers, checked field by field: servers of the same protocol differ, and some are broken."""
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+# Where servers put the thinking of a message: DeepSeek, SGLang and llama.cpp; vLLM, OpenRouter and Groq.
+REASONING = ("reasoning_content", "reasoning")
+# The kinds of parts that Mistral's API writes (docs.mistral.ai/capabilities/reasoning).
+PARTS = ("text", "thinking")
 # Fields that are not: the answer is none.
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
@@ -21,6 +25,10 @@ class ChatCompletion(NamedTuple):
     finish_reason: str | None
     usage: Usage | None
     """None if it is missing, or cannot be true."""
+    reasoning: str = ""
+    """The thinking that came apart from the text, which it is no part of."""
+    thinking_tokens: int | None = None
+    """The tokens of thinking, of those of the completion; None if they were not counted, or cannot be true."""
 
 
 def read_chat_completion(body: bytes) -> ChatCompletion:
@@ -28,7 +36,8 @@ def read_chat_completion(body: bytes) -> ChatCompletion:
     try:
         answer = json.loads(body)
         choice = answer["choices"][0]
-        text, reason, usage = choice["message"]["content"], choice.get("finish_reason"), answer.get("usage")
+        message, reason, usage = choice["message"], choice.get("finish_reason"), answer.get("usage")
+        text, thoughts = _parts(message["content"])
     except _BROKEN:
         raise ValueError("what it answers is no chat completion") from None
     if not isinstance(text, str | None):
@@ -36,11 +45,37 @@ def read_chat_completion(body: bytes) -> ChatCompletion:
     if not isinstance(reason, str | None) or len(reason or "") > 100:
         raise ValueError("what it answers is no chat completion: finish_reason is no word")
     text = _whole(text or "")
-    return ChatCompletion(text, _whole(reason) if reason else None, _usage(usage, text))
+    reasoning = [thoughts, *(message.get(name) for name in REASONING)]
+    counts = _usage(usage, text)
+    return ChatCompletion(
+        text=text,
+        finish_reason=_whole(reason) if reason else None,
+        usage=counts,
+        reasoning=_whole(next((each for each in reasoning if isinstance(each, str) and each), "")),
+        thinking_tokens=_thinking_tokens(usage, counts),
+    )
+
+
+def _parts(content: Any) -> tuple[Any, str]:
+    """Return the text and the thinking of a content: Mistral writes a list of parts for models that think."""
+    if not isinstance(content, list) or not all(
+        isinstance(part, dict) and part.get("type") in PARTS for part in content
+    ):
+        return content, ""
+    texts = [part["text"] for part in content if part["type"] == "text"]
+    thoughts = [each["text"] for part in content if part["type"] == "thinking" for each in part["thinking"]]
+    return "".join(texts), "".join(thoughts)
 
 
 def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair
+
+
+def _thinking_tokens(usage: Any, counts: Usage | None) -> int | None:
+    """Return OpenAI's count of reasoning tokens, if it can be true."""
+    details = usage.get("completion_tokens_details") if counts else None
+    count = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    return count if counts and type(count) is int and 0 <= count <= counts.completion_tokens else None
 
 
 def _usage(usage: object, text: str) -> Usage | None:

@@ -1,6 +1,8 @@
 """Chat templates, without their clock and their dice: a text has the same prompt on every day and in every job."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import Environment, TemplateError
@@ -9,6 +11,12 @@ from maple.engines.engine import EngineError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+SET_BY_TRANSFORMERS = {
+    *("messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "chat_template"),
+    *("bos_token", "eos_token", "pad_token", "unk_token", "strftime_now", "raise_exception", "lipsum"),
+}
 
 
 def dice_in(template: str) -> str | None:
@@ -29,19 +37,42 @@ def dice_in(template: str) -> str | None:
     return None
 
 
+def names_in(template: str) -> set[str]:
+    """Return the names in a template, less those that transformers sets itself: a switch is one of them."""
+    tokens = [(kind, text) for _, kind, text in Environment().lex(template) if kind != "whitespace"]
+    before = ["", *(text for _, text in tokens)]
+    names = {text for (kind, text), last in zip(tokens, before, strict=False) if kind == "name" and last != "."}
+    return names - SET_BY_TRANSFORMERS
+
+
 class ChatTemplate:
     """A model's chat template at a fixed date; `file` and `name` are for messages.
 
-    Raises EngineError for a template with dice.
+    `arguments` are its switches, as enable_thinking. Raises EngineError for a template with dice, and for an argument
+    that it does not have.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", date: str, file: str, name: str):
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        date: str,
+        file: str,
+        name: str,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+    ):
         self._tokenizer, self._file, self._name = tokenizer, file, name
+        self._arguments = arguments
         self._date = datetime.fromisoformat(date)
         try:
             dice = dice_in(tokenizer.get_chat_template())
+            unknown = set(arguments) - names_in(tokenizer.get_chat_template())
         except TemplateError as error:
             raise self._error(error) from None
+        if unknown:
+            raise EngineError(
+                f"config/models/{name}.yaml: template_arguments: the chat template of {name} has no switch "
+                f"{', '.join(sorted(unknown))}; see its chat_template.jinja, and remove what it does not read"
+            )
         if dice:
             raise EngineError(
                 f"{file}: the chat template of {name} draws at random ({dice}), so that no answer could be computed "
@@ -55,7 +86,7 @@ class ChatTemplate:
         try:
             # Typed as what any arguments may give: here it is a list of tokens.
             tokens: Any = self._tokenizer.apply_chat_template(
-                message, add_generation_prompt=True, return_dict=False, **fixed
+                message, add_generation_prompt=True, return_dict=False, **self._arguments, **fixed
             )
         except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise self._error(error) from None

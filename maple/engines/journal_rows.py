@@ -14,6 +14,13 @@ class AnswerRow(Record):
 
     key: str
     text: str
+    """The answer, and before it the thinking of a reasoning model (maple.text.thinking)."""
+    opened_by: str = ""
+    """The mark by which the prompt has opened a thinking block; "" for none."""
+    reasoning: str = ""
+    """The thinking that an endpoint has returned apart from the text."""
+    thinking_tokens: Tokens | None = None
+    """Tokens of thinking, of those of the completion; None if there are none, or if they were not counted."""
     finish_reason: Annotated[str, Field(max_length=100)] | None
     """Why the answer ends there, in the endpoint's own word: "stop", or "length" at the limit of tokens."""
     prompt_tokens: Tokens

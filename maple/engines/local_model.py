@@ -5,6 +5,7 @@ Every answer is journaled under the digest of what decides it, so that a killed 
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from maple.engines.journal_rows import is_row
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import engine_version
+from maple.models.completion_text import CompletionDecoder
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
 
@@ -68,12 +70,19 @@ class LocalModel:
                 "write a number"
             )
         self._length: int = length
-        sampling = [settings.temperature, settings.top_p, settings.max_tokens]
+        self._max_tokens = settings.max_tokens + settings.thinking_tokens
+        self._decoder = CompletionDecoder.of(
+            self.tokenizer.added_tokens_decoder,
+            partial(self.tokenizer.decode, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+        )
+        sampling = [settings.temperature, settings.top_p, self._max_tokens]
         self._deciding = [digest, engine_version(engine), sampling, length]
         self._running: Engine | None = None
         self._chat = None
         if self.tokenizer.chat_template is not None:
-            self._chat = ChatTemplate(self.tokenizer, settings.date, settings.file, self.name)
+            self._chat = ChatTemplate(
+                self.tokenizer, settings.date, settings.file, self.name, settings.template_arguments
+            )
         else:
             print(f"{self.name}: no chat template; it gets the prompts as they are")
 
@@ -90,7 +99,7 @@ class LocalModel:
         for question in questions:
             tokens = self.tokens(question.text)
             keys.append(key_of(*self._deciding, tokens, question.id, question.seed))
-            limit = min(self._settings.max_tokens, self._length - len(tokens))
+            limit = min(self._max_tokens, self._length - len(tokens))
             prompts[keys[-1]] = _Prompt(tokens, limit, question.seed, question.id)
         print(f"{self.name}: {len(self.rows.missing(keys))} of {len(questions)} requests to answer")
         self.rows.compute(self._batches(prompts), self._progress)
@@ -128,11 +137,12 @@ class LocalModel:
                 f"config/models/{self.name}.yaml: the answer to {prompt.id} has the log-probability "
                 f"{completion.log_probability}: the model computes no numbers; take other weights, or the other engine"
             )
+        opened_by, cut = self._decoder.opening_mark(prompt.tokens), completion.finish_reason == "length"
         return {
             "key": key,
-            "text": self.tokenizer.decode(
-                completion.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            ),
+            "text": self._decoder.text(completion.tokens),
+            "opened_by": opened_by,
+            "thinking_tokens": self._decoder.thinking_tokens(completion.tokens, opened_by=opened_by, cut=cut),
             "finish_reason": completion.finish_reason,
             "prompt_tokens": len(prompt.tokens),
             "completion_tokens": len(completion.tokens),

@@ -204,6 +204,8 @@ class OpenAIEndpoint:
         prices = settings.usd_per_million
         return {
             "text": masked(answer.text, self._secret),
+            "reasoning": masked(answer.reasoning, self._secret),
+            "thinking_tokens": answer.thinking_tokens,
             "finish_reason": answer.finish_reason and masked(answer.finish_reason, self._secret),
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,

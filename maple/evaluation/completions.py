@@ -75,9 +75,11 @@ def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Ma
 
 
 def previous_completions(
-    outputs: Iterable[str | Path], journal: Journal, schema: pl.Schema = COMPLETION_SCHEMA
+    outputs: Iterable[str | Path], journal: Journal, schema: pl.Schema = COMPLETION_SCHEMA, added: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Return the completions in a job's earlier outputs (columns of `schema`), as far as these can be read.
+
+    Columns that are `added` are null where an earlier version did not write them.
 
     They are copied beside the journal until the job is done: when a job fails, Snakemake restores its outputs on this
     machine, and deletes them on a cluster.
@@ -86,7 +88,9 @@ def previous_completions(
     for path in (*map(Path, outputs), journal.previous):
         if path.is_file():
             try:
-                frames.append(read_parquet(path, list(schema), foreign=True).cast(schema))
+                frame = read_parquet(path, foreign=True)
+                lacking = {name: pl.lit(None) for name in added if name not in frame.columns}
+                frames.append(frame.with_columns(**lacking).select(list(schema)).cast(schema))
             except (DamagedFileError, pl.exceptions.PolarsError, OSError):
                 continue
     previous = pl.concat(frames).unique("key", keep="first", maintain_order=True)

@@ -14,8 +14,10 @@ from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
 from maple.evaluation.cards import EndpointCard, EndpointCounts
 from maple.evaluation.completions import previous_completions
 from maple.evaluation.finish_reasons import NO_ANSWER
+from maple.evaluation.thinking_columns import print_thinking
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal, key_of
+from maple.text.thinking import split_row
 
 # What the endpoint returns for a prompt; both counts are null if it does not count.
 ANSWER_SCHEMA = pl.Schema(
@@ -25,8 +27,12 @@ ANSWER_SCHEMA = pl.Schema(
         "finish_reason": pl.String,
         "prompt_tokens": pl.Int32,
         "completion_tokens": pl.Int32,
+        "reasoning": pl.String,
+        "thinking_tokens": pl.Int32,
     }
 )
+# Columns that earlier versions did not write; their answers are paid for, and are carried over.
+ADDED = ("reasoning", "thinking_tokens")
 # The columns that only an engine in the job itself can fill.
 UNKNOWN = {
     "item_tokens": pl.lit(None, pl.Int32),
@@ -34,12 +40,15 @@ UNKNOWN = {
     "log_probability": pl.lit(None, pl.Float64),
     "log_likelihoods": pl.lit([], pl.List(pl.Float64)),
     "flipped": pl.lit(None, pl.Boolean),
+    "opened_by": pl.lit(""),
 }
 
 
 def _with_limit(block: EndpointBlock, limit: int) -> EndpointBlock:
     """Return the block with a prompt's own limit as max_tokens, unless it states a limit for all prompts."""
-    return block if block.max_tokens or block.max_completion_tokens else block.changed(max_tokens=limit)
+    if block.max_tokens or block.max_completion_tokens:
+        return block
+    return block.changed(max_tokens=limit + block.thinking_tokens)
 
 
 def _answer(row: Mapping) -> dict:
@@ -50,6 +59,8 @@ def _answer(row: Mapping) -> dict:
     return {
         "key": row["key"],
         "completion": row["text"],
+        "reasoning": row.get("reasoning", ""),
+        "thinking_tokens": row.get("thinking_tokens"),
         "finish_reason": row["finish_reason"],
         "prompt_tokens": row["prompt_tokens"] if counted else None,
         "completion_tokens": row["completion_tokens"] if counted else None,
@@ -108,7 +119,10 @@ def complete(
         )
         .drop("demonstrations", "answers", "fault", "repaired", "available")
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
+        .with_columns(pl.col("reasoning").fill_null(""))
     )
+    splits = [split_row(row["completion"], row) for row in completed.iter_rows(named=True)]
+    print_thinking(sum(split.thinks for split in splits), sum(split.unfinished for split in splits))
     counts = EndpointCounts(
         prompts=rows.height,
         distinct=len(bodies),
@@ -129,7 +143,7 @@ def generate(
 ) -> EndpointCard:
     """Complete the prompts of a model behind an endpoint and write one file per language; return the run card."""
     begin = time.perf_counter()
-    previous = previous_completions(outputs.values(), journal, ANSWER_SCHEMA)
+    previous = previous_completions(outputs.values(), journal, ANSWER_SCHEMA, ADDED)
     completed, counts, spent = complete(prompts, block, previous=previous, journal=journal, progress=progress)
     for language, path in outputs.items():
         rows = completed.filter(pl.col("language") == language)

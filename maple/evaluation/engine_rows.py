@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from maple.engines.engine import Engine
 from maple.evaluation.completions import PromptRequest
-from maple.models.encoding import Encoder
+from maple.models.completion_text import CompletionDecoder
 
 
 class NotFiniteError(ValueError):
@@ -18,7 +18,7 @@ def _checked(request: PromptRequest, log_probabilities: Sequence[float]) -> None
             raise NotFiniteError(f"{request.item}: the model computes {value} where a log-probability belongs")
 
 
-def generated_rows(engine: Engine, requests: Sequence[PromptRequest], encoder: Encoder) -> list[dict]:
+def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: CompletionDecoder) -> list[dict]:
     """Complete prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
     completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
     rows = []
@@ -27,7 +27,7 @@ def generated_rows(engine: Engine, requests: Sequence[PromptRequest], encoder: E
         rows.append(
             {
                 "key": request.key,
-                "completion": encoder.text(completion.tokens),
+                "completion": decoder.text(completion.tokens),
                 "token_ids": completion.tokens,
                 "finish_reason": completion.finish_reason,
                 "log_probability": completion.log_probability,

@@ -27,6 +27,8 @@ from maple.evaluation.completions import (
 from maple.evaluation.engine_rows import NotFiniteError, flipped_rows, generated_rows, ranked_rows
 from maple.evaluation.finish_reasons import TOO_LONG
 from maple.evaluation.prompt_requests import print_raised_limits, prompt_requests
+from maple.evaluation.thinking_columns import with_thinking
+from maple.models.completion_text import CompletionDecoder
 from maple.models.encoding import Encoder
 from maple.runtime.devices import energy_joules, energy_since
 from maple.runtime.files import write_parquet
@@ -44,6 +46,8 @@ class ModelFolder:
 
     path: str | Path
     digest: str
+    thinking_tokens: int = 0
+    """New tokens of a completion for thinking, beside those for its answer."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Weights:
     """Hub-style."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
+    thinking_tokens: int = 0
+    """New tokens of a completion for thinking, beside those for its answer."""
 
 
 def model_source(
@@ -63,9 +69,10 @@ def model_source(
 
     `service` has an endpoint's request settings, which decide no answer.
     """
+    room = definition.get("thinking_tokens", 0)
     if "openai" in definition:
-        return EndpointBlock(**{**definition["openai"], **(service or {})})
-    return Weights(folder, definition.get("trust_remote_code", False))
+        return EndpointBlock(**{**definition["openai"], **(service or {})}, thinking_tokens=room)
+    return Weights(folder, definition.get("trust_remote_code", False), room)
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,9 @@ class _Work:
         alone = [key for key in fresh[:sample] if key not in rows or rows[key].get("flipped") is None]
         return cls(missing, [requests[key] for key in alone])
 
-    def compute(self, engine: Engine, encoder: Encoder, rows: JournaledRows, batch: int, progress: Callable) -> None:
+    def compute(
+        self, engine: Engine, decoder: CompletionDecoder, rows: JournaledRows, batch: int, progress: Callable
+    ) -> None:
         """Compute and journal all rows; the chunks are the same in an undisturbed job and in one that resumes."""
         with progress(total=len(self.missing) + len(self.alone), unit=" prompts") as bar:
             started, tokens = time.perf_counter(), 0
@@ -116,16 +125,16 @@ class _Work:
                     bar.set_postfix_str(f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False)
                     bar.update(len(chunk))
 
-            rows.compute(self._completed(engine, encoder, BATCHES_PER_CHUNK * batch), counted)
+            rows.compute(self._completed(engine, decoder, BATCHES_PER_CHUNK * batch), counted)
             for requests in _chunks(self.alone, batch):
                 rows.add(flipped_rows(engine, requests, rows))
                 bar.update(len(requests))
 
-    def _completed(self, engine: Engine, encoder: Encoder, size: int) -> Iterator[list[dict]]:
+    def _completed(self, engine: Engine, decoder: CompletionDecoder, size: int) -> Iterator[list[dict]]:
         for requests in _chunks(self.missing, size):
             generated = [request for request in requests if not request.choices]
             ranked = [request for request in requests if request.choices]
-            rows = generated_rows(engine, generated, encoder) if generated else []
+            rows = generated_rows(engine, generated, decoder) if generated else []
             yield rows + (ranked_rows(engine, ranked) if ranked else [])
 
 
@@ -152,27 +161,29 @@ def complete(
     which are part of every key, as the model's digest is; `start_engine` is called only if something is missing;
     `progress` is tqdm.
 
-    Returns the rows with the columns of COMPLETION_SCHEMA and REQUEST_SCHEMA: log_probability (natural, of the
-    completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion another one when
-    it is computed alone? null if that was not tried), prompt_tokens, item_tokens (without demonstrations),
-    completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has finish_reason TOO_LONG
-    and no completion.
+    Returns the rows with the columns of COMPLETION_SCHEMA, REQUEST_SCHEMA and THINKING_SCHEMA: log_probability
+    (natural, of the completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion
+    another one when it is computed alone? null if that was not tried), prompt_tokens, item_tokens (without
+    demonstrations), completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has
+    finish_reason TOO_LONG and no completion.
     """
     encoder = Encoder.of(model.path)
+    decoder = CompletionDecoder.of(encoder.tokenizer.get_added_tokens_decoder(), encoder.text)
     rows_by_answer = (
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
         .explode("answer")
         .drop("fault", "repaired", "available")
     )
-    requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length)
-    print_raised_limits(rows_by_answer, requests)
+    room = model.thinking_tokens
+    requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length, room)
+    print_raised_limits(rows_by_answer, requests, room)
     by_key = {request.key: request for request in requests if request.key}
     carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
     rows = JournaledRows(journal, carried_over, is_completion)
     work = _Work.of(by_key, rows, {row["key"] for row in carried_over}, settings.flip_sample)
     if work.missing or work.alone:
-        work.compute(start_engine(encoder), encoder, rows, settings.batch, progress)
+        work.compute(start_engine(encoder), decoder, rows, settings.batch, progress)
     completions = pl.DataFrame([rows[key] for key in by_key], schema=COMPLETION_SCHEMA)
     counts = CompletionCounts(
         prompts=len(requests),
@@ -183,7 +194,7 @@ def complete(
         compared_alone=completions["flipped"].count(),
         flipped=int(completions["flipped"].sum()),
     )
-    return _joined(rows_by_answer, requests, completions), counts
+    return with_thinking(_joined(rows_by_answer, requests, completions), requests, decoder), counts
 
 
 def _joined(prompts: pl.DataFrame, requests: Sequence[PromptRequest], completions: pl.DataFrame) -> pl.DataFrame:
@@ -332,7 +343,7 @@ def _complete_runs(
         try:
             completed, counts = complete(
                 prompts,
-                ModelFolder(weights.folder, attached),
+                ModelFolder(weights.folder, attached, weights.thinking_tokens),
                 engine=engine.version,
                 settings=settings,
                 previous=previous_completions(run.outputs.values(), journal),

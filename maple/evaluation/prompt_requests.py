@@ -11,7 +11,7 @@ from maple.models.encoding import Encoder
 
 
 def prompt_requests(
-    rows: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int
+    rows: pl.DataFrame, encoder: Encoder, weights: str, engine: str, max_length: int, thinking_tokens: int = 0
 ) -> list[PromptRequest]:
     """Return one request per row.
 
@@ -20,6 +20,7 @@ def prompt_requests(
     encoded one by one, so that prompts of a task begin with the same tokens. The demonstrations that do not fit with
     the prompt and its answer are left out, from the end. A completion may have `max_new_tokens` tokens, or as many as
     the longest label takes, and one more to end: in some scripts a tokenizer cuts each letter into several tokens.
+    Thinking may take `thinking_tokens` more.
     """
     start = [] if encoder.bos is None else [encoder.bos]
 
@@ -32,7 +33,7 @@ def prompt_requests(
         texts = tuple(row["demonstrations"])
         choices = pieces(tuple(forms[0] for forms in row["verbalizers"]))
         longest = max(map(len, choices), default=0) + 1
-        limits = {"rank": longest, "generate": max(row["max_new_tokens"], longest)}
+        limits = {"rank": longest, "generate": max(row["max_new_tokens"], longest) + thinking_tokens}
         limit = limits[row["answer"]]
         # Both answer modes get the same demonstrations, so that they can be compared.
         room = max_length - max(limits[mode] for mode in row["answers"]) - len(start) - len(item)
@@ -61,10 +62,10 @@ def _fitting(demonstrations: Sequence[list[int]], room: int) -> list[list[int]]:
     return [tokens for tokens, total in zip(demonstrations, totals, strict=True) if total <= room]
 
 
-def print_raised_limits(rows: pl.DataFrame, requests: Sequence[PromptRequest]) -> None:
+def print_raised_limits(rows: pl.DataFrame, requests: Sequence[PromptRequest], thinking_tokens: int = 0) -> None:
     """Print the tasks and languages whose labels take more of the model's tokens than `max_new_tokens`."""
     raised = (
-        rows.with_columns(limit=pl.Series([request.limit for request in requests], dtype=pl.Int32))
+        rows.with_columns(limit=pl.Series([request.limit - thinking_tokens for request in requests], dtype=pl.Int32))
         .filter(pl.col("answer") == "generate", pl.col("limit") > pl.col("max_new_tokens"))
         .group_by("task", "language", maintain_order=True)
         .agg(pl.first("max_new_tokens"), pl.max("limit"))

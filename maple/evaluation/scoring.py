@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import polars as pl
 import regex
@@ -13,6 +13,7 @@ from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.metrics.registry import METRICS
 from maple.text.identification import in_language, script_share
+from maple.text.thinking import split_row
 
 SCORE_SCHEMA = {
     "model": pl.String,
@@ -28,6 +29,9 @@ SCORE_SCHEMA = {
     "prediction": pl.String,
     "wrong_language": pl.Boolean,
     "wrong_script": pl.Boolean,
+    "thinking": pl.Boolean,
+    "unfinished_thinking": pl.Boolean,
+    "thinking_tokens": pl.Int32,
     "finish_reason": pl.String,
     "prompt_tokens": pl.Int32,
     "completion_tokens": pl.Int32,
@@ -67,6 +71,9 @@ class CompletionRow(TypedDict):
     answer: str
     completion: str
     finish_reason: str
+    opened_by: NotRequired[str]
+    reasoning: NotRequired[str]
+    thinking_tokens: NotRequired[int | None]
     labels: list[str]
     verbalizers: list[list[str]]
     targets: list[str]
@@ -116,15 +123,15 @@ def _rank_scores(row: CompletionRow) -> Iterator[Score]:
             yield Score(metric, 0.0, False, "")
 
 
-def _scores(row: CompletionRow, metrics: Sequence[str]) -> Iterator[Score]:
-    """Yield the scores of one completion."""
+def _scores(row: CompletionRow, answer: str, metrics: Sequence[str]) -> Iterator[Score]:
+    """Yield the scores of one completion; `answer` is what it has beside its thinking."""
     if row["answer"] == "rank":
         yield from _rank_scores(row)
         return
-    prediction = parse_answer(row["completion"])
+    prediction = parse_answer(answer)
     parsed = prediction != ""
     if row["labels"]:
-        label = parse_choice(row["completion"], row["labels"], row["verbalizers"])
+        label = parse_choice(answer, row["labels"], row["verbalizers"])
         parsed, prediction = label is not None, prediction if label is None else label
     for metric in metrics:
         if metric not in METRICS:
@@ -145,27 +152,32 @@ def score_items(
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task for
     generated answers, while ranked choices are scored by RANK_METRICS. Returns one row per item and metric
     (SCORE_SCHEMA), values from 0 to 1. A choice that does not parse, an empty answer and a prompt that was too long
-    score 0 with `parsed` false. Raises ScoringError for an unknown task or metric, and for what is not a number.
+    score 0 with `parsed` false, and so does a completion whose thinking is unfinished; other thinking is cut before an
+    answer is read. Raises ScoringError for an unknown task or metric, and for what is not a number.
     """
     rows = []
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
         if row["task"] not in tasks:
             raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
         item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
-        wrong_language, wrong_script = None, None
+        wrong_language, wrong_script, split = None, None, None
         if row["answer"] == "generate":
-            wrong_language, wrong_script = _wrong_language(row, parse_answer(row["completion"]), language)
+            split = split_row(row["completion"], row)
+            wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
         common = {
             **{key: getattr(run, key) for key in ("model", "dataset", "method", "seed")},
             **{key: row[key] for key in ("task", "language", "item", "finish_reason")},
             **{key: row[key] for key in ("prompt_tokens", "completion_tokens", "shots", "shots_dropped")},
             "wrong_language": wrong_language,
             "wrong_script": wrong_script,
+            "thinking": split and split.thinks,
+            "unfinished_thinking": split and split.unfinished,
+            "thinking_tokens": row.get("thinking_tokens"),
             "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
         }
         if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
             raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
-        for score in _scores(row, tasks[row["task"]]):
+        for score in _scores(row, split.answer if split else "", tasks[row["task"]]):
             if not math.isfinite(score.value):
                 raise ScoringError(f"{_place(row, run)}: {score.metric} is {score.value}; mend maple/metrics/")
             rows.append({**common, **vars(score)})

@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from maple.data.contamination import GuardCard
+from maple.data.cut_thinking import THINKING_CUT
 from maple.definitions.language import LanguageIdentity
-from maple.runtime.files import read_json, read_parquet
+from maple.runtime.files import notes_of, read_json, read_parquet
 from maple.text.segmentation import UNSPACED
 
 FIELDS = ("instruction", "input", "output")
@@ -108,6 +109,8 @@ class DatasetSummary:
     """Samples of the kept rows."""
     dropped_rows: list[SampleRow]
     """Samples of the dropped rows."""
+    thinking_cut: int = 0
+    """Rows whose output has lost a model's thinking."""
 
 
 def lengths(rows: pl.DataFrame) -> dict[str, Lengths]:
@@ -178,6 +181,7 @@ def read_datasets(
                 cost={key: card[key] for key in COST},
                 kept_rows=sample(kept),
                 dropped_rows=sample(lost),
+                thinking_cut=int(notes_of(kept_path).get(THINKING_CUT, 0)),
             )
         )
     return summaries
@@ -220,7 +224,7 @@ class DatasetTable:
 def _counts(one: DatasetSummary, head: str) -> dict[str, Counter[str]]:
     """Return the numbers of a line by group of columns and column; a group may be empty. `head` is that of all rows."""
     counts: dict[str, Mapping] = {
-        "rows": {head: one.rows, "kept": one.kept},
+        "rows": {head: one.rows, "kept": one.kept, **({"thinking cut": one.thinking_cut} if one.thinking_cut else {})},
         "faults": one.faults,
         "dropped by curation": one.dropped,
         "overlap with test rows": one.overlapping,

@@ -22,10 +22,10 @@ from maple.report import charts
 from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_to_read
 from maple.report.sections.changes import capacity_rows, language_rows, share_rows
 from maple.report.sections.data_quality import (
-    ISSUES,
     RerunCommand,
     count_answers,
     coverage,
+    issue_columns,
     issues_by,
     issues_by_run,
     item_samples,
@@ -160,6 +160,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     specifications = {name: chart for name, chart in specifications.items() if chart}
     datasets = sorted(results.datasets, key=lambda one: (one.dataset, places.get(one.code, len(places)), one.name))
     samples = samples_to_read(datasets)
+    counted = count_answers(summary)
     table = score_table(summary, groups, results.groups_by_task, languages, study.tasks, views, study.finetuned_in)
     environment = _environment()
     scripts = _scripts(environment, charts=bool(specifications))
@@ -179,8 +180,8 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         coverage=coverage(summary, study.tasks, languages),
         samples=item_samples(results.quality),
         missing=missing_cells(summary, study.tasks, languages, views, rerun),
-        issues=ISSUES,
-        answer_counts=count_answers(summary),
+        issues=issue_columns(counted),
+        answer_counts=counted,
         run_issues=issues_by_run(summary, views, cards),
         task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
         language_issues=issues_by(summary, "language", names),

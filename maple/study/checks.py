@@ -121,14 +121,22 @@ def check_held_out(runs: Sequence[Run], methods: Mapping[str, StudyMethod], data
             )
 
 
-def check_room(tasks: Mapping[str, StudyTask], config: Config) -> None:
+def check_room(tasks: Mapping[str, StudyTask], models: Mapping[str, Model], config: Config) -> None:
     """Refuse tasks whose completions leave no room for a prompt: all prompts would be too long."""
+    rooms = {name: model.thinking_tokens for name, model in models.items() if not isinstance(model, EndpointModel)}
+    thinking = max(rooms, key=rooms.__getitem__, default="")
+    room = rooms.get(thinking, 0)
     for name, task in tasks.items():
         limit, length = task.prompt_spec.max_new_tokens, config.generate.max_length
         if "generate" in task.settings.answers and limit >= length:
             raise DefinitionError(
                 f"config: generate.max_length: {length} tokens leave no prompt of {name} room beside its limit of "
                 f"{limit} new tokens; raise it, or lower max_new_tokens.{name}"
+            )
+        if "generate" in task.settings.answers and limit + room >= length:
+            raise DefinitionError(
+                f"config/models/{thinking}.yaml: thinking_tokens: {room} and the limit of {limit} new tokens of {name} "
+                f"leave no prompt room in the config's generate.max_length: {length}; raise that, or lower this"
             )
 
 

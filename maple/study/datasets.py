@@ -58,6 +58,8 @@ class StudyDataset:
     ngram_words: int
     """Length of the n-gram that counts as an overlap with a test row."""
     wordings: Wordings
+    answering: Mapping[str, dict] = field(default_factory=dict)
+    """Room for thinking, and switches of the chat template, as far as these models' files have them; by role."""
 
     @property
     def file(self) -> str:
@@ -132,6 +134,8 @@ class StudyDataset:
             recipe[name] = block.deciding()
             if role in self.trusted:
                 recipe[name]["trust_remote_code"] = self.trusted[role]
+            if role == "teacher":
+                recipe[name] |= self.answering.get(role, {})
         return recipe
 
     @property

@@ -143,7 +143,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     _check_offers(config, of_study)
-    check_room(of_study, config)
+    check_room(of_study, {run.model: models[run.model] for run in runs}, config)
     _check_phrases(config, folder, study_datasets, languages)
     used = [run.model for run in runs] + [
         model for dataset in study_datasets.values() for model in dataset.makers.values()
@@ -234,6 +234,7 @@ def _study_datasets(
             languages=codes,
             makers=roles,
             trusted={role: models[model].trust_remote_code for role, model in roles.items()},
+            answering={role: models[model].answering for role, model in roles.items()},
             tests={task: tests[task] for task in (limit.tasks if limit and tests else [])},
             ngram_words=ngram_words_of(datasets[name]) if tests else NGRAM_WORDS,
             wordings=wordings,

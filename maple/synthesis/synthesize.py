@@ -46,6 +46,10 @@ class SynthesizeCard:
     """By a translator."""
     ledger: Ledger
     """The sum of the teacher's answers."""
+    thinking: int
+    """Answers that the teacher has thought before, as far as it counted that."""
+    thinking_tokens: int
+    """The tokens of its thinking, which are among those of its completions."""
     schema_version: int = 1
 
     def values(self) -> dict[str, Any]:
@@ -55,6 +59,8 @@ class SynthesizeCard:
             "faults": self.faults,
             "sentences_translated": self.sentences_translated,
             **self.ledger._asdict(),
+            "thinking": self.thinking,
+            "thinking_tokens": self.thinking_tokens,
             "schema_version": self.schema_version,
         }
 
@@ -128,9 +134,12 @@ def card(rows: pl.DataFrame, journal: Journal) -> SynthesizeCard:
     """Return the card of a finished synthesis, from its rows and its journal."""
     faults = rows.filter(pl.col("fault") != "").group_by("fault").len().sort("fault")
     journaled = journal.read(is_row)
+    thoughts = {row["key"]: row["thinking_tokens"] for row in journaled if row.get("thinking_tokens")}
     return SynthesizeCard(
         rows=rows.height,
         faults=dict(faults.iter_rows()),
         sentences_translated=len({row["key"] for row in journaled if "translation" in row}),
         ledger=ledger(journaled),
+        thinking=len(thoughts),
+        thinking_tokens=sum(thoughts.values()),
     )

@@ -14,6 +14,7 @@ from maple.engines.blocks import EndpointBlock, LocalBlock
 from maple.engines.ledger import ledger
 from maple.engines.machine import Machine
 from maple.runtime.journal import Journal
+from maple.text.thinking import split_row
 
 # The modules of teachers and translators. They are imported by name, so that the digest of a job's code
 # (maple.runtime.fingerprint) contains only its own teacher: an edit of another teacher synthesizes nothing again.
@@ -26,7 +27,7 @@ TEACHERS = {
 TRANSLATOR = "maple.synthesis.local_translator"
 
 Purpose = Literal["propose", "translate", "respond"]
-Fault = Literal["cut off", "no answer"]
+Fault = Literal["cut off", "no answer", "unfinished thinking"]
 
 
 @dataclass(frozen=True)
@@ -90,19 +91,29 @@ class ModelTeacher:
         """Return one answer per request, in their order; those of the journal are not sent again.
 
         A request that failed for good is IncompleteAnswer("no answer"), an answer that ended on its length limit
-        IncompleteAnswer("cut off"). Raises maple.engines.openai_endpoint.EndpointError for an endpoint that answers
-        nothing, or one with a cap that is reached.
+        IncompleteAnswer("cut off"). The thinking of a reasoning model is cut. If it is unfinished, nothing is left of
+        the answer: IncompleteAnswer("unfinished thinking"). Raises maple.engines.openai_endpoint.EndpointError for an
+        endpoint that answers nothing, or one with a cap that is reached.
         """
         rows = self.answerer.answer([Question(request.id, request.prompt, request.seed) for request in requests])
         print(f"{self.name}: in all {json.dumps(ledger(self.answerer.rows.values())._asdict())}")
-        return [_answer(row) for row in rows]
+        answers = [_answer(row) for row in rows]
+        if unfinished := answers.count(IncompleteAnswer("unfinished thinking")):
+            print(
+                f"{self.name}: {unfinished} of {len(rows)} answers are unfinished thinking; raise `thinking_tokens` in "
+                "its file of config/models/, or max_tokens of an endpoint"
+            )
+        return answers
 
 
 def _answer(row: Mapping) -> str | IncompleteAnswer:
     """Return the answer that a journal's row holds."""
     if "failure" in row:
         return IncompleteAnswer("no answer")
-    return IncompleteAnswer("cut off", row["text"]) if row["finish_reason"] == "length" else row["text"]
+    split = split_row(row["text"], row)
+    if split.unfinished:
+        return IncompleteAnswer("unfinished thinking")
+    return IncompleteAnswer("cut off", split.answer) if row["finish_reason"] == "length" else split.answer
 
 
 @dataclass(frozen=True)

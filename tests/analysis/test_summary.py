@@ -137,6 +137,16 @@ def test_quirks_are_shares_of_the_completions():
     assert (one["unparsed"], one["empty"], one["truncated"], one["prompt_tokens"]) == (0.25, 0.25, 0.25, 10.0)
 
 
+def test_the_length_of_thinking_is_a_mean_over_the_answers_that_have_some():
+    thought = scored(BASE, [0, 1], thinking=True, unfinished_thinking=True, thinking_tokens=30)
+    short = scored(BASE, [1, 1]).with_columns(item=pl.col("item") + "b")
+    ranked = scored(BASE, [1], "xquad", metric="f1", thinking=None, unfinished_thinking=None)
+    summary = summary_of(thought, short, ranked)
+    one, other = row(summary, "none"), row(summary, "none", "xquad", metric="f1")
+    assert (one["thinking"], one["unfinished_thinking"], one["thinking_tokens"]) == (0.5, 0.5, 30)
+    assert (other["thinking"], other["unfinished_thinking"], other["thinking_tokens"]) == (None, None, None)
+
+
 def test_a_wider_confidence_is_a_wider_interval():
     frames = scored(BASE, [0, 1, 1, 0]), scored(LORA, [1, 1, 1, 0])
     narrow, wide = (row(summary_of(*frames, confidence=level), "lora-r2-4bit") for level in (0.5, 0.99))

@@ -29,6 +29,31 @@ class Seeded(Record):
     seed: Seed
 
 
+HUB = {"hub": "a/b", "revision": "0" * 40}
+REMOTE = {"base_url": "http://127.0.0.1/v1", "model": "m"}
+
+
+def test_how_a_model_thinks_decides_its_answers_and_not_its_weights():
+    keys = {"thinking_tokens": 512, "template_arguments": {"enable_thinking": False}}
+    model = parse(Model, HUB | keys, "m.yaml")
+    assert model.params() == parse(Model, HUB, "m.yaml").params() == HUB
+    assert (model.answering, parse(Model, HUB, "m.yaml").answering) == (keys, {})
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"template_arguments": {"enable_thinking": False}}, "the endpoint applies the chat template"),
+        ({"thinking_tokens": 9, "openai": REMOTE | {"max_completion_tokens": 99}}, "is the whole limit of an answer"),
+        ({"thinking_tokens": -1}, "thinking_tokens"),
+    ],
+)
+def test_what_an_endpoint_cannot_be_told_of_thinking_is_refused(keys, says):
+    with pytest.raises(DefinitionError, match=says):
+        parse(Model, {"openai": REMOTE} | keys, "m.yaml")
+    assert parse(Model, {"openai": REMOTE, "thinking_tokens": 9}, "m.yaml").answering == {"thinking_tokens": 9}
+
+
 def test_an_unknown_key_is_named_with_file_and_place():
     with pytest.raises(DefinitionError, match=r"lora\.yaml: unknown key 'rnak' at top level; known keys are rank"):
         parse(Ranked, {"rank": 8, "rnak": 8}, "lora.yaml")

@@ -5,7 +5,7 @@ import pytest
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import parse
 from maple.definitions.teacher import LocalTeacherSettings
-from maple.engines.chat_template import ChatTemplate, dice_in
+from maple.engines.chat_template import ChatTemplate, dice_in, names_in
 from maple.engines.engine import EngineError
 
 
@@ -36,13 +36,19 @@ def test_a_word_is_no_die(template):
     assert dice_in(template) is None
 
 
-def chat(folder, path, template, date="2024-01-01"):
+def test_the_switches_of_a_template_are_among_its_names():
+    template = "{% if enable_thinking is defined and not enable_thinking %}{{ m.thinking }}{{ messages }}{% endif %}"
+    assert "enable_thinking" in names_in(template)
+    assert {"thinking", "messages", "reasoning_effort"}.isdisjoint(names_in(template))
+
+
+def chat(folder, path, template, date="2024-01-01", **arguments):
     from transformers import AutoTokenizer
 
     shutil.copytree(folder, path / "base")
     (path / "base/chat_template.jinja").write_text(template)
     tokenizer = AutoTokenizer.from_pretrained(path / "base")
-    chat_template = ChatTemplate(tokenizer, date, "config/datasets/d.yaml", "toy")
+    chat_template = ChatTemplate(tokenizer, date, "config/datasets/d.yaml", "toy", arguments)
     return tokenizer.decode(chat_template.tokens("The sun"))
 
 
@@ -69,6 +75,16 @@ def test_a_chat_template_s_today_is_the_day_of_the_setting(toy_base, tmp_path):
 def test_a_template_with_dice_or_one_that_fails_is_one_line_with_file_and_model(toy_base, tmp_path, template, reason):
     with pytest.raises(EngineError, match=rf"config/datasets/d\.yaml: the chat template of toy {reason}"):
         chat(toy_base, tmp_path, template)
+
+
+@pytest.mark.heavy
+def test_a_switch_of_a_template_changes_the_prompt_and_an_unknown_one_is_refused(toy_base, tmp_path):
+    template = "{{ messages[0].content }}{% if enable_thinking is defined and not enable_thinking %} east{% endif %}"
+    assert chat(toy_base, tmp_path / "a", template) == "The sun"
+    assert chat(toy_base, tmp_path / "b", template, enable_thinking=False) == "The sun east"
+    for name in ("thinking", "messages", "tokenize"):
+        with pytest.raises(EngineError, match=rf"config/models/toy\.yaml: template_arguments: .* no switch {name};"):
+            chat(toy_base, tmp_path / name, template, **{name: False})
 
 
 def test_the_day_is_a_text_that_a_calendar_has():

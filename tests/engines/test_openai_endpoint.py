@@ -9,7 +9,7 @@ from maple.definitions.reading import parse
 from maple.engines.answerer import Question
 from maple.engines.blocks import EndpointBlock
 from maple.engines.bounded_client import MAX_BYTES
-from maple.engines.chat_completion import read_chat_completion
+from maple.engines.chat_completion import ChatCompletion, read_chat_completion
 from maple.engines.openai_endpoint import EndpointError, OpenAIEndpoint
 from maple.runtime.journal import Journal
 
@@ -85,7 +85,7 @@ def test_a_body_of_any_shape_is_at_worst_no_answer(body):
 def test_half_a_letter_and_a_prompt_of_no_tokens_are_mended_or_not_believed():
     choice = {"message": {"content": "a\ud83d"}, "finish_reason": "stop"}
     body = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 0, "completion_tokens": 1}}).encode()
-    assert read_chat_completion(body) == ("a?", "stop", None)
+    assert read_chat_completion(body) == ChatCompletion("a?", "stop", None)
 
 
 FALSE_USAGES = [

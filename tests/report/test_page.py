@@ -92,7 +92,7 @@ def scores(runs, right=better):
     rows = [
         (
             *run.key.params().values(), task, language, str(item), metric,
-            float(item < right(run, language)), True, "x", False, None, "stop", 10, 2, 1.5, 0, 0,
+            float(item < right(run, language)), True, "x", False, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
         )
         for run in runs for task, language, metric in cells for item in range(4)
     ]  # fmt: skip
@@ -636,3 +636,22 @@ def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_lan
     )
     assert [cell[:2] for cell in cells] == 2 * [["sure", "+40.0"]] + 2 * [["", "+6.0"]] + [["", "–"]]
     assert all(float(low) > 0 for _, _, low in cells[:4])
+
+
+def test_a_study_without_thinking_has_no_columns_of_it(page):
+    assert "thinking" not in page[page.index('id="issues"') :].split("</section>")[0]
+
+
+def test_thinking_is_counted_and_what_is_unfinished_names_the_key_to_raise():
+    thought = scores(GRID).with_columns(
+        thinking=pl.lit(True),
+        thinking_tokens=pl.lit(7, pl.Int32),
+        unfinished_thinking=(pl.col("method") == "none") & (pl.col("item") == "0"),
+    )
+    page = page_of(scored=thought)
+    assert "80 answers begin with a model's thinking, which is cut before they are read." in page
+    # The baseline's first item in each of four cells.
+    assert "<bdi>toy</bdi>, 4 are unfinished thinking without an answer and score 0" in page
+    assert "raise <code>thinking_tokens</code> in <code>config/models/toy.yaml</code>" in page
+    first = table(page, "Answer issues by task")[0]
+    assert {"100.0", "7.0"} < set(first)

@@ -212,6 +212,19 @@ def test_a_limit_of_new_tokens_leaves_room_for_a_prompt():
     assert "generate.max_length: 512 tokens leave no prompt of xquad room beside its limit of 512 new tokens" in told
 
 
+def test_thinking_leaves_room_for_a_prompt_and_the_message_names_the_model(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    file = tmp_path / "config/models/tiny-llama.yaml"
+    written = file.read_text()
+    file.write_text(f"{written}\nthinking_tokens: 100\n")
+    assert read_study(CONFIG, tmp_path / "config").models["tiny-llama"].answering == {"thinking_tokens": 100}
+    file.write_text(f"{written}\nthinking_tokens: 500\n")
+    with pytest.raises(
+        DefinitionError, match=r"config/models/tiny-llama\.yaml: thinking_tokens: 500 .*max_length: 512"
+    ):
+        read_study(CONFIG, tmp_path / "config")
+
+
 def test_the_parts_of_a_model_have_equally_many_attention_heads():
     assert "generate.tensor_parallel: 3 does not divide the 4 attention heads of tiny-llama" in refused(
         study, **generate(tensor_parallel=3)

@@ -20,7 +20,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.reading import parse
 from maple.engines.blocks import LocalBlock
-from maple.engines.engine import EngineOptions
+from maple.engines.engine import Completion, EngineOptions
 from maple.engines.ledger import ledger
 from maple.engines.machine import Machine
 from maple.engines.start import choose, start
@@ -66,6 +66,32 @@ def test_two_copies_of_the_model_answer_like_one(toy_base, tmp_path):
     assert local(toy_base, tmp_path / "two", gpus=2).complete(requests(12)) == answers
     keys = [[row["key"] for row in Journal(tmp_path / name / "journal.jsonl").read()] for name in ("one", "two")]
     assert sorted(keys[0]) == sorted(keys[1])
+
+
+def test_a_model_that_thinks_has_room_and_switches_and_its_thinking_is_no_answer(toy_base, tmp_path, monkeypatch):
+    shutil.copytree(toy_base, tmp_path / "base")
+    template = "{{ messages[0].content }}{% if not (skip is defined and skip) %}<think>{% endif %}"
+    (tmp_path / "base/chat_template.jinja").write_text(template)
+    limits = []
+
+    def answered(path, text, **changes):
+        model_teacher = local(tmp_path / "base", path, **changes)
+
+        class Toy:
+            def sample(self, prompts, each, *_):
+                limits.extend(each)
+                tokens = model_teacher.answerer.tokenizer(text, add_special_tokens=False)["input_ids"]
+                yield from ((place, Completion(tokens, "stop", -1.0)) for place, _ in enumerate(prompts))
+
+        monkeypatch.setattr("maple.engines.local_model.start_on", lambda *_: Toy())
+        (answer,) = model_teacher.complete(requests(1))
+        (row,) = model_teacher.answerer.rows.journal.read()
+        return answer, row["thinking_tokens"]
+
+    answer, count = answered(tmp_path / "a", "the sun</think>rises", thinking_tokens=20)
+    assert answer == "rises" and count > 1 and limits == [28]
+    assert answered(tmp_path / "b", "the sun")[0] == IncompleteAnswer("unfinished thinking")
+    assert answered(tmp_path / "c", "rises", template_arguments={"skip": True}) == ("rises", None)
 
 
 def test_another_seed_draws_another_answer_and_none_at_temperature_0(toy_base, tmp_path):

@@ -12,9 +12,10 @@ from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
+model = snakemake.params.model
 card = compare_attached(
     read_all(snakemake.input.prompts),
-    Weights(snakemake.input.base, snakemake.params.model.get("trust_remote_code", False)),
+    Weights(snakemake.input.base, model.get("trust_remote_code", False), model.get("thinking_tokens", 0)),
     snakemake.input.adapter,
     read_all(snakemake.input.generations),
     count=snakemake.params.sample,

@@ -19,14 +19,21 @@ ISSUES = {
     "wrong_script": "wrong script, %",
     "truncated": "cut off, %",
     "too_long": "too long, %",
+    "thinking": "thinking, %",
+    "unfinished_thinking": "unfinished thinking, %",
     "at_chance": "at chance, %",
     "flip_rate": "flipped, %",
     "shots": "shots",
     "shots_dropped": "shots left out",
     "prompt_tokens": "prompt tokens",
     "completion_tokens": "new tokens",
+    "thinking_tokens": "thinking tokens",
     "tokens_per_word": "tokens per word",
 }
+
+
+# Columns that are shown if some model has thought.
+THINKING = ("thinking", "unfinished_thinking", "thinking_tokens")
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,11 @@ def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[s
     }
 
 
+def issue_columns(counts: "AnswerCounts") -> dict[str, str]:
+    """Return the columns of ISSUES that say something in this study."""
+    return {name: head for name, head in ISSUES.items() if counts.thinking or name not in THINKING}
+
+
 def issues_by_run(
     summary: pl.DataFrame, views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]
 ) -> list[IssueRow]:
@@ -194,6 +206,10 @@ class AnswerCounts:
     """Those that were cut at the limit of new tokens."""
     too_long: int
     """Those whose prompt was too long."""
+    thinking: int
+    """Those of a model that has thought before it answered."""
+    unfinished: dict[str, int]
+    """Those whose thinking was unfinished, by model; only models that have some."""
     wrong_language: float | None
     """The share in the wrong language, of those for which it is defined; None if there are none."""
     wrong_script: float | None
@@ -209,10 +225,14 @@ def count_answers(summary: pl.DataFrame) -> AnswerCounts:
     cells = summary.filter(pl.col("headline"), pl.col("language") != "all")
     with_chance = cells.filter(pl.col("against_chance").is_not_null())
     counted = ("unparsed", "empty", "truncated", "too_long")
+    thoughts = cells.select("model", *((pl.col(name) * pl.col("n")).fill_null(0) for name in THINKING[:2]))
+    unfinished = thoughts.group_by("model").agg(pl.sum("unfinished_thinking").round()).sort("model")
     means = cells.select(pl.mean("wrong_language", "wrong_script")).row(0, named=True)
     return AnswerCounts(
         answers=int(cells["n"].sum()),
         **{name: round((cells[name] * cells["n"]).sum()) for name in counted},
+        thinking=round(thoughts["thinking"].sum()),
+        unfinished={model: int(count) for model, count in unfinished.iter_rows() if count},
         **means,
         with_chance=with_chance.height,
         at_chance=with_chance.filter(pl.col("against_chance") != "above").height,
