@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.record import Commit, Count, Positive, Record, Seed
 
 ARCHITECTURE_KEYS = (
@@ -15,6 +16,9 @@ ARCHITECTURE_KEYS = (
     "num_hidden_layers",
     "num_attention_heads",
 )
+
+
+Token = Annotated[str, Field(min_length=1)]
 
 
 class ModelBase(Record):
@@ -28,6 +32,17 @@ class ModelBase(Record):
     """Keys of the model's config.json, for the forecast and the checks before the model is fetched."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
+    frame: Frame = DEFAULT_FRAME
+    """What stands around a prompt: bactrian (### Input, ### Output), chat (turns of the model's own chat template) or
+    none (the text alone)."""
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+    """In the frame chat: each demonstration is two turns, or text before the prompt. Other frames have text."""
+    bos: Token | None = None
+    """Text of the token that every prompt begins with; none: no token. Left out: what the tokenizer does by itself."""
+    eos: Token | None = None
+    """Text of the token that ends an answer. Left out: the tokenizer's own."""
+    pad: Token | None = None
+    """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse an architecture without the keys that the forecast needs."""
@@ -37,6 +52,20 @@ class ModelBase(Record):
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return what decides a result: neither license nor architecture does."""
         return {key: value for key, value in super().params(digest).items() if key not in ("license", "architecture")}
+
+    @property
+    def special_tokens(self) -> dict[str, str]:
+        """The texts of the special tokens that the file names, by bos, eos and pad."""
+        named = {"bos": self.bos, "eos": self.eos, "pad": self.pad}
+        return {name: text for name, text in named.items() if text is not None}
+
+    def prepared(self) -> dict:
+        """Return what decides the folder of the base: the same for every frame."""
+        return {key: value for key, value in self.trained().items() if key != "frame"}
+
+    def trained(self) -> dict:
+        """Return what decides a training: demonstrations do not."""
+        return {key: value for key, value in self.params().items() if key != "demonstrations"}
 
 
 def _both(schema: dict) -> None:

@@ -20,7 +20,8 @@ class EndpointModel(ModelBase):
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return the settings that decide an answer."""
-        return {"openai": self.openai.deciding()}
+        framing = self.model_dump(include={"frame", "demonstrations"}, exclude_unset=True)
+        return {"openai": self.openai.deciding(), **framing}
 
 
 def _source(content: Any) -> str | None:

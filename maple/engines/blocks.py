@@ -1,5 +1,6 @@
 """The blocks of config files that configure an endpoint, a teacher or a translator, as a job gets them."""
 
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 # The settings of an endpoint that are sent with each prompt, in this order; OpenAI's reasoning models take
@@ -12,6 +13,10 @@ class EndpointBlock(EndpointSettings):
 
     file: str
     """The file with the block, for messages."""
+    frame: Frame = DEFAULT_FRAME
+    """Of the model's definition, if it is asked as a baseline: what stands around a prompt."""
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+    """Of the model's definition."""
 
     def with_defaults(self, **values: float | None) -> "EndpointBlock":
         """Return the block with values for the settings that it does not state; null counts as stated."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
 from maple.engines.engine import Engine, EngineOptions
@@ -39,14 +40,6 @@ BATCHES_PER_CHUNK = 4
 
 
 @dataclass(frozen=True)
-class ModelFolder:
-    """The Hub-style folder of a model, and the digest of its weights and of what is attached to it."""
-
-    path: str | Path
-    digest: str
-
-
-@dataclass(frozen=True)
 class Weights:
     """A model of which the job has the weights."""
 
@@ -54,6 +47,29 @@ class Weights:
     """Hub-style."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
+    frame: Frame = DEFAULT_FRAME
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any], folder: str | Path) -> "Weights":
+        """Return the weights in a folder, asked as the model's params say."""
+        return cls(folder, **_stated(definition, "trust_remote_code", "frame", "demonstrations"))
+
+    def encoder(self) -> Encoder:
+        """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""
+        return Encoder.of(self.folder, self.frame, self.demonstrations, trust_remote_code=self.trust_remote_code)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model's weights, and the digest of them and of what is attached to them."""
+
+    weights: Weights
+    digest: str
+
+
+def _stated(definition: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: definition[name] for name in names if name in definition}
 
 
 def model_source(
@@ -64,8 +80,10 @@ def model_source(
     `service` has an endpoint's request settings, which decide no answer.
     """
     if "openai" in definition:
-        return EndpointBlock(**{**definition["openai"], **(service or {})})
-    return Weights(folder, definition.get("trust_remote_code", False))
+        return EndpointBlock(
+            **{**definition["openai"], **_stated(definition, "frame", "demonstrations"), **(service or {})}
+        )
+    return Weights.of(definition, folder)
 
 
 @dataclass(frozen=True)
@@ -154,11 +172,11 @@ def complete(
 
     Returns the rows with the columns of COMPLETION_SCHEMA and REQUEST_SCHEMA: log_probability (natural, of the
     completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion another one when
-    it is computed alone? null if that was not tried), prompt_tokens, item_tokens (without demonstrations),
+    it is computed alone? null if that was not tried), prompt_tokens, item_tokens (of its text alone),
     completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has finish_reason TOO_LONG
     and no completion.
     """
-    encoder = Encoder.of(model.path)
+    encoder = model.weights.encoder()
     rows_by_answer = (
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
@@ -332,7 +350,7 @@ def _complete_runs(
         try:
             completed, counts = complete(
                 prompts,
-                ModelFolder(weights.folder, attached),
+                ModelFolder(weights, attached),
                 engine=engine.version,
                 settings=settings,
                 previous=previous_completions(run.outputs.values(), journal),

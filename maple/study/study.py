@@ -24,6 +24,7 @@ from maple.study.checks import (
     IDENTITY,
     check_config,
     check_endpoints,
+    check_frames,
     check_held_out,
     check_path,
     check_places,
@@ -74,7 +75,13 @@ class Study:
         """Return how a finetuned run is trained, under the keys of its finetune card."""
         variant = self.methods[run.method].variant.params()
         kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
-        return {"base": self.models[run.model].params(), **kept}
+        return {"base": self.models[run.model].trained(), **kept}
+
+    def framed(self, run: RunKey) -> dict:
+        """Return the params of a run's model, with the run's frame where its training has another one."""
+        method = self.methods.get(run.method)
+        frame = method.variant.training.frame if method else None
+        return self.models[run.model].params() | ({"frame": frame} if frame else {})
 
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""
@@ -137,7 +144,9 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
     check_architectures(runs, variants, models, config.generate, results)
-    of_methods = {name: study_method(name, variant, config.generate) for name, variant in variants.items()}
+    check_frames(runs, variants, models)
+    frame = config.finetune.frame
+    of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
     check_held_out(finetuned, of_methods, datasets)
     of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
     _check_demonstrations(of_study, languages)

@@ -47,20 +47,39 @@ def completed_by(url, frame, path, previous=NOTHING, **changes):
     return complete(frame, block, previous=previous, journal=journal, progress=partial(tqdm, disable=True))
 
 
+SHOWN = [{"prompt": "a?", "answer": "b"}]
+
+
 def many(count):
     return prompts(*(f"prompt {number}" for number in range(count)))
 
 
 def test_one_message_holds_demonstrations_and_prompt_and_is_answered_greedily(tmp_path):
     with Endpoint() as endpoint:
-        completed, _, spent = completed_by(endpoint.url, prompts("c?", demonstrations=["a? b\n\n"]), tmp_path)
+        completed, _, spent = completed_by(endpoint.url, prompts("c?", demonstrations=SHOWN), tmp_path)
+    framed = "### Input:\na?\n\n### Output:\nb\n\n### Input:\nc?\n\n### Output:\n"
     assert endpoint.bodies == [
-        {"model": "m", "messages": [{"role": "user", "content": "a? b\n\nc?"}], "temperature": 0.0, "max_tokens": 4}
+        {"model": "m", "messages": [{"role": "user", "content": framed}], "temperature": 0.0, "max_tokens": 4}
     ]
     row = completed.row(0, named=True)
     assert (row["prompt_tokens"], row["completion_tokens"], row["shots"]) == (100, 10, 1)
     assert row["completion"] and row["finish_reason"] == "stop"
     assert (spent.answers, spent.prompt_tokens, spent.completion_tokens) == (1, 100, 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "messages"),
+    [
+        ({"frame": "chat"}, [("user", "a?"), ("assistant", "b"), ("user", "c?")]),
+        ({"frame": "chat", "demonstrations": "text"}, [("user", "a?\nb\n\nc?")]),
+        ({"frame": "none"}, [("user", "a?\nb\n\nc?\n")]),
+    ],
+)
+def test_demonstrations_are_turns_or_text_as_the_model_s_file_says(tmp_path, asked, messages):
+    with Endpoint() as endpoint:
+        completed_by(endpoint.url, prompts("c?", demonstrations=SHOWN), tmp_path, **asked)
+    (body,) = endpoint.bodies
+    assert [(message["role"], message["content"]) for message in body["messages"]] == messages
 
 
 def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tmp_path):

@@ -14,7 +14,7 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 card = compare_attached(
     read_all(snakemake.input.prompts),
-    Weights(snakemake.input.base, snakemake.params.model.get("trust_remote_code", False)),
+    Weights.of(snakemake.params.model, snakemake.input.base),
     snakemake.input.adapter,
     read_all(snakemake.input.generations),
     count=snakemake.params.sample,

@@ -5,8 +5,8 @@ import pytest
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import parse
 from maple.definitions.teacher import LocalTeacherSettings
-from maple.engines.chat_template import ChatTemplate, dice_in
-from maple.engines.engine import EngineError
+from maple.models.chat_template import ChatTemplate, dice_in
+from maple.models.prompt_error import PromptError
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,9 @@ def test_a_word_is_no_die(template):
 
 
 def chat(folder, path, template, date="2024-01-01"):
-    from transformers import AutoTokenizer
-
     shutil.copytree(folder, path / "base")
     (path / "base/chat_template.jinja").write_text(template)
-    tokenizer = AutoTokenizer.from_pretrained(path / "base")
-    chat_template = ChatTemplate(tokenizer, date, "config/datasets/d.yaml", "toy")
-    return tokenizer.decode(chat_template.tokens("The sun"))
+    return ChatTemplate(path / "base", date).render([{"role": "user", "content": "The sun"}], prompt=True)[0]
 
 
 @pytest.mark.heavy
@@ -66,8 +62,8 @@ def test_a_chat_template_s_today_is_the_day_of_the_setting(toy_base, tmp_path):
         ("{{ messages[0].content + 1 }}", "fails"),
     ],
 )
-def test_a_template_with_dice_or_one_that_fails_is_one_line_with_file_and_model(toy_base, tmp_path, template, reason):
-    with pytest.raises(EngineError, match=rf"config/datasets/d\.yaml: the chat template of toy {reason}"):
+def test_a_template_with_dice_or_one_that_fails_is_one_line_with_its_folder(toy_base, tmp_path, template, reason):
+    with pytest.raises(PromptError, match=rf"/base: the chat template {reason}"):
         chat(toy_base, tmp_path, template)
 
 
