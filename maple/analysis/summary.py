@@ -104,7 +104,7 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     Columns: those of a run; task, language, metric; headline (is it the task's headline metric?); cells and n (item
     scores) in the mean; mean, se, low, high (at `confidence`); unparsed, empty, truncated, too_long (shares of all
     completions), wrong_language, wrong_script (shares of the completions for which they are defined); prompt_tokens,
-    completion_tokens, tokens_per_word (of the prompt without demonstrations), shots, shots_dropped (means); chance, and
+    completion_tokens, tokens_per_word (of the prompt's text), shots, shots_dropped (means); chance, and
     against_chance: "above", "below" or "inside", where the interval lies relative to chance. Against the same model's
     base, paired by item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared)
     and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.

@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from maple.runtime.files import read_json
+
 # A token of a vendor's markup that is not flagged as special, such as `<|fim_prefix|>` of Qwen or `<｜User｜>`.
 MARKUP = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 
 
 def json_of(path: Path) -> dict:
     """Return what a JSON file holds; empty if it is not there."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def special_token(folder: Path, name: str, token_id: Callable[[str], int | None]) -> int | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from maple.models.prompt_error import PromptError
 from maple.models.special_tokens import control_tokens, special_token
+from maple.runtime.files import read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -74,7 +75,7 @@ class TextTokenizer:
         """
         from tokenizers import Tokenizer
 
-        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        content = read_json(folder / "tokenizer.json")
         control = control_tokens(content, folder)
         plain = Tokenizer.from_str(json.dumps(_renamed({"added_tokens": [], **content}, control), ensure_ascii=False))
         whole = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -77,11 +77,15 @@ class Study:
         kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
         return {"base": self.models[run.model].trained(), **kept}
 
-    def framed(self, run: RunKey) -> dict:
+    def asked_as(self, run: RunKey) -> dict:
         """Return the params of a run's model, with the run's frame where its training has another one."""
         method = self.methods.get(run.method)
         frame = method.variant.training.frame if method else None
         return self.models[run.model].params() | ({"frame": frame} if frame else {})
+
+    def merged_as(self, run: RunKey) -> dict:
+        """Return the same without what decides evaluation alone."""
+        return {key: value for key, value in self.asked_as(run).items() if key != "demonstrations"}
 
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""

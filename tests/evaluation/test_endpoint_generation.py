@@ -25,6 +25,7 @@ from maple.engines.openai_endpoint import EndpointError
 from maple.evaluation.endpoint_generation import ANSWER_SCHEMA, complete
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.evaluation.scoring import score_items
+from maple.models.frames import framed
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
 
@@ -40,7 +41,7 @@ def _key(monkeypatch):
     monkeypatch.setenv("REMOTE_KEY", SECRET)
 
 
-def completed_by(url, frame, path, previous=NOTHING, **changes):
+def completed_by(url, frame, path, /, previous=NOTHING, **changes):
     settings = {"base_url": url, "model": "m", "key_variable": "REMOTE_KEY", "file": "config/models/remote.yaml"}
     block = EndpointBlock(**{**settings, "concurrency": 4, "retries": 2, **changes})
     journal = Journal(path / "journal.jsonl")
@@ -144,7 +145,9 @@ def test_what_failed_for_good_has_no_answer_and_is_asked_again_by_the_next_job(t
         assert 0 < failed.height == spent.failures < 12
         assert set(failed["completion"]) == {""} and failed["prompt_tokens"].null_count() == failed.height
         endpoint.seen.clear()
-        endpoint.seen.update({(prompt, None): 1 for prompt in failed["prompt"]})  # their first tries are past
+        endpoint.seen.update(
+            {(framed("bactrian", prompt), None): 1 for prompt in failed["prompt"]}
+        )  # their first tries are past
         again, counts, spent = completed_by(
             endpoint.url, many(12), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), retries=0
         )

@@ -389,7 +389,7 @@ class Broken(Echo):
 
     info, cached_tokens = {}, None
 
-    def __init__(self, value, at=3):
+    def __init__(self, value, at=4):
         super().__init__()
         self.value, self.at = value, at
 
@@ -424,7 +424,7 @@ def test_the_job_names_the_run_whose_model_computes_no_number(letters, tmp_path,
     with pytest.raises(NotFiniteError, match=r"m/d/lora/1: toy, eng_Latn, item 0: the model computes nan"):
         generate_with_weights(
             prompts("bc"),
-            Weights(letters),
+            Weights(letters, frame="none"),
             [run_outputs],
             settings=SETTINGS.changed(engine="transformers"),
             machine=Machine(),

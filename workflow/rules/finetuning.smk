@@ -79,7 +79,7 @@ rule merge:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.framed(run_key(w)),
+        model=lambda w: STUDY.merged_as(run_key(w)),
         trained_as=lambda w: STUDY.trained_as(run_key(w)),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
