@@ -98,8 +98,10 @@ def tiny_model(texts: list[str], folder: Path) -> None:
 
 
 def whole(row: dict) -> str:
-    """Return a prompt with its demonstrations."""
-    return "".join(row["demonstrations"]) + row["prompt"]
+    """Return a prompt in its frame, with its demonstrations."""
+    from maple.models.frames import as_text
+
+    return as_text("bactrian", row["prompt"], row["demonstrations"])
 
 
 def maple_side(job: dict, engine: str, cache: bool = True) -> dict:

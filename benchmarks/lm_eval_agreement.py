@@ -94,10 +94,11 @@ def tiny_model(prompts, folder: Path) -> None:
     """Build a small model that has read some prompts, each with one of its choices in turn: it knows no answer."""
     from maple.definitions.local_model import BuildSettings
     from maple.models.causal import build
+    from maple.models.frames import framed
 
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
     texts = [
-        row["prompt"] + row["verbalizers"][number % len(row["labels"])][0]
+        framed("bactrian", row["prompt"]) + row["verbalizers"][number % len(row["labels"])][0]
         for number, row in enumerate(shuffled.iter_rows(named=True))
     ]
     settings = BuildSettings(vocabulary=1024, architecture=ARCHITECTURE, documents=len(texts), training=TRAINING)
@@ -205,7 +206,7 @@ def our_side(job: dict) -> dict:
     from maple.engines.start import engine_version
     from maple.engines.start import start as start_engine
     from maple.evaluation.completions import COMPLETION_SCHEMA
-    from maple.evaluation.generation import ModelFolder, complete
+    from maple.evaluation.generation import ModelFolder, Weights, complete
     from maple.models.encoding import Encoder
     from maple.runtime.fingerprint import weights_digest
     from maple.runtime.journal import Journal
@@ -218,7 +219,7 @@ def our_side(job: dict) -> dict:
     loaded = time.perf_counter()
     answers, _ = complete(
         pl.read_parquet(job["prompts"]),
-        ModelFolder(job["model"], weights_digest(job["model"])),
+        ModelFolder(Weights(job["model"]), weights_digest(job["model"])),
         engine=engine_version("transformers"),
         settings=settings,
         previous=pl.DataFrame(schema=COMPLETION_SCHEMA),
@@ -348,6 +349,7 @@ def seconds_table(ours: dict, theirs: dict) -> str:
 def compare(prompts, model: Path, folder: Path, *, threads: int, batch: int) -> int:
     """Run both sides on the prompts, print the tables; return how many items failed a check."""
     from maple.models.encoding import Encoder
+    from maple.models.frames import framed
     from maple.runtime.devices import compute_dtype, device
     from maple.runtime.files import write_parquet
 
@@ -361,7 +363,7 @@ def compare(prompts, model: Path, folder: Path, *, threads: int, batch: int) -> 
         tasks.setdefault(f"{row['task']}_{row['language']}", []).append(
             {
                 "item": row["item"],
-                "prompt": row["prompt"],
+                "prompt": framed("bactrian", row["prompt"]),
                 "labels": row["labels"],
                 "choices": [forms[0] for forms in row["verbalizers"]],
                 "gold": row["labels"].index(row["targets"][0]),
@@ -374,7 +376,7 @@ def compare(prompts, model: Path, folder: Path, *, threads: int, batch: int) -> 
         "model": str(model),
         "device": device(),
         "dtype": dtype,
-        "bos": Encoder.of(model).bos is not None,
+        "bos": bool(Encoder.of(model).start),
         "max_length": max_length,
         "batch": batch,
         "threads": threads,

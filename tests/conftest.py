@@ -26,7 +26,7 @@ def imports_are_frozen():
 @pytest.fixture(scope="session")
 def letters(tmp_path_factory) -> Path:
     """A Hub-style folder whose tokenizer knows letters: a..z are tokens 4..29, space 30, newline 31, # 32, : 33."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     folder = tmp_path_factory.mktemp("letters")
     special = ["<unk>", "<s>", "</s>", "<pad>"]
@@ -34,6 +34,7 @@ def letters(tmp_path_factory) -> Path:
     tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     tokenizer.add_special_tokens(special)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(names))

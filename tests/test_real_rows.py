@@ -115,7 +115,7 @@ def test_prompts_have_two_demonstrations_from_dev_rows(task, code):
     assert {len(demonstrations) for demonstrations in prompts["demonstrations"]} == {2}
     dev_prompts = set(rendered(task, code, rows_of(task, code).dev)["prompt"])
     for demonstration in prompts["demonstrations"][0]:
-        assert [prompt for prompt in dev_prompts if demonstration.startswith(prompt)]
+        assert demonstration["prompt"] in dev_prompts and demonstration["answer"].strip()
 
 
 def scores_of(task, code, metrics, answers):

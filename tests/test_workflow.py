@@ -73,6 +73,24 @@ def test_a_rank_added_to_the_grid_costs_its_own_run_alone(project):
     assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
 
 
+def test_a_frame_of_finetuned_runs_trains_them_anew_and_asks_no_baseline(project):
+    project.study(finetune=TOY_STUDY["finetune"] | {"frame": "none"})
+    assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 1, **scored(runs=1)}
+
+
+def test_a_model_s_frame_and_its_demonstrations_leave_its_base_as_it_is(project):
+    model = yaml.safe_load((project.folder / "config/models/toy.yaml").read_text())
+    project.write("config/models/toy.yaml", model | {"frame": "none"})
+    assert project.jobs() == {"finetune": 1, "merge": 1, "generate": 2, **scored()}
+    project.write("config/models/toy.yaml", model | {"demonstrations": "text"})
+    assert project.jobs() == {"generate": 2, **scored()}
+
+
+def test_turns_of_a_chat_are_refused_for_a_model_without_a_template(project):
+    project.study(finetune=TOY_STUDY["finetune"] | {"frame": "chat"})
+    assert "toy is built here and has no chat template; write bactrian or none" in project.snakemake("-n", fails=True)
+
+
 def test_checkpoints_at_other_steps_train_nothing_anew(project):
     project.study(checkpoint_steps=1)
     assert project.jobs() == {}
@@ -343,6 +361,28 @@ def test_the_paper_plans(tmp_path):
     assert jobs["finetune"] == jobs["merge"] == 60
     assert jobs["generate"] == 62
     assert jobs["synthesize"] == jobs["curate"] == jobs["guard"] == 11 + 32
+
+
+def test_the_chat_baselines_of_the_paper_are_asked_and_not_finetuned(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    text = (ROOT / "config/paper.yaml").read_text()
+    (project.folder / "study.yaml").write_text(
+        text.replace("  # - {models: [llama-2-70b-chat", "  - {models: [llama-2-70b-chat")
+    )
+    stand_ins(project, "multialpaca", "bactrian-x")
+    jobs = project.jobs("--config", "data=rows")
+    assert (jobs["finetune"], jobs["base"], jobs["generate"]) == (60, 4, 64)
+
+
+def test_every_model_that_is_asked_in_turns_can_be_a_baseline(tmp_path):
+    (tmp_path / "fresh").mkdir()
+    project = Project.made_in(tmp_path / "fresh")
+    paths = (ROOT / "config/models").glob("*.yaml")
+    models = [path.stem for path in paths if yaml.safe_load(path.read_text()).get("frame") == "chat"]
+    project.study(grid=[{"models": sorted(models), "datasets": [], "methods": {}, "seeds": []}])
+    jobs = project.jobs()
+    assert jobs["base"] == jobs["generate"] == len(models) > 5 and "finetune" not in jobs
 
 
 def test_the_paper_without_its_rows_asks_for_their_folder_and_forecasts(tmp_path):

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from maple.definitions.generation import GenerateSettings
 from maple.engines.engine import Completion
 from maple.evaluation.completions import COMPLETION_SCHEMA
-from maple.evaluation.generation import ModelFolder, complete
+from maple.evaluation.generation import ModelFolder, Weights, complete
 from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
@@ -26,16 +26,16 @@ SETTINGS = GenerateSettings(
 
 
 class Echo:
-    """Repeats the last token of each prompt; remembers the prompts; dies at the prompt ending in `dies_at`."""
+    """Repeats the last token of each text, which a newline follows; remembers the prompts; dies at one in `dies_at`."""
 
     def __init__(self, dies_at=None):
         self.prompts, self.dies_at = [], dies_at
 
     def complete(self, prompts, limits):
         self.prompts += prompts
-        if any(prompt[-3:-2] == [self.dies_at] for prompt in prompts):
+        if any(prompt[-4:-3] == [self.dies_at] for prompt in prompts):
             raise RuntimeError("killed")
-        return [Completion([prompt[-1]], "stop", -1.0) for prompt in prompts]
+        return [Completion([prompt[-2]], "stop", -1.0) for prompt in prompts]
 
     def log_likelihoods(self, prompts, continuations):
         """The earlier in the alphabet, the likelier."""
@@ -66,10 +66,10 @@ def prompts(*texts, **changes):
     return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
 
 
-def run(model, frame, path, engine, previous=NOTHING, **settings):
+def run(model, frame, path, engine, previous=NOTHING, asked=None, **settings):
     return complete(
         frame,
-        ModelFolder(model, weights_digest(model)),
+        ModelFolder(Weights(model, **(asked or {"frame": "none"})), weights_digest(model)),
         engine="toy 1",
         settings=SETTINGS.changed(**settings),
         previous=previous,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.record import Commit, Count, CountOrZero, Positive, Record, Seed
 
 ARCHITECTURE_KEYS = (
@@ -15,8 +16,13 @@ ARCHITECTURE_KEYS = (
     "num_hidden_layers",
     "num_attention_heads",
 )
-# The keys that decide how a model answers, and nothing before: a change trains nothing again.
-ANSWERING = ("thinking_tokens", "template_arguments")
+# The keys that decide answers alone: a change trains nothing again.
+ANSWERING = ("demonstrations", "thinking_tokens")
+# The keys that decide nothing of the folder of the base: a change neither fetches nor builds again.
+ASKING = (*ANSWERING, "frame", "template_arguments")
+
+
+Token = Annotated[str, Field(min_length=1)]
 
 
 class ModelBase(Record):
@@ -35,6 +41,17 @@ class ModelBase(Record):
     tokens of each task, and of a dataset that the model makes here."""
     template_arguments: dict[str, Any] = {}
     """Switches of the model's chat template, as in {enable_thinking: false} or {reasoning_effort: low}."""
+    frame: Frame = DEFAULT_FRAME
+    """What stands around a prompt: bactrian (### Input, ### Output), chat (turns of the model's own chat template) or
+    none (the text alone)."""
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+    """In the frame chat: each demonstration is two turns, or text before the prompt. Other frames have text."""
+    bos: Token | None = None
+    """Text of the token that every prompt begins with; none: no token. Left out: what the tokenizer does by itself."""
+    eos: Token | None = None
+    """Text of the token that ends an answer. Left out: the tokenizer's own."""
+    pad: Token | None = None
+    """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse an architecture without the keys that the forecast needs."""
@@ -42,14 +59,31 @@ class ModelBase(Record):
             raise ValueError(f"architecture lacks {', '.join(missing)}")
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
-        """Return what decides the weights and what is trained on them: license, architecture and thinking do not."""
-        left_out = ("license", "architecture", *ANSWERING)
-        return {key: value for key, value in super().params(digest).items() if key not in left_out}
+        """Return what decides a result: neither license nor architecture does."""
+        return _without(("license", "architecture"), super().params(digest))
 
     @property
-    def answering(self) -> dict:
-        """What decides its answers beside its weights: the keys of ANSWERING that its file has."""
-        return self.model_dump(include=set(ANSWERING), exclude_unset=True)
+    def teaching(self) -> dict:
+        """What decides its answers as a teacher beside its weights: room for thinking, and switches of its template."""
+        return self.model_dump(include={"thinking_tokens", "template_arguments"}, exclude_unset=True)
+
+    @property
+    def special_tokens(self) -> dict[str, str]:
+        """The texts of the special tokens that the file names, by bos, eos and pad."""
+        named = {"bos": self.bos, "eos": self.eos, "pad": self.pad}
+        return {name: text for name, text in named.items() if text is not None}
+
+    def prepared(self) -> dict:
+        """Return what decides the folder of the base: the same for every frame."""
+        return _without(ASKING, self.params())
+
+    def trained(self) -> dict:
+        """Return what decides a training: demonstrations and room for thinking do not."""
+        return _without(ANSWERING, self.params())
+
+
+def _without(names: tuple[str, ...], params: dict) -> dict:
+    return {key: value for key, value in params.items() if key not in names}
 
 
 def _both(schema: dict) -> None:

@@ -20,7 +20,8 @@ class EndpointModel(ModelBase):
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return the settings that decide an answer."""
-        return {"openai": self.openai.deciding()}
+        framing = self.model_dump(include={"frame", "demonstrations", "thinking_tokens"}, exclude_unset=True)
+        return {"openai": self.openai.deciding(), **framing}
 
     def model_post_init(self, _: object) -> None:
         """Refuse switches of a chat template that only the endpoint knows, and room beside a limit of its own."""

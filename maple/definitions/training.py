@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from maple.definitions.frame import Frame
 from maple.definitions.record import Count, CountOrZero, Number, Positive, Record, Share
 
 
@@ -32,6 +33,8 @@ class TrainingSettings(Record):
     """Held-out rows per language on which bits per byte are measured."""
     held_out_steps: Count
     """Steps between two measurements of bits per byte."""
+    frame: Frame | None = None
+    """Frame of finetuned runs, in training and in evaluation; null: the model's. A baseline has the model's."""
 
 
 class MergeSettings(Record):

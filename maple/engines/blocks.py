@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from maple.definitions.record import CountOrZero
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 # The settings of an endpoint that are sent with each prompt, in this order; OpenAI's reasoning models take
@@ -19,6 +20,10 @@ class EndpointBlock(EndpointSettings):
     """The file with the block, for messages."""
     thinking_tokens: CountOrZero = 0
     """Of the model's definition: new tokens for thinking, beside the limit of a task."""
+    frame: Frame = DEFAULT_FRAME
+    """Of the model's definition, if it is asked as a baseline: what stands around a prompt."""
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+    """Of the model's definition."""
 
     def with_defaults(self, **values: float | None) -> "EndpointBlock":
         """Return the block with values for the settings that it does not state; null counts as stated."""

@@ -5,20 +5,21 @@ Every answer is journaled under the digest of what decides it, so that a killed 
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from maple.engines.answerer import Question
 from maple.engines.blocks import LocalBlock
-from maple.engines.chat_template import ChatTemplate
 from maple.engines.engine import Completion, Engine, EngineError, EngineOptions
 from maple.engines.journal_rows import is_row
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import engine_version
 from maple.models.completion_text import CompletionDecoder
+from maple.models.encoding import Encoder
+from maple.models.prompt_error import PromptError
+from maple.models.special_tokens import has_template
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
 
@@ -51,16 +52,26 @@ class LocalModel:
         machine: Machine,
         progress: Callable[[Iterable], Iterable],
     ):
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig
 
         digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
         self.rows = JournaledRows(journal, is_row=is_row)
         self._engine, self._settings, self._model, self._machine = engine, settings, model, machine
         self._progress = progress
-        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
-        if self.tokenizer.eos_token_id is None:
-            raise EngineError(f"config/models/{self.name}.yaml: the model has no eos_token and could end no answer")
+        self._is_chat = has_template(Path(model))
+        try:
+            self.encoder = Encoder.of(
+                model,
+                "chat" if self._is_chat else "none",
+                date=settings.date,
+                template_arguments=settings.template_arguments,
+                trust_remote_code=settings.trust_remote_code,
+            )
+        except PromptError as error:
+            raise EngineError(f"{settings.file}: {self.name}: {error}") from None
+        if not self._is_chat:
+            print(f"{self.name}: no chat template; it gets the prompts as they are")
         config = AutoConfig.from_pretrained(model, trust_remote_code=settings.trust_remote_code).get_text_config()
         lengths = (settings.max_length, getattr(config, "max_position_embeddings", None))
         length = min((length for length in lengths if length), default=None)
@@ -71,27 +82,19 @@ class LocalModel:
             )
         self._length: int = length
         self._max_tokens = settings.max_tokens + settings.thinking_tokens
-        self._decoder = CompletionDecoder.of(
-            self.tokenizer.added_tokens_decoder,
-            partial(self.tokenizer.decode, skip_special_tokens=True, clean_up_tokenization_spaces=False),
-        )
+        self._decoder = CompletionDecoder.of(self.encoder.tokenizer.whole.get_added_tokens_decoder(), self.encoder.text)
         sampling = [settings.temperature, settings.top_p, self._max_tokens]
         self._deciding = [digest, engine_version(engine), sampling, length]
         self._running: Engine | None = None
-        self._chat = None
-        if self.tokenizer.chat_template is not None:
-            self._chat = ChatTemplate(
-                self.tokenizer, settings.date, settings.file, self.name, settings.template_arguments
-            )
-        else:
-            print(f"{self.name}: no chat template; it gets the prompts as they are")
 
     def tokens(self, text: str) -> list[int]:
-        """Return the prompt of a text, as tokens."""
-        if self._chat is not None:
-            return self._chat.tokens(text)
-        start = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
-        return start + self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Return the prompt of a text, as tokens. Raises EngineError if the model's chat template fails on it."""
+        if not self._is_chat:
+            return [*self.encoder.start, *self.encoder.piece(text)]
+        try:
+            return self.encoder.prompt(text)
+        except PromptError as error:
+            raise EngineError(f"{self._settings.file}: {self.name}: {error}") from None
 
     def answer(self, questions: Sequence[Question]) -> list[dict]:
         """Return one row per question, in the order given; the journal's, answered or not, are not computed again."""
@@ -151,13 +154,12 @@ class LocalModel:
 
     def _started(self) -> Engine:
         if self._running is None:
-            eos, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
             settings = EngineOptions(
                 model=self._model,
                 batch=self._settings.batch,
                 max_length=self._length,
-                eos=eos,
-                pad=eos if pad is None else pad,
+                eos=self.encoder.tokenizer.eos,
+                pad=self.encoder.pad,
                 threads=self._machine.threads,
                 cpu_cache_gib=self._settings.cpu_cache_gib,
                 trust_remote_code=self._settings.trust_remote_code,

@@ -50,7 +50,7 @@ class PromptRequest:
     choices: list[list[int]]
     """The continuations to rank; empty if a completion is generated."""
     item_tokens: int
-    """Tokens of the prompt without demonstrations and BOS."""
+    """Tokens of the prompt's text alone, without frame, demonstrations and BOS: what a tokenizer makes of its words."""
     shots: int
     """Demonstrations in the prompt."""
     shots_dropped: int

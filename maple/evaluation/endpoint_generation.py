@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from maple.evaluation.cards import EndpointCard, EndpointCounts
 from maple.evaluation.completions import previous_completions
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.evaluation.thinking_columns import print_thinking
+from maple.models.frames import as_text
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal, key_of
 from maple.text.thinking import split_row
@@ -67,6 +68,20 @@ def _answer(row: Mapping) -> dict:
     }
 
 
+def _message(row: Mapping, block: EndpointBlock) -> str:
+    """Return the last message: the prompt in the model's frame, after its demonstrations unless these are turns."""
+    if block.frame != "chat":
+        return as_text(block.frame, row["prompt"], row["demonstrations"])
+    shown = row["demonstrations"] if block.demonstrations == "text" else []
+    return as_text("none", row["prompt"], shown).removesuffix("\n")
+
+
+def _turns(demonstrations: Iterable[Mapping[str, str]]) -> Iterator[dict[str, str]]:
+    for demonstration in demonstrations:
+        yield {"role": "user", "content": demonstration["prompt"]}
+        yield {"role": "assistant", "content": demonstration["answer"]}
+
+
 def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dict[str, dict]]:
     """Return the key of each prompt, and the requests by key."""
     keys, bodies = [], {}
@@ -74,7 +89,9 @@ def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dic
         # A label may be written: an endpoint does not tell its tokens, but none has more tokens than bytes.
         longest = max((len(forms[0].encode()) for forms in row["verbalizers"]), default=0) + 1
         limited = _with_limit(block, max(row["max_new_tokens"], longest))
-        body = body_of("".join((*row["demonstrations"], row["prompt"])), limited)
+        body = body_of(_message(row, block), limited)
+        if block.frame == "chat" and block.demonstrations == "turns":
+            body["messages"] = [*_turns(row["demonstrations"]), *body["messages"]]
         keys.append(key_of(block.base_url, block.model, body))
         bodies[keys[-1]] = body
     return keys, bodies
@@ -89,10 +106,11 @@ def complete(
     ranking: an endpoint returns no likelihoods of given choices. `previous` has the columns of ANSWER_SCHEMA;
     `progress` is tqdm.
 
-    One message has the same text that other models complete, with demonstrations and frame: the frame separates
-    demonstrations and prompt, and ends where the answer begins. Only the endpoint knows what fits, so that nothing is
-    left out. A request that fails for good, as for a prompt that is too long, has finish_reason NO_ANSWER and no
-    completion; it is not carried over, so that the next job sends it again.
+    In the frames bactrian and none one message has the same text that other models complete, with demonstrations and
+    frame: the frame separates demonstrations and prompt, and ends where the answer begins. In the frame chat the
+    message is the prompt alone, and demonstrations are turns before it, or text within it. Only the endpoint knows what
+    fits, so that nothing is left out. A request that fails for good, as for a prompt that is too long, has
+    finish_reason NO_ANSWER and no completion; it is not carried over, so that the next job sends it again.
 
     Returns the columns of maple.evaluation.generation.complete, of which those in UNKNOWN are empty, the counts, and
     the sum of this job's journal. Raises maple.engines.openai_endpoint.EndpointError.

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
 from maple.engines.engine import Engine, EngineOptions
@@ -40,14 +41,8 @@ from maple.runtime.journal import Journal, JournaledRows
 BATCHES_PER_CHUNK = 4
 
 
-@dataclass(frozen=True)
-class ModelFolder:
-    """The Hub-style folder of a model, and the digest of its weights and of what is attached to it."""
-
-    path: str | Path
-    digest: str
-    thinking_tokens: int = 0
-    """New tokens of a completion for thinking, beside those for its answer."""
+# The keys of a model that say how it is asked.
+ASKED = ("frame", "demonstrations", "template_arguments", "thinking_tokens")
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,39 @@ class Weights:
     """Hub-style."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
+    frame: Frame = DEFAULT_FRAME
+    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
+    template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Switches of the model's chat template."""
     thinking_tokens: int = 0
     """New tokens of a completion for thinking, beside those for its answer."""
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any], folder: str | Path) -> "Weights":
+        """Return the weights in a folder, asked as the model's params say."""
+        return cls(folder, **_stated(definition, "trust_remote_code", *ASKED))
+
+    def encoder(self) -> Encoder:
+        """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""
+        return Encoder.of(
+            self.folder,
+            self.frame,
+            self.demonstrations,
+            template_arguments=self.template_arguments,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model's weights, and the digest of them and of what is attached to them."""
+
+    weights: Weights
+    digest: str
+
+
+def _stated(definition: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: definition[name] for name in names if name in definition}
 
 
 def model_source(
@@ -69,10 +95,10 @@ def model_source(
 
     `service` has an endpoint's request settings, which decide no answer.
     """
-    room = definition.get("thinking_tokens", 0)
     if "openai" in definition:
-        return EndpointBlock(**{**definition["openai"], **(service or {})}, thinking_tokens=room)
-    return Weights(folder, definition.get("trust_remote_code", False), room)
+        asked = _stated(definition, "frame", "demonstrations", "thinking_tokens")
+        return EndpointBlock(**{**definition["openai"], **asked, **(service or {})})
+    return Weights.of(definition, folder)
 
 
 @dataclass(frozen=True)
@@ -163,19 +189,19 @@ def complete(
 
     Returns the rows with the columns of COMPLETION_SCHEMA, REQUEST_SCHEMA and THINKING_SCHEMA: log_probability
     (natural, of the completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion
-    another one when it is computed alone? null if that was not tried), prompt_tokens, item_tokens (without
-    demonstrations), completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has
-    finish_reason TOO_LONG and no completion.
+    another one when it is computed alone? null if that was not tried), prompt_tokens, item_tokens (of its text alone),
+    completion_tokens, shots and shots_dropped. A prompt is never cut: one that does not fit has finish_reason TOO_LONG
+    and no completion.
     """
-    encoder = Encoder.of(model.path)
-    decoder = CompletionDecoder.of(encoder.tokenizer.get_added_tokens_decoder(), encoder.text)
+    encoder = model.weights.encoder()
+    decoder = CompletionDecoder.of(encoder.tokenizer.whole.get_added_tokens_decoder(), encoder.text)
     rows_by_answer = (
         prompts.filter(pl.col("fault").is_null())
         .with_columns(answer="answers")
         .explode("answer")
         .drop("fault", "repaired", "available")
     )
-    room = model.thinking_tokens
+    room = model.weights.thinking_tokens
     requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length, room)
     print_raised_limits(rows_by_answer, requests, room)
     by_key = {request.key: request for request in requests if request.key}
@@ -343,7 +369,7 @@ def _complete_runs(
         try:
             completed, counts = complete(
                 prompts,
-                ModelFolder(weights.folder, attached, weights.thinking_tokens),
+                ModelFolder(weights, attached),
                 engine=engine.version,
                 settings=settings,
                 previous=previous_completions(run.outputs.values(), journal),

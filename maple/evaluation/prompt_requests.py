@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain
 
 import polars as pl
 
@@ -16,50 +15,42 @@ def prompt_requests(
     """Return one request per row.
 
     `rows` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA, and `answer`, generate or rank; `weights` is a
-    digest, `engine` name and version, `max_length` the tokens of prompt and completion. Demonstrations and prompt are
-    encoded one by one, so that prompts of a task begin with the same tokens. The demonstrations that do not fit with
-    the prompt and its answer are left out, from the end. A completion may have `max_new_tokens` tokens, or as many as
-    the longest label takes, and one more to end: in some scripts a tokenizer cuts each letter into several tokens.
-    Thinking may take `thinking_tokens` more.
+    digest, `engine` name and version, `max_length` the tokens of prompt and completion. Prompts of a task begin with
+    the same tokens, those of its demonstrations. The demonstrations that do not fit with the prompt and its answer are
+    left out, from the end. A completion may have `max_new_tokens` tokens, or as many as the longest label takes, and
+    one more to end: in some scripts a tokenizer cuts each letter into several tokens. Thinking may take
+    `thinking_tokens` more.
     """
-    start = [] if encoder.bos is None else [encoder.bos]
 
     @cache
-    def pieces(texts: tuple[str, ...]) -> list[list[int]]:
-        return encoder.pieces(list(texts))
+    def answers(texts: tuple[str, ...]) -> list[list[int]]:
+        return encoder.answers(texts)
 
-    requests = []
-    for row, item in zip(rows.iter_rows(named=True), encoder.pieces(rows["prompt"].to_list()), strict=True):
-        texts = tuple(row["demonstrations"])
-        choices = pieces(tuple(forms[0] for forms in row["verbalizers"]))
+    requests, texts = [], rows["prompt"].to_list()
+    encoded = zip(encoder.prompts(texts), encoder.pieces(texts), strict=True)
+    for row, (alone, text) in zip(rows.iter_rows(named=True), encoded, strict=True):
+        choices = answers(tuple(forms[0] for forms in row["verbalizers"]))
         longest = max(map(len, choices), default=0) + 1
         limits = {"rank": longest, "generate": max(row["max_new_tokens"], longest) + thinking_tokens}
         limit = limits[row["answer"]]
         # Both answer modes get the same demonstrations, so that they can be compared.
-        room = max_length - max(limits[mode] for mode in row["answers"]) - len(start) - len(item)
-        demonstrations = _fitting(pieces(texts), room)
-        tokens = [*start, *chain.from_iterable(demonstrations), *item]
+        room = max_length - max(limits[mode] for mode in row["answers"])
+        tokens, shots = encoder.demonstrated(row["prompt"], alone, row["demonstrations"], room)
         ranked = choices if row["answer"] == "rank" else []
         decoding: Mapping = {"choices": choices} if row["answer"] == "rank" else {"temperature": 0.0}
         requests.append(
             PromptRequest(
-                key=completion_key(weights, tokens, limit, decoding, engine) if room >= 0 else "",
+                key=completion_key(weights, tokens, limit, decoding, engine) if len(alone) <= room else "",
                 item=f"{row['task']}, {row['language']}, item {row['item']}",
                 tokens=tokens,
                 limit=limit,
                 choices=ranked,
-                item_tokens=len(item),
-                shots=len(demonstrations),
-                shots_dropped=len(texts) - len(demonstrations),
+                item_tokens=len(text),
+                shots=shots,
+                shots_dropped=len(row["demonstrations"]) - shots,
             )
         )
     return requests
-
-
-def _fitting(demonstrations: Sequence[list[int]], room: int) -> list[list[int]]:
-    """Return the first demonstrations that together have at most `room` tokens."""
-    totals = accumulate(map(len, demonstrations))
-    return [tokens for tokens, total in zip(demonstrations, totals, strict=True) if total <= room]
 
 
 def print_raised_limits(rows: pl.DataFrame, requests: Sequence[PromptRequest], thinking_tokens: int = 0) -> None:

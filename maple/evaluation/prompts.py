@@ -21,7 +21,6 @@ from maple.evaluation.templates import (
     names_in,
     render_template,
 )
-from maple.models.encoding import evaluation_prompt
 from maple.runtime.files import read_parquet
 from maple.text.words import words as words_of
 
@@ -31,7 +30,7 @@ PROMPT_SCHEMA = {
     "item": pl.String,
     "prompt": pl.String,
     "words": pl.Int32,
-    "demonstrations": pl.List(pl.String),
+    "demonstrations": pl.List(pl.Struct({"prompt": pl.String, "answer": pl.String})),
     "targets": pl.List(pl.String),
     "labels": pl.List(pl.String),
     "verbalizers": pl.List(pl.List(pl.String)),
@@ -184,7 +183,7 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
         raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
-    return Rendering(item, evaluation_prompt(text), targets, tuple(choices), tuple(choices.values()))
+    return Rendering(item, text.strip(), targets, tuple(choices), tuple(choices.values()))
 
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
@@ -206,7 +205,7 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
 
 def _demonstrations(
     spec: PromptSpec, task: str, dev: Iterable[BenchmarkRow], words: Words, *, shots: int, seed: int, prompts: set[str]
-) -> list[str]:
+) -> list[dict[str, str]]:
     """Sample `shots` rows of `dev` as prompts with their answers; `prompts` are those of the test rows."""
     demonstrations = {}
     for number, row in enumerate(dev):
@@ -217,7 +216,7 @@ def _demonstrations(
         if rendering.prompt not in prompts:  # else a prompt could show the answer to its own item
             # The key depends on the item alone: a parallel set has the same demonstrations in every language.
             key = blake2b(f"{seed} {task} {rendering.item}".encode()).digest()
-            demonstrations[key] = f"{rendering.prompt}{rendering.gold_answer}\n\n"
+            demonstrations[key] = {"prompt": rendering.prompt, "answer": rendering.gold_answer}
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
@@ -293,11 +292,12 @@ def render(
     in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
     demonstrations are rows of `dev`, sampled by `seed`.
 
-    Returns the columns of PROMPT_SCHEMA; `words` is the number of words of the prompt, `available` that of all rows. A
-    row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks a
-    prompt or a gold answer, its label is none of the choices, or its item was there before. Faulty rows are counted and
-    never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than
-    `settings.shots` demonstrations, and for a template that is beyond the bounds of maple.evaluation.templates.
+    Returns the columns of PROMPT_SCHEMA: texts without the frame that a model lays around them; `words` is the number
+    of words of the prompt, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
+    says why, in at most REASON_LENGTH characters: it lacks a prompt or a gold answer, its label is none of the choices,
+    or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty, or
+    more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a template that is
+    beyond the bounds of maple.evaluation.templates.
     """
     demonstrations = []
     try:

@@ -8,10 +8,11 @@ from pathlib import Path
 from maple.definitions.local_model import HubModel, LocalModel
 from maple.embedded.corpus import documents
 from maple.models.behaviour import behaviour_of
-from maple.models.encoding import FRAME
+from maple.models.frames import FRAME
 from maple.models.limits import reason_against_lengths
 from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
 from maple.models.tiny import BaseError
+from maple.models.tokenizer_folder import prepare_tokenizer
 from maple.runtime.files import check_folder, read_json
 
 
@@ -39,6 +40,7 @@ def prepare_base(
         if reason := reason_against_lengths(read_json(Path(fetched or "") / "config.json"), lengths):
             raise BaseError(f"{fetched}: config: {reason}, or leave the model out of the grid")
         link_fetched_model(Path(fetched or ""), folder, ignored, trust_remote_code=model.trust_remote_code)
+        prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
         return
     settings = model.build
     texts = list(documents(phrases, count=settings.documents, seed=settings.training.seed))
@@ -47,6 +49,7 @@ def prepare_base(
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]
     kind.build(settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)
     check_stored_weights(folder, kind)
+    prepare_tokenizer(folder, model.special_tokens)
 
 
 def link_fetched_model(

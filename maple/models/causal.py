@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maple.definitions.local_model import BuildSettings
-from maple.models.encoding import Encoder, instruction_prompt
+from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
+from maple.models.frames import instruction_text
 from maple.models.precision import load_pretrained
 from maple.models.tiny import pretrain
 from maple.runtime import devices
@@ -34,10 +35,9 @@ def load(folder: str | Path, bits: int, *, trust_remote_code: bool = False, shar
 def encode(example: Mapping[str, str], encoder: Encoder) -> EncodedExample:
     """Return the tokens of an instruction example (keys language, instruction, input, output).
 
-    That is the framed prompt, then the output and the EOS, which alone are labelled.
+    That is the prompt in the encoder's frame, then the output and its end, which alone are labelled.
     """
-    prompt = encoder.prompt(instruction_prompt(example["instruction"], example["input"]))
-    answer = [*encoder.piece(example["output"]), encoder.eos]
+    prompt, answer = encoder.example(instruction_text(example["instruction"], example["input"]), example["output"])
     input_ids, labels = (np.array(ids, dtype=np.int32) for ids in (prompt + answer, [MASKED] * len(prompt) + answer))
     return EncodedExample(example["language"], input_ids, labels, len(example["output"].encode()))
 

@@ -1,86 +1,151 @@
 """The one place where text becomes tokens, for training and for evaluation alike."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import Any
 
-from maple.runtime.files import read_json
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-
-# Bactrian-X's frame (arXiv 2305.15011). MAPLE's own is not published; this one is documented and comes closest.
-FRAME = "### Input:\n{prompt}\n\n### Output:\n"
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
+from maple.models.chat import ChatFrame
+from maple.models.chat_template import DATE, ChatTemplate
+from maple.models.frames import SEPARATOR, framed
+from maple.models.text_tokenizer import TextTokenizer
 
 
-def instruction_prompt(instruction: str, input: str = "") -> str:
-    """Return the framed prompt of an instruction example; `input`, if there is one, starts a new line."""
-    return FRAME.format(prompt=f"{instruction}\n{input}" if input else instruction)
+@dataclass(frozen=True)
+class TextFrame:
+    """A frame that is plain text: bactrian or none."""
 
+    tokenizer: TextTokenizer
+    frame: Frame
+    _pieces: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """The tokens of demonstrations, which all prompts of a task share."""
 
-def evaluation_prompt(text: str) -> str:
-    """Return the framed prompt of an evaluation item: the same frame as in training."""
-    return FRAME.format(prompt=text.strip())
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of prompts without demonstrations."""
+        pieces = self.tokenizer.encode_batch([framed(self.frame, text) for text in texts])
+        return [[*self.tokenizer.start, *tokens] for tokens in pieces]
 
+    def demonstrated(
+        self, text: str, alone: list[int], demonstrations: list[dict[str, str]], room: int
+    ) -> tuple[list[int], int]:
+        """Return a prompt after as many of the first demonstrations as fit `room` tokens, and their number.
 
-class PromptError(ValueError):
-    """The tokenizer cannot encode prompts safely; the message says which file and key to change."""
+        The pieces of a demonstration, its prompt and its answer, are those of training: its answer has the tokens that
+        are learnt and ranked.
+        """
+        start = self.tokenizer.start
+        pieces = [self._demonstration(each["prompt"], each["answer"]) for each in demonstrations]
+        totals = accumulate(map(len, pieces), initial=len(alone))
+        count = sum(1 for _ in takewhile(lambda total: total <= room, totals)) - 1
+        shown = [token for piece in pieces[: max(count, 0)] for token in piece]
+        return [*start, *shown, *alone[len(start) :]], max(count, 0)
+
+    def answers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of answers as they follow a prompt, without an end."""
+        return self.tokenizer.encode_batch(list(texts))
+
+    def example(self, text: str, answer: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt, and those of its answer with the EOS."""
+        prompt, learnt = self.pieces_of(text, answer)
+        return [*self.tokenizer.start, *prompt], [*learnt, self.tokenizer.eos]
+
+    def _demonstration(self, prompt: str, answer: str) -> list[int]:
+        if (prompt, answer) not in self._pieces:
+            asked, answered = self.pieces_of(prompt, answer)
+            # After an answer, whatever it is: a tokenizer may put a space before a text that stands alone.
+            self._pieces[prompt, answer] = [*asked, *answered, *self.tokenizer.encode_after("a", SEPARATOR)]
+        return self._pieces[prompt, answer]
+
+    def pieces_of(self, prompt: str, answer: str) -> list[list[int]]:
+        """Return the tokens of a framed prompt and of its answer, neither with start or end."""
+        return self.tokenizer.encode_batch([framed(self.frame, prompt), answer])
+
+    @property
+    def end(self) -> int:
+        """The token that ends an answer."""
+        return self.tokenizer.eos
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A model's tokenizer and the ids of its special tokens; `bos` is None for a model without one.
+    """A model's tokenizer, and the frame in which the model is trained and asked."""
 
-    The `tokenizers` library is used directly: it loads in a tenth of a second, transformers takes seconds.
-    """
-
-    tokenizer: "Tokenizer"
-    bos: int | None
-    eos: int
-    pad: int
+    tokenizer: TextTokenizer
+    layout: TextFrame | ChatFrame
 
     @classmethod
-    def of(cls, model: str | Path) -> "Encoder":
-        """Read `tokenizer.json` and the special tokens of the Hub-style folder `model`.
+    def of(
+        cls,
+        model: str | Path,
+        frame: Frame = DEFAULT_FRAME,
+        demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS,
+        *,
+        date: str = DATE,
+        template_arguments: Mapping[str, Any] = MappingProxyType({}),
+        trust_remote_code: bool = False,
+    ) -> "Encoder":
+        """Read the tokenizer of the Hub-style folder `model`, and for the frame chat its template.
 
-        The padding token is the tokenizer's own, else its unknown token. It is never the EOS: padding is masked out of
-        the loss, and a model that never learns the EOS never ends its answer. Raises PromptError if a token is missing.
+        `date` is the day that the template takes for today, `template_arguments` are its switches. Raises PromptError for a tokenizer or a template that
+        cannot be asked.
         """
-        from tokenizers import Tokenizer
+        tokenizer = TextTokenizer.of(Path(model))
+        if frame != "chat":
+            return cls(tokenizer, TextFrame(tokenizer, frame))
+        template = ChatTemplate(model, date, template_arguments, trust_remote_code=trust_remote_code)
+        return cls(tokenizer, ChatFrame(tokenizer, template, demonstrations))
 
-        model = Path(model)
-        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        special = read_json(model / "tokenizer_config.json")
+    @property
+    def start(self) -> tuple[int, ...]:
+        """What the tokenizer puts before a text by itself, such as one BOS."""
+        return self.tokenizer.start
 
-        def token_id(name: str) -> int | None:
-            token = special.get(name)
-            content = token["content"] if isinstance(token, dict) else token
-            return None if content is None else tokenizer.token_to_id(content)
+    @property
+    def eos(self) -> int:
+        """The token that ends an answer in this frame."""
+        return self.layout.end
 
-        bos, eos = token_id("bos_token"), token_id("eos_token")
-        if eos is None:
-            raise PromptError(f"{model}/tokenizer_config.json: no eos_token; a model must be able to end its answer")
-        pad = next((pad for pad in map(token_id, ("pad_token", "unk_token")) if pad is not None and pad != eos), None)
-        if pad is None:
-            raise PromptError(f"{model}/tokenizer_config.json: set pad_token to a token that is not eos_token")
-        return cls(tokenizer, bos, eos, pad)
+    @property
+    def pad(self) -> int:
+        """The token that fills a micro-batch; labels and attention are masked by place, so it may be the EOS."""
+        return self.tokenizer.pad
 
     def prompt(self, text: str) -> list[int]:
-        """Return the tokens of a framed prompt: one BOS, then the text."""
-        ids = self.piece(text)
-        return ids if self.bos is None else [self.bos, *ids]
+        """Return the tokens of an unframed text as a prompt: one BOS, if the model has one, and the frame."""
+        return self.layout.prompts([text])[0]
+
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return what `prompt` returns for each of the texts, faster."""
+        return self.layout.prompts(texts)
+
+    def demonstrated(
+        self, text: str, alone: list[int], demonstrations: list[dict[str, str]], room: int
+    ) -> tuple[list[int], int]:
+        """Return a prompt after as many of the first demonstrations as fit `room` tokens, and their number.
+
+        `alone` is its own, without demonstrations, which have the keys prompt and answer, both unframed.
+        """
+        return self.layout.demonstrated(text, alone, demonstrations, room)
+
+    def answers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of answers as they follow a prompt, without an end: what is ranked."""
+        return self.layout.answers(texts)
+
+    def example(self, text: str, answer: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt, and those of its answer and the end: what is learnt."""
+        return self.layout.example(text, answer)
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts alone: no frame and no BOS."""
+        return self.tokenizer.encode_batch(list(texts))
 
     def piece(self, text: str) -> list[int]:
-        """Return the tokens of a text that stands within a prompt or after it: no BOS."""
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
-
-    def pieces(self, texts: list[str]) -> list[list[int]]:
-        """Return what `piece` returns for each of the texts, faster."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
+        """Return the tokens of a text alone: no frame and no BOS."""
+        return self.tokenizer.encode(text)
 
     def text(self, tokens: list[int]) -> str:
         """Return the text of completion tokens, without special tokens."""
-        return self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return self.tokenizer.text(tokens)

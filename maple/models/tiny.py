@@ -46,7 +46,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokeniz
     bpe.train_from_iterator(texts, trainer)
     unk, bos, eos, pad = SPECIAL_TOKENS
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, unk_token=unk, bos_token=bos, eos_token=eos, pad_token=pad, padding_side="left"
+        tokenizer_object=bpe,
+        unk_token=unk,
+        bos_token=bos,
+        eos_token=eos,
+        pad_token=pad,
+        padding_side="left",
+        add_bos_token=True,
     )
 
 

@@ -175,7 +175,8 @@ class Estimates:
         if path.is_file():
             rows = scan_parquet([path]).filter(pl.col("fault").is_null())
             prompt = pl.col("prompt").str.len_bytes().mean()
-            demonstrations = pl.col("demonstrations").first().list.join("").str.len_bytes()
+            texts = pl.concat_str(pl.element().struct.field("prompt"), pl.element().struct.field("answer"))
+            demonstrations = pl.col("demonstrations").first().list.eval(texts.str.len_bytes()).list.sum()
             figures = rows.select(items=pl.len(), prompt=prompt, demonstrations=demonstrations).collect()
             items, prompt_bytes, demonstration_bytes = figures.row(0)
             return PromptFigures(items, prompt_bytes or 0, demonstration_bytes or 0, "measured")

@@ -13,10 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import points
+from maple.definitions.frame import DEFAULT_FRAME, Frame
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
-from maple.models.encoding import evaluation_prompt, instruction_prompt
+from maple.models.frames import framed, instruction_text
 from maple.models.kind import KINDS, KindFacts
 from maple.report.tables import escape_markdown, markdown_table
 from maple.runtime.files import write_text
@@ -129,6 +130,27 @@ def _kind(base: Mapping[str, Any]) -> KindFacts:
     return KINDS[base.get("kind", "causal")]
 
 
+def _frame(finetune: Mapping[str, Any]) -> str:
+    """Return the frame that a model was trained and asked in, around what a user writes."""
+    frame, text = frame_of(finetune), instruction_text("instruction", "input, if there is any")
+    turn = f"{text}\n(one message of the user in the chat template of the tokenizer, without a system message)"
+    return turn if frame == "chat" else framed(frame, text).rstrip("\n")
+
+
+def _inputs(finetune: Mapping[str, Any]) -> str:
+    """Return the Python expression that makes inputs of a prompt."""
+    frame, tensors = frame_of(finetune), 'return_tensors="pt"'
+    if frame == "chat":
+        message = '[{"role": "user", "content": "…"}]'
+        return f"tokenizer.apply_chat_template({message}, add_generation_prompt=True, return_dict=True, {tensors})"
+    return f"tokenizer({json.dumps(framed(frame, '…'), ensure_ascii=False)}, {tensors})"
+
+
+def frame_of(finetune: Mapping[str, Any]) -> Frame:
+    """Return the frame of a finetune card: that of its training, else its base's."""
+    return finetune["training"].get("frame") or finetune["base"].get("frame") or DEFAULT_FRAME
+
+
 def _metadata(run: Run, kind: Kind, base: Mapping[str, Any], study: CardStudy) -> ModelCardData:
     """Return the YAML block of a card; `base` is that of the finetune card."""
     cells = study.summary.filter("headline", pl.col("language") != "all", **run.key.params())
@@ -175,8 +197,8 @@ def model_card(
         base=base,
         auto_class=_kind(base).auto_class,
         note=study.note,
-        frame=instruction_prompt("instruction", "input, if there is any").rstrip("\n"),
-        example=json.dumps(evaluation_prompt("…"), ensure_ascii=False),
+        frame=_frame(finetune),
+        inputs=_inputs(finetune),
         training=[(name, escape_markdown(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,

@@ -145,3 +145,19 @@ def check_endpoints(runs: Sequence[Run], models: Mapping[str, Model], config: Co
     for name in dict.fromkeys(run.model for run in runs):
         if isinstance(models[name], EndpointModel):
             check_endpoint(name, any(run.model == name and not run.is_baseline for run in runs), config)
+
+
+def check_frames(runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model]) -> None:
+    """Refuse the frame chat for models that are built here: they have no chat template."""
+    for run in runs:
+        model = models[run.model]
+        frame = None if run.is_baseline else variants[run.method].training.frame
+        if isinstance(model, BuiltModel) and (frame or model.frame) == "chat":
+            where = (
+                f"config/methods/{run.family}.yaml: training.frame, or the config's finetune.frame"
+                if frame
+                else (f"config/models/{run.model}.yaml: frame")
+            )
+            raise DefinitionError(
+                f"{where}: chat: {run.model} is built here and has no chat template; write bactrian or none"
+            )

@@ -58,7 +58,7 @@ class StudyDataset:
     ngram_words: int
     """Length of the n-gram that counts as an overlap with a test row."""
     wordings: Wordings
-    answering: Mapping[str, dict] = field(default_factory=dict)
+    teaching: Mapping[str, dict] = field(default_factory=dict)
     """Room for thinking, and switches of the chat template, as far as these models' files have them; by role."""
 
     @property
@@ -135,7 +135,7 @@ class StudyDataset:
             if role in self.trusted:
                 recipe[name]["trust_remote_code"] = self.trusted[role]
             if role == "teacher":
-                recipe[name] |= self.answering.get(role, {})
+                recipe[name] |= self.teaching.get(role, {})
         return recipe
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from maple.definitions.errors import DefinitionError
+from maple.definitions.frame import Frame
 from maple.definitions.generation import GenerateBlock, GenerateSettings
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.reading import parse
@@ -22,13 +23,15 @@ class StudyMethod:
     """True if runs generate with the adapter attached to the base; False if it is merged."""
     served: bool
     """True if vLLM can attach the adapter."""
+    own_frame: bool
+    """True if the method's file gives its runs a frame."""
     settings: GenerateSettings
     """The engine settings of its runs."""
 
     @property
     def shares_engine(self) -> bool:
-        """True if one engine generates for all runs of a base, their adapters attached in turn."""
-        return self.attached and self.served
+        """True if one engine generates for all runs of a base, their adapters attached in turn, in one frame."""
+        return self.attached and self.served and not self.own_frame
 
     @property
     def comparable(self) -> bool:
@@ -36,8 +39,10 @@ class StudyMethod:
         return self.served and not self.attached
 
 
-def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> StudyMethod:
+def study_method(name: str, variant: MethodVariant, block: GenerateBlock, frame: Frame | None = None) -> StudyMethod:
     """Return a variant with the engine of its runs: transformers for an attached adapter that vLLM cannot serve.
+
+    `frame` is that of the config's finetune block.
 
     Raises DefinitionError if the config asks for vLLM although the adapter, which could be merged, stays attached.
     """
@@ -55,7 +60,7 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock) -> Stu
                 f"({reason}); write false, or leave the method out of the grid"
             )
         settings = settings.changed(engine="transformers", engine_reason=reason)
-    return StudyMethod(variant, attached, reason is None, settings)
+    return StudyMethod(variant, attached, reason is None, variant.training.frame != frame, settings)
 
 
 def check_method(name: str, method: Method) -> None:

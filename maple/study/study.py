@@ -11,7 +11,7 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH, LanguageIdentity
-from maple.definitions.local_model import BuiltModel
+from maple.definitions.local_model import ANSWERING, BuiltModel
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.placeholders import Placeholders
@@ -24,6 +24,7 @@ from maple.study.checks import (
     IDENTITY,
     check_config,
     check_endpoints,
+    check_frames,
     check_held_out,
     check_path,
     check_places,
@@ -74,7 +75,17 @@ class Study:
         """Return how a finetuned run is trained, under the keys of its finetune card."""
         variant = self.methods[run.method].variant.params()
         kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
-        return {"base": self.models[run.model].params(), **kept}
+        return {"base": self.models[run.model].trained(), **kept}
+
+    def asked_as(self, run: RunKey) -> dict:
+        """Return the params of a run's model, with the run's frame where its training has another one."""
+        method = self.methods.get(run.method)
+        frame = method.variant.training.frame if method else None
+        return self.models[run.model].params() | ({"frame": frame} if frame else {})
+
+    def merged_as(self, run: RunKey) -> dict:
+        """Return the same without what decides evaluation alone."""
+        return {key: value for key, value in self.asked_as(run).items() if key not in ANSWERING}
 
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""
@@ -137,7 +148,9 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
     check_architectures(runs, variants, models, config.generate, results)
-    of_methods = {name: study_method(name, variant, config.generate) for name, variant in variants.items()}
+    check_frames(runs, variants, models)
+    frame = config.finetune.frame
+    of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
     check_held_out(finetuned, of_methods, datasets)
     of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
     _check_demonstrations(of_study, languages)
@@ -234,7 +247,7 @@ def _study_datasets(
             languages=codes,
             makers=roles,
             trusted={role: models[model].trust_remote_code for role, model in roles.items()},
-            answering={role: models[model].answering for role, model in roles.items()},
+            teaching={role: models[model].teaching for role, model in roles.items()},
             tests={task: tests[task] for task in (limit.tasks if limit and tests else [])},
             ngram_words=ngram_words_of(datasets[name]) if tests else NGRAM_WORDS,
             wordings=wordings,

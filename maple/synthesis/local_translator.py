@@ -115,7 +115,9 @@ class LocalTranslator:
         """Return the translation of each sentence; `target` is the token of the language."""
         # Numbers, rules and symbols stay: a model that must translate them makes things up.
         translatable = [sentence for sentence in sentences if _LETTER.search(sentence)]
-        tokens = dict(zip(translatable, self.tokenizer(translatable)["input_ids"] if translatable else [], strict=True))
+        # A sentence that spells a special token is text.
+        ids = self.tokenizer(translatable, split_special_tokens=True)["input_ids"] if translatable else []
+        tokens = dict(zip(translatable, ids, strict=True))
         keys = {
             sentence: key_of(*self._deciding, ids, target)
             for sentence, ids in tokens.items()

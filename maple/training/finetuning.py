@@ -70,7 +70,10 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     processes, adapter = PartialState(), Path(adapter)
     with timed({}) as resources:
         weights = weights_digest(base)  # first of all: refuses a folder of which a file has changed
-        encoder = Encoder.of(base)
+        frame = method.training.frame or model.frame
+        encoder = Encoder.of(
+            base, frame, template_arguments=model.template_arguments, trust_remote_code=model.trust_remote_code
+        )
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
         if compared_rows:
             examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
@@ -87,7 +90,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         adapting.save(network, adapter)
         outcome = _outcome(network, trainer, data, method)
     return FinetuneCard(
-        base=model.params(),
+        base=model.trained(),
         resumed_from=int(last.name) if last else None,
         processes=processes.num_processes,
         sharded=sharded,

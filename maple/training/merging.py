@@ -149,7 +149,7 @@ def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a par
     devices.prepare(threads, seed=0)
     with timed({}) as resources:
         job = _MergeJob(base, adapter, bits, model)
-        examples = examples_to_compare(held_out, job.kind, Encoder.of(base), settings.rows, max_length)
+        examples = examples_to_compare(held_out, job.kind, job.encoder(), settings.rows, max_length)
         trained = observe(job.attach(job.load(base, bits)), job.kind, examples, settings.tokens)
         into = settings.into if bits < 16 else "original"
         ways = {}
@@ -182,6 +182,14 @@ class _MergeJob:
     @property
     def kind(self) -> ModelKind:
         return behaviour_of(self.model.kind)
+
+    def encoder(self) -> Encoder:
+        return Encoder.of(
+            self.base,
+            self.model.frame,
+            template_arguments=self.model.template_arguments,
+            trust_remote_code=self.model.trust_remote_code,
+        )
 
     def load(self, folder: str | Path, bits: int) -> "PreTrainedModel":
         gc.collect()  # the model before this one: quantized ones hold references to themselves

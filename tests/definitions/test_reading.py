@@ -37,7 +37,7 @@ def test_how_a_model_thinks_decides_its_answers_and_not_its_weights():
     keys = {"thinking_tokens": 512, "template_arguments": {"enable_thinking": False}}
     model = parse(Model, HUB | keys, "m.yaml")
     assert model.params() == parse(Model, HUB, "m.yaml").params() == HUB
-    assert (model.answering, parse(Model, HUB, "m.yaml").answering) == (keys, {})
+    assert (model.teaching, parse(Model, HUB, "m.yaml").teaching) == (keys, {})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_how_a_model_thinks_decides_its_answers_and_not_its_weights():
 def test_what_an_endpoint_cannot_be_told_of_thinking_is_refused(keys, says):
     with pytest.raises(DefinitionError, match=says):
         parse(Model, {"openai": REMOTE} | keys, "m.yaml")
-    assert parse(Model, {"openai": REMOTE, "thinking_tokens": 9}, "m.yaml").answering == {"thinking_tokens": 9}
+    assert parse(Model, {"openai": REMOTE, "thinking_tokens": 9}, "m.yaml").teaching == {"thinking_tokens": 9}
 
 
 def test_an_unknown_key_is_named_with_file_and_place():

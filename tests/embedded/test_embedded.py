@@ -14,7 +14,7 @@ from maple.embedded.speech import KEYS, SENTENCES, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
 from maple.evaluation.prompts import render as render_prompts
 from maple.evaluation.prompts import task_words
-from maple.models.encoding import instruction_prompt
+from maple.models.frames import instruction_text
 from maple.synthesis.embedded_teacher import FREE, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -343,7 +343,7 @@ def test_a_task_of_the_teacher_has_the_layout_of_the_evaluation(code, task):
     items = rows(task, WORDS[code], 20, 0)
     prompts = render_prompts(spec, settings, task=task, language=code, rows=items, words=words)["prompt"]
     examples = [own for kind, _, _, own in sayable(code, evaluation=True) if kind == task]
-    assert examples and list(prompts) == [instruction_prompt(own["instruction"], own["input"]) for own in examples]
+    assert examples and list(prompts) == [instruction_text(own["instruction"], own["input"]) for own in examples]
 
 
 @every_language

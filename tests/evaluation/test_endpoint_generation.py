@@ -25,6 +25,7 @@ from maple.engines.openai_endpoint import EndpointError
 from maple.evaluation.endpoint_generation import ANSWER_SCHEMA, complete
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.evaluation.scoring import score_items
+from maple.models.frames import framed
 from maple.runtime.files import read_json
 from maple.runtime.journal import Journal
 
@@ -40,11 +41,14 @@ def _key(monkeypatch):
     monkeypatch.setenv("REMOTE_KEY", SECRET)
 
 
-def completed_by(url, frame, path, previous=NOTHING, **changes):
+def completed_by(url, frame, path, /, previous=NOTHING, **changes):
     settings = {"base_url": url, "model": "m", "key_variable": "REMOTE_KEY", "file": "config/models/remote.yaml"}
     block = EndpointBlock(**{**settings, "concurrency": 4, "retries": 2, **changes})
     journal = Journal(path / "journal.jsonl")
     return complete(frame, block, previous=previous, journal=journal, progress=partial(tqdm, disable=True))
+
+
+SHOWN = [{"prompt": "a?", "answer": "b"}]
 
 
 def many(count):
@@ -53,14 +57,30 @@ def many(count):
 
 def test_one_message_holds_demonstrations_and_prompt_and_is_answered_greedily(tmp_path):
     with Endpoint() as endpoint:
-        completed, _, spent = completed_by(endpoint.url, prompts("c?", demonstrations=["a? b\n\n"]), tmp_path)
+        completed, _, spent = completed_by(endpoint.url, prompts("c?", demonstrations=SHOWN), tmp_path)
+    framed = "### Input:\na?\n\n### Output:\nb\n\n### Input:\nc?\n\n### Output:\n"
     assert endpoint.bodies == [
-        {"model": "m", "messages": [{"role": "user", "content": "a? b\n\nc?"}], "temperature": 0.0, "max_tokens": 4}
+        {"model": "m", "messages": [{"role": "user", "content": framed}], "temperature": 0.0, "max_tokens": 4}
     ]
     row = completed.row(0, named=True)
     assert (row["prompt_tokens"], row["completion_tokens"], row["shots"]) == (100, 10, 1)
     assert row["completion"] and row["finish_reason"] == "stop"
     assert (spent.answers, spent.prompt_tokens, spent.completion_tokens) == (1, 100, 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "messages"),
+    [
+        ({"frame": "chat"}, [("user", "a?"), ("assistant", "b"), ("user", "c?")]),
+        ({"frame": "chat", "demonstrations": "text"}, [("user", "a?\nb\n\nc?")]),
+        ({"frame": "none"}, [("user", "a?\nb\n\nc?\n")]),
+    ],
+)
+def test_demonstrations_are_turns_or_text_as_the_model_s_file_says(tmp_path, asked, messages):
+    with Endpoint() as endpoint:
+        completed_by(endpoint.url, prompts("c?", demonstrations=SHOWN), tmp_path, **asked)
+    (body,) = endpoint.bodies
+    assert [(message["role"], message["content"]) for message in body["messages"]] == messages
 
 
 def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tmp_path):
@@ -125,7 +145,9 @@ def test_what_failed_for_good_has_no_answer_and_is_asked_again_by_the_next_job(t
         assert 0 < failed.height == spent.failures < 12
         assert set(failed["completion"]) == {""} and failed["prompt_tokens"].null_count() == failed.height
         endpoint.seen.clear()
-        endpoint.seen.update({(prompt, None): 1 for prompt in failed["prompt"]})  # their first tries are past
+        endpoint.seen.update(
+            {(framed("bactrian", prompt), None): 1 for prompt in failed["prompt"]}
+        )  # their first tries are past
         again, counts, spent = completed_by(
             endpoint.url, many(12), tmp_path / "next", first.select(list(ANSWER_SCHEMA)), retries=0
         )

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path):
     completed, counts = run(letters, prompts("abc", "xyz", "b"), tmp_path, Echo())
     assert completed["completion"].to_list() == ["c", "z", "b"]
-    assert completed["prompt_tokens"].to_list() == [4, 4, 2]
+    assert completed["prompt_tokens"].to_list() == [5, 5, 3]
     assert asdict(counts) == {
         "prompts": 3,
         "distinct": 3,
@@ -61,7 +61,7 @@ def test_a_changed_prompt_alone_is_computed_again(letters, tmp_path):
     engine = Echo()
     previous = first.select(list(COMPLETION_SCHEMA))
     completed, _ = run(letters, prompts("abc", "xyw"), tmp_path / "other", engine, previous)
-    assert [prompt[-1] for prompt in engine.prompts] == [4 + 22]
+    assert [prompt[-2] for prompt in engine.prompts] == [4 + 22]
     assert completed["completion"].to_list() == ["c", "w"]
 
 
@@ -193,18 +193,20 @@ def test_a_prompt_that_does_not_fit_is_counted_and_never_cut(letters, tmp_path):
     completed, counts = run(letters, prompts("a", "a" * 60), tmp_path, engine)
     assert completed["finish_reason"].to_list() == ["stop", "too_long"]
     assert completed["completion"].to_list() == ["a", ""]
-    assert completed["prompt_tokens"].to_list() == [2, 61]
+    assert completed["prompt_tokens"].to_list() == [3, 62]
     assert counts.too_long == 1 and len(engine.prompts) == 1
 
 
 def test_demonstrations_come_first_and_are_left_out_from_the_end(letters, tmp_path):
     engine = Echo()
-    demonstrations = {"demonstrations": ["a" * 20, "b" * 20]}
-    # Of 60 tokens 4 are for the answer and 1 begins the prompt: two demonstrations leave 15 for the prompt itself.
-    completed, _ = run(letters, prompts("c" * 15, "d" * 16, **demonstrations), tmp_path, engine)
-    assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 15), (1, 1, 16)]
-    a, b, c, d = 4, 5, 6, 7
-    assert engine.prompts == [[1] + [a] * 20 + [b] * 20 + [c] * 15, [1] + [a] * 20 + [d] * 16]
+    demonstrations = {"demonstrations": [{"prompt": letter * 16, "answer": "z"} for letter in "ab"]}
+    # Of 60 tokens 4 are for the answer, 1 begins the prompt and 1 ends it, and a demonstration has 20: two of them
+    # leave 14 for the prompt itself.
+    completed, _ = run(letters, prompts("c" * 14, "d" * 15, **demonstrations), tmp_path, engine)
+    assert completed.select("shots", "shots_dropped", "item_tokens").rows() == [(2, 0, 14), (1, 1, 15)]
+    a, b, c, d, newline, answered = 4, 5, 6, 7, 31, [31, 29, 31, 31]
+    first, second = [a] * 16 + answered, [b] * 16 + answered
+    assert engine.prompts == [[1, *first, *second, *[c] * 14, newline], [1, *first, *[d] * 15, newline]]
 
 
 def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
@@ -221,8 +223,10 @@ def test_choices_are_ranked_beside_what_is_generated(letters, tmp_path):
 
 def test_all_ways_of_answering_see_the_same_demonstrations(letters, tmp_path):
     choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["generate", "rank"]}
-    # Of 60 tokens, 1 begins the prompt and 10 are its own: with 4 for a completion two demonstrations of 23 do not fit.
-    completed, _ = run(letters, prompts("c" * 10, **choice, demonstrations=["a" * 23] * 2), tmp_path, Echo())
+    # Of 60 tokens, 2 begin and end the prompt and 10 are its own: with 4 for a completion two demonstrations of 23 do
+    # not fit.
+    shown = [{"prompt": "a" * 19, "answer": "z"}] * 2
+    completed, _ = run(letters, prompts("c" * 10, **choice, demonstrations=shown), tmp_path, Echo())
     assert completed["shots"].to_list() == [1, 1]
 
 
@@ -273,7 +277,7 @@ def test_an_adapter_is_part_of_the_key_with_its_weights_and_its_config(letters, 
         (adapter / file).write_text(text)
         completed, _ = complete(
             prompts("abc"),
-            ModelFolder(letters, "+".join(map(weights_digest, (letters, adapter)))),
+            ModelFolder(Weights(letters), "+".join(map(weights_digest, (letters, adapter)))),
             engine="toy 1",
             settings=SETTINGS,
             previous=NOTHING,
@@ -385,7 +389,7 @@ class Broken(Echo):
 
     info, cached_tokens = {}, None
 
-    def __init__(self, value, at=3):
+    def __init__(self, value, at=4):
         super().__init__()
         self.value, self.at = value, at
 
@@ -420,7 +424,7 @@ def test_the_job_names_the_run_whose_model_computes_no_number(letters, tmp_path,
     with pytest.raises(NotFiniteError, match=r"m/d/lora/1: toy, eng_Latn, item 0: the model computes nan"):
         generate_with_weights(
             prompts("bc"),
-            Weights(letters),
+            Weights(letters, frame="none"),
             [run_outputs],
             settings=SETTINGS.changed(engine="transformers"),
             machine=Machine(),

@@ -150,7 +150,7 @@ def dev(count):
 
 def test_a_demonstration_ends_with_its_answer():
     (prompt,) = prompts(OPEN, dev(1), dev=[dev(2)[1]], shots=1).to_dicts()
-    assert prompt["demonstrations"] == ["### Input:\nsay b\n\n### Output:\nb\n\n"]
+    assert prompt["demonstrations"] == [{"prompt": "say b", "answer": "b"}]
 
 
 def test_a_seed_samples_the_same_items_in_every_language_and_order():
@@ -165,7 +165,7 @@ def test_a_seed_samples_the_same_items_in_every_language_and_order():
 
 def test_a_prompt_has_no_demonstration_of_its_own_item():
     demonstrations = prompts(OPEN, dev(2), dev=dev(3), shots=1)["demonstrations"][0].to_list()
-    assert demonstrations == ["### Input:\nsay c\n\n### Output:\nc\n\n"]
+    assert demonstrations == [{"prompt": "say c", "answer": "c"}]
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,8 @@ def test_finished_runs_replace_the_table_for_runs_of_their_model_and_bits(tmp_pa
 
 def test_prompts_that_are_there_are_counted(tmp_path):
     config = DEFAULT | {"tasks": ["xnli"], "languages": ["eng_Latn"]}
-    rows = {"prompt": ["a" * 40, "b" * 60, ""], "fault": [None, None, "no gold answer"], "demonstrations": [["cc"]] * 3}
+    rows = {"prompt": ["a" * 40, "b" * 60, ""], "fault": [None, None, "no gold answer"]}
+    rows |= {"demonstrations": [[{"prompt": "c", "answer": "c"}]] * 3}
     frame = pl.DataFrame(rows, schema_overrides={"fault": pl.String})
     write_parquet(frame, tmp_path / "prompts/xnli/eng_Latn.parquet")
     made = of(config, tmp_path)

@@ -136,3 +136,11 @@ def test_cards_are_written_for_merged_models_and_adapters(tmp_path):
 def test_no_line_is_left_of_the_template(kind):
     text = card(kind).content
     assert "{{" not in text and "{%" not in text and "\n\n\n" not in text.split("## Use")[0].split("---")[2]
+
+
+def test_a_model_that_was_trained_in_turns_says_how_to_ask_it_in_turns():
+    for changes in ({"base": FINETUNE["base"] | {"frame": "chat"}}, {"training": {"steps": 1, "frame": "chat"}}):
+        text = card(finetune=FINETUNE | changes).text
+        assert 'tokenizer.apply_chat_template([{"role": "user", "content": "…"}], add_generation_prompt=True' in text
+        assert "### Input:" not in text
+    assert 'inputs = tokenizer("### Input:\\n…\\n\\n### Output:\\n", return_tensors="pt")' in card().text

@@ -217,7 +217,7 @@ def test_thinking_leaves_room_for_a_prompt_and_the_message_names_the_model(tmp_p
     file = tmp_path / "config/models/tiny-llama.yaml"
     written = file.read_text()
     file.write_text(f"{written}\nthinking_tokens: 100\n")
-    assert read_study(CONFIG, tmp_path / "config").models["tiny-llama"].answering == {"thinking_tokens": 100}
+    assert read_study(CONFIG, tmp_path / "config").models["tiny-llama"].teaching == {"thinking_tokens": 100}
     file.write_text(f"{written}\nthinking_tokens: 500\n")
     with pytest.raises(
         DefinitionError, match=r"config/models/tiny-llama\.yaml: thinking_tokens: 500 .*max_length: 512"

@@ -34,6 +34,7 @@ from maple.synthesis.teachers import IncompleteAnswer, Request, TeacherJob, teac
 pytestmark = pytest.mark.heavy
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+BOS, EOS = 1, 2
 SEEDS = [{"instruction": f"Jua {n}", "input": "", "output": "x"} for n in range(4)]
 
 
@@ -158,19 +159,23 @@ def test_a_limit_below_the_model_s_own_is_kept(toy_base, tmp_path):
 def test_a_chat_template_is_used_once_and_writes_the_only_bos(chat_base, tmp_path):
     model_teacher = local(chat_base, tmp_path)
     tokens = model_teacher.answerer.tokens("The sun")
-    assert (
-        tokens.count(model_teacher.answerer.tokenizer.bos_token_id) == 1
-        and tokens[0] == model_teacher.answerer.tokenizer.bos_token_id
-    )
-    assert model_teacher.answerer.tokenizer.decode(tokens[1:]) == "user: The sun\nassistant:"
+    encoder = model_teacher.answerer.encoder
+    assert tokens.count(BOS) == 1 and tokens[0] == BOS == encoder.start[0]
+    assert encoder.text(tokens) == "user: The sun\nassistant:"
 
 
 def test_without_a_chat_template_the_prompt_is_sent_as_it_is_and_the_log_says_so(toy_base, tmp_path, capsys):
     model_teacher = local(toy_base, tmp_path)
     assert "toy: no chat template; it gets the prompts as they are" in capsys.readouterr().out
     tokens = model_teacher.answerer.tokens("The sun")
-    assert tokens.count(model_teacher.answerer.tokenizer.bos_token_id) == 1
-    assert model_teacher.answerer.tokenizer.decode(tokens[1:]) == "The sun"
+    assert tokens.count(BOS) == 1 and tokens[0] == BOS
+    assert model_teacher.answerer.encoder.text(tokens) == "The sun"
+
+
+@pytest.mark.parametrize("base", ["toy_base", "chat_base"])
+def test_a_prompt_that_spells_a_special_token_stays_text(base, tmp_path, request):
+    tokens = local(request.getfixturevalue(base), tmp_path).answerer.tokens("Write <s> and </s>.")
+    assert tokens.count(BOS) == 1 and EOS not in tokens
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])

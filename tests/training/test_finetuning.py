@@ -16,8 +16,9 @@ from maple.definitions.reading import read_definitions
 from maple.definitions.training import TrainingSettings
 from maple.methods.peft_method import AdapterError
 from maple.models import causal
-from maple.models.encoding import Encoder, PromptError
+from maple.models.encoding import Encoder
 from maple.models.example import MASKED
+from maple.models.prompt_error import PromptError
 from maple.runtime.files import read_json
 from maple.study.grid import method_variants
 from maple.training.batches import encode

@@ -30,7 +30,7 @@ rule base:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.models[w.model].params(),
+        model=lambda w: STUDY.models[w.model].prepared(),
         lengths=longest_texts,
         phrases=lambda w: STUDY.corpus(w.model),
         code=fingerprint("base.py"),
@@ -53,7 +53,7 @@ rule finetune:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.models[w.model].params(),
+        model=lambda w: STUDY.models[w.model].trained(),
         method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
@@ -79,7 +79,7 @@ rule merge:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.models[w.model].params(),
+        model=lambda w: STUDY.merged_as(run_key(w)),
         trained_as=lambda w: STUDY.trained_as(run_key(w)),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,

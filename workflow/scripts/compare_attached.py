@@ -15,7 +15,7 @@ claim(snakemake.resources.get("gpu", 1))
 model = snakemake.params.model
 card = compare_attached(
     read_all(snakemake.input.prompts),
-    Weights(snakemake.input.base, model.get("trust_remote_code", False), model.get("thinking_tokens", 0)),
+    Weights.of(snakemake.params.model, snakemake.input.base),
     snakemake.input.adapter,
     read_all(snakemake.input.generations),
     count=snakemake.params.sample,

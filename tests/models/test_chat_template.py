@@ -5,8 +5,8 @@ import pytest
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import parse
 from maple.definitions.teacher import LocalTeacherSettings
-from maple.engines.chat_template import ChatTemplate, dice_in, names_in
-from maple.engines.engine import EngineError
+from maple.models.chat_template import ChatTemplate, dice_in, names_in
+from maple.models.prompt_error import PromptError
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,10 @@ def test_the_switches_of_a_template_are_among_its_names():
 
 
 def chat(folder, path, template, date="2024-01-01", **arguments):
-    from transformers import AutoTokenizer
-
     shutil.copytree(folder, path / "base")
     (path / "base/chat_template.jinja").write_text(template)
-    tokenizer = AutoTokenizer.from_pretrained(path / "base")
-    chat_template = ChatTemplate(tokenizer, date, "config/datasets/d.yaml", "toy", arguments)
-    return tokenizer.decode(chat_template.tokens("The sun"))
+    chat_template = ChatTemplate(path / "base", date, arguments)
+    return chat_template.render([{"role": "user", "content": "The sun"}], prompt=True)[0]
 
 
 @pytest.mark.heavy
@@ -72,8 +69,8 @@ def test_a_chat_template_s_today_is_the_day_of_the_setting(toy_base, tmp_path):
         ("{{ messages[0].content + 1 }}", "fails"),
     ],
 )
-def test_a_template_with_dice_or_one_that_fails_is_one_line_with_file_and_model(toy_base, tmp_path, template, reason):
-    with pytest.raises(EngineError, match=rf"config/datasets/d\.yaml: the chat template of toy {reason}"):
+def test_a_template_with_dice_or_one_that_fails_is_one_line_with_its_folder(toy_base, tmp_path, template, reason):
+    with pytest.raises(PromptError, match=rf"/base: the chat template {reason}"):
         chat(toy_base, tmp_path, template)
 
 
@@ -83,7 +80,7 @@ def test_a_switch_of_a_template_changes_the_prompt_and_an_unknown_one_is_refused
     assert chat(toy_base, tmp_path / "a", template) == "The sun"
     assert chat(toy_base, tmp_path / "b", template, enable_thinking=False) == "The sun east"
     for name in ("thinking", "messages", "tokenize"):
-        with pytest.raises(EngineError, match=rf"config/models/toy\.yaml: template_arguments: .* no switch {name};"):
+        with pytest.raises(PromptError, match=rf"template_arguments: .* no switch {name};"):
             chat(toy_base, tmp_path / name, template, **{name: False})
 
 
