@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from maple.definitions.record import CountOrZero
 from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
+from maple.definitions.record import CountOrZero
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 # The settings of an endpoint that are sent with each prompt, in this order; OpenAI's reasoning models take

@@ -89,8 +89,8 @@ class Encoder:
     ) -> "Encoder":
         """Read the tokenizer of the Hub-style folder `model`, and for the frame chat its template.
 
-        `date` is the day that the template takes for today, `template_arguments` are its switches. Raises PromptError for a tokenizer or a template that
-        cannot be asked.
+        `date` is the day that the template takes for today, `template_arguments` are its switches. Raises PromptError
+        for a tokenizer or a template that cannot be asked.
         """
         tokenizer = TextTokenizer.of(Path(model))
         if frame != "chat":
