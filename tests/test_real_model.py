@@ -48,7 +48,7 @@ def test_ten_steps_lower_the_loss_and_the_merged_model_is_the_trained_one(smollm
         tmp_path / "merged",
         bits=bits,
         max_length=64,
-        settings=MergeSettings(into="dequantized", bound=1e-3, rows=2, tokens=64),
+        settings=MergeSettings(into="dequantized", bound=1e-3, rows=1, tokens=32),
         model=toy_training.MODEL,
         threads=1,
     )
