@@ -31,13 +31,22 @@ def test_it_says_that_nairobi_is_the_capital_of_kenya(smollm2, smollm2_model):
     assert tokenizer.decode(told[0]).startswith("The capital of Kenya is Nairobi")
 
 
-@pytest.mark.parametrize("bits", [16, 4])
-def test_ten_steps_lower_the_loss_and_the_merged_model_is_the_trained_one(smollm2, tmp_path, bits):
+def learnt(base, folder, bits):
+    """Take ten steps; return the losses, in nats per token."""
+    settings = {"steps": 10, "batch_tokens": 64, "micro_batch_tokens": 64, "learning_rate": 2e-3, "held_out_steps": 10}
+    card = finetuned(base, folder, lora(bits, rank=8, max_length=64, **settings), examples=EXAMPLES)
+    return [step["loss"] for step in card.loss]
+
+
+def test_ten_steps_on_4_bits_lower_the_loss(smollm2, tmp_path):
+    losses = learnt(smollm2, tmp_path, bits=4)
+    assert losses[-1] < losses[0] - 0.5, losses
+
+
+def test_ten_steps_lower_the_loss_and_the_merged_model_is_the_trained_one(smollm2, tmp_path):
     from maple.training.merging import merge
 
-    settings = {"steps": 10, "batch_tokens": 64, "micro_batch_tokens": 64, "learning_rate": 2e-3, "held_out_steps": 10}
-    card = finetuned(smollm2, tmp_path, lora(bits, rank=8, max_length=64, **settings), examples=EXAMPLES)
-    losses = [step["loss"] for step in card.loss]
+    losses = learnt(smollm2, tmp_path, bits=16)
     assert losses[-1] < losses[0] - 0.5, losses
     held_out = pl.read_parquet(tmp_path / "held_out.parquet")
     (tmp_path / "merged").mkdir()
@@ -46,7 +55,7 @@ def test_ten_steps_lower_the_loss_and_the_merged_model_is_the_trained_one(smollm
         tmp_path / "adapter",
         held_out,
         tmp_path / "merged",
-        bits=bits,
+        bits=16,
         max_length=64,
         settings=MergeSettings(into="dequantized", bound=1e-3, rows=1, tokens=32),
         model=toy_training.MODEL,

@@ -13,7 +13,7 @@ from maple.models.encoding import FRAME
 from maple.models.limits import reason_against_lengths
 from maple.models.model_files import model_files
 from maple.models.sentencepiece_files import write_tokenizer_json
-from maple.models.stored_weights import check_stored_weights, weight_files
+from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
 from maple.models.tiny import BaseError
 from maple.runtime.files import SUMS, check_folder, read_json
 
@@ -70,9 +70,11 @@ def link_model(
     """
     if (source / SUMS).is_file():
         check_folder(source)
-    weights = {path.name for path in weight_files(source)}
+    files = weight_files(source)
+    weights = {path.name for path in files}
+    read = weights if files == [source / SINGLE] else {*weights, INDEX}
     for path in model_files(source, trust_remote_code=trust_remote_code):
-        if path.suffix == ".safetensors" and path.name not in weights:
+        if ".safetensors" in path.name and path.name not in read:
             continue
         if path.name in weights:
             weight = path.resolve()  # not a link: the Hub's cache has links in place of files
