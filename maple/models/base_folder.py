@@ -1,19 +1,22 @@
-"""Base models: linked from what was fetched from the Hub, or built from scratch, as ordinary Hub-style folders."""
+"""Base models as ordinary Hub-style folders: linked, converted from a file of a package, or built from scratch."""
 
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from importlib import import_module
+from pathlib import Path, PurePosixPath
 
-from maple.definitions.local_model import HubModel, LocalModel
+from maple.definitions.local_model import BuiltModel, LocalModel, PackageModel, PathModel
 from maple.embedded.corpus import documents
-from maple.models.behaviour import behaviour_of
+from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.frames import FRAME
 from maple.models.limits import reason_against_lengths
+from maple.models.model_files import model_files
+from maple.models.sentencepiece_files import write_tokenizer_json
 from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
 from maple.models.tiny import BaseError
 from maple.models.tokenizer_folder import prepare_tokenizer
-from maple.runtime.files import check_folder, read_json
+from maple.runtime.files import SUMS, check_folder, read_json
 
 
 def prepare_base(
@@ -21,27 +24,91 @@ def prepare_base(
     folder: Path,
     *,
     fetched: str | Path | None,
-    ignored: Iterable[str] = (),
     lengths: Mapping[str, int],
     phrases: dict[str, dict[str, str]],
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> None:
-    """Put a base model into `folder`: that of the Hub in the folder `fetched`, or one that is built from scratch.
+    """Put a base model into `folder`.
 
-    `ignored` are names of files in `fetched` that are not the model's; `lengths` are the longest texts that the model
-    must take, {key of the config: tokens}; `phrases` are the embedded world's words in the languages to pretrain on,
-    {code: words}. Raises BaseError if the weights are not all there or are quantized, and for a model that takes no
-    texts as long as these.
+    `fetched` is the folder that the Hub's repository or the package's file was fetched into, or the one that the
+    model's file names; None for a model that is built from scratch. `lengths` are the longest texts that the model must
+    take, {key of the config: tokens}; `phrases` are the embedded world's words in the languages to pretrain on, {code:
+    words}. Raises BaseError if the weights are not all there or are quantized, and for a model that takes no texts as
+    long as these.
     """
     kind = behaviour_of(model.kind)
-    if isinstance(model, HubModel):
-        check_stored_weights(Path(fetched or ""), kind, trust_remote_code=model.trust_remote_code)
-        if reason := reason_against_lengths(read_json(Path(fetched or "") / "config.json"), lengths):
-            raise BaseError(f"{fetched}: config: {reason}, or leave the model out of the grid")
-        link_fetched_model(Path(fetched or ""), folder, ignored, trust_remote_code=model.trust_remote_code)
-        prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
+    if isinstance(model, BuiltModel):
+        _build(model, kind, folder, phrases, threads, progress)
+        prepare_tokenizer(folder, model.special_tokens)
         return
+    source = Path(fetched or "")
+    if isinstance(model, PackageModel):
+        _convert(model, source, folder)
+        source, place = folder, f"{model.package.name}=={model.package.version}"
+    else:
+        place = str(source)
+    check_stored_weights(source, kind, trust_remote_code=model.trust_remote_code)
+    if reason := reason_against_lengths(read_json(source / "config.json"), lengths):
+        raise BaseError(f"{place}: config: {reason}, or leave the model out of the grid")
+    if source != folder:
+        # A fetched model may be removed once it is linked; one in the user's own folder is never copied.
+        otherwise = os.symlink if isinstance(model, PathModel) else shutil.copyfile
+        link_model(source, folder, otherwise, trust_remote_code=model.trust_remote_code)
+    prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
+
+
+def link_model(
+    source: Path,
+    folder: Path,
+    otherwise: Callable[[Path, Path], object] = shutil.copyfile,
+    *,
+    trust_remote_code: bool = False,
+) -> None:
+    """Put the files of the model in `source` into `folder`; its weights are hard links if the disk has them.
+
+    Another disk, or files of another user, allow no hard links; then `otherwise` puts weights into the folder. Weights
+    in a second form are left out: vLLM would read them, too. A tokenizer without a tokenizer.json gets one. Raises
+    BaseError if there are no safetensors, DamagedFileError if a file of a sealed folder has changed.
+    """
+    if (source / SUMS).is_file():
+        check_folder(source)
+    files = weight_files(source)
+    weights = {path.name for path in files}
+    read = weights if files == [source / SINGLE] else {*weights, INDEX}
+    for path in model_files(source, trust_remote_code=trust_remote_code):
+        if ".safetensors" in path.name and path.name not in read:
+            continue
+        if path.name in weights:
+            weight = path.resolve()  # not a link: the Hub's cache has links in place of files
+            try:
+                os.link(weight, folder / path.name)
+            except OSError:
+                otherwise(weight, folder / path.name)
+        else:  # copied: what is written into this folder must not change the other one
+            shutil.copyfile(path, folder / path.name)
+    if not (folder / "tokenizer.json").is_file():
+        write_tokenizer_json(folder, trust_remote_code=trust_remote_code)
+
+
+def _convert(model: PackageModel, fetched: Path, folder: Path) -> None:
+    """Convert the fetched file of a package; its licences come along."""
+    package = model.package
+    convert = import_module(f"maple.models.{package.format}_format").convert
+    convert(fetched / PurePosixPath(package.file).name, folder, name=f"{package.name}=={package.version}")
+    for path in fetched.iterdir():
+        if path.is_file() and path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE", "COPYING")):
+            shutil.copyfile(path, folder / path.name)
+
+
+def _build(
+    model: BuiltModel,
+    kind: ModelKind,
+    folder: Path,
+    phrases: dict[str, dict[str, str]],
+    threads: int,
+    progress: Callable[[Iterable], Iterable],
+) -> None:
     settings = model.build
     texts = list(documents(phrases, count=settings.documents, seed=settings.training.seed))
     # Prompt words are in the tokenizer's training text, so that they become single tokens; the model itself never sees
@@ -49,33 +116,3 @@ def prepare_base(
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]
     kind.build(settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)
     check_stored_weights(folder, kind)
-    prepare_tokenizer(folder, model.special_tokens)
-
-
-def link_fetched_model(
-    fetched: Path, folder: Path, ignored: Iterable[str] = (), *, trust_remote_code: bool = False
-) -> None:
-    """Hard-link the files of a fetched model into `folder`, or copy them if the disk has no hard links.
-
-    Weights in a second form are left out: vLLM would read them, too. A tokenizer that is only a sentencepiece model is
-    written out as tokenizer.json as well. `ignored` are names of files that are left out. Raises BaseError if there are
-    no safetensors, DamagedFileError if a file has changed.
-    """
-    check_folder(fetched)
-    files = weight_files(fetched)
-    weights = {path.name for path in files} | ({INDEX} if files != [fetched / SINGLE] else set())
-    for path in (path for path in fetched.iterdir() if path.is_file() and path.name not in set(ignored)):
-        if ".safetensors" in path.name and path.name not in weights:
-            continue
-        try:
-            os.link(path, folder / path.name)
-        except OSError:  # a file system without hard links, or another disk
-            shutil.copyfile(path, folder / path.name)
-    if not (folder / "tokenizer.json").is_file():
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        for path in folder.glob("*.json"):  # linked files share their bytes with `fetched`: saving must not change it
-            path.unlink()
-            shutil.copyfile(fetched / path.name, path)
-        tokenizer.save_pretrained(folder)

@@ -36,6 +36,12 @@ def check_stored_weights(folder: Path, kind: ModelKind, *, trust_remote_code: bo
     With `trust_remote_code`, its Python code must lie in the folder as well. Raises BaseError, which names the folder
     and the first tensors.
     """
+    tensors = check_files(folder, trust_remote_code=trust_remote_code)
+    _check_fit(folder, tensors, kind, trust_remote_code)
+
+
+def check_files(folder: Path, *, trust_remote_code: bool = False) -> dict[str, StoredTensor]:
+    """Refuse what `check_stored_weights` refuses and files alone show, without torch; return the tensors by name."""
     config = _read_json(folder / "config.json")
     if (folder / "adapter_config.json").is_file():
         raise BaseError(f"{folder}: holds an adapter; name the model that the adapter was trained on")
@@ -48,7 +54,7 @@ def check_stored_weights(folder: Path, kind: ModelKind, *, trust_remote_code: bo
     coded = [f"{name} ({tensor.dtype})" for name, tensor in tensors.items() if _is_coded(name, tensor)]
     if coded:
         raise BaseError(f"{folder}: the weights are quantized already: {_first(coded)}; {NOT_QUANTIZED}")
-    _check_fit(folder, tensors, kind, trust_remote_code)
+    return tensors
 
 
 def check_code(folder: Path) -> None:
@@ -76,7 +82,7 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / SINGLE]
     others = sorted(path.name for path in folder.glob("*.safetensors"))
     if not others and not (folder / INDEX).is_file():
-        raise BaseError(f"{folder}: the revision has no safetensors; pickled weights are refused")
+        raise BaseError(f"{folder}: no safetensors are there; pickled weights are refused")
     if not (folder / INDEX).is_file():
         raise BaseError(f"{folder}: neither {SINGLE} nor {INDEX} is there, only {_first(others)}")
     shards = sorted(set(_weight_map(folder).values()))

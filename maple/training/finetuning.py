@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maple.definitions.local_model import LocalModel
+from maple.definitions.local_model import LocalModel, trained
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import TrainingSettings
 from maple.methods.method import adaptation
@@ -90,7 +90,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         adapting.save(network, adapter)
         outcome = _outcome(network, trainer, data, method)
     return FinetuneCard(
-        base=model.trained(),
+        base=trained(model.params()),
         resumed_from=int(last.name) if last else None,
         processes=processes.num_processes,
         sharded=sharded,

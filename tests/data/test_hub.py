@@ -12,30 +12,51 @@ import yaml
 from hub import REVISION, Hub
 from project import ROOT, TOY_STUDY, Project
 
-from maple.data.hub import CODE_FILES, MODEL_FILES
 from maple.data.sources import repository_folder
 from maple.definitions.local_model import HubModel
-from maple.study.repositories import hub_repositories
+from maple.models.model_files import CODE_FILES, MODEL_FILES, UNWANTED
+from maple.study.repositories import repositories_of
 
 TOKEN = "hf_secretsecretsecret"
 MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"weights"}
-UNWANTED = {"pytorch_model.bin": b"pickled", "consolidated.safetensors": b"weights", "params.json": b"{}"}
-REPOSITORIES = {"models/org/toy": MODEL | UNWANTED}
-WANTED = {"kind": "model", "id": "org/toy", "revision": REVISION, "files": MODEL_FILES}
+TOKENIZERS = dict.fromkeys(
+    (
+        "merges.txt",
+        "vocab.json",
+        "vocab.txt",
+        "source.spm",
+        "qwen.tiktoken",
+        "tokenizer.model.v3",
+        "sentencepiece.bpe.model",
+    ),
+    b"pieces",
+)
+COPIES = dict.fromkeys(
+    (
+        *("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"),
+        *("consolidated.safetensors", "params.json", "model.fp16.safetensors", "modeling_toy.py"),
+        *("onnx/config.json", "original/tokenizer.model", "openvino/vocab.json", "openvino_config.json"),
+        *("checkpoint-1/model.safetensors",),
+    ),
+    b"{}",
+)
+REPOSITORIES = {"models/org/toy": MODEL | TOKENIZERS | COPIES}
+WANTED = {"kind": "model", "id": "org/toy", "revision": REVISION, "files": MODEL_FILES, "unwanted": UNWANTED}
 # As a job of the workflow: offline, until `fetch` decides otherwise.
 FETCH = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
 from maple.runtime.files import write_json
-from maple.data.hub import HubError, Repository, fetch
+from maple.data.fetched import FetchError
+from maple.data.hub import Repository, fetch
 from maple.runtime.logs import log_to
 log_to("log")
 try:
     repository = Repository(**json.loads(sys.argv[1]))
     card = fetch(repository, Path("folder"), unfinished=Path("part"), card=Path("card.json"))
     write_json(asdict(card), "card.json")
-except HubError as error:
+except FetchError as error:
     sys.exit(str(error))
 """
 
@@ -57,15 +78,15 @@ def fetched(tmp_path):
     return fetch
 
 
-def test_a_public_repository_is_fetched_at_its_revision_and_recorded(fetched, tmp_path):
+def test_a_model_comes_with_its_tokenizer_and_without_copies_at_its_revision_and_is_recorded(fetched, tmp_path):
     with Hub(REPOSITORIES) as hub:
         assert fetched(hub) == ""
         assert hub.tokens == {None}
         assert all(REVISION in path for path in hub.asked if "org/toy" in path)
     names = {path.name for path in (tmp_path / "folder").iterdir() if path.is_file()}
-    assert names == {"config.json", "tokenizer.json", "model.safetensors", "BLAKE2SUMS"}
+    assert names == {*MODEL, *TOKENIZERS, "BLAKE2SUMS"}
     card = json.loads((tmp_path / "card.json").read_text())
-    assert card["revision"] == REVISION and card["bytes"] == len(b"weights{}{}")
+    assert card["revision"] == REVISION and card["bytes"] == len(b"weights{}{}") + len(TOKENIZERS) * len(b"pieces")
     assert card["files"]["model.safetensors"] == {"bytes": 7, "sha256": sha256(b"weights").hexdigest()}
     assert not (tmp_path / "part").exists()
 
@@ -85,7 +106,7 @@ def test_a_study_fetches_code_only_of_models_that_it_trusts(trusted):
         "toy": HubModel(hub="org/toy", revision=REVISION, trust_remote_code=trusted),
         "again": HubModel(hub="org/toy", revision=REVISION),
     }
-    (repository,) = hub_repositories(models, []).values()
+    (repository,) = repositories_of(models, []).values()
     assert ("*.py" in repository.files) == trusted
 
 
@@ -104,7 +125,7 @@ def test_a_file_that_is_not_what_the_hub_lists_is_refused_and_loaded_again(fetch
 def test_what_a_killed_download_left_is_not_taken_for_the_whole(fetched, tmp_path):
     (tmp_path / "part").mkdir()
     (tmp_path / "part/config.json").write_bytes(MODEL["config.json"])
-    with Hub(REPOSITORIES, failing=1) as hub:
+    with Hub({"models/org/toy": MODEL}, failing=1) as hub:
         assert f"org/toy@{REVISION}: model.safetensors, tokenizer.json could not be loaded; run again" in fetched(hub)
         assert not (tmp_path / "folder").exists()
         assert fetched(hub) == ""

@@ -224,7 +224,7 @@ PINNED = {"hub": "a/b", "revision": "0" * 40}
         ),
         ("model", {"hub": "a/b"}, "'revision' is a dependency of 'hub'; write both"),
         ("model", {"revision": "0" * 40}, "'hub' is a dependency of 'revision'; write both"),
-        ("model", {}, r"write one of hub \(with its revision\), build and openai"),
+        ("model", {}, r"write one of hub \(with its revision\), path, package, build and openai"),
         ("model", PINNED | {"openai": {"base_url": "http://h/v1", "model": "m"}}, "write one of hub"),
         (
             "model",

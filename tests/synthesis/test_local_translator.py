@@ -16,7 +16,7 @@ from maple.definitions.dataset import TranslateRespondSettings
 from maple.definitions.language import LanguageIdentity
 from maple.engines.blocks import TranslatorBlock
 from maple.engines.ledger import ledger
-from maple.models.base_folder import link_fetched_model
+from maple.models.base_folder import link_model
 from maple.models.tiny import BaseError
 from maple.runtime.files import read_json, write_parquet
 from maple.runtime.journal import Journal
@@ -172,7 +172,7 @@ def test_a_fetched_repository_with_its_sentencepiece_model_becomes_a_base(m2m100
     (tmp_path / "model").mkdir()
     before = {path.name: path.read_bytes() for path in m2m100.iterdir()}
     assert "tokenizer.json" not in before
-    link_fetched_model(m2m100, tmp_path / "model")
+    link_model(m2m100, tmp_path / "model")
     assert translator(tmp_path / "model", tmp_path).translate(["Name a star."], GERMAN) == ["Nenne einen Stern."]
     assert {path.name: path.read_bytes() for path in m2m100.iterdir()} == before
 
@@ -180,8 +180,8 @@ def test_a_fetched_repository_with_its_sentencepiece_model_becomes_a_base(m2m100
 def test_pickled_weights_become_no_base(tmp_path):
     (tmp_path / "fetched").mkdir()
     (tmp_path / "fetched/pytorch_model.bin").write_bytes(b"")
-    with pytest.raises(BaseError, match="fetched: the revision has no safetensors; pickled weights are refused"):
-        link_fetched_model(tmp_path / "fetched", tmp_path / "refused")
+    with pytest.raises(BaseError, match="fetched: no safetensors are there; pickled weights are refused"):
+        link_model(tmp_path / "fetched", tmp_path / "refused")
 
 
 PROGRAM = """

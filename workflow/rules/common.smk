@@ -9,10 +9,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from maple.data.sources import HubSource, RowFolders, repository_folder
+from maple.data.sources import HubSource, RowFolders
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
-from maple.definitions.local_model import HubModel
+from maple.definitions.local_model import PackageModel, PathModel, prepared, trained
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import NONE, RunKey
 from maple.methods.method import PEFT
@@ -21,6 +21,7 @@ from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.records import keep_records
 from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
+from maple.study.repositories import repository_of
 from maple.study.study import read_study
 from maple.synthesis.teachers import modules
 from maple.text.plain import plain
@@ -43,11 +44,11 @@ except (DefinitionError, PathError) as error:
     raise WorkflowError(plain(str(error))) from None
 
 CODES = STUDY.languages.codes
-# The folders of fetched Hub repositories and of local rows.
+# The folders of what is fetched, and of local rows.
 HUB = "results/hub"
 FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
-# What local rows are counts, and not where they lie or from when they are. So no rule has them as input, which
-# Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
+# What local rows and models are counts, and not where they lie or from when they are. So no rule has them as input,
+# which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
@@ -97,6 +98,16 @@ def run_of(wildcards):
 def run_key(wildcards):
     """The record of a job's run."""
     return RunKey(wildcards.model, wildcards.dataset, wildcards.method, int(wildcards.seed))
+
+
+def model_of(wildcards):
+    """The record of a job's model, by content: a folder on disk is known by the digest of its files."""
+    return STUDY.model_params(wildcards.model, DIGESTS)
+
+
+def asked_model(wildcards):
+    """The same, as a run's model is asked."""
+    return STUDY.asked_as(run_key(wildcards), DIGESTS)
 
 
 def identity_of(wildcards):

@@ -90,7 +90,7 @@ rule generate:
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lambda w: STUDY.asked_as(run_key(w)),
+        model=asked_model,
         languages=CODES,
         service=model_service,
         settings=lambda w: STUDY.settings(w.method),
@@ -118,7 +118,7 @@ rule generate_attached:
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lambda w: STUDY.asked_as(RUNS_ON_ONE_ENGINE[w.model][0].key),
+        model=lambda w: STUDY.asked_as(RUNS_ON_ONE_ENGINE[w.model][0].key, DIGESTS),
         settings=STUDY.settings("none"),
         runs=lambda w: [run.key.params() for run in RUNS_ON_ONE_ENGINE[w.model]],
         outputs=lambda w: [completions_of(run) for run in RUNS_ON_ONE_ENGINE[w.model]],
@@ -142,7 +142,7 @@ rule compare_attached:
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lambda w: STUDY.asked_as(run_key(w)),
+        model=asked_model,
         settings=lambda w: STUDY.settings(w.method),
         sample=STUDY.config.generate.compare_attached,
         run=run_of,

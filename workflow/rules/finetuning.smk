@@ -3,7 +3,7 @@ localrules:
 
 
 rule fetch:
-    """Fetch the files of a Hub repository at its pinned revision, and verify the Hub's checksums."""
+    """Fetch a Hub repository at its pinned revision, or a file of a pinned package, and verify the checksums."""
     output:
         folder=directory(f"{HUB}/{{repository}}"),
         card=update("results/cards/fetch/{repository}.json"),
@@ -13,14 +13,16 @@ rule fetch:
         "../../envs/hub.yaml"
     params:
         repository=lambda w: STUDY.repositories[w.repository].params(),
+        fetcher=lambda w: STUDY.repositories[w.repository].fetcher,
         unfinished=f"{HUB}/.{{repository}}.part",
         code=fingerprint("fetch.py"),
+        parts=fetcher_code,
     script:
         "../scripts/fetch.py"
 
 
 rule base:
-    """Link a fetched base model, or pretrain a tiny one from scratch."""
+    """Link a base model that was fetched or lies in a folder, convert one of a package, or pretrain a tiny one."""
     input:
         fetched=fetched_model,
     output:
@@ -30,11 +32,12 @@ rule base:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.models[w.model].prepared(),
+        model=prepared_model,
+        folder=folder_of_model,
         lengths=longest_texts,
         phrases=lambda w: STUDY.corpus(w.model),
         code=fingerprint("base.py"),
-        parts=kind_code,
+        parts=base_code,
     script:
         "../scripts/base.py"
 
@@ -53,7 +56,7 @@ rule finetune:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.models[w.model].trained(),
+        model=trained_model,
         method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
@@ -79,8 +82,8 @@ rule merge:
     conda:
         "../../envs/training.yaml"
     params:
-        model=lambda w: STUDY.merged_as(run_key(w)),
-        trained_as=lambda w: STUDY.trained_as(run_key(w)),
+        model=merged_model,
+        trained_as=lambda w: STUDY.trained_as(run_key(w), DIGESTS),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
         settings=STUDY.config.merge.settings.params(),

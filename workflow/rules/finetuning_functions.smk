@@ -1,10 +1,21 @@
 """Functions of the finetuning rules: their inputs, outputs and params."""
 
 
+def fetcher_code(wildcards):
+    """The digest of the module that fetches a repository: after an edit of another one, nothing is fetched again."""
+    return [code_of(f"maple/data/{STUDY.repositories[wildcards.repository].fetcher}.py")]
+
+
 def fetched_model(wildcards):
-    """The folder of the fetched repository of a Hub model; none for a model that is built here."""
+    """The folder that a model was fetched into; none for a model that lies in a folder or is built here."""
+    repository = repository_of(STUDY.models[wildcards.model])
+    return f"{HUB}/{repository.folder}" if repository else []
+
+
+def folder_of_model(wildcards, resources):
+    """The folder that a model's file names, which Snakemake does not compare (DIGESTS); None for another model."""
     model = STUDY.models[wildcards.model]
-    return f"{HUB}/{repository_folder('model', model.hub, model.revision)}" if isinstance(model, HubModel) else []
+    return model.path if isinstance(model, PathModel) else None
 
 
 def longest_texts(wildcards, resources):
@@ -29,9 +40,31 @@ def kind_code(wildcards):
     return [code_of(f"maple/models/{STUDY.models[wildcards.model].kind}.py")]
 
 
+def base_code(wildcards):
+    """The digests of the modules of a model's kind, and of the format that it is converted from, if it is."""
+    model = STUDY.models[wildcards.model]
+    formats = [model.package.format] if isinstance(model, PackageModel) else []
+    return [*kind_code(wildcards), *(code_of(f"maple/models/{name}_format.py") for name in formats)]
+
+
 def model_and_method_code(wildcards):
     """The digests of the modules of a run's kind of model and of its method: an edit of others retrains nothing."""
     return [*kind_code(wildcards), code_of(f"maple/methods/{PEFT}.py")]
+
+
+def prepared_model(wildcards):
+    """What decides the folder of a base."""
+    return prepared(model_of(wildcards))
+
+
+def trained_model(wildcards):
+    """What decides a training, of a run's model."""
+    return trained(model_of(wildcards))
+
+
+def merged_model(wildcards):
+    """The same, with the frame in which the run is trained and asked."""
+    return trained(asked_model(wildcards))
 
 
 def checkpoints_of(wildcards, resources):

@@ -30,7 +30,7 @@ EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() 
 # Params are plain values: Snakemake compares no others.
 RUNS = [run.params() for run in STUDY.runs]
 LANGUAGES = [language.params() for language in STUDY.languages.rows]
-TRAINED_AS = {run.path: STUDY.trained_as(run) for run in STUDY.finetuned}
+TRAINED_AS = {run.path: STUDY.trained_as(run, DIGESTS) for run in STUDY.finetuned}
 CARDS = [
     *for_runs("results/cards/{run}/finetune.json", STUDY.finetuned),
     *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),

@@ -1,4 +1,4 @@
-"""Link a fetched base model, or pretrain a tiny one."""
+"""Link a base model, convert it, or pretrain a tiny one."""
 
 from pydantic import TypeAdapter
 from tqdm import tqdm
@@ -15,8 +15,7 @@ with folder_written_aside(snakemake.output.model) as folder:
     prepare_base(
         TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         folder,
-        fetched=snakemake.input.get("fetched"),
-        ignored=[".snakemake_timestamp"],
+        fetched=snakemake.input.get("fetched") or snakemake.params.folder,
         lengths=snakemake.params.lengths,
         phrases=snakemake.params.phrases,
         threads=snakemake.threads,
