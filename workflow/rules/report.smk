@@ -7,7 +7,7 @@ HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
 # Where the forecast looks for results that are already there.
 RESULT_PATHS = {
     "card": "results/cards/{run}/{stage}.json",
-    "base": "results/base/{model}/config.json",
+    "base": "results/base/{model}",
     "build": "results/base/{model}/build.json",
     "fetched": "results/cards/fetch/{repository}.json",
     "prompts": "results/prompts/{task}/{language}.parquet",
@@ -125,12 +125,13 @@ rule forecast:
         table="results/forecast.txt",
         figures="results/forecast.json",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/training.yaml"
     params:
         plan=lambda w: plan_of(STUDY).params(),
         hardware=asdict(HARDWARE[STUDY.config.forecast.hardware]),
         core_watts=HARDWARE["cpu"].watts,
         results=lambda w: RESULT_PATHS,
+        memory=".snakemake/sizes_of_models.json",
         code=fingerprint("forecast.py"),
     script:
         "../scripts/forecast.py"
