@@ -35,6 +35,7 @@ from maple.study.datasets import StudyDataset, Wordings, datasets_needed, makers
 from maple.study.grid import check_parts, expand_grid
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
+from maple.study.publishing import published_runs
 from maple.study.repositories import hub_repositories
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
 
@@ -59,6 +60,8 @@ class Study:
     """Runs of the grid, baselines first."""
     repositories: dict[str, Repository]
     """Hub repositories to fetch, by the name of their folder."""
+    published: dict[str, str]
+    """Hub repositories that runs are uploaded to, by the run's path; empty if nothing is published."""
 
     @property
     def finetuned(self) -> list[Run]:
@@ -158,6 +161,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         tasks=of_study,
         tests=tests,
         runs=runs,
+        published=published_runs(config.publish, finetuned, of_methods),
         repositories=hub_repositories(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
     )
 
