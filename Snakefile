@@ -44,6 +44,12 @@ rule all:
         rules.describe.output if STUDY.finetuned else [],
 
 
+rule publish:
+    """Upload the study's adapters or merged models to the Hub, as the config's `publish:` says; no part of `all`."""
+    input:
+        published,
+
+
 # A fetched repository needs no record: its name has the revision.
 for each in list(workflow.rules):
     if each.name != "fetch":

@@ -23,6 +23,7 @@ from maple.definitions.hardware import read_hardware  # noqa: E402
 from maple.planning.estimates import ResultPaths  # noqa: E402
 from maple.planning.forecast import check_rates  # noqa: E402
 from maple.planning.plan import plan_of  # noqa: E402
+from maple.planning.sizes import model_sizes  # noqa: E402
 from maple.runtime.devices import compute_dtype, device  # noqa: E402
 from maple.study.study import read_study  # noqa: E402
 
@@ -64,13 +65,15 @@ def main() -> None:
     results = wanted.study / "results"
     paths = ResultPaths(
         card=f"{results}/cards/{{run}}/{{stage}}.json",
-        base=f"{results}/base/{{model}}/config.json",
+        base=f"{results}/base/{{model}}",
         build=f"{results}/base/{{model}}/build.json",
         fetched=f"{results}/cards/fetch/{{repository}}.json",
         prompts=f"{results}/prompts/{{task}}/{{language}}.parquet",
         completions=f"{results}/generations/{{run}}/{{language}}.parquet",
     )
-    for (stage, bits), check in check_rates(plan_of(study), row, paths).items():
+    plan = plan_of(study)
+    sizes = model_sizes(plan, paths.base, Path(".snakemake/sizes_of_models.json"))
+    for (stage, bits), check in check_rates(plan, row, paths, sizes).items():
         share = {"finetune": f"train_{bits}", "generate": "prefill"}.get(stage)
         better = f", {share} {getattr(row, share) * check.forecast / check.measured:.2g}" if share else ""
         sums = f"{check.measured:.0f} s, forecast {check.forecast:.0f} s"

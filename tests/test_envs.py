@@ -35,8 +35,8 @@ PACKAGES = {
 COMPUTES = {"accelerate", "bitsandbytes", "httpx2", "openai", "peft", "torch", "transformers", "vllm"}
 UNUSED = {
     **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
-    "fetch": {"polars"},
-    "forecast": COMPUTES,
+    **{script: {"polars"} for script in ("fetch", "upload")},
+    "forecast": COMPUTES - {"torch", "transformers"},
 }
 
 

@@ -36,6 +36,17 @@ class ForecastSettings(Record):
     """Number of devices that compute at once."""
 
 
+class PublishSettings(Record):
+    """What `snakemake publish` uploads to the Hugging Face Hub; it changes no result."""
+
+    repository: Annotated[str, Field(min_length=1)]
+    """The Hub's repository of each run, owner/name, with {model}, {dataset}, {method} and {seed} of the run."""
+    what: Literal["adapter", "merged"]
+    """adapter: the adapter; merged: the 16-bit model that it was folded into."""
+    private: bool
+    """True: repositories that are created are private. Those that exist stay as they are."""
+
+
 class Config(Record):
     """A study."""
 
@@ -71,3 +82,5 @@ class Config(Record):
     generate: GenerateBlock
     report: ReportSettings
     forecast: ForecastSettings
+    publish: PublishSettings | None = None
+    """null: `snakemake publish` has nothing to upload."""

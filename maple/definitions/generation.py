@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from maple.definitions.record import Count, CountOrZero, Record
+from maple.definitions.record import Count, CountOrZero, Number, Record
 
 
 class EngineSettings(Record):
@@ -40,6 +40,16 @@ class GenerateBlock(EngineSettings):
     """merged: adapters are folded into 16-bit weights; attached: they stay beside the weights."""
     compare_attached: CountOrZero
     """Completions per merged LoRA run that are computed again with the adapter attached."""
+    gpu_memory_utilization: Annotated[Number, Field(gt=0, le=1)] | None = None
+    """Share of a GPU's memory that vLLM takes for weights and cache; null: vLLM's own. Decides no completion."""
+    max_loras: Count | None = None
+    """Adapters that vLLM holds in GPU memory at once, if they are attached; null: one. Decides no completion."""
+
+    @property
+    def memory(self) -> dict:
+        """The limits of vLLM's memory that the config states, as plain values: they say how, not what is computed."""
+        limits = {"gpu_memory_utilization": self.gpu_memory_utilization, "max_loras": self.max_loras}
+        return {name: value for name, value in limits.items() if value is not None}
 
     @property
     def settings(self) -> GenerateSettings:

@@ -8,14 +8,6 @@ from pydantic import ConfigDict, Field
 from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.record import Commit, Count, CountOrZero, Positive, Record, Seed
 
-ARCHITECTURE_KEYS = (
-    "model_type",
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-)
 # The keys that decide answers alone: a change trains nothing again.
 ANSWERING = ("demonstrations", "thinking_tokens")
 # The keys that decide nothing of the folder of the base: a change neither fetches nor builds again.
@@ -32,8 +24,11 @@ class ModelBase(Record):
     """Kind of model; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""
-    architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": list(ARCHITECTURE_KEYS)})] = {}
-    """Keys of the model's config.json, for the forecast and the checks before the model is fetched."""
+    architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": ["model_type"]})] = {}
+    """Keys of the model's config.json, for the forecast and the checks before the model is fetched.
+
+    transformers' defaults stand for the keys that lack, apart from model_type.
+    """
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
     thinking_tokens: CountOrZero = 0
@@ -54,9 +49,9 @@ class ModelBase(Record):
     """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
 
     def model_post_init(self, _: object) -> None:
-        """Refuse an architecture without the keys that the forecast needs."""
-        if self.architecture and (missing := [key for key in ARCHITECTURE_KEYS if key not in self.architecture]):
-            raise ValueError(f"architecture lacks {', '.join(missing)}")
+        """Refuse an architecture of which nothing says what it is."""
+        if self.architecture and not isinstance(self.architecture.get("model_type"), str):
+            raise ValueError("architecture lacks model_type, the name that transformers has for it in config.json")
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return what decides a result: neither license nor architecture does."""

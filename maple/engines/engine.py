@@ -26,6 +26,8 @@ class EngineOptions:
     tokens, `threads` those of a processor. `batch` counts sequences that are computed at once, `max_length` tokens of
     prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB), `tensor_parallel` the devices that
     hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch.
+    `gpu_memory_utilization` and `max_loras` are vLLM's: the share of a GPU's memory that it takes, and the adapters
+    that it holds there at once; None leaves them to vLLM.
     """
 
     model: str | Path
@@ -38,6 +40,8 @@ class EngineOptions:
     cpu_cache_gib: float = 1
     tensor_parallel: int = 1
     batch_invariant: bool = False
+    gpu_memory_utilization: float | None = None
+    max_loras: int | None = None
     trust_remote_code: bool = False
 
 

@@ -61,7 +61,8 @@ class VllmEngine:
             trust_remote_code=settings.trust_remote_code,
             tensor_parallel_size=settings.tensor_parallel,
             disable_log_stats=True,
-            **(_lora_arguments(settings.adapters) if settings.adapters else {}),
+            **_stated(gpu_memory_utilization=settings.gpu_memory_utilization),
+            **(_lora_arguments(settings.adapters, settings.max_loras) if settings.adapters else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
         backends = {layer.get_attn_backend().get_name() for layer in layers if hasattr(layer, "get_attn_backend")}
@@ -147,7 +148,12 @@ def _log_likelihood(output: Any, tokens: Sequence[int]) -> float:
     return sum(step[token].logprob for step, token in zip(steps, tokens, strict=True))
 
 
-def _lora_arguments(adapters: Sequence[str | Path]) -> dict:
+def _stated(**arguments: Any) -> dict:
+    """Return the arguments that are stated; vLLM's own defaults stand for the others."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _lora_arguments(adapters: Sequence[str | Path], max_loras: int | None) -> dict:
     """Return vLLM's arguments for saved LoRA adapters: the smallest maximal rank that fits, and the layers.
 
     Without the layers vLLM expects an adapter on the output layer, and log-probabilities of prompts fail.
@@ -169,4 +175,5 @@ def _lora_arguments(adapters: Sequence[str | Path]) -> dict:
             f"vLLM attaches adapters up to rank {max(get_args(MaxLoRARanks))}, {largest} has {ranks[largest]}; "
             "write generate.adapters: merged, or engine: transformers"
         )
-    return {"enable_lora": True, "max_lora_rank": maximal_ranks[0], "lora_target_modules": sorted(layers)}
+    rank, names = maximal_ranks[0], sorted(layers)
+    return {"enable_lora": True, "max_lora_rank": rank, "lora_target_modules": names, **_stated(max_loras=max_loras)}

@@ -269,6 +269,8 @@ class _SharedEngine:
             cpu_cache_gib=self._settings.cpu_cache_gib,
             tensor_parallel=self._settings.tensor_parallel,
             batch_invariant=self._settings.batch_invariant,
+            gpu_memory_utilization=self._machine.gpu_memory_utilization,
+            max_loras=self._machine.max_loras,
             trust_remote_code=self._weights.trust_remote_code,
         )
         return start_on(self._machine.gpus, self._name, settings)

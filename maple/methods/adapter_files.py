@@ -3,11 +3,12 @@
 PEFT starts anew what a file lacks and leaves out what has no place, with a warning at most; vLLM attaches nothing.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maple.runtime.files import read_json
+from maple.runtime.files import read_json, write_text
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -48,6 +49,16 @@ def check_saved(base: "PreTrainedModel", folder: str | Path) -> None:
     except ValueError as error:
         raise AdapterError(f"{folder}: does not fit its base: {' '.join(str(error).split())[:300]}") from error
     _check_places(network, shapes, folder)
+
+
+def name_base(folder: Path, hub: str | None, revision: str | None) -> None:
+    """Let the adapter in `folder` name its base by the Hub's id and revision; null for a base that is not there.
+
+    PEFT writes the path from which the base was loaded, which is on no other machine, into the config and a README.
+    """
+    config = {**read_json(folder / CONFIG), "base_model_name_or_path": hub, "revision": revision}
+    write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", folder / CONFIG)
+    (folder / "README.md").unlink(missing_ok=True)  # the model card takes its place
 
 
 def stored_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:

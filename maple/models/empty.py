@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from maple.models.behaviour import ModelKind
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 def empty_model(folder: str | Path, kind: ModelKind, *, trust_remote_code: bool = False) -> "PreTrainedModel":
@@ -14,10 +14,17 @@ def empty_model(folder: str | Path, kind: ModelKind, *, trust_remote_code: bool 
 
     An encoder-decoder is built as a translator.
     """
-    import torch
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else kind.AUTO_CLASS
+    return empty_network(config, auto_class, trust_remote_code=trust_remote_code)
+
+
+def empty_network(config: "PreTrainedConfig", auto_class: str, *, trust_remote_code: bool = False) -> "PreTrainedModel":
+    """Build the network of a config by one of transformers' Auto classes, on torch's meta device."""
+    import torch
+    import transformers
+
     with torch.device("meta"):
         return getattr(transformers, auto_class).from_config(config, trust_remote_code=trust_remote_code)

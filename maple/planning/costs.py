@@ -8,7 +8,7 @@ from maple.models.size import Size
 
 GB, HOUR, KWH = 1e9, 3600.0, 3.6e6
 TERA = 1e12
-MEMORY_SHARE = 0.9  # of a device's memory, for weights and cache: vLLM's default
+MEMORY_SHARE = 0.92  # of a device's memory, for weights and cache: vLLM's default (0.32)
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class TaskLoad:
     """UTF-8, of a prompt."""
 
 
-def training_operations(parameters: float, trained: float, tokens: float, *, recomputed: bool) -> float:
+def training_operations(active: float, trained: float, tokens: float, *, recomputed: bool) -> float:
     """Return the floating-point operations of training `trained` parameters beside a frozen model.
+
+    `active` are the parameters of the model that compute for one token.
 
     Per parameter and token, two forward and four backward, half of which compute the gradients of the weights (Kaplan
     et al. 2020, arXiv 2001.08361, section 2.1). A frozen model needs none of that half; with gradient checkpointing
@@ -38,29 +40,42 @@ def training_operations(parameters: float, trained: float, tokens: float, *, rec
     >>> training_operations(1000, 5, 10, recomputed=False)
     40300
     """
-    return tokens * (parameters * (6 if recomputed else 4) + 6 * trained)
+    return tokens * (active * (6 if recomputed else 4) + 6 * trained)
 
 
-def generation_seconds(size: Size, hardware: Hardware, loads: Iterable[TaskLoad], *, batch: int, cached: bool) -> float:
+def generation_seconds(
+    size: Size,
+    hardware: Hardware,
+    loads: Iterable[TaskLoad],
+    *,
+    batch: int,
+    cached: bool,
+    memory_share: float = MEMORY_SHARE,
+) -> float:
     """Return the seconds that the generation of a run takes.
 
-    Each token that is read or written takes two operations per parameter. Each decoding step of a batch reads all
-    weights once, and for each sequence the keys and values of all earlier tokens. A batch has `batch` sequences, or as
-    many as fit into the memory that the weights leave. The larger of arithmetic and memory traffic counts, since an
-    engine that mixes prompts into decoding steps overlaps them. With `cached`, a task's demonstrations are read and
-    kept once; choices are ranked without a cache.
+    Each token that is read or written takes two operations per active parameter. Each decoding step of a batch reads
+    all weights once, and for each sequence the keys and values of the earlier tokens that its layers keep. A batch has
+    `batch` sequences, or as many as fit into the memory that the weights leave of `memory_share` of the device's. The
+    larger of arithmetic and memory traffic counts, since an engine that mixes prompts into decoding steps overlaps
+    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache.
     """
     operations = traffic = 0.0
-    weights, cache = size.parameters * hardware.weight_bytes, size.cache * hardware.weight_bytes / 2
-    room = hardware.memory_gb * GB * MEMORY_SHARE - weights
+    weights = size.parameters * hardware.weight_bytes
+
+    def cache(tokens: float) -> float:
+        return size.cached(tokens) * hardware.weight_bytes / 2
+
+    room = hardware.memory_gb * GB * memory_share - weights
     for load in loads:
         in_cache = load.prompt + load.answer + (0 if cached else load.demonstrations)
-        at_once = max(1, min(batch, room / (cache * in_cache)))
+        held = cache(in_cache)
+        at_once = max(1, min(batch, room / held)) if held else batch
         read = load.prompt * load.items + load.demonstrations * (1 if cached else load.items)
         read += load.choices * (load.prompt + load.demonstrations) * load.items
         written = load.answer * load.items
-        operations += 2 * size.parameters * (read + written)
+        operations += 2 * size.active * (read + written)
         context = load.prompt + load.demonstrations + load.answer / 2
-        traffic += written / at_once * weights + written * context * cache
+        traffic += written / at_once * weights + written * cache(context)
     arithmetic = operations / (hardware.peak_tflops * TERA * hardware.prefill)
     return max(arithmetic, traffic / (hardware.memory_gb_s * GB * hardware.decode))

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
-from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import Hardware
 from maple.definitions.record import Record
 from maple.definitions.run import Run
-from maple.models.size import Size, size_of
 from maple.planning.costs import GB, TaskLoad
 from maple.planning.plan import ITEMS, Plan
+from maple.planning.sizes import ModelSizes
 from maple.runtime.files import read_json, scan_parquet
 
 # UTF-8 bytes per token of LLaMA-2's 32,000, assumed until a model's own prompts have been counted: its vocabulary is of
@@ -29,7 +28,7 @@ class ResultPaths(Record):
     card: str
     """Of {run} and {stage}."""
     base: str
-    """config.json of {model}."""
+    """The folder of {model}."""
     build: str
     """The card of building {model}."""
     fetched: str
@@ -92,14 +91,12 @@ class PromptFigures:
 class Estimates:
     """The sizes, tokens and finished jobs of a study."""
 
-    def __init__(self, plan: Plan, hardware: Hardware, results: ResultPaths):
+    def __init__(self, plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelSizes):
         self.plan, self.hardware, self.results = plan, hardware, results
+        self.sizes, self.unknown_sizes = sizes.known, sizes.unknown
         self.runs = plan.runs
         self.finetuned = [run for run in plan.runs if not run.is_baseline]
         self.local = {name: model for name, model in plan.models.items() if not model.endpoint}
-        self.unknown_sizes: dict[str, str] = {}
-        """Why the size of a model is unknown."""
-        self.sizes = {name: size for name in self.local if (size := self._size(name))}
         self.jobs: dict[tuple[str, str], FinishedJob] = {}
         """By path of the run and stage."""
         for run in plan.runs:
@@ -127,6 +124,10 @@ class Estimates:
         """Return the parameters of a run's base."""
         return self.sizes[run.model].parameters
 
+    def active(self, run: Run) -> int:
+        """Return the parameters of a run's base that compute for one token."""
+        return self.sizes[run.model].active
+
     def trained(self, run: Run) -> float:
         """Return the parameters of a run's adapter."""
         job = self.jobs.get((run.path, "finetune"))
@@ -147,7 +148,8 @@ class Estimates:
         by_model = [name for name, dataset in datasets.items() if dataset.local_models]
         by_endpoint = [name for name, dataset in datasets.items() if dataset.endpoint]
         return [
-            *(f"{name}: {why}; what it computes is left out." for name, why in self.unknown_sizes.items()),
+            *(f"{name}: {why}. The sums leave out what it computes." for name, why in self.unknown_sizes.items()),
+            *(f"{name}: {note}." for name, size in self.sizes.items() for note in size.notes),
             *(f"{name}: made by a model on this machine, whose hours are left out." for name in by_model),
             *(
                 f"{name}: made by a model behind an endpoint, whose time and price are left out."
@@ -156,19 +158,6 @@ class Estimates:
             *(f"{name}: answers behind an endpoint, whose time and price are left out." for name in remote),
             *(f"{name}: its 16-bit weights are larger than the memory of one {hardware.device}." for name in heavy),
         ]
-
-    def _size(self, name: str) -> Size | None:
-        fetched = Path(self.results.base.format(model=name))
-        try:
-            if fetched.is_file():
-                return size_of(read_json(fetched))
-            if self.local[name].architecture:
-                return size_of(self.local[name].architecture)
-        except DefinitionError as error:
-            self.unknown_sizes[name] = str(error)
-            return None
-        self.unknown_sizes[name] = f"config/models/{name}.yaml has no `architecture`, and it is not fetched"
-        return None
 
     def _prompts(self, task: str, code: str) -> PromptFigures:
         path, planned = Path(self.results.prompts.format(task=task, language=code)), self.plan.tasks[task]

@@ -12,6 +12,7 @@ from maple.planning.costs import GB
 from maple.planning.estimates import Estimates, ResultPaths
 from maple.planning.plan import Plan
 from maple.planning.seconds import SECONDS, measured_seconds
+from maple.planning.sizes import ModelSizes
 from maple.planning.stages import StageForecast, Stages, transient_bytes
 
 
@@ -48,16 +49,18 @@ class Forecast:
     peak_disk_gb: float
     days: float
     """If no device ever waits."""
+    left_out: list[str]
+    """Models whose size is unknown: what they compute is in no figure."""
     notes: list[str]
 
 
-def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, *, core_watts: float) -> Forecast:
+def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelSizes, *, core_watts: float) -> Forecast:
     """Forecast a study on a device; `core_watts` is the power of one core of its host.
 
     Results that exist are measured: prompts and the baselines' answers give token counts, and cards give rates, which
     replace the table's for the same stage, model and bits on the same device.
     """
-    estimates = Estimates(plan, hardware, results)
+    estimates = Estimates(plan, hardware, results, sizes)
     stages = [stage for stage in Stages(estimates, core_watts).all() if stage.jobs]
     total = Totals(
         jobs=sum(stage.jobs for stage in stages),
@@ -73,6 +76,7 @@ def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, *, core_watts
         total=total,
         peak_disk_gb=total.disk_gb + transient_bytes(estimates, plan.devices) / GB,
         days=total.device_hours / plan.devices / 24,
+        left_out=list(sizes.unknown),
         notes=estimates.notes(),
     )
 
@@ -88,9 +92,11 @@ class RateCheck:
     jobs: int = 0
 
 
-def check_rates(plan: Plan, hardware: Hardware, results: ResultPaths) -> dict[tuple[str, int | None], RateCheck]:
+def check_rates(
+    plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelSizes
+) -> dict[tuple[str, int | None], RateCheck]:
     """Compare a row of the hardware table with the cards of finished runs, by stage and bits."""
-    estimates = Estimates(plan, hardware, results)
+    estimates = Estimates(plan, hardware, results, sizes)
     checks: dict[tuple[str, int | None], RateCheck] = defaultdict(RateCheck)
     for stage, seconds in SECONDS.items():
         for run in estimates.sized(estimates.finetuned):

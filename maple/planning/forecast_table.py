@@ -38,7 +38,8 @@ def _cells(line: dict) -> list[str]:
 
 def table(forecast: Forecast) -> str:
     """Return a forecast as text: one line per stage, the totals, and notes."""
-    total = {"stage": "all", "tokens": 0, "basis": "", **asdict(forecast.total)}
+    basis = f"without {', '.join(forecast.left_out)}" if forecast.left_out else ""
+    total = {"stage": "all", "tokens": 0, "basis": basis, **asdict(forecast.total)}
     rows = [list(COLUMNS.values()), *(_cells(asdict(stage)) for stage in forecast.stages), _cells(total)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -31,6 +31,8 @@ class PlannedModel(Record):
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
+    trust_remote_code: bool = False
+    """True if its network is the repository's own code."""
     pretraining: PretrainingSettings | None = None
     """None unless it is built here."""
 
@@ -115,6 +117,8 @@ class Plan(Record):
     """Tokens of prompt and completion."""
     merge_rows: int
     """Held-out rows per language on which merges are compared."""
+    gpu_memory_utilization: float | None
+    """Share of a device's memory for weights and cache; None: vLLM's own."""
     keep_merged: bool
     """False: merged weights are removed once their run's completions are there."""
     compare_attached: bool
@@ -143,6 +147,7 @@ def plan_of(study: Study) -> Plan:
         items=config.items,
         max_length=config.generate.max_length,
         merge_rows=config.merge.rows,
+        gpu_memory_utilization=config.generate.gpu_memory_utilization,
         keep_merged=config.merge.keep,
         compare_attached=bool(config.generate.compare_attached),
         hardware=config.forecast.hardware,
@@ -159,6 +164,7 @@ def _model(model: Model) -> PlannedModel:
         endpoint=isinstance(model, EndpointModel),
         hub=repository.id if repository else None,
         architecture=model.architecture,
+        trust_remote_code=model.trust_remote_code,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from maple.definitions.hardware import Hardware
 from maple.definitions.run import Run
-from maple.planning.costs import GB, TERA, generation_seconds, training_operations
+from maple.planning.costs import GB, MEMORY_SHARE, TERA, generation_seconds, training_operations
 from maple.planning.estimates import Estimates
 
 
@@ -22,16 +22,16 @@ def _finetune_seconds(estimates: Estimates, run: Run) -> float:
     tokens = training.steps * training.batch_tokens
     measurements = 1 + math.ceil(training.steps / training.held_out_steps)
     rows = min(training.held_out_rows, plan.datasets[run.dataset].held_out)
-    parameters = estimates.parameters(run)
-    operations = training_operations(parameters, estimates.trained(run), tokens, recomputed=hardware.device != "cpu")
-    operations += 2 * parameters * measurements * rows * estimates.example_tokens(run)
+    active = estimates.active(run)
+    operations = training_operations(active, estimates.trained(run), tokens, recomputed=hardware.device != "cpu")
+    operations += 2 * active * measurements * rows * estimates.example_tokens(run)
     return operations / (hardware.peak_tflops * TERA * training_share(hardware, run.bits))
 
 
 def _merge_seconds(estimates: Estimates, run: Run) -> float:
     # Four ways of computing the model are compared; its weights are read twice and written once.
     plan, hardware = estimates.plan, estimates.hardware
-    operations = 4 * 2 * estimates.parameters(run) * plan.merge_rows * estimates.example_tokens(run)
+    operations = 4 * 2 * estimates.active(run) * plan.merge_rows * estimates.example_tokens(run)
     comparison = operations / (hardware.peak_tflops * TERA * hardware.prefill)
     return comparison + 3 * 2 * estimates.parameters(run) / (hardware.disk_gb_s * GB)
 
@@ -40,7 +40,8 @@ def _generate_seconds(estimates: Estimates, run: Run) -> float:
     method = estimates.plan.methods[run.method]
     cached = method.engine != "transformers"
     size, loads = estimates.sizes[run.model], estimates.loads[run.model]
-    return generation_seconds(size, estimates.hardware, loads, batch=method.batch, cached=cached)
+    share = estimates.plan.gpu_memory_utilization or MEMORY_SHARE
+    return generation_seconds(size, estimates.hardware, loads, batch=method.batch, cached=cached, memory_share=share)
 
 
 SECONDS = {"finetune": _finetune_seconds, "merge": _merge_seconds, "generate": _generate_seconds}

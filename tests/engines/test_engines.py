@@ -25,10 +25,10 @@ def settings_of(base, **changes):
     return EngineOptions(base, **{**values, **changes})
 
 
-def started(engine, base, adapter=None, batch=2):
+def started(engine, base, adapter=None, batch=2, **changes):
     encoder = Encoder.of(base)
     adapters = [adapter] if adapter else []
-    running = start(engine, settings_of(base, adapters=adapters, batch=batch))
+    running = start(engine, settings_of(base, adapters=adapters, batch=batch, **changes))
     for one in adapters:
         running.use(one)
     texts = ["The sun", "Jua huchomoza", "The sun rises in the east. " * 3]
@@ -191,10 +191,13 @@ def test_vllm_answers_like_transformers_with_an_adapter_attached(toy_base, tmp_p
     needs_vllm()
     finetuned(toy_base, tmp_path, lora(adapter={"lora_alpha": 8} | adapter, learning_rate=1e-1))
     (ours, prompts, continuations), (vllm, _, _) = (
-        started(engine, toy_base, tmp_path / "adapter") for engine in ("transformers", "vllm")
+        started(engine, toy_base, tmp_path / "adapter", gpu_memory_utilization=0.3, max_loras=2)
+        for engine in ("transformers", "vllm")
     )
     likelihoods = ours.log_likelihoods(prompts, continuations)
     assert vllm.log_likelihoods(prompts, continuations) == pytest.approx(likelihoods, abs=1e-3)
     assert_same(vllm.complete(prompts, [3, 8, 8]), ours.complete(prompts, [3, 8, 8]))
+    config = vllm.llm.llm_engine.vllm_config
+    assert (config.cache_config.gpu_memory_utilization, config.lora_config.max_loras) == (0.3, 2)
     untouched = started("transformers", toy_base)[0].log_likelihoods(prompts, continuations)
     assert likelihoods != pytest.approx(untouched, abs=0.1)

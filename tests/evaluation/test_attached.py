@@ -258,6 +258,14 @@ def test_runs_generated_together_are_scored_and_a_task_more_costs_their_job_and_
 
 
 @pytest.mark.heavy
+def test_how_much_memory_vllm_takes_makes_nothing_stale(project):
+    project.study(generate=TOY_STUDY["generate"] | {"gpu_memory_utilization": 0.5, "max_loras": 4})
+    assert project.jobs() == {}
+    project.study(generate=TOY_STUDY["generate"] | {"gpu_memory_utilization": 1.5})
+    assert "gpu_memory_utilization" in project.snakemake("-n", fails=True)
+
+
+@pytest.mark.heavy
 def test_merged_answers_are_compared_with_attached_ones_in_the_report(project):
     project.study(generate=TOY_STUDY["generate"] | {"compare_attached": 5})
     assert project.jobs() == {"compare_attached": 1, "report": 1}

@@ -160,7 +160,7 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
         card = tuned(toy_base, folder / "adapter", one)
         assert has_learnt(card)
         saved = {path.name for path in (folder / "adapter").iterdir() if path.is_file()}
-        assert saved == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+        assert saved == {"adapter_config.json", "adapter_model.safetensors"}
         network = attached(toy_base, folder / "adapter")
         before = logits_of(network)
         if merges(one):

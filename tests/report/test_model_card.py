@@ -1,3 +1,5 @@
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -60,6 +62,8 @@ STUDY = CardStudy(
     note="A toy.",
 )
 FILES = CardFiles("folder/of/weights", "folder/of/card/README.md")
+ATTACHED = {"merge": None}
+ORIGINAL = {"merge": MERGE | {"into": "original", "ways": {"original": MERGE["ways"]["dequantized"]}}}
 
 
 def card(kind=MERGED, merge=MERGE, finetune=FINETUNE, **changes):
@@ -115,6 +119,85 @@ def test_the_text_tells_change_training_merge_and_how_to_upload():
     assert "### Input:\ninstruction" in text
 
 
+def test_a_published_card_names_its_repository_and_not_how_to_upload():
+    text = model_card(LORA, ADAPTERS, FINETUNE, MERGE, replace(FILES, repository="me/toy"), STUDY)
+    assert '"me/toy"' in text and "YOUR/NAME" not in text and "hf upload" not in text
+
+
+def code_of(text):
+    """The Python code of a card."""
+    (code,) = re.findall("^```python\n(.*?)^```", text, re.S | re.M)
+    return code
+
+
+@pytest.mark.parametrize(
+    ("kind", "run", "bits"),
+    [
+        (MERGED, {}, None),
+        (ADAPTERS, {}, "load_in_4bit=True"),
+        (ADAPTERS, {"finetune": FINETUNE | {"bits": 8}}, "load_in_8bit=True"),
+        (ADAPTERS, {"finetune": FINETUNE | {"bits": 16}}, None),
+        (ADAPTERS, ORIGINAL, None),
+        (ADAPTERS, ATTACHED, None),
+    ],
+)
+def test_the_code_loads_the_precision_whose_scores_the_card_has(kind, run, bits):
+    code = code_of(card(kind, **run).text)
+    assert re.findall(r"load_in_\dbit=True", code) == ([bits] if bits else [])
+    assert 'dtype="bfloat16"' in code
+    assert ('"revision": "0000' in code) == (kind == ADAPTERS), "the base of an adapter is pinned"
+
+
+def test_a_card_says_where_its_adapter_was_trained_beside_other_weights_than_it_is_scored_on():
+    assert "trained beside the base in 4 bits" in card(ADAPTERS, **ATTACHED).text
+    assert "This loads the base in 4 bits, as in training." in card(ADAPTERS).text
+    sixteen = card(ADAPTERS, merge=None, finetune=FINETUNE | {"bits": 16}).text
+    assert "trained beside" not in sixteen and "This loads the base" not in sixteen
+
+
+def test_code_of_its_own_is_trusted_in_the_card_only_if_it_was_in_the_study():
+    trusted = FINETUNE | {"base": FINETUNE["base"] | {"trust_remote_code": True}}
+    for kind in (MERGED, ADAPTERS):
+        assert code_of(card(kind, finetune=trusted).text).count("trust_remote_code=True") == 2
+        assert "trust_remote_code" not in card(kind).text
+
+
+@pytest.mark.heavy
+def test_the_code_of_the_cards_runs_and_loads_what_was_scored(toy_base, tmp_path, capsys):
+    import torch
+    from toy_training import HELD_OUT, MODEL, finetuned, lora
+    from toy_training import MERGE as SETTINGS
+
+    from maple.training.merging import merge
+
+    finetuned(toy_base, tmp_path, lora(bits=4))
+    config = json.loads((tmp_path / "adapter/adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["revision"]) == (None, None), "the toy is in no public place"
+    assert sorted(path.name for path in (tmp_path / "adapter").iterdir())[0] == "adapter_config.json"
+    (tmp_path / "merged").mkdir()
+    options = {"bits": 4, "max_length": 128, "settings": SETTINGS, "model": MODEL, "threads": 1}
+    merge(toy_base, tmp_path / "adapter", HELD_OUT, tmp_path / "merged", **options)
+    loaded = {}
+    for name, (kind, folder, run) in {
+        "merged": (MERGED, "merged", {}),
+        "folded": (ADAPTERS, "adapter", {}),
+        "attached": (ADAPTERS, "adapter", ATTACHED),
+    }.items():
+        code = code_of(card(kind, **run).text).replace("YOUR/NAME", str(tmp_path / folder))
+        names = {}
+        exec(code.replace("some/base", str(toy_base)), names)
+        assert capsys.readouterr().out.strip(), "the model answers"
+        model = names["model"]
+        ids = torch.arange(4, 20)[None]
+        with torch.inference_mode():
+            loaded[name] = model(input_ids=ids).logits.float().log_softmax(-1)
+        assert bool(getattr(model, "is_loaded_in_4bit", False)) == (name == "folded")
+        assert next(model.parameters()).dtype == torch.bfloat16
+    # The merged model is the adapter on the 4-bit base, up to rounding; on the base in 16 bits it is another one.
+    near, far = ((loaded["merged"] - loaded[name]).abs().mean() for name in ("folded", "attached"))
+    assert near < far / 2
+
+
 def test_a_pattern_of_layers_stays_in_its_cell():
     text = card(finetune=FINETUNE | {"adapter": {"target_modules": ".*(q_proj|v_proj)"}}).text
     assert r"| adapter | target\_modules .\*(q\_proj\|v\_proj) |" in text
@@ -128,7 +211,7 @@ def test_a_name_that_yaml_takes_for_something_else_stays_text():
 def test_cards_are_written_for_merged_models_and_adapters(tmp_path):
     for kind in (MERGED, ADAPTERS):
         path = tmp_path / kind / "README.md"
-        write_model_cards([LORA], kind, [FINETUNE, MERGE], ["folder"], [path], STUDY)
+        write_model_cards([LORA], kind, [FINETUNE, MERGE], ["folder"], [path], STUDY, {})
         assert ModelCard.load(path).data.license == "apache-2.0"
 
 

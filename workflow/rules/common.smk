@@ -60,7 +60,8 @@ RUNS_ON_ONE_ENGINE = {
 KEPT_RECORDS = Path("results/.records")
 keep_records(Path(".snakemake"), KEPT_RECORDS)
 
-# For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py).
+# For all jobs, on a cluster too, since each of them reads this file. Only `fetch` downloads (maple/data/hub.py), and only
+# `upload` uploads (maple/report/publishing.py).
 os.environ.update(HF_HUB_OFFLINE="1")
 
 

@@ -94,6 +94,7 @@ rule generate:
         languages=CODES,
         service=model_service,
         settings=lambda w: STUDY.settings(w.method),
+        memory=engine_memory,
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),
@@ -120,6 +121,7 @@ rule generate_attached:
     params:
         model=lambda w: STUDY.asked_as(RUNS_ON_ONE_ENGINE[w.model][0].key, DIGESTS),
         settings=STUDY.settings("none"),
+        memory=engine_memory,
         runs=lambda w: [run.key.params() for run in RUNS_ON_ONE_ENGINE[w.model]],
         outputs=lambda w: [completions_of(run) for run in RUNS_ON_ONE_ENGINE[w.model]],
         journals=lambda w: for_runs("results/generations/{run}/journal.jsonl", RUNS_ON_ONE_ENGINE[w.model]),
@@ -144,6 +146,7 @@ rule compare_attached:
     params:
         model=asked_model,
         settings=lambda w: STUDY.settings(w.method),
+        memory=engine_memory,
         sample=STUDY.config.generate.compare_attached,
         run=run_of,
         code=fingerprint("compare_attached.py"),

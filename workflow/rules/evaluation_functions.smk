@@ -69,6 +69,11 @@ def model_service(wildcards, resources):
     return STUDY.endpoint(wildcards.model)
 
 
+def engine_memory(wildcards, resources):
+    """The limits of vLLM's memory. They change no answer; as above, they are not compared."""
+    return STUDY.config.generate.memory
+
+
 def metrics_in_language(code):
     """The metrics of each task that has the language."""
     return {task.name: task.definition.metrics for task in STUDY.tasks.values() if code in task.languages}

@@ -7,7 +7,7 @@ HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
 # Where the forecast looks for results that are already there.
 RESULT_PATHS = {
     "card": "results/cards/{run}/{stage}.json",
-    "base": "results/base/{model}/config.json",
+    "base": "results/base/{model}",
     "build": "results/base/{model}/build.json",
     "fetched": "results/cards/fetch/{repository}.json",
     "prompts": "results/prompts/{task}/{language}.parquet",
@@ -21,6 +21,8 @@ MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
     "adapters": for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
 }
+# The model cards that are uploaded with what they describe.
+PUBLISHED_KIND = "merged" if STUDY.config.publish and STUDY.config.publish.what == "merged" else "adapters"
 FINETUNING_DATASETS = sorted({run.dataset for run in STUDY.finetuned})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
@@ -125,12 +127,13 @@ rule forecast:
         table="results/forecast.txt",
         figures="results/forecast.json",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/forecast.yaml"
     params:
         plan=lambda w: plan_of(STUDY).params(),
         hardware=asdict(HARDWARE[STUDY.config.forecast.hardware]),
         core_watts=HARDWARE["cpu"].watts,
         results=lambda w: RESULT_PATHS,
+        memory=".snakemake/sizes_of_models.json",
         code=fingerprint("forecast.py"),
     script:
         "../scripts/forecast.py"
@@ -232,9 +235,33 @@ rule describe:
         hub_datasets={dataset.name: dataset.hub_name for dataset in STUDY.datasets.values() if dataset.hub_name},
         licenses={name: model.license for name, model in STUDY.models.items() if model.license},
         note=STUDY.config.note,
+        repositories=({PUBLISHED_KIND: STUDY.published} if STUDY.published else {}),
         code=fingerprint("describe.py"),
     script:
         "../scripts/describe.py"
+
+
+localrules:
+    upload,
+
+
+rule upload:
+    """Upload a run's adapter or merged model to the Hub, with its model card, in one commit."""
+    input:
+        weights=f"results/{PUBLISHED_KIND}/{RUN}",
+        card=f"results/model_cards/{PUBLISHED_KIND}/{RUN}/README.md",
+    output:
+        record=update(f"results/published/{RUN}.json"),
+    log:
+        f"logs/upload/{RUN}.log",
+    conda:
+        "../../envs/hub.yaml"
+    params:
+        repository=lambda w: STUDY.published[run_key(w).path],
+        private=STUDY.config.publish.private if STUDY.config.publish else None,
+        code=fingerprint("upload.py"),
+    script:
+        "../scripts/upload.py"
 
 
 # One rule per language, so that `snakemake swh_Latn` works: a target is the name of a rule or of a file, and one rule

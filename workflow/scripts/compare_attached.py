@@ -20,7 +20,7 @@ card = compare_attached(
     read_all(snakemake.input.generations),
     count=snakemake.params.sample,
     settings=GenerateSettings(**snakemake.params.settings),
-    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
+    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1), **snakemake.params.memory),
     progress=tqdm,
 )
 write_json({"stage": snakemake.rule, "run": snakemake.params.run, **card.values()}, snakemake.output.card)

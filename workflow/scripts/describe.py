@@ -22,5 +22,9 @@ study = CardStudy(
     note=params.note,
 )
 merged, adapted = [Run(**run) for run in params.merged], [Run(**run) for run in params.adapted]
-write_model_cards(merged, MERGED, cards, params.merged_folders, output.merged, study)
-write_model_cards(adapted, ADAPTERS, cards, params.adapter_folders, output.adapters, study)
+write_model_cards(
+    merged, MERGED, cards, params.merged_folders, output.merged, study, params.repositories.get(MERGED, {})
+)
+write_model_cards(
+    adapted, ADAPTERS, cards, params.adapter_folders, output.adapters, study, params.repositories.get(ADAPTERS, {})
+)

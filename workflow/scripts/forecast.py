@@ -1,19 +1,23 @@
 """Print what the study will take."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from maple.definitions.hardware import Hardware
 from maple.planning.estimates import ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import table
 from maple.planning.plan import Plan
+from maple.planning.sizes import model_sizes
 from maple.runtime.files import write_json, write_text
 from maple.runtime.logs import show
 
+plan, results = Plan(**snakemake.params.plan), ResultPaths(**snakemake.params.results)
 figures = forecast(
-    Plan(**snakemake.params.plan),
+    plan,
     Hardware(**snakemake.params.hardware),
-    ResultPaths(**snakemake.params.results),
+    results,
+    model_sizes(plan, results.base, Path(snakemake.params.memory)),
     core_watts=snakemake.params.core_watts,
 )
 write_json(asdict(figures), snakemake.log.figures)

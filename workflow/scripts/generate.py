@@ -18,7 +18,7 @@ outputs = dict(zip(snakemake.params.languages, snakemake.output.generations, str
     model_source(snakemake.params.model, snakemake.input.model, snakemake.params.service),
     [RunOutputs(outputs, snakemake.params.journal, snakemake.input.get("adapter"))],
     settings=GenerateSettings(**snakemake.params.settings),
-    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
+    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1), **snakemake.params.memory),
     progress=tqdm,
 )
 values = card_values(card, snakemake.params.run, snakemake.input.get("shared"))

@@ -17,7 +17,7 @@ cards = fill_journals(
     model_source(snakemake.params.model, snakemake.input.model),
     list(map(RunOutputs, snakemake.params.outputs, snakemake.params.journals, snakemake.input.adapters)),
     settings=GenerateSettings(**snakemake.params.settings),
-    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1)),
+    machine=Machine(threads=snakemake.threads, gpus=snakemake.resources.get("gpu", 1), **snakemake.params.memory),
     progress=tqdm,
 )
 write_shared_card(snakemake.rule, snakemake.params.runs, cards, snakemake.output.card)
