@@ -91,6 +91,7 @@ def finetuned(
     examples: pl.DataFrame = EXAMPLES,
     seed: int = 1,
     save_steps: int = 4,
+    tracking=None,
 ):
     """Train an adapter to `folder`/adapter, with its checkpoints beside it; return the run card."""
     from maple.training.checkpoints import CheckpointPlan
@@ -107,6 +108,7 @@ def finetuned(
         threads=1,
         checkpoints=CheckpointPlan(folder / "checkpoints", save_steps),
         code=["toy"],
+        tracking=tracking,
     )
 
 

@@ -25,7 +25,8 @@ class EngineOptions:
     `model` is a Hub-style folder, `adapters` are folders of PEFT adapters that `use` may attach; `eos` and `pad` are
     tokens, `threads` those of a processor. `batch` counts sequences that are computed at once, `max_length` tokens of
     prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB), `tensor_parallel` the devices that
-    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch.
+    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch. `dtype` is
+    that of the arithmetic (maple.runtime.devices.compute_dtype).
     """
 
     model: str | Path
@@ -38,6 +39,7 @@ class EngineOptions:
     cpu_cache_gib: float = 1
     tensor_parallel: int = 1
     batch_invariant: bool = False
+    dtype: str = "auto"
     trust_remote_code: bool = False
 
 

@@ -207,7 +207,8 @@ class _SharedEngine:
         self._engine: Engine | None = None
         self._use: EngineUse | None = None
         self._name = choose(settings.engine)
-        self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "")
+        dtype = "" if settings.dtype == "auto" else f", {settings.dtype}"
+        self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "") + dtype
 
     def ready(self, adapter: str | Path | None, encoder: Encoder) -> Engine:
         """Return the engine with the run's adapter attached, if it has one."""
@@ -232,6 +233,7 @@ class _SharedEngine:
             cpu_cache_gib=self._settings.cpu_cache_gib,
             tensor_parallel=self._settings.tensor_parallel,
             batch_invariant=self._settings.batch_invariant,
+            dtype=self._settings.dtype,
             trust_remote_code=self._weights.trust_remote_code,
         )
         return start_on(self._machine.gpus, self._name, settings)
