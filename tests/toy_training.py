@@ -112,8 +112,13 @@ def finetuned(
     )
 
 
-def finetuned_in_two_processes(base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False):
-    """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH."""
+def finetuned_in_two_processes(
+    base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False, function=None
+):
+    """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH.
+
+    `function` is called in each instead of finetune.
+    """
     from maple.runtime.processes import on_processes
     from maple.training.checkpoints import CheckpointPlan
     from maple.training.finetuning import finetune
@@ -121,7 +126,7 @@ def finetuned_in_two_processes(base: Path, folder: Path, method: MethodVariant, 
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     return on_processes(
         2,
-        finetune_on_cpus if sharded else finetune,
+        function or (finetune_on_cpus if sharded else finetune),
         base,
         *files(folder),
         folder / "adapter",
