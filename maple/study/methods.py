@@ -83,7 +83,9 @@ def check_method(name: str, method: Method) -> None:
 
 def _check_tokens(file: str, tokens: object) -> None:
     """Refuse ids of tokens: each model has others, and a method is for all of them."""
-    if tokens is not None and not (isinstance(tokens, list) and tokens and all(isinstance(each, str) for each in tokens)):
+    if tokens is not None and not (
+        isinstance(tokens, list) and tokens and all(isinstance(each, str) for each in tokens)
+    ):
         raise DefinitionError(
             f"{file}: adapter.trainable_token_indices: write a list of tokens as text, [<|im_end|>]; their ids are "
             "looked up in each model's tokenizer"

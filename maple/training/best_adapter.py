@@ -26,7 +26,7 @@ class BestAdapter:
         self._weights = {name: weights.to("cpu", copy=True) for name, weights in self._trained().items()}
 
     def write(self, checkpoint: Path) -> None:
-        """Write the copy to the folder of a checkpoint; nothing before the first measurement."""
+        """Write the copy to the folder of a checkpoint; nothing if nothing was remembered."""
         from safetensors.torch import save_file
 
         if self._weights:

@@ -28,17 +28,18 @@ def packing_check(network: "PeftModel", plan: TrainingPlan) -> "TrainerCallback"
 
 
 def held_out_callback(
-    network: "PeftModel", plan: TrainingPlan, best: BestAdapter | None, observers: "Sequence[TrainerCallback]"
+    network: "PeftModel", plan: TrainingPlan, best: BestAdapter, observers: "Sequence[TrainerCallback]"
 ) -> "TrainerCallback":
     """Return what measures held-out examples before training, every held_out_steps steps, and at the end.
 
-    By the measurements it ends the training early, if the plan says so, and keeps the `best` adapter, which it puts in
-    place at the end. `observers` are told each measurement. All it needs to go on after a kill is in the checkpoint:
-    the measurements in the trainer's log, the best adapter in a file of its own.
+    By the measurements it ends the training early, and remembers the `best` adapter and puts it in place at the end, as
+    far as the settings say so. `observers` are told each measurement. All it needs to go on after a kill is in the
+    checkpoint: the measurements in the trainer's log, the best adapter in a file of its own.
     """
     from transformers import TrainerCallback
 
     training = plan.method.training
+    keeps_best = training.keep == "best"
 
     class HeldOut(TrainerCallback):
         def measure(self, args: Any, state: Any, control: Any) -> None:
@@ -47,13 +48,13 @@ def held_out_callback(
             logs = {f"eval_bits_per_byte/{language}": bits for language, bits in measured.items()}
             for observer in observers:
                 observer.on_log(args, state, control, logs=logs)
-            if best and best_measurement(state.log_history) is state.log_history[-1]:
+            if keeps_best and best_measurement(state.log_history) is state.log_history[-1]:
                 best.remember()
 
         def on_train_begin(self, args, state, control, **kwargs):
             if state.global_step == 0:
                 self.measure(args, state, control)
-            elif best:
+            elif keeps_best:
                 best.read(plan.folder / str(state.global_step))
 
         def on_step_end(self, args, state, control, **kwargs):
@@ -63,7 +64,7 @@ def held_out_callback(
                     control.should_training_stop = control.should_save = True
 
         def on_train_end(self, args, state, control, **kwargs):
-            if best:
+            if keeps_best:
                 best.restore()
 
     return HeldOut()

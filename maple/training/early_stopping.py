@@ -34,8 +34,10 @@ def last_step(history: Sequence[Measurement], rule: EarlyStopping | None) -> int
 
     It ends with the `patience`th measurement in a row that is not more than `min_delta` below the best one before.
     """
+    if rule is None:
+        return None
     best, waited = math.inf, 0
-    for measurement in measurements_of(history) if rule else ():
+    for measurement in measurements_of(history):
         if (bits := mean_bits(measurement)) < best - rule.min_delta:
             best, waited = bits, 0
             continue

@@ -55,10 +55,10 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
 
     The model learns from the file `examples` and is measured on `held_out` (Parquet with the columns of
     EXAMPLE_SCHEMA). `code` are digests of the code that trains. `compared_rows` held-out rows per language will check
-    the merge, 0 if there is none: a run whose merge could not be checked is not trained. `tracking` says where curves go
-    while it trains, and decides nothing. The loss is on the completion
-    only, as in Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. Which examples a step learns from
-    depends only on the examples, their lengths in tokens, batch_tokens and the seed.
+    the merge, 0 if there is none: a run whose merge could not be checked is not trained. `tracking` says where curves
+    go, and decides nothing. The loss is on the completion only, as in Bactrian-X's recipe (arXiv 2305.15011); the
+    schedule is cosine. Which examples a step learns from depends only on the examples, their lengths in tokens,
+    batch_tokens and the seed.
 
     All processes that `maple.runtime.processes` has started share each step, which learns the same: by data
     parallelism, or with `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).

@@ -1,5 +1,6 @@
 """What can make training faster, and the reasons against it: Liger's kernels and torch.compile."""
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,9 +26,8 @@ def _reason_against_liger(model_type: str) -> str | None:
         return "Liger's kernels are for GPUs, and the job has none"
     if find_spec("liger_kernel") is None:
         return "Liger's kernels are not installed here (`pip install liger-kernel`)"
-    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN
-
-    return None if model_type in MODEL_TYPE_TO_APPLY_LIGER_FN else f"Liger has no kernels for {model_type}"
+    table = import_module("liger_kernel.transformers.monkey_patch").MODEL_TYPE_TO_APPLY_LIGER_FN
+    return None if model_type in table else f"Liger has no kernels for {model_type}"
 
 
 def compile_layers(network: "PeftModel", *, packing: bool, sharded: bool) -> None:

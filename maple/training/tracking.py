@@ -36,7 +36,7 @@ class TrackingPlan:
         """The name of the study."""
         return self.project or os.environ.get("WANDB_PROJECT") or PROJECT
 
-    def names(self) -> dict[str, str]:
+    def names(self) -> dict[str, Any]:
         """Return the trainer's arguments with the names of run and study, which both record."""
         return {"run_name": self.run, "project": self.study}
 
@@ -59,7 +59,7 @@ def trackers(plan: TrackingPlan | None, digest: str) -> "list[TrainerCallback]":
 
 def _tensorboard(plan: TrackingPlan, digest: str) -> "TrainerCallback":
     from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations import TensorBoardCallback
+    from transformers.integrations.integration_utils import TensorBoardCallback
 
     class TensorBoard(TensorBoardCallback):
         def on_train_begin(self, args, state, control, **kwargs):
@@ -76,7 +76,7 @@ def _tensorboard(plan: TrackingPlan, digest: str) -> "TrainerCallback":
 
 def _wandb(plan: TrackingPlan, digest: str) -> "TrainerCallback":
     import wandb
-    from transformers.integrations import WandbCallback
+    from transformers.integrations.integration_utils import WandbCallback
 
     class Wandb(WandbCallback):
         def setup(self, args, state, model, **kwargs):
@@ -96,8 +96,8 @@ def _wandb(plan: TrackingPlan, digest: str) -> "TrainerCallback":
                 )
             super().setup(args, state, model, **kwargs)
 
-        def on_train_end(self, args, state, control, **kwargs):
-            super().on_train_end(args, state, control, **kwargs)
+        def on_train_end(self, args, state, control, model=None, processing_class=None, **kwargs):
+            super().on_train_end(args, state, control, model, processing_class, **kwargs)
             if state.is_world_process_zero:
                 wandb.finish()
 

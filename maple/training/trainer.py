@@ -59,7 +59,7 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
     processes = PartialState().num_processes  # on CPUs they find each other as the arguments are made
     # Accelerate gives each process every n-th row.
     rows = itertools.product(range(len(plan.steps)), range(processes))
-    best = BestAdapter(network) if training.keep == "best" else None
+    best = BestAdapter(network)
     observers = trackers(plan.tracking, plan.folder.name)  # the folder's name is the digest of the training
     trainer = _trainer_class(network, plan, best)(
         model=network,
@@ -128,7 +128,7 @@ def _arguments(network: "PeftModel", plan: TrainingPlan) -> "SFTConfig":
     )
 
 
-def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter | None) -> "type[SFTTrainer]":
+def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
     """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
     from accelerate import PartialState
@@ -171,8 +171,7 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter |
                 processes.wait_for_everyone()
                 if processes.is_main_process:
                     written = Path(str(self.args.output_dir)) / f"checkpoint-{step}"
-                    if best:
-                        best.write(written)
+                    best.write(written)
                     seal(written, folder, step)
                 processes.wait_for_everyone()
             except (OSError, RuntimeError, SafetensorError) as error:

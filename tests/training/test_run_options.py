@@ -1,4 +1,4 @@
-"""What a user may ask of a training beside the recipe: an early end, the best adapter, curves, dtypes, kernels, tokens."""
+"""What a user may ask of a training beside the recipe: an early end, curves, dtypes, kernels, tokens."""
 
 import os
 import shutil
@@ -202,9 +202,7 @@ def test_compiled_layers_learn_what_others_do(toy_base, tmp_path, monkeypatch):
 
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_module(self, backend="eager"))
-    plain, compiled = (
-        finetuned(toy_base, tmp_path / str(on), lora(packing=False, compile=on)) for on in (False, True)
-    )
+    plain, compiled = (finetuned(toy_base, tmp_path / str(on), lora(packing=False, compile=on)) for on in (False, True))
     assert (plain.compiled, compiled.compiled) == (False, True)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     for before, after in zip(plain.loss, compiled.loss, strict=True):
