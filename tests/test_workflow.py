@@ -96,6 +96,11 @@ def test_checkpoints_at_other_steps_train_nothing_anew(project):
     assert project.jobs() == {}
 
 
+def test_curves_to_draw_train_nothing_anew(project):
+    project.study(tracking={"to": ["tensorboard"], "project": "toy"})
+    assert project.jobs() == {}
+
+
 @pytest.mark.parametrize(
     ("module", "reruns"),
     [

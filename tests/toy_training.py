@@ -91,6 +91,7 @@ def finetuned(
     examples: pl.DataFrame = EXAMPLES,
     seed: int = 1,
     save_steps: int = 4,
+    tracking=None,
 ):
     """Train an adapter to `folder`/adapter, with its checkpoints beside it; return the run card."""
     from maple.training.checkpoints import CheckpointPlan
@@ -107,11 +108,17 @@ def finetuned(
         threads=1,
         checkpoints=CheckpointPlan(folder / "checkpoints", save_steps),
         code=["toy"],
+        tracking=tracking,
     )
 
 
-def finetuned_in_two_processes(base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False):
-    """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH."""
+def finetuned_in_two_processes(
+    base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False, function=None
+):
+    """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH.
+
+    `function` is called in each instead of finetune.
+    """
     from maple.runtime.processes import on_processes
     from maple.training.checkpoints import CheckpointPlan
     from maple.training.finetuning import finetune
@@ -119,7 +126,7 @@ def finetuned_in_two_processes(base: Path, folder: Path, method: MethodVariant, 
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     return on_processes(
         2,
-        finetune_on_cpus if sharded else finetune,
+        function or (finetune_on_cpus if sharded else finetune),
         base,
         *files(folder),
         folder / "adapter",

@@ -9,7 +9,7 @@ from maple.definitions.method import GridAxes
 from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record, Seed
 from maple.definitions.report import ReportSettings
 from maple.definitions.task import AnswerMode
-from maple.definitions.training import MergeBlock, TrainingSettings
+from maple.definitions.training import MergeBlock, TrackingSettings, TrainingSettings
 
 AnswerModes = Annotated[list[AnswerMode], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 
@@ -78,6 +78,8 @@ class Config(Record):
     finetune: TrainingSettings
     checkpoint_steps: Count
     """Steps between two checkpoints; a change of this number retrains nothing."""
+    tracking: TrackingSettings | None = None
+    """Curves of the training, for TensorBoard or Weights & Biases; a change of this block retrains nothing."""
     merge: MergeBlock
     generate: GenerateBlock
     report: ReportSettings

@@ -24,6 +24,8 @@ class EngineSettings(Record):
     """vLLM's kernels whose results do not depend on the batch: slower, GPUs only."""
     tensor_parallel: Count
     """GPUs that hold one copy of the model."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Arithmetic: auto is bfloat16 on a GPU, else float32; GPUs older than Ampere need float16 for vLLM."""
 
 
 class GenerateSettings(EngineSettings):
@@ -54,4 +56,4 @@ class GenerateBlock(EngineSettings):
     @property
     def settings(self) -> GenerateSettings:
         """The engine settings without the other keys of the block."""
-        return GenerateSettings(**self.model_dump(include=set(EngineSettings.model_fields)))
+        return GenerateSettings(**self.model_dump(include=set(EngineSettings.model_fields), exclude_unset=True))

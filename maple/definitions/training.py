@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maple.definitions.frame import Frame
-from maple.definitions.record import Count, CountOrZero, Number, Positive, Record, Share
+from maple.definitions.record import Count, CountOrZero, Distinct, Number, Positive, Record, Share
+
+
+class EarlyStopping(Record):
+    """When a training ends before its steps do, by the mean of held-out bits per byte over languages."""
+
+    patience: Count
+    """Measurements in a row without an improvement, after which training ends; the one before training is not one."""
+    min_delta: Annotated[Number, Field(ge=0)] = 0
+    """Bits per byte by which a measurement must be below the best one to be an improvement; 0 if it is left out."""
 
 
 class TrainingSettings(Record):
@@ -35,6 +44,39 @@ class TrainingSettings(Record):
     """Steps between two measurements of bits per byte."""
     frame: Frame | None = None
     """Frame of finetuned runs, in training and in evaluation; null: the model's. A baseline has the model's."""
+    early_stopping: EarlyStopping | None = None
+    """Ends a run early if its held-out bits per byte rise; runs then learn from different numbers of examples."""
+    keep: Literal["last", "best"] = "last"
+    """The adapter that is saved: of the last step, or of the measurement with the fewest held-out bits per byte."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the base in training: auto is bfloat16 on a GPU, else float32; the adapter is float32 in any.
+    float16 is not there: it needs loss scaling, which leaves steps out where a gradient overflows."""
+    liger: Literal["auto"] | bool = "auto"
+    """Liger's kernels: auto uses them on a GPU if they are installed and know the architecture."""
+    compile: bool = False
+    """True: each layer is compiled by torch.compile; only with packing: false, or with flash attention."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse decisions by held-out text without any."""
+        if self.measures_decide and not self.held_out_rows:
+            key = "early_stopping" if self.early_stopping else "keep: best"
+            raise ValueError(f"{key} needs held-out text; write 1 or more for held_out_rows")
+
+    @property
+    def measures_decide(self) -> bool:
+        """True if measurements on held-out text decide when training ends or what is saved."""
+        return self.early_stopping is not None or self.keep == "best"
+
+
+class TrackingSettings(Record):
+    """Where curves of a training go while it runs. They decide nothing of what is learnt."""
+
+    to: Annotated[
+        list[Literal["tensorboard", "wandb"]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
+    ]
+    """tensorboard writes to logs/tensorboard/; wandb to logs/wandb/, and sends only if WANDB_MODE is online."""
+    project: Annotated[str, Field(min_length=1)] = ""
+    """Name of the study in both; left out: the environment's WANDB_PROJECT, else maple."""
 
 
 class MergeSettings(Record):

@@ -25,9 +25,9 @@ class EngineOptions:
     `model` is a Hub-style folder, `adapters` are folders of PEFT adapters that `use` may attach; `eos` and `pad` are
     tokens, `threads` those of a processor. `batch` counts sequences that are computed at once, `max_length` tokens of
     prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB), `tensor_parallel` the devices that
-    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch.
-    `gpu_memory_utilization` and `max_loras` are vLLM's: the share of a GPU's memory that it takes, and the adapters
-    that it holds there at once; None leaves them to vLLM.
+    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch. `dtype` is
+    that of the arithmetic (maple.runtime.devices.compute_dtype). `gpu_memory_utilization` and `max_loras` are vLLM's:
+    the share of a GPU's memory that it takes, and the adapters that it holds there at once; None leaves them to vLLM.
     """
 
     model: str | Path
@@ -42,6 +42,7 @@ class EngineOptions:
     batch_invariant: bool = False
     gpu_memory_utilization: float | None = None
     max_loras: int | None = None
+    dtype: str = "auto"
     trust_remote_code: bool = False
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from maple.engines.engine import Engine, EngineError, EngineOptions
 from maple.engines.transformers_engine import TransformersEngine
 from maple.engines.vllm_engine import VllmEngine
-from maple.runtime.devices import device
+from maple.runtime.devices import compute_dtype, device
 
 
 class _Kind(NamedTuple):
@@ -54,9 +54,11 @@ def engine_version(name: str) -> str:
 def start(name: str, settings: EngineOptions) -> Engine:
     """Start an engine in this process.
 
-    Raises EngineError for `batch_invariant` if the engine has no such kernels on this device.
+    Raises EngineError for `batch_invariant` or a dtype if the engine has no such kernels on this device.
     """
     engine_version(name)
+    if name == "vllm":
+        _check_bfloat16(settings.dtype)
     if settings.batch_invariant:
         if name != "vllm" or device() == "cpu":
             raise EngineError(
@@ -65,3 +67,16 @@ def start(name: str, settings: EngineOptions) -> Engine:
             )
         os.environ["VLLM_BATCH_INVARIANT"] = "1"
     return ENGINES[name].start(settings)
+
+
+def _check_bfloat16(dtype: str) -> None:
+    """Refuse bfloat16 on GPUs older than Ampere, for which vLLM has no kernels of it."""
+    import torch
+
+    if device() == "cpu" or compute_dtype(dtype) != torch.bfloat16:
+        return
+    if (capability := torch.cuda.get_device_capability()) < (8, 0):
+        raise EngineError(
+            f"generate.dtype: vLLM has no bfloat16 on {torch.cuda.get_device_name()} (compute capability "
+            f"{'.'.join(map(str, capability))}, it needs 8.0); write float16, or engine: transformers"
+        )

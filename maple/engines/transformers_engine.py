@@ -105,7 +105,8 @@ class TransformersEngine:
 
         prepare(settings.threads, seed=0)
         # Any: PreTrainedModel's type has no `generate`.
-        self.model: Any = causal.load(settings.model, 16, trust_remote_code=settings.trust_remote_code).eval()
+        trusted = {"trust_remote_code": settings.trust_remote_code}
+        self.model: Any = causal.load(settings.model, 16, dtype=settings.dtype, **trusted).eval()
         self.model.config.use_cache = True
         self.batch, self.pad = settings.batch, settings.pad
         # A chat model may end its turn with another token than its tokenizer's EOS.

@@ -47,7 +47,7 @@ class VllmEngine:
             for number, adapter in enumerate(settings.adapters, start=1)
         }
         self.adapter = None
-        dtype: Any = str(compute_dtype()).removeprefix("torch.")
+        dtype: Any = str(compute_dtype(settings.dtype)).removeprefix("torch.")
         self.llm = LLM(
             model=str(settings.model),
             dtype=dtype,

@@ -244,7 +244,8 @@ class _SharedEngine:
         self._engine: Engine | None = None
         self._use: EngineUse | None = None
         self._name = choose(settings.engine)
-        self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "")
+        dtype = "" if settings.dtype == "auto" else f", {settings.dtype}"
+        self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "") + dtype
 
     def ready(self, adapter: str | Path | None, encoder: Encoder) -> Engine:
         """Return the engine with the run's adapter attached, if it has one."""
@@ -271,6 +272,7 @@ class _SharedEngine:
             batch_invariant=self._settings.batch_invariant,
             gpu_memory_utilization=self._machine.gpu_memory_utilization,
             max_loras=self._machine.max_loras,
+            dtype=self._settings.dtype,
             trust_remote_code=self._weights.trust_remote_code,
         )
         return start_on(self._machine.gpus, self._name, settings)

@@ -87,6 +87,8 @@ LORA_LIMITS = {
     ("alora_invocation_tokens", ""): (ALL_BITS, "it acts after its invocation tokens alone, and no prompt has them"),
     ("layer_replication", ""): (ALL_BITS, "its layers share weights, so that it does not fold"),
 }
+# LoRA's trainable_token_indices trains at all bits, and folds: of a tied embedding the named rows alone change, and it
+# stays tied. vLLM does not attach it, as it is no key of the next list.
 # vLLM attaches LoRA and rsLoRA, however they are initialized: an adapter with no other keys than these.
 LORA_KEYS_VLLM_SERVES = {
     "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "init_lora_weights",
@@ -120,6 +122,13 @@ def reason_against_training(method: MethodVariant, kind: str) -> str | None:
     if init_changes_base(method) and lost:
         start = f"init_lora_weights: {method.adapter['init_lora_weights']}"
         return f"adapter.{min(lost)}: PEFT does not save it rightly beside {start}, which moves a part of the base"
+    return None
+
+
+def reason_against_early_end(method: MethodVariant) -> str | None:
+    """Return why the adapter of an earlier step than the last is not whole, as `key: reason`; None if it is."""
+    if method.peft == "ADALORA":
+        return "peft: ADALORA settles its ranks by a schedule over all steps"
     return None
 
 

@@ -106,6 +106,8 @@ def reason_against_fsdp(method: MethodVariant) -> str | None:
     if init_changes_base(method):
         start = method.adapter["init_lora_weights"]
         return f"init_lora_weights={start} needs the base's weights whole, and no process holds them so"
+    if method.adapter.get("trainable_token_indices"):
+        return "adapter.trainable_token_indices needs the embedding whole, and no process holds it so"
     if method.bits == 8:
         return "bitsandbytes cannot divide 8-bit weights"
     return _type(method.peft).reason_against_fsdp

@@ -26,9 +26,15 @@ class ModelKind(Protocol):
     """Beginnings of the names of weights that a base may lack: heads that finetuning starts anew."""
 
     def load(
-        self, folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False
+        self,
+        folder: str | Path,
+        bits: int,
+        *,
+        trust_remote_code: bool = False,
+        sharded: bool = False,
+        dtype: str = "auto",
     ) -> "PreTrainedModel":
-        """Load a model in 4, 8 or 16 bits; `sharded`: for FSDP, which spreads it over GPUs."""
+        """Load a model in 4, 8 or 16 bits; `sharded`: for FSDP, which spreads it over GPUs; `dtype` of arithmetic."""
         ...
 
     def encode(self, example: Mapping[str, str], encoder: Encoder) -> EncodedExample:

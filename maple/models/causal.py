@@ -25,11 +25,15 @@ NEW_HEADS: tuple[str, ...] = ()
 ATTENTION = "sdpa_by_example"  # the name under which transformers knows our attention
 
 
-def load(folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False) -> "PreTrainedModel":
+def load(
+    folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False, dtype: str = "auto"
+) -> "PreTrainedModel":
     """Load the Hub-style folder in 4, 8 or 16 bits, as maple.models.precision says."""
     from transformers import AutoModelForCausalLM
 
-    return load_pretrained(AutoModelForCausalLM, folder, bits, trust_remote_code=trust_remote_code, sharded=sharded)
+    return load_pretrained(
+        AutoModelForCausalLM, folder, bits, trust_remote_code=trust_remote_code, sharded=sharded, dtype=dtype
+    )
 
 
 def encode(example: Mapping[str, str], encoder: Encoder) -> EncodedExample:

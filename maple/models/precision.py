@@ -13,12 +13,18 @@ BITS = (4, 8, 16)
 
 
 def load_pretrained(
-    auto_class: Any, folder: str | Path, bits: int, *, trust_remote_code: bool = False, sharded: bool = False
+    auto_class: Any,
+    folder: str | Path,
+    bits: int,
+    *,
+    trust_remote_code: bool = False,
+    sharded: bool = False,
+    dtype: str = "auto",
 ) -> "PreTrainedModel":
     """Load the Hub-style folder by one of transformers' Auto classes.
 
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
-    stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU, in training as in evaluation. A model that is
+    stored weights. `dtype` is that of the arithmetic, as `devices.compute_dtype` names it. A model that is
     to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, because
     FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits.
     """
@@ -26,11 +32,11 @@ def load_pretrained(
         raise ValueError(f"bits: {bits} is not one of {', '.join(map(str, BITS))}")
     model = auto_class.from_pretrained(
         folder,
-        dtype=devices.compute_dtype(),
+        dtype=devices.compute_dtype(dtype),
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
         device_map={"": devices.local_rank() if devices.device() == "cuda" and not sharded else "cpu"},
-        **_quantization(bits, sharded),
+        **_quantization(bits, sharded, dtype),
     )
     model.config.use_cache = False
     if bits == 4:
@@ -40,20 +46,20 @@ def load_pretrained(
     return model
 
 
-def _quantization(bits: int, sharded: bool) -> dict:
+def _quantization(bits: int, sharded: bool, dtype: str) -> dict:
     from transformers import BitsAndBytesConfig
 
     if bits == 16:
         return {}
     if bits == 8:
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-    dtype = devices.compute_dtype()
+    computed = devices.compute_dtype(dtype)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-        bnb_4bit_quant_storage=dtype if sharded else None,
+        bnb_4bit_compute_dtype=computed,
+        bnb_4bit_quant_storage=computed if sharded else None,
     )
     return {"quantization_config": config}
 

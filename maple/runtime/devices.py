@@ -84,10 +84,15 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())] if names is None else names
 
 
-def compute_dtype() -> "torch.dtype":
-    """Return the dtype of the arithmetic: bfloat16 on a GPU, else float32. Both hold stored 16-bit weights exactly."""
+def compute_dtype(name: str = "auto") -> "torch.dtype":
+    """Return the dtype of the arithmetic: the one named, or with auto bfloat16 on a GPU, else float32.
+
+    Both of auto's hold stored bfloat16 weights exactly; float16 rounds the smallest and has no place for the largest.
+    """
     import torch
 
+    if name != "auto":
+        return getattr(torch, name)
     return torch.bfloat16 if on_gpu() else torch.float32
 
 

@@ -14,7 +14,12 @@ from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.engines.start import AUTO, ENGINES
-from maple.methods.capabilities import bias_key, has_no_biases, reason_against_training
+from maple.methods.capabilities import (
+    bias_key,
+    has_no_biases,
+    reason_against_early_end,
+    reason_against_training,
+)
 from maple.study.methods import StudyMethod
 from maple.study.tasks import StudyTask
 from maple.synthesis.self_instruct import MARKS, VALUES
@@ -106,15 +111,28 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
         if reason := reason_against_training(variant, model.kind):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")
+        if variant.training.measures_decide and (reason := reason_against_early_end(variant)):
+            raise DefinitionError(
+                f"{file}: {reason}; write training: {{early_stopping: null, keep: last}}, or leave it out of the grid"
+            )
         key = bias_key(variant.adapter)
         if key and isinstance(model, BuiltModel) and has_no_biases(model.build.architecture):
             raise DefinitionError(f"{file}: adapter.{key}: model {run.model} has no biases; leave it out")
 
 
 def check_held_out(runs: Sequence[Run], methods: Mapping[str, StudyMethod], datasets: Mapping[str, Dataset]) -> None:
-    """Refuse merges without held-out rows: by them a merged model is compared with the one that was trained."""
+    """Refuse runs that need held-out rows where none are held out.
+
+    By them a merged model is compared with the one that was trained, and early stopping and keep: best decide.
+    """
     for run in runs:
-        if not methods[run.method].attached and not datasets[run.dataset].mix.held_out:
+        held_out, training = datasets[run.dataset].mix.held_out, methods[run.method].variant.training
+        if training.measures_decide and not held_out:
+            raise DefinitionError(
+                f"config/datasets/{run.dataset}.yaml: mix.held_out: 0 leaves nothing for early_stopping and keep: best "
+                f"of the config's finetune to decide by ({run.method}); write rows per language, or leave both out"
+            )
+        if not methods[run.method].attached and not held_out:
             raise DefinitionError(
                 f"config/datasets/{run.dataset}.yaml: mix.held_out: 0 leaves nothing to check a merge on "
                 f"({run.method}); write rows per language, or generate.adapters: attached in the config"

@@ -77,11 +77,23 @@ def check_method(name: str, method: Method) -> None:
     taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
+    _check_tokens(file, method.adapter.get("trainable_token_indices"))
     known = config_keys(method.peft)
     if known is not None and (unknown := arguments - known):
         raise DefinitionError(
             f"{file}: adapter: PEFT's {method.peft} has no key {', '.join(map(repr, sorted(unknown)))}; "
             f"it has {', '.join(sorted(known - taken))}"
+        )
+
+
+def _check_tokens(file: str, tokens: object) -> None:
+    """Refuse ids of tokens: each model has others, and a method is for all of them."""
+    if tokens is not None and not (
+        isinstance(tokens, list) and tokens and all(isinstance(each, str) for each in tokens)
+    ):
+        raise DefinitionError(
+            f"{file}: adapter.trainable_token_indices: write a list of tokens as text, [<|im_end|>]; their ids are "
+            "looked up in each model's tokenizer"
         )
 
 

@@ -34,14 +34,25 @@ class FinetuneCard(RunCard):
     held_out_examples: int
     held_out: list[dict]
     """Measurements {step, bits_per_byte: {language: bits per byte}}."""
+    steps: int
+    """Optimizer steps that were made."""
+    stopped_early: bool
+    """True if early stopping ended the training before `training.steps`; it has seen fewer examples than other runs."""
+    best_step: int | None
+    """The step with the fewest held-out bits per byte, mean over languages; None if nothing was measured."""
+    kept_step: int
+    """The step whose adapter was saved."""
     resumed_from: int | None
     """The step of the checkpoint that the training went on from."""
     attention: str
     optimizer: str
-    bfloat16: bool
+    dtype: str
+    """Of the base's arithmetic: bfloat16 or float32."""
     gradient_checkpointing: bool
     liger: bool
     """True if Liger's kernels were used."""
+    compiled: bool
+    """True if torch.compile compiled the layers."""
     processes: int
     sharded: bool
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +16,19 @@ from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
 from maple.runtime import devices
-from maple.runtime.files import read_parquet
+from maple.runtime.files import read_json, read_parquet
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.run_cards import timed, versions
 from maple.training.batches import encode, sample_steps
 from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
+from maple.training.early_stopping import best_measurement, last_step
 from maple.training.held_out import encode_held_out, examples_to_compare
 from maple.training.preflight import FinetuningError, check_window
-from maple.training.trainer import TrainingPlan, build_trainer
+from maple.training.tracking import TrackingPlan, check_trackers
+from maple.training.trained_tokens import with_token_ids
+from maple.training.trainer import build_trainer
+from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -46,14 +50,16 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     code: Sequence[str],
     compared_rows: int = 0,
     sharded: bool = False,
+    tracking: TrackingPlan | None = None,
 ) -> FinetuneCard:
     """Train an adapter and save it to the folder `adapter` (safetensors); return the run card.
 
     The model learns from the file `examples` and is measured on `held_out` (Parquet with the columns of
     EXAMPLE_SCHEMA). `code` are digests of the code that trains. `compared_rows` held-out rows per language will check
-    the merge, 0 if there is none: a run whose merge could not be checked is not trained. The loss is on the completion
-    only, as in Bactrian-X's recipe (arXiv 2305.15011); the schedule is cosine. Which examples a step learns from
-    depends only on the examples, their lengths in tokens, batch_tokens and the seed.
+    the merge, 0 if there is none: a run whose merge could not be checked is not trained. `tracking` says where curves
+    go, and decides nothing. The loss is on the completion only, as in Bactrian-X's recipe (arXiv 2305.15011); the
+    schedule is cosine. Which examples a step learns from depends only on the examples, their lengths in tokens,
+    batch_tokens and the seed.
 
     All processes that `maple.runtime.processes` has started share each step, which learns the same: by data
     parallelism, or with `sharded` by FSDP, where each holds its part of the base (FSDP-QLoRA with 4 bits).
@@ -67,6 +73,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     kind, adapting = behaviour_of(model.kind), adaptation()
     if sharded and (reason := adapting.reason_against_fsdp(method)):
         raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
+    check_trackers(tracking)
     devices.prepare(threads, seed)
     processes, adapter = PartialState(), Path(adapter)
     with timed({}) as resources:
@@ -76,16 +83,21 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
             base, frame, template_arguments=model.template_arguments, trust_remote_code=model.trust_remote_code
         )
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
+        _check_measures(data, method.training, sharded)
         if compared_rows:
             examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
-        network = _adapted(base, adapter, method, model, sharded)
+        network = _adapted(base, adapter, with_token_ids(method, encoder), model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)
             if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded)
+        if last and last_step(read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping):
+            data = replace(data, steps=data.steps[: int(last.name)])  # it had ended there
+        plan = replace(
+            _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded), tracking=tracking
+        )
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, adapter)
@@ -136,6 +148,20 @@ def read_data(
         held_out=encode_held_out(frames[1], kind, encoder, rows=rows, max_length=max_length),
         digests=[blake2b(frame.write_ndjson().encode()).hexdigest() for frame in frames],
     )
+
+
+def _check_measures(data: TrainingData, training: TrainingSettings, sharded: bool) -> None:
+    """Refuse decisions by held-out text that cannot be made."""
+    if training.measures_decide and not data.held_out:
+        raise FinetuningError(
+            "no held-out example fits finetune.max_length, and by them finetune.early_stopping and finetune.keep "
+            "decide; raise mix.held_out in the dataset's file, or leave both keys out"
+        )
+    if training.keep == "best" and sharded:
+        raise FinetuningError(
+            "finetune.keep: best: with FSDP no process holds the adapter whole; write last, or sharded: 0 for rule "
+            "finetune in the profile"
+        )
 
 
 def examples_of_steps(
@@ -212,7 +238,8 @@ def _plan(
 def _adapted(base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool) -> "PeftModel":
     """Load the base and attach the adapter; refuse to pack where examples of a row would mix."""
     kind, adapting, packing = behaviour_of(model.kind), adaptation(), method.training.packing
-    network = kind.load(base, method.bits, trust_remote_code=model.trust_remote_code, sharded=sharded)
+    settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
+    network = kind.load(base, method.bits, **settings)
     if packing:
         check_window(network.config, method.training.max_length)
         kind.separate_packed_examples(network)
@@ -234,8 +261,9 @@ def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "
 def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
     trained, total = network.get_nb_trainable_parameters()
-    seen = [example for step in data.steps for example in step]
-    history = trainer.state.log_history
+    history, made = trainer.state.log_history, trainer.state.global_step
+    seen = [example for step in data.steps[:made] for example in step]
+    best = best_measurement(history)
     return {
         "bits": method.bits,
         "peft": method.peft,
@@ -252,11 +280,16 @@ def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, me
         "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
         "held_out_examples": len(data.held_out),
         "held_out": [entry for entry in history if "bits_per_byte" in entry],
+        "steps": made,
+        "stopped_early": made < method.training.steps,
+        "best_step": best["step"] if best else None,
+        "kept_step": best["step"] if best and method.training.keep == "best" else made,
         "attention": network.config._attn_implementation,
         "optimizer": trainer.args.optim,
-        "bfloat16": trainer.args.bf16,
+        "dtype": "bfloat16" if trainer.args.bf16 else "float32",
         "gradient_checkpointing": trainer.args.gradient_checkpointing,
         "liger": trainer.args.use_liger_kernel,
+        "compiled": method.training.compile,
     }
 
 

@@ -1,46 +1,25 @@
-"""The trainer: transformers' Trainer with our batches, held-out measurements and checkpoints."""
+"""The trainer: transformers' Trainer with our batches and checkpoints."""
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maple.definitions.method import MethodVariant
-from maple.methods.method import AdaptationMethod
-from maple.models.behaviour import ModelKind
-from maple.models.example import EncodedExample
 from maple.runtime import devices
 from maple.training.batches import masked, micro_batches, split_over_ranks
+from maple.training.best_adapter import BestAdapter
+from maple.training.callbacks import held_out_callback, packing_check
 from maple.training.checkpoints import UNFINISHED, seal
-from maple.training.held_out import bits_per_byte
-from maple.training.preflight import FinetuningError, check_packing
+from maple.training.kernels import compile_layers, uses_liger
+from maple.training.preflight import FinetuningError
+from maple.training.tracking import trackers
+from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedTokenizerBase
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What the trainer of one run does: its data, settings and checkpoints."""
-
-    steps: Sequence[Sequence[EncodedExample]]
-    """The examples of each step."""
-    held_out: Sequence[EncodedExample]
-    """Examples that are only measured."""
-    pad: int
-    method: MethodVariant
-    kind: ModelKind
-    adaptation: AdaptationMethod
-    seed: int
-    folder: Path
-    """Where checkpoints are put, each complete or absent."""
-    save_steps: int
-    sharded: bool
 
 
 class Collator:
@@ -75,19 +54,29 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
     from accelerate import PartialState
     from datasets import Dataset
 
-    arguments = _arguments(plan)
+    training = plan.method.training
+    arguments = _arguments(network, plan)
     processes = PartialState().num_processes  # on CPUs they find each other as the arguments are made
     # Accelerate gives each process every n-th row.
     rows = itertools.product(range(len(plan.steps)), range(processes))
-    trainer = _trainer_class(network, plan)(
+    best = BestAdapter(network)
+    observers = trackers(plan.tracking, plan.folder.name)  # the folder's name is the digest of the training
+    trainer = _trainer_class(network, plan, best)(
         model=network,
         args=arguments,
         train_dataset=Dataset.from_list([{"step": step, "rank": rank} for step, rank in rows]),
         data_collator=Collator(plan, processes),
         processing_class=tokenizer,
-        callbacks=[*plan.adaptation.callbacks(network), *_callbacks(network, plan)],
+        callbacks=[
+            *plan.adaptation.callbacks(network),
+            *observers,
+            *([packing_check(network, plan)] if training.packing else []),
+            *([held_out_callback(network, plan, best, observers)] if plan.held_out else []),
+        ],
     )
     keep_in_float32(network)
+    if training.compile:
+        compile_layers(network, packing=training.packing, sharded=plan.sharded)
     return trainer
 
 
@@ -102,9 +91,8 @@ def keep_in_float32(network: "PeftModel") -> None:
             parameter.data = parameter.data.float()
 
 
-def _arguments(plan: TrainingPlan) -> "SFTConfig":
+def _arguments(network: "PeftModel", plan: TrainingPlan) -> "SFTConfig":
     import torch
-    from transformers.utils.import_utils import is_liger_kernel_available
     from trl.trainer.sft_config import SFTConfig
 
     training = plan.method.training
@@ -121,15 +109,16 @@ def _arguments(plan: TrainingPlan) -> "SFTConfig":
         warmup_steps=math.ceil(training.warmup * training.steps),
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
-        bf16=devices.compute_dtype() == torch.bfloat16,
+        bf16=devices.compute_dtype(training.dtype) == torch.bfloat16,
         gradient_checkpointing=plan.adaptation.uses_gradient_checkpointing(plan.method),
-        use_liger_kernel=devices.device() == "cuda" and is_liger_kernel_available(),
+        use_liger_kernel=uses_liger(training.liger, network.config.model_type),
         use_cpu=devices.device() == "cpu",
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=plan.save_steps,
-        report_to="none",
+        report_to="none",  # the callbacks that report are our own
+        **(plan.tracking.names() if plan.tracking else {}),
         seed=plan.seed,
         data_seed=plan.seed,
         dataloader_num_workers=0,
@@ -139,7 +128,7 @@ def _arguments(plan: TrainingPlan) -> "SFTConfig":
     )
 
 
-def _trainer_class(network: "PeftModel", plan: TrainingPlan) -> "type[SFTTrainer]":
+def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
     """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
     from accelerate import PartialState
@@ -181,7 +170,9 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan) -> "type[SFTTrainer
                 super()._save_checkpoint(model, trial)
                 processes.wait_for_everyone()
                 if processes.is_main_process:
-                    seal(Path(str(self.args.output_dir)) / f"checkpoint-{step}", folder, step)
+                    written = Path(str(self.args.output_dir)) / f"checkpoint-{step}"
+                    best.write(written)
+                    seal(written, folder, step)
                 processes.wait_for_everyone()
             except (OSError, RuntimeError, SafetensorError) as error:
                 raise FinetuningError(
@@ -190,37 +181,3 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan) -> "type[SFTTrainer
                 ) from error
 
     return StepTrainer
-
-
-def _callbacks(network: "PeftModel", plan: TrainingPlan) -> "list[TrainerCallback]":
-    """Return what checks packing as training begins, and what measures held-out examples."""
-    from transformers import TrainerCallback
-
-    training = plan.method.training
-
-    class PackingCheck(TrainerCallback):
-        def on_train_begin(self, args, state, control, **kwargs):
-            check_packing(network, plan.kind, min(itertools.chain(*plan.steps), key=len), plan.pad)
-
-    class HeldOut(TrainerCallback):
-        def measure(self, state: Any) -> None:
-            measured = bits_per_byte(
-                network, plan.kind, plan.held_out, pad=plan.pad, batch_tokens=training.micro_batch_tokens
-            )
-            for language, bits in measured.items():
-                if not math.isfinite(bits):
-                    raise FinetuningError(
-                        f"step {state.global_step}: {bits} bits per byte of held-out {language}; "
-                        + ("lower finetune.learning_rate" if state.global_step else "the base computes no numbers")
-                    )
-            state.log_history.append({"step": state.global_step, "bits_per_byte": measured})
-
-        def on_train_begin(self, args, state, control, **kwargs):
-            if state.global_step == 0:
-                self.measure(state)
-
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step % training.held_out_steps == 0 or state.global_step == state.max_steps:
-                self.measure(state)
-
-    return [*([PackingCheck()] if training.packing else []), *([HeldOut()] if plan.held_out else [])]

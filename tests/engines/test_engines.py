@@ -55,6 +55,25 @@ def test_where_no_kernel_is_independent_of_the_batch_none_is_promised(toy_base, 
         start(engine, settings_of(toy_base, batch_invariant=True))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_the_arithmetic_is_the_one_that_is_named(toy_base, dtype):
+    running = start("transformers", settings_of(toy_base, dtype=dtype))
+    assert running.info["dtype"] == dtype
+    (completion,) = running.complete([Encoder.of(toy_base).prompt("The sun")], [4])
+    assert len(completion.tokens) == 4 or completion.finish_reason == "stop"
+
+
+def test_vllm_is_not_started_in_bfloat16_on_a_gpu_without_it(toy_base, monkeypatch):
+    import torch
+
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: f"{name} 0.32.0")
+    monkeypatch.setattr("maple.engines.start.device", lambda: "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    with pytest.raises(EngineError, match=r"generate\.dtype: vLLM has no bfloat16 on Tesla T4 .*7\.5.*write float16"):
+        start("vllm", settings_of(toy_base, dtype="bfloat16"))
+
+
 def assert_same(completions, others):
     assert [completion[:2] for completion in completions] == [completion[:2] for completion in others]
     log_probabilities = [completion.log_probability for completion in others]

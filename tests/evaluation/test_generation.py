@@ -256,6 +256,16 @@ def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
     assert completion_key(*base) in keys
 
 
+@pytest.mark.parametrize(
+    ("settings", "ending"), [({}, "toy 1"), ({"dtype": "auto"}, "toy 1"), ({"dtype": "float16"}, "toy 1, float16")]
+)
+def test_a_dtype_that_is_named_is_a_part_of_every_key(monkeypatch, settings, ending):
+    monkeypatch.setattr(generation, "choose", lambda engine: engine)
+    monkeypatch.setattr(generation, "engine_version", lambda engine: f"{engine} 1")
+    shared = generation._SharedEngine(Weights("model"), [], SETTINGS.changed(**settings), Machine())
+    assert shared.version == ending
+
+
 def test_other_weights_are_another_model(letters, tmp_path):
     for name in ("a", "b"):
         folder = tmp_path / name

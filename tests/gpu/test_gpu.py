@@ -25,7 +25,7 @@ def test_a_run_learns_in_bfloat16_and_its_merge_is_the_model_that_was_trained(to
     print(
         json.dumps({key: getattr(card, key) for key in ("bits", "seconds", "peak_memory_gib", "hardware", "attention")})
     )
-    assert card.bfloat16 and card.gradient_checkpointing
+    assert card.dtype == "bfloat16" and card.gradient_checkpointing
     before, after = (point["bits_per_byte"] for point in card.held_out)
     assert all(after[language] < before[language] for language in before)
     (tmp_path / "merged").mkdir()

@@ -71,6 +71,18 @@ def on(bits, **changes):
         (on(4, peft="LOHA"), r"mine\.yaml: peft: LOHA on 4 bits: .*; leave 4 out of its bits, and of the grid's"),
         (on(16, adapter={"bias": "all"}), r"mine\.yaml: adapter\.bias: all: model tiny-llama has no biases; leave it"),
         (on(16, adapter={"lora_bias": True}), r"mine\.yaml: adapter\.lora_bias: true: model tiny-llama has no biases"),
+        (
+            on(16, adapter={"trainable_token_indices": [2]}),
+            r"mine\.yaml: adapter\.trainable_token_indices: write a list of tokens as text",
+        ),
+        (
+            {**on(16, training={"keep": "best"}), "peft": "ADALORA"},
+            r"mine\.yaml: peft: ADALORA settles its ranks by a schedule over all steps; write training: ",
+        ),
+        (
+            on(16, training={"keep": "best", "held_out_rows": 0}),
+            r"mine\.yaml: training: .*keep: best needs held-out text; write 1 or more for held_out_rows",
+        ),
         (on(16, training={"steeps": 1}), r"mine\.yaml: training: unknown key \['steeps'\]"),
     ],
 )
@@ -99,6 +111,13 @@ def test_adapters_are_merged_unless_they_never_do(folder):
     assert "adapters" not in both.settings("none")
     prefix = both.settings("prefix-tuning-r20-4bit")
     assert prefix["engine"] == "transformers" and "not PREFIX_TUNING" in prefix["engine_reason"]
+
+
+def test_lora_that_trains_tokens_merges_and_is_not_attached_by_vllm(folder):
+    of_study = study(folder, "lora-tokens", adapters="attached")
+    settings = of_study.settings("lora-tokens-r8-16bit")
+    assert settings["engine"] == "transformers" and "LoRA with trainable_token_indices" in settings["engine_reason"]
+    assert not study(folder, "lora-tokens").methods["lora-tokens-r8-16bit"].attached
 
 
 def test_what_vllm_does_not_attach_is_refused_where_it_could_be_merged(folder):

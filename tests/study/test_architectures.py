@@ -62,6 +62,14 @@ def test_a_merge_needs_held_out_rows_to_be_checked_on(folder):
     assert folder(dataset=mix(0), **generate(adapters="attached")).runs
 
 
+def test_so_do_early_stopping_and_the_best_adapter(folder):
+    attached = generate(adapters="attached")
+    for keys in ({"keep": "best"}, {"early_stopping": {"patience": 2}}):
+        told = refused(folder, dataset=mix(0), finetune=CONFIG["finetune"] | keys, **attached)
+        assert told.startswith("config/datasets/generated.yaml: mix.held_out: 0 leaves nothing for early_stopping and")
+        assert folder(dataset=mix(1), finetune=CONFIG["finetune"] | keys).runs
+
+
 @pytest.mark.parametrize("length", [513, 4096])
 def test_texts_to_generate_that_are_longer_than_a_built_model_takes_are_refused(length):
     told = refused(study, **generate(max_length=length))

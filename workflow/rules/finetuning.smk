@@ -60,6 +60,7 @@ rule finetune:
         method=lambda w: STUDY.methods[w.method].variant.params(),
         run=run_of,
         checkpoints=checkpoints_of,
+        tracking=tracking_of,
         compared_rows=compared_rows,
         code=fingerprint("finetune.py"),
         parts=model_and_method_code,

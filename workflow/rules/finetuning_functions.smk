@@ -76,6 +76,12 @@ def checkpoints_of(wildcards, resources):
     return {"folder": f"results/checkpoints/{run_key(wildcards).path}", "steps": STUDY.config.checkpoint_steps}
 
 
+def tracking_of(wildcards, resources):
+    """Where the curves of a run's training go; None if nowhere. As above, no job runs again because of it."""
+    tracking = STUDY.config.tracking
+    return tracking and {**tracking.params(), "run": run_key(wildcards).path, "folder": "logs"}
+
+
 def merged_folder(path):
     """The output of a run's merged weights, temporary with `merge.keep: false`.
 

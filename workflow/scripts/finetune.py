@@ -15,6 +15,7 @@ from maple.runtime.processes import on_processes
 from maple.runtime.run_cards import write_card
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
+from maple.training.tracking import TrackingPlan
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
@@ -34,6 +35,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         compared_rows=snakemake.params.compared_rows,
         code=[snakemake.params.code, *snakemake.params.parts],
         sharded=bool(snakemake.resources.get("sharded", 0)),
+        tracking=snakemake.params.tracking and TrackingPlan(**snakemake.params.tracking),
     )
 digests = {
     "base": weights_digest(snakemake.input.base),

@@ -118,7 +118,14 @@ class HeldOutBits:
     before: list[list[int | None]]
     """Before the first step: for each run, in each language, thousandths of a bit; None without held-out text."""
     after: list[list[int | None]]
-    """After the last step, likewise."""
+    """At the step whose adapter was kept, likewise."""
+
+
+def _at_kept_step(card: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return the bits per byte at the step whose adapter was kept, which with `keep: best` may be an earlier one."""
+    last = card["held_out"][-1]
+    kept = card.get("kept_step", last["step"])
+    return next((each for each in card["held_out"] if each["step"] == kept), last)["bits_per_byte"]
 
 
 def held_out_bits(
@@ -129,7 +136,7 @@ def held_out_bits(
     The chart has the best run of each series; its rows have series, run, language, group, before and after.
     """
     measured = [
-        (view, card["held_out"][0]["bits_per_byte"], card["held_out"][-1]["bits_per_byte"])
+        (view, card["held_out"][0]["bits_per_byte"], _at_kept_step(card))
         for view, card in _with_cards(views, cards, "finetune")
         if len(card.get("held_out", [])) > 1
     ]

@@ -36,6 +36,8 @@ class RunCost:
     """The share of the parameters that was trained; None for a base."""
     tokens: int | None
     """The tokens that it was trained on; None for a base."""
+    stopped_at: int | None
+    """The step at which early stopping ended its training; None if it made all its steps, and for a base."""
 
     @property
     def total(self) -> float:
@@ -66,6 +68,7 @@ def run_costs(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> l
                 usd=stages.get("generate", {}).get("usd"),
                 share=finetune.get("trainable_share"),
                 tokens=finetune.get("tokens", {}).get("all"),
+                stopped_at=finetune["steps"] if finetune.get("stopped_early") else None,
             )
         )
     return costs

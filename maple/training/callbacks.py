@@ -1,0 +1,87 @@
+"""What is done while a trainer runs: packing is checked, held-out text is measured, and may end the training."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from maple.training.best_adapter import BestAdapter
+from maple.training.early_stopping import best_measurement, last_step
+from maple.training.held_out import bits_per_byte
+from maple.training.preflight import FinetuningError, check_packing
+from maple.training.training_plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import TrainerCallback
+
+
+def packing_check(network: "PeftModel", plan: TrainingPlan) -> "TrainerCallback":
+    """Return what checks packing as training begins."""
+    from transformers import TrainerCallback
+
+    class PackingCheck(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            check_packing(network, plan.kind, min(itertools.chain(*plan.steps), key=len), plan.pad)
+
+    return PackingCheck()
+
+
+def held_out_callback(
+    network: "PeftModel", plan: TrainingPlan, best: BestAdapter, observers: "Sequence[TrainerCallback]"
+) -> "TrainerCallback":
+    """Return what measures held-out examples before training, every held_out_steps steps, and at the end.
+
+    By the measurements it ends the training early, and remembers the `best` adapter and puts it in place at the end, as
+    far as the settings say so. `observers` are told each measurement. All it needs to go on after a kill is in the
+    checkpoint: the measurements in the trainer's log, the best adapter in a file of its own.
+    """
+    from transformers import TrainerCallback
+
+    training = plan.method.training
+    keeps_best = training.keep == "best"
+
+    class HeldOut(TrainerCallback):
+        def measure(self, args: Any, state: Any, control: Any) -> None:
+            measured = _measured(network, plan, state.global_step)
+            state.log_history.append({"step": state.global_step, "bits_per_byte": measured})
+            logs = {f"eval_bits_per_byte/{language}": bits for language, bits in measured.items()}
+            for observer in observers:
+                observer.on_log(args, state, control, logs=logs)
+            if keeps_best and best_measurement(state.log_history) is state.log_history[-1]:
+                best.remember()
+
+        def on_train_begin(self, args, state, control, **kwargs):
+            if state.global_step == 0:
+                self.measure(args, state, control)
+            elif keeps_best:
+                best.read(plan.folder / str(state.global_step))
+
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step % training.held_out_steps == 0 or state.global_step == state.max_steps:
+                self.measure(args, state, control)
+                if last_step(state.log_history, training.early_stopping):
+                    control.should_training_stop = control.should_save = True
+
+        def on_train_end(self, args, state, control, **kwargs):
+            if keeps_best:
+                best.restore()
+
+    return HeldOut()
+
+
+def _measured(network: "PeftModel", plan: TrainingPlan, step: int) -> dict[str, float]:
+    """Return the bits per byte of each language; those of the first process, so that all processes decide alike."""
+    from accelerate.utils import broadcast_object_list
+
+    measured = bits_per_byte(
+        network, plan.kind, plan.held_out, pad=plan.pad, batch_tokens=plan.method.training.micro_batch_tokens
+    )
+    for language, bits in measured.items():
+        if not math.isfinite(bits):
+            raise FinetuningError(
+                f"step {step}: {bits} bits per byte of held-out {language}; "
+                + ("lower finetune.learning_rate" if step else "the base computes no numbers")
+            )
+    (measured,) = broadcast_object_list([measured])
+    return measured

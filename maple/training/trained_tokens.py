@@ -1,0 +1,32 @@
+"""Tokens whose embedding is trained: their texts in a method's file, and their ids in one base's vocabulary."""
+
+from maple.definitions.method import MethodVariant
+from maple.models.encoding import Encoder
+from maple.training.preflight import FinetuningError
+
+KEY = "trainable_token_indices"  # PEFT's
+
+
+def with_token_ids(method: MethodVariant, encoder: Encoder) -> MethodVariant:
+    """Return the method with the ids of the tokens that its `adapter.trainable_token_indices` names by text.
+
+    A text is an entry of the vocabulary ("<|im_end|>", "▁Nairobi"), or text that is one token. Raises FinetuningError
+    for another one.
+    """
+    if not (texts := method.adapter.get(KEY)):
+        return method
+    ids = sorted({_token_id(text, encoder) for text in texts})
+    return method.changed(adapter={**method.adapter, KEY: ids})
+
+
+def _token_id(text: str, encoder: Encoder) -> int:
+    if (token := encoder.tokenizer.token_to_id(text)) is not None:
+        return token
+    ids = encoder.piece(text)
+    if len(ids) != 1:
+        tokens = " ".join(repr(encoder.tokenizer.id_to_token(each)) for each in ids)
+        raise FinetuningError(
+            f"adapter.{KEY}: {text!r} is no token of the base but {len(ids)} ({tokens}), and no new ones are added; "
+            "name tokens of its vocabulary (tokenizer.json)"
+        )
+    return ids[0]
