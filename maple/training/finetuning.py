@@ -22,7 +22,7 @@ from maple.training.batches import encode, sample_steps
 from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
 from maple.training.held_out import encode_held_out, examples_to_compare
-from maple.training.preflight import FinetuningError, check_window
+from maple.training.preflight import FinetuningError, Packing
 from maple.training.trainer import TrainingPlan, build_trainer
 
 if TYPE_CHECKING:
@@ -74,18 +74,18 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
         if compared_rows:
             examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
-        network = _adapted(base, adapter, method, model, sharded)
+        network, packing = _adapted(base, adapter, method, model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)
             if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded)
+        plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing)
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, adapter)
-        outcome = _outcome(network, trainer, data, method)
+        outcome = _outcome(network, trainer, data, method, packing)
     return FinetuneCard(
         base=model.params(),
         resumed_from=int(last.name) if last else None,
@@ -187,6 +187,7 @@ def _plan(
     folder: Path,
     save_steps: int,
     sharded: bool,
+    packing: Packing,
 ) -> TrainingPlan:
     return TrainingPlan(
         steps=data.steps,
@@ -199,20 +200,23 @@ def _plan(
         folder=folder,
         save_steps=save_steps,
         sharded=sharded,
+        packing=packing,
     )
 
 
-def _adapted(base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool) -> "PeftModel":
-    """Load the base and attach the adapter; refuse to pack where examples of a row would mix."""
-    kind, adapting, packing = behaviour_of(model.kind), adaptation(), method.training.packing
+def _adapted(
+    base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool
+) -> "tuple[PeftModel, Packing]":
+    """Load the base and attach the adapter; say whether examples may share rows, as far as it is known by then."""
+    kind, adapting = behaviour_of(model.kind), adaptation()
     network = kind.load(base, method.bits, trust_remote_code=model.trust_remote_code, sharded=sharded)
-    if packing:
-        check_window(network.config, method.training.max_length)
-        kind.separate_packed_examples(network)
+    packing = Packing(method.training.packing, network.config._attn_implementation)
     adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
-    if packing and (reason := adapting.reason_against_packing(adapted)):
-        raise FinetuningError(f"{reason}; write packing: false under training of the method")
-    return adapted
+    if packing.used and (reason := adapting.reason_against_packing(adapted)):
+        packing.give_up(network, reason)
+    if packing.used:
+        kind.separate_packed_examples(network)
+    return adapted, packing
 
 
 def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
@@ -224,7 +228,9 @@ def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "
     return tokenizer
 
 
-def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant) -> dict:
+def _outcome(
+    network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant, packing: Packing
+) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
     trained, total = network.get_nb_trainable_parameters()
     seen = [example for step in data.steps for example in step]
@@ -245,6 +251,9 @@ def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, me
         "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
         "held_out_examples": len(data.held_out),
         "held_out": [entry for entry in history if "bits_per_byte" in entry],
+        "packed": packing.used,
+        "padded_because": packing.reason,
+        "adapted": adaptation().adapted(network),
         "attention": network.config._attn_implementation,
         "optimizer": trainer.args.optim,
         "bfloat16": trainer.args.bf16,

@@ -15,7 +15,7 @@ from maple.runtime import devices
 from maple.training.batches import masked, micro_batches, split_over_ranks
 from maple.training.checkpoints import UNFINISHED, seal
 from maple.training.held_out import bits_per_byte
-from maple.training.preflight import FinetuningError, check_packing
+from maple.training.preflight import FinetuningError, Packing, check_packing
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -41,6 +41,7 @@ class TrainingPlan:
     """Where checkpoints are put, each complete or absent."""
     save_steps: int
     sharded: bool
+    packing: Packing
 
 
 class Collator:
@@ -52,17 +53,17 @@ class Collator:
     def __call__(self, rows: list[dict]) -> dict:
         """Return the micro-batches of the one row, and the labelled tokens of all ranks in its step."""
         (row,) = rows
-        plan, training = self.plan, self.plan.method.training
+        plan, packing = self.plan, self.plan.packing.used
         examples = plan.steps[row["step"]]
         by_rank = [
-            micro_batches(part, tokens=training.micro_batch_tokens, packing=training.packing)
+            micro_batches(part, tokens=plan.method.training.micro_batch_tokens, packing=packing)
             for part in split_over_ranks(examples, self.processes)
         ]
         # Ranks exchange gradients after each micro-batch, so all must run the same number.
         missing = max(map(len, by_rank)) - len(by_rank[row["rank"]])
         batches = by_rank[row["rank"]] + [[masked(min(examples, key=len))]] * missing
         return {
-            "micro_batches": [plan.kind.collate(batch, plan.pad, packing=training.packing) for batch in batches],
+            "micro_batches": [plan.kind.collate(batch, plan.pad, packing=packing) for batch in batches],
             "completion_tokens": sum(example.completion_tokens for example in examples),
         }
 
@@ -200,7 +201,10 @@ def _callbacks(network: "PeftModel", plan: TrainingPlan) -> "list[TrainerCallbac
 
     class PackingCheck(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
-            check_packing(network, plan.kind, min(itertools.chain(*plan.steps), key=len), plan.pad)
+            examples = [example for example in itertools.chain(*plan.steps) if example.completion_tokens]
+            if reason := check_packing(network, plan.kind, examples, plan.pad):
+                base: Any = network.get_base_model()
+                plan.packing.give_up(base, reason)
 
     class HeldOut(TrainerCallback):
         def measure(self, state: Any) -> None:
@@ -223,4 +227,4 @@ def _callbacks(network: "PeftModel", plan: TrainingPlan) -> "list[TrainerCallbac
             if state.global_step % training.held_out_steps == 0 or state.global_step == state.max_steps:
                 self.measure(state)
 
-    return [*([PackingCheck()] if training.packing else []), *([HeldOut()] if plan.held_out else [])]
+    return [*([PackingCheck()] if plan.packing.used else []), *([HeldOut()] if plan.held_out else [])]
