@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import MethodVariant
 from maple.methods.adapter_files import AdapterError
+from maple.methods.targets import reason_against_experts
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 # Names of the layers that choose experts. An adapter there would change which expert reads a token.
 ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
-# Keys of LoRA's config that PEFT does not have for parameters, as which it reaches experts.
-NOT_ON_PARAMETERS = ("lora_dropout", "use_dora", "lora_bias", "kasa_config", "velora_config")
 # Linear layers that PEFT (0.21) takes for experts wherever the class of a model once had experts of these names: of
 # those that are none it would adapt nothing. Named as parameters they are adapted.
 TAKEN_FOR_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"})
@@ -38,16 +37,8 @@ def all_linear(base: "PreTrainedModel", method: MethodVariant) -> dict[str, Any]
     names = sorted(linear.keys() - unfit)
     if not experts:
         return {"target_modules": names}
-    if method.peft != "LORA":
-        raise AdapterError(
-            f"adapter.target_modules: all-linear: the experts of {base.config.model_type} are parameters and no layers, "
-            f"which {method.peft} does not reach; name the layers to adapt, such as [q_proj, v_proj]"
-        )
-    if keys := [key for key in NOT_ON_PARAMETERS if method.adapter.get(key)]:
-        raise AdapterError(
-            f"adapter.{keys[0]}: PEFT does not have it for the experts of {base.config.model_type}, which are parameters; "
-            "leave it out (lora_dropout: 0), or name the layers to adapt instead of all-linear, such as [q_proj, v_proj]"
-        )
+    if reason := reason_against_experts(method.peft, method.adapter):
+        raise AdapterError(f"{reason} ({base.config.model_type})")
     taken = [name for name in names if name.rsplit(".", 1)[-1] in TAKEN_FOR_EXPERTS]
     return {
         "target_modules": [name for name in names if name not in taken],

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 ATTENTION = "by_example"  # the name under which transformers knows our attention
-# What torch's scaled_dot_product_attention leaves out without a word: soft caps of logits (Gemma 2) and sinks (gpt-oss).
+# What torch's scaled_dot_product_attention leaves out without a word: soft caps of logits (Gemma 2), sinks (gpt-oss).
 # An argument of one of these names sends a layer to the attention of the model's own code.
 LEFT_OUT_BY_SDPA = ("softcap", "s_aux")
 

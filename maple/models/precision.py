@@ -22,8 +22,8 @@ def load_pretrained(
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
     stored weights. Arithmetic is bfloat16 on a GPU and float32 on a CPU, in training as in evaluation. A model that is
     to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, because
-    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits, and BaseError for a model of which they
-    would leave most weights as they are.
+    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits, and
+    BaseError for a model of which they would leave most weights as they are.
     """
     from transformers import AutoConfig
 
@@ -73,7 +73,7 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
     """Refuse a model of whose weights, embedding and output layer aside, less than half are quantized.
 
     bitsandbytes quantizes linear layers, and passes by what is none for it, such as experts in one 3-D parameter and
-    Falcon's own linear layers, with a warning at most. The bound, a half, is our choice: small parts stay in all models.
+    Falcon's own linear layers, with a warning at most. The bound, a half, is our choice: all models keep small parts.
     """
     from bitsandbytes.nn import Linear4bit, Linear8bitLt
 
@@ -84,10 +84,9 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
     others = sum(each.numel() for each in model.parameters() if each.dim() > 1 and id(each) not in quantized)
     if packed < others:
         raise BaseError(
-            f"bits: {bits}: {packed / (packed + others):.0%} of the weights of a {model.config.model_type} model would be "
-            "quantized, for bitsandbytes takes plain linear layers alone, neither experts that are one parameter nor "
-            "linear layers of a model's own; leave "
-            f"{bits} out of the bits of the grid for this model"
+            f"bits: {bits}: {packed / (packed + others):.0%} of the weights of a {model.config.model_type} model would "
+            "be quantized, for bitsandbytes takes plain linear layers alone, neither experts that are one parameter "
+            f"nor linear layers of a model's own; leave {bits} out of the bits of the grid for this model"
         )
 
 

@@ -178,7 +178,7 @@ def _digest(
     )
 
 
-def _plan(
+def _plan(  # noqa: PLR0913 (it names what a plan has)
     data: TrainingData,
     pad: int,
     method: MethodVariant,

@@ -83,7 +83,7 @@ def check_packing(network: "PeftModel", kind: ModelKind, examples: Iterable[Enco
     for one, together in zip(alone, packed, strict=True):
         if not abs(together - one) <= bound:
             return (
-                f"the model would take an example of a packed row for another text: its loss is {together:.3f} nats per "
-                f"token, and alone, in the attention of the model's own code, {one:.3f}"
+                f"the model would take an example of a packed row for another text: its loss is {together:.3f} nats "
+                f"per token, and alone, in the attention of the model's own code, {one:.3f}"
             )
     return None
