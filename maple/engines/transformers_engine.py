@@ -112,7 +112,8 @@ def _behind_padding(cache: "DynamicCache", padding: Sequence[int]) -> "DynamicCa
     length = cache.get_seq_length()
     places = torch.arange(length)[None, :] - torch.tensor(padding)[:, None]  # [rows, length]; what is below 0 is masked
     for number, layer in enumerate(cache.layers):
-        keys, values = (states[0, :, places.clamp(min=0).to(states.device)] for states in (layer.keys, layer.values))
+        kept: Any = layer  # a DynamicLayer with keys and values [1, heads, length, size of a head]
+        keys, values = (states[0, :, places.clamp(min=0).to(states.device)] for states in (kept.keys, kept.values))
         moved.update(keys.transpose(0, 1).contiguous(), values.transpose(0, 1).contiguous(), number)
     return moved
 

@@ -75,7 +75,7 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
     bitsandbytes quantizes linear layers, and passes by what is none for it, such as experts in one 3-D parameter and
     Falcon's own linear layers, with a warning at most. The bound, a half, is our choice: all models keep small parts.
     """
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 
     ends = {id(end.weight) for end in (model.get_input_embeddings(), model.get_output_embeddings()) if end is not None}
     layers = [layer for layer in model.modules() if isinstance(layer, Linear4bit | Linear8bitLt)]

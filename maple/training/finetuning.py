@@ -210,7 +210,7 @@ def _adapted(
     """Load the base and attach the adapter; say whether examples may share rows, as far as it is known by then."""
     kind, adapting = behaviour_of(model.kind), adaptation()
     network = kind.load(base, method.bits, trust_remote_code=model.trust_remote_code, sharded=sharded)
-    packing = Packing(method.training.packing, network.config._attn_implementation)
+    packing = Packing(method.training.packing, str(network.config._attn_implementation))
     adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
     if packing.used and (reason := adapting.reason_against_packing(adapted)):
         packing.give_up(network, reason)
