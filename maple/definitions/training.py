@@ -27,7 +27,7 @@ class TrainingSettings(Record):
     micro_batch_tokens: Count
     """Tokens per micro-batch, padding included; lower it when memory is short: an optimizer step stays as large."""
     packing: bool
-    """True: several examples per row, none attends to another. False: rows of similar length."""
+    """True: several examples per row, none attends to another, where the model can; else, and False: rows padded."""
     learning_rate: Positive
     """Peak learning rate, after warm-up."""
     warmup: Share

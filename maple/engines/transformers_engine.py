@@ -97,6 +97,41 @@ class _Batch(NamedTuple):
         return BATCH_OVERHEAD_TOKENS + len(self.prefix) + len(self.places) * (self.longest - len(self.prefix))
 
 
+def _whole_cache() -> "DynamicCache":
+    """Return a cache that keeps every place: one with a sliding window would forget the prefix that rows begin with."""
+    from transformers import DynamicCache
+
+    return DynamicCache()
+
+
+def _behind_padding(cache: "DynamicCache", padding: Sequence[int]) -> "DynamicCache":
+    """Return the cache of one row as that of as many rows as `padding`, each moved behind its padding and cut."""
+    import torch
+
+    moved = _whole_cache()
+    length = cache.get_seq_length()
+    places = torch.arange(length)[None, :] - torch.tensor(padding)[:, None]  # [rows, length]; what is below 0 is masked
+    for number, layer in enumerate(cache.layers):
+        kept: Any = layer  # a DynamicLayer with keys and values [1, heads, length, size of a head]
+        keys, values = (states[0, :, places.clamp(min=0).to(states.device)] for states in (kept.keys, kept.values))
+        moved.update(keys.transpose(0, 1).contiguous(), values.transpose(0, 1).contiguous(), number)
+    return moved
+
+
+def _has_keys_of_all_places(model: Any) -> bool:
+    """Return True if a model keeps keys and values alone between tokens, not states that have read all before them."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    if model._is_stateful:
+        return False
+    try:
+        layers = DynamicCache(config=model.config).layers
+    except AttributeError:  # a config of the repository's own code that says nothing of its layers
+        return False
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
 class TransformersEngine:
     """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding."""
 
@@ -119,7 +154,7 @@ class TransformersEngine:
             "attention": self.model.config._attn_implementation,
         }
         self.cached_tokens = 0
-        self.pads, self.shares_prefix = True, not self.model._is_stateful
+        self.pads, self.shares_prefix = True, _has_keys_of_all_places(self.model)
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter; the one before, which must be no soft prompt, is unloaded."""
@@ -229,21 +264,26 @@ class TransformersEngine:
     ) -> "tuple[torch.Tensor, torch.Tensor, DynamicCache | None]":
         """Return a batch as token ids and mask [rows, length], and the cache of its common prefix, None without one.
 
-        The padding stands between the prefix and a row's own tokens, which are at least the `last` ones.
+        Padding stands before a row, where sliding windows, chunks and biases of places expect it. So the cache has the
+        prefix behind each row's padding, as much of it as there is room for before the rows' own tokens, which are at
+        least the `last` ones: of a row with padding, the end of the prefix is computed again.
         """
         import torch
 
         device = self.model.device
         width, shared = max(map(len, prompts)), self._prefix_length(prompts, last)
         padding = [width - len(ids) for ids in prompts]
-        rows = [[*ids[:shared], *[self.pad] * pads, *ids[shared:]] for ids, pads in zip(prompts, padding, strict=True)]
-        mask = [[1] * shared + [0] * pads + [1] * (width - shared - pads) for pads in padding]
+        rows = [[*[self.pad] * pads, *ids] for ids, pads in zip(prompts, padding, strict=True)]
+        mask = [[0] * pads + [1] * (width - pads) for pads in padding]
         rows, mask, cache = torch.tensor(rows, device=device), torch.tensor(mask, device=device), None
         if shared:
+            prefix = torch.tensor([prompts[0][:shared]], device=device)
             with torch.inference_mode():
-                cache = self.model(input_ids=rows[:1, :shared], use_cache=True, logits_to_keep=1).past_key_values
-            cache.batch_repeat_interleave(len(prompts))
-            self.cached_tokens += shared * (len(prompts) - 1)
+                computed = self.model(
+                    input_ids=prefix, past_key_values=_whole_cache(), use_cache=True, logits_to_keep=1
+                ).past_key_values
+            cache = _behind_padding(computed, padding)
+            self.cached_tokens += sum(max(0, shared - pads) for pads in padding) - shared
         return rows, mask, cache
 
     def _generate(

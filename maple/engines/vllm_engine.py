@@ -164,6 +164,11 @@ def _lora_arguments(adapters: Sequence[str | Path], max_loras: int | None) -> di
     ranks, layers = {}, set()
     for adapter in adapters:
         config = read_json(Path(adapter) / "adapter_config.json")
+        if config.get("target_parameters"):
+            raise EngineError(
+                f"vLLM attaches no adapter of parameters, as which {adapter} adapts experts; "
+                "write generate.adapters: merged, or engine: transformers"
+            )
         ranks[adapter] = max([config["r"], *config["rank_pattern"].values()])
         with safe_open(Path(adapter) / "adapter_model.safetensors", framework="pt") as weights:
             # Names end in q_proj.lora_A.weight. vLLM joins q_proj, k_proj and v_proj, and names them by these parts.

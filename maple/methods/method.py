@@ -40,6 +40,10 @@ class AdaptationMethod(Protocol):
         """Add the trainable weights to a loaded base and freeze the rest; `save` will be called with this `folder`."""
         ...
 
+    def adapted(self, network: "PeftModel") -> dict[str, int]:
+        """Count the layers that are trained, by name without their numbers."""
+        ...
+
     def callbacks(self, network: "PeftModel") -> "list[TrainerCallback]":
         """Return the trainer callbacks that the method needs."""
         ...

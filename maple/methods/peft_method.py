@@ -3,11 +3,13 @@
 Imported by name, as a method (maple.methods.method).
 """
 
+import logging
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import MethodVariant
+from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapted_experts
 from maple.methods.adapter_files import AdapterError, attach_saved
 from maple.methods.lora_init import init_changes_base
 from maple.runtime import devices
@@ -146,14 +148,24 @@ def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folde
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
-    config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter}
+    layers = all_linear(base, method)
+    config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter, **layers}
     network = get_peft_model(base, get_peft_config(config))
     peft_type.check(network)
     check_ranks(network)
     check_merge(network)
+    _say_what_is_adapted(network)
     if init_changes_base(method) and PartialState().is_main_process:
         network.save_pretrained(str(folder / "initial"))
     return network
+
+
+def _say_what_is_adapted(network: "PeftModel") -> None:
+    """Write to the log which layers are adapted, and that experts are not."""
+    log = logging.getLogger(__name__)
+    log.info("adapted: %s", ", ".join(f"{name} ({count})" for name, count in adapted_layers(network).items()) or "none")
+    if has_unadapted_experts(network):
+        log.warning("no expert is adapted: the experts are parameters, which all-linear or target_parameters reaches")
 
 
 def check_ranks(network: "PeftModel") -> None:
@@ -186,6 +198,11 @@ def check_merge(network: "PeftModel") -> None:
         biased = isinstance(layer, LoraLayer) and any(layer.lora_bias.values())
         if biased and getattr(layer.get_base_layer(), "bias", None) is None:
             raise AdapterError(f"adapter.lora_bias: {name} has no bias to fold it into; leave lora_bias out")
+
+
+def adapted(network: "PeftModel") -> dict[str, int]:
+    """Count the layers that the adapter changes, by name without their numbers."""
+    return adapted_layers(network)
 
 
 def callbacks(network: "PeftModel") -> "list[TrainerCallback]":
@@ -239,8 +256,9 @@ def save(network: "PeftModel", folder: Path) -> None:
     if not PartialState().is_main_process:
         return
     config: Any = network.active_peft_config
-    if isinstance(getattr(config, "target_modules", None), set):
-        config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
+    for key in ("target_modules", "target_parameters"):
+        if isinstance(getattr(config, key, None), set):
+            setattr(config, key, sorted(getattr(config, key)))  # a set would be written in another order each time
     initial = folder / "initial"
     if not initial.is_dir():
         network.save_pretrained(str(folder), safe_serialization=True, state_dict=weights)

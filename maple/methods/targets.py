@@ -7,6 +7,8 @@ from typing import Any
 # Names of the input embedding and of the output layer, in the architectures that are common.
 EMBEDDINGS = ("model.embed_tokens", "transformer.wte", "transformer.word_embeddings", "gpt_neox.embed_in")
 OUTPUTS = ("lm_head", "embed_out")
+# Keys of LoRA's config that PEFT does not have for parameters, as which it reaches experts.
+NOT_ON_PARAMETERS = ("lora_dropout", "use_dora", "lora_bias", "kasa_config", "velora_config")
 
 
 def adapted_embedding(adapter: Mapping[str, Any]) -> str | None:
@@ -18,6 +20,18 @@ def adapted_embedding(adapter: Mapping[str, Any]) -> str | None:
     for module in (*EMBEDDINGS, *OUTPUTS):
         if _names(adapter.get("target_modules"), module) and not _names(adapter.get("exclude_modules"), module):
             return module
+    return None
+
+
+def reason_against_experts(peft: str, adapter: Mapping[str, Any]) -> str | None:
+    """Return why an adapter does not reach experts that are one 3-D parameter, as `all-linear` asks for; else None."""
+    if adapter.get("target_modules") != "all-linear":
+        return None
+    instead = "name the layers to adapt instead of all-linear, such as [q_proj, v_proj]"
+    if peft != "LORA":
+        return f"adapter.target_modules: all-linear: experts that are parameters are reached by LORA alone; {instead}"
+    if key := next((key for key in NOT_ON_PARAMETERS if adapter.get(key)), None):
+        return f"adapter.{key}: PEFT does not have it for experts that are parameters; leave it out, or {instead}"
     return None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maple.definitions.local_model import BuildSettings
+from maple.models.attention import separate_examples, set_row
 from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
 from maple.models.frames import instruction_text
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 AUTO_CLASS: str = "AutoModelForCausalLM"
 PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
-ATTENTION = "sdpa_by_example"  # the name under which transformers knows our attention
 
 
 def load(
@@ -50,7 +50,7 @@ def collate(examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> d
     """Return a micro-batch as a model reads it: `input_ids` and `labels`, [rows, length].
 
     A packed one also has `position_ids`, which restart at 0 in each example, and `example_lengths`: flash attention
-    needs the former to keep examples apart, `separate_packed_examples` the latter. The first token of an example is
+    needs the former to keep examples apart, maple.models.attention the latter. The first token of an example is
     never labelled: the token before it belongs to another one. Without packing no token attends to the padding, because
     it comes last.
     """
@@ -76,27 +76,8 @@ def collate(examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> d
 
 
 def separate_packed_examples(model: "PreTrainedModel") -> None:
-    """Change the model's attention so that no example of a packed row sees another.
-
-    Flash attention, if it is installed, does so by itself. Otherwise torch's own attention is called for one example
-    after the other: this needs no mask, and computes nothing that a mask would hide.
-    """
-    import torch
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-    from transformers.utils.import_utils import is_flash_attn_2_available
-
-    def by_example(module, query, key, value, attention_mask, example_lengths=None, **kwargs):
-        """Attention of transformers' form: query, key and value are [rows, heads, length, size of a head]."""
-        if example_lengths is None:
-            return sdpa_attention_forward(module, query, key, value, None, **kwargs)
-        parts = zip(*(states.split(example_lengths, dim=2) for states in (query, key, value)), strict=True)
-        attended = [sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in parts]
-        return torch.cat(attended, dim=1), None
-
-    AttentionInterface.register(ATTENTION, by_example)
-    AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)
-    model.set_attn_implementation("flash_attention_2" if is_flash_attn_2_available() else ATTENTION)
+    """Change the model's attention so that no example of a packed row sees another."""
+    separate_examples(model)
 
 
 def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
@@ -116,9 +97,13 @@ def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, 
     def select_labelled(_, arguments: tuple) -> tuple:
         return (arguments[0][:, -1 - labelled.shape[1] : -1][labelled],)
 
-    handle = inner.get_output_embeddings().register_forward_pre_hook(select_labelled)
+    head = inner.get_output_embeddings()
+    if head is None:
+        raise NotImplementedError(f"{type(inner).__name__} names no output layer, at which its loss would be computed")
+    handle = head.register_forward_pre_hook(select_labelled)
     try:
-        text = {name: values for name, values in inputs.items() if name != "labels"}
+        set_row(inputs.get("example_lengths"))
+        text = {name: values for name, values in inputs.items() if name not in ("labels", "example_lengths")}
         logits = model(**text, use_cache=False).logits
     finally:
         handle.remove()

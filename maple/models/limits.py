@@ -7,6 +7,11 @@ from typing import Any
 # built here (a test compares them with transformers).
 POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "max_seq_len")
 DEFAULT_POSITIONS = {"llama": 2048, "mistral": 131072}
+# Keys under which the tools that quantize models say so in config.json.
+QUANTIZED_KEYS = ("quantization_config", "compression_config")
+NOT_QUANTIZED = (
+    "name the model that it was quantized from: here `bits` of the grid quantizes, and a merge needs 16 bits"
+)
 # Kinds of rotary embeddings whose factor is part of max_position_embeddings already; the others multiply it.
 WITH_FACTOR = ("default", "llama3", "longrope", "su", "mrope", "proportional")
 
@@ -32,6 +37,14 @@ def reason_against_lengths(architecture: Mapping[str, Any], lengths: Mapping[str
         if positions is not None and tokens > positions:
             return f"{key}: {tokens} tokens are above the {positions} positions of the model; write at most {positions}"
     return None
+
+
+def quantization_key(config: object) -> str | None:
+    """Return the key with which a config, or one within it, says that the weights are quantized; None if none does."""
+    if not isinstance(config, Mapping):
+        return None
+    own = (key for key in QUANTIZED_KEYS if config.get(key))
+    return next(own, None) or next(filter(None, map(quantization_key, config.values())), None)
 
 
 def ties_embeddings(architecture: Mapping[str, Any], default: bool | None = None) -> bool | None:

@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maple.models.attention import loaded_implementation
+from maple.models.tiny import BaseError
 from maple.runtime import devices
 
 if TYPE_CHECKING:
@@ -26,24 +28,72 @@ def load_pretrained(
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
     stored weights. `dtype` is that of the arithmetic, as `devices.compute_dtype` names it. A model that is
     to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, because
-    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits.
+    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits, and
+    BaseError for a model of which they would leave most weights as they are.
     """
+    from transformers import AutoConfig
+
     if bits not in BITS:
         raise ValueError(f"bits: {bits} is not one of {', '.join(map(str, BITS))}")
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     model = auto_class.from_pretrained(
         folder,
         dtype=devices.compute_dtype(dtype),
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
+        attn_implementation=loaded_implementation(config),
         device_map={"": devices.local_rank() if devices.device() == "cuda" and not sharded else "cpu"},
         **_quantization(bits, sharded, dtype),
     )
     model.config.use_cache = False
+    if bits < 16:
+        _check_quantized(model, bits)
     if bits == 4:
         _keep_one_arithmetic(model)
     if bits == 8:  # else it warns in every layer and micro-batch that LLM.int8 rounds in float16
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     return model
+
+
+def dequantized(model: "PreTrainedModel") -> "PreTrainedModel":
+    """Return a quantized model with the weights that its codes stand for, as layers of the types that it had before.
+
+    transformers makes linear layers of them all, so that GPT-2's transposed Conv1D weights would be saved turned round.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    transposed = [name for name, layer in model.named_modules() if getattr(layer, "source_cls", None) is Conv1D]
+    plain: Any = model.dequantize()
+    for name in transposed:
+        linear = plain.get_submodule(name)
+        layer = Conv1D(linear.out_features, linear.in_features)
+        layer.weight, layer.bias = torch.nn.Parameter(linear.weight.data.T.contiguous()), linear.bias
+        plain.set_submodule(name, layer)
+    # transformers leaves these as they were, and PEFT's IA3 folds into no model that is marked as quantized.
+    plain.is_loaded_in_4bit = plain.is_loaded_in_8bit = False
+    return plain
+
+
+def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
+    """Refuse a model of whose weights, embedding and output layer aside, less than half are quantized.
+
+    bitsandbytes quantizes linear layers, and passes by what is none for it, such as experts in one 3-D parameter and
+    Falcon's own linear layers, with a warning at most. The bound, a half, is our choice: all models keep small parts.
+    """
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+
+    ends = {id(end.weight) for end in (model.get_input_embeddings(), model.get_output_embeddings()) if end is not None}
+    layers = [layer for layer in model.modules() if isinstance(layer, Linear4bit | Linear8bitLt)]
+    packed = sum(layer.in_features * layer.out_features for layer in layers)
+    quantized = {id(layer.weight) for layer in layers} | ends
+    others = sum(each.numel() for each in model.parameters() if each.dim() > 1 and id(each) not in quantized)
+    if packed < others:
+        raise BaseError(
+            f"bits: {bits}: {packed / (packed + others):.0%} of the weights of a {model.config.model_type} model would "
+            "be quantized, for bitsandbytes takes plain linear layers alone, neither experts that are one parameter "
+            f"nor linear layers of a model's own; leave {bits} out of the bits of the grid for this model"
+        )
 
 
 def _quantization(bits: int, sharded: bool, dtype: str) -> dict:

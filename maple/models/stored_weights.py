@@ -11,16 +11,13 @@ from typing import Any, NamedTuple
 
 from maple.models.behaviour import ModelKind
 from maple.models.empty import empty_model
+from maple.models.limits import NOT_QUANTIZED, quantization_key
 from maple.models.tiny import BaseError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PLAIN_DTYPES = ("F16", "BF16", "F32", "F64")
-# Where the tools that quantize models say so: keys of config.json, and files beside it.
-QUANTIZED_KEYS = ("quantization_config", "compression_config")
+# Files beside config.json in which the tools that quantize models say so.
 QUANTIZED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
-NOT_QUANTIZED = (
-    "name the model that it was quantized from: here `bits` of the grid quantizes, and a merge needs 16 bits"
-)
 
 
 class StoredTensor(NamedTuple):
@@ -45,7 +42,7 @@ def check_files(folder: Path, *, trust_remote_code: bool = False) -> dict[str, S
     config = _read_json(folder / "config.json")
     if (folder / "adapter_config.json").is_file():
         raise BaseError(f"{folder}: holds an adapter; name the model that the adapter was trained on")
-    signs = [f"config.json: {key}" for key in QUANTIZED_KEYS if _has_key(config, key)]
+    signs = [f"config.json: {key}"] if (key := quantization_key(config)) else []
     if signs := [*signs, *(name for name in QUANTIZED_FILES if (folder / name).is_file())]:
         raise BaseError(f"{folder}: the weights are quantized already ({signs[0]}); {NOT_QUANTIZED}")
     if trust_remote_code:
@@ -155,13 +152,6 @@ def _check_fit(folder: Path, tensors: dict[str, StoredTensor], kind: ModelKind, 
 
 def _is_coded(name: str, tensor: StoredTensor) -> bool:
     return name.endswith("weight") and tensor.dtype not in PLAIN_DTYPES
-
-
-def _has_key(content: object, key: str) -> bool:
-    """Return True if a mapping, or one within it, has a key with a value."""
-    if not isinstance(content, dict):
-        return False
-    return bool(content.get(key)) or any(_has_key(value, key) for value in content.values())
 
 
 def _weight_map(folder: Path) -> dict[str, str]:

@@ -10,8 +10,15 @@ from maple.definitions.local_model import BuiltModel, PathModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
-from maple.methods.targets import adapted_embedding
-from maple.models.limits import DEFAULT_POSITIONS, reason_against_lengths, ties_embeddings
+from maple.methods.targets import adapted_embedding, reason_against_experts
+from maple.models.architectures import architecture_of
+from maple.models.limits import (
+    DEFAULT_POSITIONS,
+    NOT_QUANTIZED,
+    quantization_key,
+    reason_against_lengths,
+    ties_embeddings,
+)
 from maple.runtime.files import read_json
 from maple.study.repositories import repository_of
 
@@ -60,7 +67,8 @@ def check_architectures(
     generate: GenerateBlock,
     results: Path,
 ) -> None:
-    """Refuse texts that are longer than a model has positions, and adapters on an embedding that is the output layer.
+    """Refuse texts that are longer than a model has positions, adapters on an embedding that is the output layer,
+    weights that are quantized already, and what a model's architecture cannot do.
 
     What is not known yet, the rule `base` refuses once the model is fetched, and finetuning before it trains.
     """
@@ -79,12 +87,39 @@ def check_architectures(
                 f"config: generate.tensor_parallel: {generate.tensor_parallel} does not divide the {heads} attention "
                 f"heads of {name}"
             )
+        if key := quantization_key(architecture):
+            raise DefinitionError(
+                f"config/models/{name}.yaml: the weights are quantized already ({key}); {NOT_QUANTIZED}"
+            )
     for run in runs:
         if run.is_baseline:
             continue
+        _check_run(run, variants[run.method], known.get(run.model, {}), generate)
         module = adapted_embedding(variants[run.method].adapter)
         if module and ties_embeddings(known.get(run.model, {})):
             raise DefinitionError(
                 f"config/methods/{run.family}.yaml: adapter.target_modules: {module} of {run.model} is input embedding "
                 "and output layer at once, so that a fold would change both; leave it out"
             )
+
+
+def _check_run(run: Run, variant: MethodVariant, config: Mapping[str, Any], generate: GenerateBlock) -> None:
+    """Refuse bits and adapters that the architecture of a run's model does not have (maple.models.architectures)."""
+    facts = architecture_of(config)
+    if facts is None:
+        return
+    if reason := facts.fails.get(variant.bits):
+        raise DefinitionError(
+            f"config: grid: {run.model} in {variant.bits} bits: {reason}; give the model a part of the grid of its "
+            f"own, without {variant.bits} in the bits of {run.family}"
+        )
+    if not facts.experts:
+        return
+    if reason := reason_against_experts(variant.peft, variant.adapter):
+        raise DefinitionError(f"config/methods/{run.family}.yaml: {reason} ({run.model})")
+    all_linear = variant.adapter.get("target_modules") == "all-linear"
+    if all_linear and generate.adapters == "attached" and generate.engine != "transformers":
+        raise DefinitionError(
+            f"config: generate.adapters: attached: {run.method} adapts the experts of {run.model}, which vLLM does not "
+            "attach; write merged, or engine: transformers"
+        )

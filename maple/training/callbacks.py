@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 def packing_check(network: "PeftModel", plan: TrainingPlan) -> "TrainerCallback":
-    """Return what checks packing as training begins."""
+    """Return what checks packing as training begins; rows are padded where examples cannot share them."""
     from transformers import TrainerCallback
 
     class PackingCheck(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
-            check_packing(network, plan.kind, min(itertools.chain(*plan.steps), key=len), plan.pad)
+            examples = [example for example in itertools.chain(*plan.steps) if example.completion_tokens]
+            if reason := check_packing(network, plan.kind, examples, plan.pad, plan.method.training.dtype):
+                base: Any = network.get_base_model()
+                plan.packing.give_up(base, reason)
 
     return PackingCheck()
 

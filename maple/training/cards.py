@@ -44,6 +44,12 @@ class FinetuneCard(RunCard):
     """The step whose adapter was saved."""
     resumed_from: int | None
     """The step of the checkpoint that the training went on from."""
+    packed: bool
+    """True if the examples of a micro-batch shared a row."""
+    padded_because: str | None
+    """Why they did not, although the run asked for it."""
+    adapted: dict[str, int]
+    """Layers that the adapter changes, by name without their numbers."""
     attention: str
     optimizer: str
     dtype: str

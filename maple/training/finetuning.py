@@ -24,7 +24,7 @@ from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
 from maple.training.early_stopping import best_measurement, last_step
 from maple.training.held_out import encode_held_out, examples_to_compare
-from maple.training.preflight import FinetuningError, check_window
+from maple.training.preflight import FinetuningError, Packing
 from maple.training.tracking import TrackingPlan, check_trackers
 from maple.training.trained_tokens import with_token_ids
 from maple.training.trainer import build_trainer
@@ -86,7 +86,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         _check_measures(data, method.training, sharded)
         if compared_rows:
             examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
-        network = _adapted(base, adapter, with_token_ids(method, encoder), model, sharded)
+        network, packing = _adapted(base, adapter, with_token_ids(method, encoder), model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)
@@ -96,7 +96,8 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         if last and last_step(read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping):
             data = replace(data, steps=data.steps[: int(last.name)])  # it had ended there
         plan = replace(
-            _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded), tracking=tracking
+            _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing),
+            tracking=tracking,
         )
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
@@ -104,7 +105,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         if processes.is_main_process:
             hub = isinstance(model, HubModel)
             name_base(adapter, model.hub if hub else None, model.revision if hub else None)
-        outcome = _outcome(network, trainer, data, method)
+        outcome = _outcome(network, trainer, data, method, packing)
     return FinetuneCard(
         base=trained(model.params()),
         resumed_from=int(last.name) if last else None,
@@ -211,7 +212,7 @@ def _digest(
     )
 
 
-def _plan(
+def _plan(  # noqa: PLR0913 (it names what a plan has)
     data: TrainingData,
     pad: int,
     method: MethodVariant,
@@ -220,6 +221,7 @@ def _plan(
     folder: Path,
     save_steps: int,
     sharded: bool,
+    packing: Packing,
 ) -> TrainingPlan:
     return TrainingPlan(
         steps=data.steps,
@@ -232,21 +234,24 @@ def _plan(
         folder=folder,
         save_steps=save_steps,
         sharded=sharded,
+        packing=packing,
     )
 
 
-def _adapted(base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool) -> "PeftModel":
-    """Load the base and attach the adapter; refuse to pack where examples of a row would mix."""
-    kind, adapting, packing = behaviour_of(model.kind), adaptation(), method.training.packing
+def _adapted(
+    base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool
+) -> "tuple[PeftModel, Packing]":
+    """Load the base and attach the adapter; say whether examples may share rows, as far as it is known by then."""
+    kind, adapting = behaviour_of(model.kind), adaptation()
     settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
     network = kind.load(base, method.bits, **settings)
-    if packing:
-        check_window(network.config, method.training.max_length)
-        kind.separate_packed_examples(network)
+    packing = Packing(method.training.packing, str(network.config._attn_implementation))
     adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
-    if packing and (reason := adapting.reason_against_packing(adapted)):
-        raise FinetuningError(f"{reason}; write packing: false under training of the method")
-    return adapted
+    if packing.used and (reason := adapting.reason_against_packing(adapted)):
+        packing.give_up(network, reason)
+    if packing.used:
+        kind.separate_packed_examples(network)
+    return adapted, packing
 
 
 def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
@@ -258,7 +263,9 @@ def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "
     return tokenizer
 
 
-def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant) -> dict:
+def _outcome(
+    network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant, packing: Packing
+) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
     trained, total = network.get_nb_trainable_parameters()
     history, made = trainer.state.log_history, trainer.state.global_step
@@ -284,6 +291,9 @@ def _outcome(network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, me
         "stopped_early": made < method.training.steps,
         "best_step": best["step"] if best else None,
         "kept_step": best["step"] if best and method.training.keep == "best" else made,
+        "packed": packing.used,
+        "padded_because": packing.reason,
+        "adapted": adaptation().adapted(network),
         "attention": network.config._attn_implementation,
         "optimizer": trainer.args.optim,
         "dtype": "bfloat16" if trainer.args.bf16 else "float32",

@@ -16,6 +16,7 @@ from maple.methods.method import adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
+from maple.models.precision import dequantized
 from maple.runtime import devices
 from maple.runtime.run_cards import timed
 from maple.training.cards import Comparison, Divergence, MergeCard
@@ -207,9 +208,7 @@ class _MergeJob:
         if weights == "original":
             ways["untouched"] = measure(network)
         else:
-            network = network.dequantize()
-            # transformers leaves these as they were, and PEFT's IA3 folds into no model that is marked as quantized.
-            network.is_loaded_in_4bit = network.is_loaded_in_8bit = False
+            network = dequantized(network)
         network = self.attach(network)
         if self.bits < 16:
             ways[f"attached_{weights}"] = measure(network)

@@ -31,17 +31,17 @@ class Collator:
     def __call__(self, rows: list[dict]) -> dict:
         """Return the micro-batches of the one row, and the labelled tokens of all ranks in its step."""
         (row,) = rows
-        plan, training = self.plan, self.plan.method.training
+        plan, packing = self.plan, self.plan.packing.used
         examples = plan.steps[row["step"]]
         by_rank = [
-            micro_batches(part, tokens=training.micro_batch_tokens, packing=training.packing)
+            micro_batches(part, tokens=plan.method.training.micro_batch_tokens, packing=packing)
             for part in split_over_ranks(examples, self.processes)
         ]
         # Ranks exchange gradients after each micro-batch, so all must run the same number.
         missing = max(map(len, by_rank)) - len(by_rank[row["rank"]])
         batches = by_rank[row["rank"]] + [[masked(min(examples, key=len))]] * missing
         return {
-            "micro_batches": [plan.kind.collate(batch, plan.pad, packing=training.packing) for batch in batches],
+            "micro_batches": [plan.kind.collate(batch, plan.pad, packing=packing) for batch in batches],
             "completion_tokens": sum(example.completion_tokens for example in examples),
         }
 
@@ -70,13 +70,13 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
         callbacks=[
             *plan.adaptation.callbacks(network),
             *observers,
-            *([packing_check(network, plan)] if training.packing else []),
+            *([packing_check(network, plan)] if plan.packing.used else []),
             *([held_out_callback(network, plan, best, observers)] if plan.held_out else []),
         ],
     )
     keep_in_float32(network)
     if training.compile:
-        compile_layers(network, packing=training.packing, sharded=plan.sharded)
+        compile_layers(network, packing=plan.packing.used, sharded=plan.sharded)
     return trainer
 
 

@@ -8,6 +8,7 @@ from maple.definitions.method import MethodVariant
 from maple.methods.method import AdaptationMethod
 from maple.models.behaviour import ModelKind
 from maple.models.example import EncodedExample
+from maple.training.preflight import Packing
 from maple.training.tracking import TrackingPlan
 
 
@@ -29,5 +30,7 @@ class TrainingPlan:
     save_steps: int
     sharded: bool
     """True: FSDP divides the base over the processes."""
+    packing: Packing
+    """Whether examples share rows."""
     tracking: TrackingPlan | None = None
     """Where curves go while it trains."""

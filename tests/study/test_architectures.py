@@ -237,3 +237,48 @@ def test_the_parts_of_a_model_have_equally_many_attention_heads():
     assert "generate.tensor_parallel: 3 does not divide the 4 attention heads of tiny-llama" in refused(
         study, **generate(tensor_parallel=3)
     )
+
+
+SIZES = {
+    "vocab_size": 100,
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 4096,
+}
+
+
+def of_hub(model_type, **keys):
+    return {"hub": "org/toy", "revision": "0" * 40, "architecture": {"model_type": model_type, **SIZES, **keys}}
+
+
+def toy_grid(bits):
+    return [PART | {"models": ["toy"], "methods": {"lora": {"rank": [8], "bits": [bits]}}}]
+
+
+@pytest.mark.parametrize(("model_type", "reason"), [("falcon", "of a type of its own"), ("mixtral", "its experts")])
+def test_bits_that_an_architecture_does_not_have_are_refused(folder, model_type, reason):
+    plain = lora(lora_dropout=0.0)
+    told = refused(folder, model=of_hub(model_type), method=plain, grid=toy_grid(4))
+    assert told.startswith("config: grid: toy in 4 bits: bitsandbytes quantizes") and reason in told
+    assert "without 4 in the bits of lora" in told
+    assert folder(model=of_hub(model_type), method=plain, grid=toy_grid(16)).runs
+    assert folder(model=of_hub("of-tomorrow"), method=plain, grid=toy_grid(4)).runs, "the job decides"
+
+
+def test_experts_are_adapted_without_dropout_and_not_attached_by_vllm(folder):
+    mixtral = {"model": of_hub("mixtral"), "grid": toy_grid(16)}
+    told = refused(folder, method=lora(lora_dropout=0.05), **mixtral)
+    assert "config/methods/lora.yaml: adapter.lora_dropout: PEFT does not have it for experts" in told
+    attached = generate(adapters="attached", engine="vllm")
+    told = refused(folder, method=lora(lora_dropout=0.0), **mixtral, **attached)
+    assert "lora-r8-16bit adapts the experts of toy, which vLLM does not attach" in told
+    named = {"adapter": {"target_modules": ["q_proj"], "lora_dropout": 0.05}}
+    assert folder(method=named, **mixtral, **attached).runs
+
+
+@pytest.mark.parametrize("keys", [{"quantization_config": {"quant_method": "mxfp4"}}, {"compression_config": {"a": 1}}])
+def test_a_model_that_is_quantized_already_is_refused(folder, keys):
+    told = refused(folder, model=of_hub("llama", **keys), grid=toy_grid(16))
+    assert told.startswith(f"config/models/toy.yaml: the weights are quantized already ({next(iter(keys))})")

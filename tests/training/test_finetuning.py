@@ -24,7 +24,7 @@ from maple.study.grid import method_variants
 from maple.training.batches import encode
 from maple.training.finetuning import examples_of_steps, loss_curve
 from maple.training.held_out import bits_per_byte, encode_held_out
-from maple.training.preflight import FinetuningError, check_window
+from maple.training.preflight import FinetuningError
 
 HERE = Path(__file__).parent
 
@@ -122,7 +122,9 @@ def test_an_adapter_is_trained_in_32_bits_whatever_its_base(toy_base, tmp_path, 
 @pytest.mark.heavy
 def test_the_card_says_what_was_on(toy_base, tmp_path):
     card = finetuned(toy_base, tmp_path, lora())
-    assert (card.attention, card.optimizer, card.liger) == ("sdpa_by_example", "adamw_torch_fused", False)
+    assert (card.attention, card.optimizer, card.liger) == ("by_example", "adamw_torch_fused", False)
+    assert card.packed and card.padded_because is None
+    assert card.adapted["model.layers.*.self_attn.q_proj"] == 2 and "lm_head" not in card.adapted
     assert card.resumed_from is None
     assert card.epochs == pytest.approx(card.tokens["all"] / card.mean_tokens / EXAMPLES.height, abs=0.1)
 
@@ -162,16 +164,6 @@ def test_what_cannot_be_trained_is_refused_with_what_to_change(toy_base, tmp_pat
 
 
 @pytest.mark.heavy
-def test_a_window_shorter_than_an_example_is_refused():
-    from transformers import LlamaConfig, MistralConfig
-
-    check_window(LlamaConfig(), 128)
-    check_window(MistralConfig(sliding_window=128), 128)
-    with pytest.raises(FinetuningError, match=r"max_length=128 is above the model's attention window, 127"):
-        check_window(MistralConfig(sliding_window=127), 128)
-
-
-@pytest.mark.heavy
 def test_a_step_without_a_token_to_learn_is_refused(letters):
     from dataclasses import replace
 
@@ -193,15 +185,33 @@ def test_a_tokenizer_without_an_end_is_refused(toy_base, tmp_path):
 
 
 @pytest.mark.heavy
-def test_packing_is_refused_where_an_example_would_see_the_one_before_it(toy_base, tmp_path, monkeypatch):
+def test_examples_are_padded_where_one_would_see_the_one_before_it_and_teach_the_same(toy_base, tmp_path, monkeypatch):
+    padded = finetuned(toy_base, tmp_path / "padded", lora(packing=False))
+    assert (padded.packed, padded.padded_because) == (False, None)
     collate = causal.collate
 
     def leaking(*args, **settings):
         return collate(*args, **settings) | {"example_lengths": None}
 
     monkeypatch.setattr(causal, "collate", leaking)
-    with pytest.raises(FinetuningError, match="in a packed row an example sees the one before it"):
-        finetuned(toy_base, tmp_path, lora())
+    card = finetuned(toy_base, tmp_path / "asked", lora())
+    assert not card.packed and card.attention == "sdpa"
+    assert "take an example of a packed row for another text" in card.padded_because
+    assert weights(tmp_path / "asked") == weights(tmp_path / "padded")
+
+
+@pytest.mark.heavy
+def test_examples_are_padded_where_a_packed_row_cannot_be_computed(toy_base, tmp_path, monkeypatch):
+    losses = causal.losses
+
+    def failing(model, batch):
+        if "position_ids" in batch:
+            raise TypeError("forward() got an unexpected keyword argument 'position_ids'")
+        return losses(model, batch)
+
+    monkeypatch.setattr(causal, "losses", failing)
+    card = finetuned(toy_base, tmp_path, lora())
+    assert not card.packed and "unexpected keyword argument 'position_ids'" in card.padded_because
 
 
 @pytest.mark.heavy
@@ -365,10 +375,9 @@ def test_a_checkpoint_of_another_training_is_not_used(toy_base, tmp_path, undist
 @pytest.mark.heavy
 def test_virtual_tokens_are_not_packed(toy_base, tmp_path):
     tokens = {"num_virtual_tokens": 4}
-    with pytest.raises(FinetuningError, match="write packing: false under training of the method"):
-        finetuned(toy_base, tmp_path, variant("PROMPT_TUNING", 16, tokens, packing=True))
-    card = finetuned(toy_base, tmp_path, variant("PROMPT_TUNING", 16, tokens, packing=False))
-    assert card.attention == "sdpa"
+    card = finetuned(toy_base, tmp_path, variant("PROMPT_TUNING", 16, tokens, packing=True))
+    assert card.attention == "sdpa" and not card.packed
+    assert "virtual tokens stand before a row" in card.padded_because
 
 
 METHODS = read_definitions(ROOT / "config/methods", Method)
