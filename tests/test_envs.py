@@ -36,6 +36,7 @@ COMPUTES = {"accelerate", "bitsandbytes", "httpx2", "openai", "peft", "torch", "
 UNUSED = {
     **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
     **{script: {"polars"} for script in ("fetch", "upload")},
+    "finetune": {"wandb"},  # left to its users: without it, a config that asks for it is refused with what to install
     "forecast": COMPUTES - {"torch", "transformers"},
 }
 

@@ -36,7 +36,7 @@ MIXTURE = Architecture(fails={8: EXPERTS, 4: EXPERTS}, experts=True)
 STATE_SPACE = Architecture(STATES)
 
 # Each line was measured (transformers 5.19.0, peft 0.21.2, bitsandbytes 0.50.2, CPU) on a tiny model with random
-# weights. tests/models/test_architectures.py does it again in 16 bits, and in 4 and 8 for one of each form;
+# weights. tests/models/test_each_architecture.py does it again in 16 bits, and in 4 and 8 for one of each form;
 # benchmarks/architectures.py for all.
 ARCHITECTURES = {
     **dict.fromkeys(

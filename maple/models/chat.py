@@ -36,9 +36,20 @@ class ChatFrame:
         return alone, 0
 
     def answers(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of answers as they follow a prompt, without the end of the turn."""
+        """Return the tokens of answers as they follow a prompt, without the end of the turn.
+
+        An answer is the text alone where a template renders a conversation otherwise than its prompt, as those do that
+        begin the assistant's turn with a thinking block.
+        """
         prompt = self._prompt(self._user(PROBE[0]))
-        return [self._after(prompt, self._answer(prompt, PROBE[0], text)) for text in texts]
+
+        def turn(text: str) -> str:
+            try:
+                return self._answer(prompt, PROBE[0], text)
+            except PromptError:
+                return self.tokenizer.spelled(text)
+
+        return [self._after(prompt, turn(text)) for text in texts]
 
     def example(self, text: str, answer: str) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt, and those of its answer with the end of the turn.

@@ -8,6 +8,7 @@ from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import read_hardware
 from maple.definitions.language import read_languages
+from maple.definitions.local_model import prepared, trained
 from maple.definitions.method import Method
 from maple.definitions.model import Model
 from maple.definitions.reading import parse, pick, read_definitions, read_yaml
@@ -33,10 +34,11 @@ HUB = {"hub": "a/b", "revision": "0" * 40}
 REMOTE = {"base_url": "http://127.0.0.1/v1", "model": "m"}
 
 
-def test_how_a_model_thinks_decides_its_answers_and_not_its_weights():
+def test_how_a_model_is_asked_decides_nothing_of_its_folder_and_its_room_for_thinking_no_training():
     keys = {"thinking_tokens": 512, "template_arguments": {"enable_thinking": False}}
     model = parse(Model, HUB | keys, "m.yaml")
-    assert model.params() == parse(Model, HUB, "m.yaml").params() == HUB
+    assert prepared(model.params()) == prepared(parse(Model, HUB, "m.yaml").params()) == HUB
+    assert trained(model.params()) == HUB | {"template_arguments": {"enable_thinking": False}}
     assert (model.teaching, parse(Model, HUB, "m.yaml").teaching) == (keys, {})
 
 

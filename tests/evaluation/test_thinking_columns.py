@@ -1,5 +1,7 @@
 """Thinking from the prompt to the score: toys think of the sun before they answer."""
 
+import json
+
 import polars as pl
 import pytest
 from endpoint import USAGE, Endpoint
@@ -33,6 +35,12 @@ def thinking(letters, tmp_path):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.add_special_tokens(["<think>", "</think>"])
     tokenizer.save(str(folder / "tokenizer.json"))
+    names = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(names | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    (folder / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ message.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}<think>{% endif %}"
+    )
     return folder
 
 
@@ -84,18 +92,18 @@ def test_a_model_that_does_not_think_is_scored_as_ever(thinking, tmp_path, capsy
 
 
 def test_a_prompt_that_opens_a_block_makes_the_completion_begin_within_it(thinking, tmp_path):
-    frame = prompts("c<think>", targets=["b"])
-    completed, _ = run(thinking, frame, tmp_path / "a", Thinker([4, THOUGHT, 5]))
+    frame = prompts("c", targets=["b"])
+    completed, _ = run(thinking, frame, tmp_path / "a", Thinker([4, THOUGHT, 5]), asked={"frame": "chat"})
     assert completed["opened_by"].to_list() == ["<think>"]
     assert scored(completed)["value"] == 1
-    completed, _ = run(thinking, frame, tmp_path / "b", Thinker([5]))
+    completed, _ = run(thinking, frame, tmp_path / "b", Thinker([5]), asked={"frame": "chat"})
     row = scored(completed)
     assert (row["value"], row["unfinished_thinking"]) == (0, True)
 
 
 def test_choices_that_are_ranked_within_a_block_are_told(thinking, tmp_path, capsys):
     choice = {"labels": ["x", "y"], "verbalizers": [["b"], ["a"]], "answers": ["rank"]}
-    completed, _ = run(thinking, prompts("c<think>", **choice), tmp_path, Echo())
+    completed, _ = run(thinking, prompts("c", **choice), tmp_path, Echo(), asked={"frame": "chat"})
     assert "1 prompts open a thinking block, in which their choices are ranked" in capsys.readouterr().out
     scores = score_items(completed, {"toy": []}, RUN, ENGLISH)
     assert scores["thinking"].to_list() == scores["thinking_tokens"].to_list() == [None, None]
@@ -105,20 +113,20 @@ def test_room_for_thinking_is_added_to_the_limit_of_an_answer_and_to_what_must_f
     from maple.evaluation.prompt_requests import prompt_requests
     from maple.models.encoding import Encoder
 
-    rows = prompts("a" * 15, "a" * 16).with_columns(answer=pl.lit("generate"))
+    rows = prompts("a" * 14, "a" * 15).with_columns(answer=pl.lit("generate"))
 
     def requests(**room):
-        return prompt_requests(rows, Encoder.of(letters), "w", "toy 1", 60, **room)
+        return prompt_requests(rows, Encoder.of(letters, "none"), "w", "toy 1", 60, **room)
 
     assert [request.limit for request in requests(thinking_tokens=40)] == [44, 44]
-    # Of 60 tokens 44 are for thinking and answer, and 1 begins the prompt: 15 are left.
+    # Of 60 tokens 44 are for thinking and answer, 1 begins the prompt and 1 ends its line: 14 are left.
     assert [bool(request.key) for request in requests(thinking_tokens=40)] == [True, False]
     assert [request.key for request in requests()] == [request.key for request in requests(thinking_tokens=0)]
 
 
 def test_the_room_of_a_model_s_file_reaches_its_engine_or_its_endpoint():
-    assert model_source({"thinking_tokens": 9}, "base") == Weights("base", False, 9)
-    assert model_source({"hub": "a/b"}, "base") == Weights("base", False, 0)
+    assert model_source({"thinking_tokens": 9}, "base") == Weights("base", thinking_tokens=9)
+    assert model_source({"hub": "a/b"}, "base") == Weights("base")
     openai = {"base_url": "http://127.0.0.1/v1", "model": "m", "key_variable": None}
     source = model_source({"openai": openai, "thinking_tokens": 9}, [], {"file": "f"})
     assert isinstance(source, EndpointBlock) and source.thinking_tokens == 9

@@ -14,8 +14,9 @@ LIGHT = [
     *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize"),
     *("report", "tabulate", "draw", "export", "describe"),
 ]
-# `fetch` needs a Hub, `guard` real test rows, the two rules of attached adapters another study; `forecast` writes logs.
-ELSEWHERE = {"fetch", "guard", "generate_attached", "compare_attached", "forecast"}
+# `fetch` and `upload` need a Hub, `guard` real test rows, the two rules of attached adapters another study; `forecast`
+# writes logs.
+ELSEWHERE = {"fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"}
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 
 
