@@ -45,8 +45,8 @@ def packed_difference(folder: Path) -> tuple[str | None, float]:
     alone = torch.cat([losses(model, [one], packing=False) for one in EXAMPLES])
     model.set_attn_implementation(packing.attention)
     adapted = peft_method.attach(model, lora(), causal.PEFT_TASK, folder)
-    causal.separate_packed_examples(model)
-    if reason := check_packing(adapted, causal, EXAMPLES, PAD):
+    reason = causal.separate_packed_examples(model, max(map(len, EXAMPLES)))
+    if reason := reason or check_packing(adapted, causal, EXAMPLES, PAD):
         packing.give_up(model, reason)
     computed = losses(adapted.eval(), EXAMPLES, packing=packing.used)
     return packing.reason, (computed - alone).abs().max().item()

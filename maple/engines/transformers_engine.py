@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from maple.engines.engine import Completion, EngineOptions
 from maple.methods.adapter_files import attach_saved
 from maple.models import causal
+from maple.models.attention import keeps_keys_alone
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
@@ -118,20 +119,6 @@ def _behind_padding(cache: "DynamicCache", padding: Sequence[int]) -> "DynamicCa
     return moved
 
 
-def _has_keys_of_all_places(model: Any) -> bool:
-    """Return True if a model keeps keys and values alone between tokens, not states that have read all before them."""
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
-
-    if model._is_stateful:
-        return False
-    try:
-        layers = DynamicCache(config=model.config).layers
-    except AttributeError:  # a config of the repository's own code that says nothing of its layers
-        return False
-    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-
-
 class TransformersEngine:
     """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding."""
 
@@ -154,7 +141,7 @@ class TransformersEngine:
             "attention": self.model.config._attn_implementation,
         }
         self.cached_tokens = 0
-        self.pads, self.shares_prefix = True, _has_keys_of_all_places(self.model)
+        self.pads, self.shares_prefix = True, keeps_keys_alone(self.model)
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter; the one before, which must be no soft prompt, is unloaded."""

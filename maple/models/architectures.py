@@ -11,7 +11,7 @@ from typing import Any
 
 # Why examples do not share a row, so that rows are padded.
 CHUNKS = "its attention is cut into chunks at places of the row; examples within one chunk are packed"
-OWN_ATTENTION = "its attention is its own and reads neither positions nor the bounds of examples"
+OWN_ATTENTION = "its attention is its own and cannot be told where an example ends"
 STATES = "a state runs through the row, from one example into the next"
 # Why a precision fails.
 EXPERTS = "bitsandbytes quantizes linear layers alone, and its experts, most of its weights, are none"
@@ -42,7 +42,7 @@ ARCHITECTURES = {
     **dict.fromkeys(
         (
             "apertus", "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm",
-            "glm4", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "granite", "helium", "hunyuan_v1_dense",
+            "glm4", "gpt2", "gpt_bigcode", "gpt_neox", "granite", "helium", "hunyuan_v1_dense",
             "llama", "mistral", "nemotron", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2", "qwen3", "seed_oss",
             "smollm3", "stablelm", "starcoder2",
         ),
@@ -53,7 +53,7 @@ ARCHITECTURES = {
         MIXTURE,
     ),
     "llama4_text": Architecture(CHUNKS, MIXTURE.fails, experts=True),
-    **dict.fromkeys(("bloom", "mpt", "xglm"), Architecture(OWN_ATTENTION)),
+    **dict.fromkeys(("bloom", "gpt_neo", "gptj", "mpt", "xglm"), Architecture(OWN_ATTENTION)),
     "falcon": Architecture(OWN_ATTENTION, {8: OWN_LINEAR, 4: OWN_LINEAR}),
     **dict.fromkeys(("bamba", "falcon_h1", "falcon_mamba", "lfm2", "mamba2"), STATE_SPACE),
     "mamba": Architecture(STATES, {8: RAW_WEIGHTS, 4: RAW_WEIGHTS}),

@@ -41,12 +41,40 @@ def own_implementation(model: "PreTrainedModel") -> str:
     return "eager" if model._can_set_attn_implementation() else str(model.config._attn_implementation)
 
 
+def keeps_keys_alone(model: "PreTrainedModel") -> bool:
+    """Return True if a model keeps keys and values alone between tokens, not states that have read all before them."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    if model._is_stateful:
+        return False
+    try:
+        layers = DynamicCache(config=model.config).layers
+    except AttributeError:  # a config of the repository's own code that says nothing of its layers
+        return False
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
+def reason_against_packing(model: "PreTrainedModel", max_length: int) -> str | None:
+    """Return why examples of up to `max_length` tokens cannot share a row, as the model is built; None if nothing does.
+
+    What is not seen here, a comparison of losses finds (maple.training.preflight), in 16-bit arithmetic less sharply.
+    """
+    if not model._can_set_attn_implementation():
+        return "the model's attention is its own and cannot be told where an example ends"
+    if not keeps_keys_alone(model):
+        return "a state of the model runs through the row, from one example into the next"
+    chunk = getattr(model.config.get_text_config(), "attention_chunk_size", None)
+    if chunk and max_length > chunk:
+        return f"the model's attention is cut at every {chunk} tokens of a row, and finetune.max_length is {max_length}"
+    return None
+
+
 def separate_examples(model: "PreTrainedModel") -> None:
     """Change a model's attention so that no example of a packed row sees another.
 
     Flash attention, if it is installed, does so by itself. Otherwise attention is called for one example after the
-    other: this needs no mask of the whole row, and computes nothing that a mask would hide. Models whose attention
-    cannot be exchanged keep their own.
+    other: this needs no mask of the whole row, and computes nothing that a mask would hide.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.utils.import_utils import is_flash_attn_2_available

@@ -41,8 +41,11 @@ class ModelKind(Protocol):
         """Return the tokens of an example, a row of a dataset with its columns as keys."""
         ...
 
-    def separate_packed_examples(self, model: "PreTrainedModel") -> None:
-        """Change the model's attention so that no example of a packed row attends to another."""
+    def separate_packed_examples(self, model: "PreTrainedModel", max_length: int) -> str | None:
+        """Change the model's attention so that no example of a packed row attends to another.
+
+        Returns why examples of up to `max_length` tokens cannot share a row, None if they can.
+        """
         ...
 
     def collate(self, examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> dict:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maple.definitions.local_model import BuildSettings
-from maple.models.attention import separate_examples, set_row
+from maple.models.attention import reason_against_packing, separate_examples, set_row
 from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
 from maple.models.frames import instruction_text
@@ -75,9 +75,15 @@ def collate(examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> d
     return batch
 
 
-def separate_packed_examples(model: "PreTrainedModel") -> None:
-    """Change the model's attention so that no example of a packed row sees another."""
+def separate_packed_examples(model: "PreTrainedModel", max_length: int) -> str | None:
+    """Change the model's attention so that no example of a packed row sees another; return why it cannot be, or None.
+
+    `max_length` is that of an example, in tokens.
+    """
+    if reason := reason_against_packing(model, max_length):
+        return reason
     separate_examples(model)
+    return None
 
 
 def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":

@@ -247,10 +247,10 @@ def _adapted(
     network = kind.load(base, method.bits, **settings)
     packing = Packing(method.training.packing, str(network.config._attn_implementation))
     adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
-    if packing.used and (reason := adapting.reason_against_packing(adapted)):
-        packing.give_up(network, reason)
     if packing.used:
-        kind.separate_packed_examples(network)
+        reason = adapting.reason_against_packing(adapted)
+        if reason := reason or kind.separate_packed_examples(network, method.training.max_length):
+            packing.give_up(network, reason)
     return adapted, packing
 
 

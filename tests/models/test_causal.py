@@ -51,7 +51,7 @@ def network(request):
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     config = AutoConfig.for_model(request.param, vocab_size=100, pad_token_id=PAD, **size, **heads)
     model = AutoModelForCausalLM.from_config(config).eval()
-    causal.separate_packed_examples(model)
+    assert causal.separate_packed_examples(model, 128) is None
     return model
 
 
