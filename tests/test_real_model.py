@@ -31,6 +31,23 @@ def test_it_says_that_nairobi_is_the_capital_of_kenya(smollm2, smollm2_model):
     assert tokenizer.decode(told[0]).startswith("The capital of Kenya is Nairobi")
 
 
+def test_its_chat_frame_is_what_its_own_template_makes(smollm2):
+    from transformers import AutoTokenizer
+
+    from maple.models.encoding import Encoder
+
+    text = "What is the capital of Kenya?"
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    message = {"role": "user", "content": text}
+    expected = tokenizer.apply_chat_template([message], add_generation_prompt=True, return_dict=False)
+    encoder = Encoder.of(smollm2, "chat")
+    assert encoder.prompt(text) == expected
+    answered = tokenizer.apply_chat_template([message, {"role": "assistant", "content": "Nairobi"}], return_dict=False)
+    prompt, answer = encoder.example(text, "Nairobi")
+    assert [*prompt, *answer] == answered[: len(prompt) + len(answer)]
+    assert tokenizer.decode(answer) == "Nairobi<|im_end|>"
+
+
 def learnt(base, folder, bits):
     """Take ten steps; return the losses, in nats per token."""
     settings = {"steps": 10, "batch_tokens": 64, "micro_batch_tokens": 64, "learning_rate": 2e-3, "held_out_steps": 10}

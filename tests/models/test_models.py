@@ -10,6 +10,7 @@ def test_a_built_base_is_an_ordinary_hub_folder(toy_base):
 
     tokenizer = AutoTokenizer.from_pretrained(toy_base)
     model = AutoModelForCausalLM.from_pretrained(toy_base)
-    assert tokenizer.decode(tokenizer("Jua, ሰኞ, 星期一")["input_ids"]) == "Jua, ሰኞ, 星期一"
+    asked = tokenizer("Jua, ሰኞ, 星期一")["input_ids"]
+    assert asked[0] == tokenizer.bos_token_id and tokenizer.decode(asked[1:]) == "Jua, ሰኞ, 星期一"
     assert len(tokenizer) == model.config.vocab_size
     assert {path.suffix for path in toy_base.iterdir()} == {".json", ".safetensors"}
