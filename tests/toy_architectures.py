@@ -13,6 +13,10 @@ GPT = {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": 128}
 WINDOW = {"sliding_window": 6}  # the toy texts are longer
 MOE = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
 FALCON = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+YARN = {
+    "rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_position_embeddings": 64, "beta_fast": 32.0,
+    "beta_slow": 1.0, "truncate": False,
+}  # fmt: skip
 MAMBA = {"hidden_size": 64, "num_hidden_layers": 2, "state_size": 4}
 MLA = {
     "n_routed_experts": 8, "n_group": 1, "topk_group": 1, "q_lora_rank": 16, "kv_lora_rank": 16, "head_dim": 8,
@@ -50,7 +54,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gpt_neo": {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]],
                 "window_size": 6, "max_position_embeddings": 128},
     "gpt_neox": SIZE,
-    "gpt_oss": SIZE | MOE | WINDOW | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
+    "gpt_oss": SIZE | MOE | WINDOW | {"rope_parameters": YARN},
     "gptj": GPT | {"rotary_dim": 16},
     "granite": SIZE,
     "granitemoe": SIZE | MOE,
