@@ -112,7 +112,8 @@ def maple_side(job: dict, engine: str, cache: bool = True) -> dict:
 
     from maple.definitions.generation import GenerateSettings
     from maple.engines.machine import Machine
-    from maple.evaluation.generation import RunOutputs, Weights, generate
+    from maple.evaluation.asked_model import Weights
+    from maple.evaluation.generation import RunOutputs, generate
     from maple.models.encoding import Encoder
 
     Encoder.of(job["model"])  # imports what reads tokenizers

@@ -205,8 +205,9 @@ def our_side(job: dict) -> dict:
     from maple.engines.engine import EngineOptions
     from maple.engines.start import engine_version
     from maple.engines.start import start as start_engine
+    from maple.evaluation.asked_model import ModelFolder, Weights
     from maple.evaluation.completions import COMPLETION_SCHEMA
-    from maple.evaluation.generation import ModelFolder, Weights, complete
+    from maple.evaluation.generation import complete
     from maple.models.encoding import Encoder
     from maple.runtime.fingerprint import weights_digest
     from maple.runtime.journal import Journal

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
-from maple.evaluation.generation import RunOutputs, Weights, generate
+from maple.evaluation.asked_model import Weights
+from maple.evaluation.generation import RunOutputs, generate
 from maple.models import causal
 from maple.runtime.journal import Journal
 

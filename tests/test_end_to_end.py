@@ -17,7 +17,8 @@ from tqdm import tqdm
 from maple.definitions.generation import GenerateBlock
 from maple.engines.machine import Machine
 from maple.engines.start import choose
-from maple.evaluation.generation import RunOutputs, Weights, generate
+from maple.evaluation.asked_model import Weights
+from maple.evaluation.generation import RunOutputs, generate
 
 pytestmark = pytest.mark.heavy
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())

@@ -7,8 +7,9 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.engine import Completion
+from maple.evaluation.asked_model import ModelFolder, Weights
 from maple.evaluation.completions import COMPLETION_SCHEMA
-from maple.evaluation.generation import ModelFolder, Weights, complete
+from maple.evaluation.generation import complete
 from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.definitions.generation import GenerateSettings
 from maple.engines.blocks import EndpointBlock
 from maple.engines.engine import Engine, EngineOptions
@@ -17,6 +15,7 @@ from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
 from maple.evaluation import endpoint_generation
+from maple.evaluation.asked_model import ModelFolder, Weights
 from maple.evaluation.cards import CompletionCounts, EndpointCard, EngineUse, GenerateCard
 from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
@@ -39,66 +38,6 @@ from maple.runtime.journal import Journal, JournaledRows
 # Prompts are computed in chunks of so many batches and journaled after each chunk; a killed job loses at most one
 # chunk. A batch's last prompts leave the engine partly idle, and larger chunks make that rarer.
 BATCHES_PER_CHUNK = 4
-
-
-# The keys of a model that say how it is asked.
-ASKED = ("frame", "demonstrations", "template_arguments", "thinking_tokens")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model of which the job has the weights."""
-
-    folder: str | Path
-    """Hub-style."""
-    trust_remote_code: bool = False
-    """True runs the repository's own Python code."""
-    frame: Frame = DEFAULT_FRAME
-    demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS
-    template_arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Switches of the model's chat template."""
-    thinking_tokens: int = 0
-    """New tokens of a completion for thinking, beside those for its answer."""
-
-    @classmethod
-    def of(cls, definition: Mapping[str, Any], folder: str | Path) -> "Weights":
-        """Return the weights in a folder, asked as the model's params say."""
-        return cls(folder, **_stated(definition, "trust_remote_code", *ASKED))
-
-    def encoder(self) -> Encoder:
-        """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""
-        return Encoder.of(
-            self.folder,
-            self.frame,
-            self.demonstrations,
-            template_arguments=self.template_arguments,
-            trust_remote_code=self.trust_remote_code,
-        )
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model's weights, and the digest of them and of what is attached to them."""
-
-    weights: Weights
-    digest: str
-
-
-def _stated(definition: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: definition[name] for name in names if name in definition}
-
-
-def model_source(
-    definition: Mapping[str, Any], folder: str | Path, service: Mapping[str, Any] | None = None
-) -> Weights | EndpointBlock:
-    """Return the source of a model's completions, from a rule's params: its weights, or an endpoint.
-
-    `service` has an endpoint's request settings, which decide no answer.
-    """
-    if "openai" in definition:
-        asked = _stated(definition, "frame", "demonstrations", "thinking_tokens")
-        return EndpointBlock(**{**definition["openai"], **asked, **(service or {})})
-    return Weights.of(definition, folder)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from tqdm import tqdm
 from maple.engines.engine import Completion
 from maple.engines.machine import Machine
 from maple.engines.start import choose
+from maple.evaluation.asked_model import Weights
 from maple.evaluation.attached_comparison import compare_attached
 from maple.evaluation.cards import card_values, write_shared_card
-from maple.evaluation.generation import RunOutputs, Weights, fill_journals, generate
+from maple.evaluation.generation import RunOutputs, fill_journals, generate
 from maple.runtime.journal import Journal
 
 SETTINGS = TOY_SETTINGS.changed(engine="transformers", batch=2, max_length=128)

@@ -13,7 +13,7 @@ from maple.definitions.run import RunKey
 from maple.engines.blocks import EndpointBlock
 from maple.engines.engine import Completion
 from maple.evaluation import endpoint_generation
-from maple.evaluation.generation import Weights, model_source
+from maple.evaluation.asked_model import Weights, model_source
 from maple.evaluation.scoring import score_items
 from maple.runtime.journal import Journal
 

@@ -62,7 +62,8 @@ def test_vllm_answers_and_says_how_many_answers_depend_on_the_batch(toy_base, tm
 
     from maple.definitions.generation import GenerateSettings
     from maple.engines.machine import Machine
-    from maple.evaluation.generation import RunOutputs, Weights, generate
+    from maple.evaluation.asked_model import Weights
+    from maple.evaluation.generation import RunOutputs, generate
 
     pytest.importorskip("vllm")
     texts = [f"{words} {number}" for words in ("The sun", "Jua", "Which day is it?") for number in range(20)]

@@ -126,7 +126,8 @@ def scored(base, adapter, folder):
     """Complete two prompts and score them."""
     from maple.definitions.generation import GenerateBlock
     from maple.engines.machine import Machine
-    from maple.evaluation.generation import RunOutputs, Weights, generate
+    from maple.evaluation.asked_model import Weights
+    from maple.evaluation.generation import RunOutputs, generate
     from maple.evaluation.scoring import score_items
 
     rows = [

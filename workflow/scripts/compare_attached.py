@@ -4,8 +4,8 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
+from maple.evaluation.asked_model import Weights
 from maple.evaluation.attached_comparison import compare_attached
-from maple.evaluation.generation import Weights
 from maple.runtime.files import read_all, write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to

@@ -4,8 +4,9 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
+from maple.evaluation.asked_model import model_source
 from maple.evaluation.cards import card_values
-from maple.evaluation.generation import RunOutputs, generate, model_source
+from maple.evaluation.generation import RunOutputs, generate
 from maple.runtime.files import read_all, write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to

@@ -4,8 +4,9 @@ from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
+from maple.evaluation.asked_model import model_source
 from maple.evaluation.cards import write_shared_card
-from maple.evaluation.generation import RunOutputs, fill_journals, model_source
+from maple.evaluation.generation import RunOutputs, fill_journals
 from maple.runtime.files import read_all
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
