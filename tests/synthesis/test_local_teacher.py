@@ -81,7 +81,7 @@ def test_a_model_that_thinks_has_room_and_switches_and_its_thinking_is_no_answer
         class Toy:
             def sample(self, prompts, each, *_):
                 limits.extend(each)
-                tokens = model_teacher.answerer.tokenizer(text, add_special_tokens=False)["input_ids"]
+                tokens = model_teacher.answerer.encoder.piece(text)
                 yield from ((place, Completion(tokens, "stop", -1.0)) for place, _ in enumerate(prompts))
 
         monkeypatch.setattr("maple.engines.local_model.start_on", lambda *_: Toy())
