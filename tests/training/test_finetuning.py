@@ -218,7 +218,7 @@ def test_examples_are_padded_where_a_packed_row_cannot_be_computed(toy_base, tmp
 def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoint_before(
     toy_base, tmp_path, monkeypatch
 ):
-    import maple.training.trainer
+    import maple.training.callbacks
 
     losses_of, calls = causal.losses, []
 
@@ -228,7 +228,7 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
             calls.append(losses)
         return losses * (float("nan") if len(calls) == 5 else 1), rows
 
-    monkeypatch.setattr(maple.training.trainer, "check_packing", lambda *_: None)
+    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_: None)
     monkeypatch.setattr(causal, "losses", broken)
     with pytest.raises(FinetuningError, match=r"step 5: the loss is nan; lower finetune\.learning_rate"):
         finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000), save_steps=3)
@@ -238,7 +238,7 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
 @pytest.mark.heavy
 @pytest.mark.parametrize(("trained", "reason"), [(False, "the base computes no numbers"), (True, "step 3: nan bits")])
 def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path, monkeypatch, trained, reason):
-    import maple.training.trainer
+    import maple.training.callbacks
 
     losses_of, calls = causal.losses, []
 
@@ -248,7 +248,7 @@ def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path
             calls.append(losses)
         return losses * (1 if model.training or trained > len(calls) else float("nan")), rows
 
-    monkeypatch.setattr(maple.training.trainer, "check_packing", lambda *_: None)
+    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_: None)
     monkeypatch.setattr(causal, "losses", broken)
     with pytest.raises(FinetuningError, match=r"nan bits per byte of held-out \w+_Latn") as error:
         finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000))

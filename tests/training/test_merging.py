@@ -201,7 +201,8 @@ def test_in_four_bits_the_original_weights_are_another_model(bases, tmp_path):
     with pytest.raises(MergeError, match=r"original weights .* not the model that was trained in 4 bits.*dequantized"):
         merged(bases[0], trained, tmp_path / "merged", 4, into="original")
     ways = merged(bases[0], trained, tmp_path / "merged", 4, into="original", bound=10.0).ways
-    assert ways["original"].kl > 100 * ways["dequantized"].kl
+    # 60 times on one processor, above 100 on another: the smaller one is rounding alone.
+    assert ways["original"].kl > 20 * ways["dequantized"].kl
 
 
 def layers(attached):

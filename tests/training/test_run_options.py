@@ -224,7 +224,7 @@ def test_named_tokens_change_their_rows_alone_and_tied_weights_stay_tied(toy_bas
     )  # fmt: skip
     before, after = (load_file(folder / "model.safetensors") for folder in (toy_base, merged))
     assert "lm_head.weight" not in after
-    name, vocabulary = "model.embed_tokens.weight", Encoder.of(toy_base).tokenizer
+    name, vocabulary = "model.embed_tokens.weight", Encoder.of(toy_base).tokenizer.whole
     changed = (before[name] != after[name]).any(1).nonzero()[:, 0].tolist()
     assert changed == sorted(vocabulary.token_to_id(token) for token in tokens)
     network = causal.load(merged, 16)
