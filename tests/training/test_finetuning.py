@@ -178,8 +178,12 @@ def test_a_tokenizer_without_an_end_is_refused(toy_base, tmp_path):
     import json
 
     base = shutil.copytree(toy_base, tmp_path / "base")
-    config = read_json(base / "tokenizer_config.json")
-    (base / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
+    for file, key in (
+        ("tokenizer_config.json", "eos_token"),
+        ("generation_config.json", "eos_token_id"),
+        ("config.json", "eos_token_id"),
+    ):
+        (base / file).write_text(json.dumps(read_json(base / file) | {key: None}))
     with pytest.raises(PromptError, match=r"tokenizer_config\.json: no eos_token"):
         finetuned(base, tmp_path, lora())
 
