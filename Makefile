@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 KIND := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 GPUS := $(shell nvidia-smi -L 2>/dev/null | wc -l)
+# One test more than cores at once, since many wait for programs that they start; each may take 3 GB of memory.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+TESTS := $(shell test $(CORES) -lt 4 && expr $(CORES) + 1 || echo 4)
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -22,7 +25,7 @@ run: .venv/$(KIND)
 	snakemake --cores all $(if $(filter gpu,$(KIND)),--resources gpu=$(GPUS)) $(ARGS)
 
 test: .venv/$(KIND) .venv/dev
-	pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+	pytest --numprocesses=$(TESTS) --dist=worksteal $(ARGS)
 
 # make agreement ARGS="--data FOLDER": check that choices are ranked as lm-eval ranks them.
 agreement: .venv/$(KIND) .lm-eval/done
