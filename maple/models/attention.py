@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from maple.models.tiny import BaseError
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel
@@ -112,7 +114,7 @@ def _attention_of(module: Any, kwargs: dict) -> "Callable[[Tensor, Tensor, Tenso
     needed = [name for name in LEFT_OUT_BY_SDPA if kwargs.get(name) is not None]
     own = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None) if needed else None
     if needed and own is None:
-        raise NotImplementedError(f"{type(module).__name__} has {needed[0]}, and no eager_attention_forward beside it")
+        raise BaseError(f"{type(module).__name__} has {needed[0]}, and no eager_attention_forward beside it")
 
     def attend(query: "Tensor", key: "Tensor", value: "Tensor") -> "Tensor":
         length = query.shape[2]

@@ -12,7 +12,7 @@ from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
 from maple.models.frames import instruction_text
 from maple.models.precision import load_pretrained
-from maple.models.tiny import pretrain
+from maple.models.tiny import BaseError, pretrain
 from maple.runtime import devices
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, 
 
     head = inner.get_output_embeddings()
     if head is None:
-        raise NotImplementedError(f"{type(inner).__name__} names no output layer, at which its loss would be computed")
+        raise BaseError(f"{type(inner).__name__} names no output layer, at which its loss would be computed")
     handle = head.register_forward_pre_hook(select_labelled)
     try:
         set_row(inputs.get("example_lengths"))

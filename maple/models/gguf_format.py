@@ -26,7 +26,7 @@ def convert(file: Path, folder: Path, *, name: str) -> None:
         model: Any = AutoModelForCausalLM.from_pretrained(
             file.parent, dtype=torch.bfloat16, quantization_config=dequantized, **place
         )
-    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BaseError(f"{file}: transformers cannot read it: {' '.join(str(error).split())[:500]}") from error
     _begin_with_bos(tokenizer, file)
     model.config._model_name_or_path = name  # else the file's own title, which no other program knows

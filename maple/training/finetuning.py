@@ -95,10 +95,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
             last = newest(folder)
         if last and last_step(read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping):
             data = replace(data, steps=data.steps[: int(last.name)])  # it had ended there
-        plan = replace(
-            _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing),
-            tracking=tracking,
-        )
+        plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing, tracking)
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, adapter)
@@ -222,6 +219,7 @@ def _plan(  # noqa: PLR0913 (it names what a plan has)
     save_steps: int,
     sharded: bool,
     packing: Packing,
+    tracking: TrackingPlan | None,
 ) -> TrainingPlan:
     return TrainingPlan(
         steps=data.steps,
@@ -235,6 +233,7 @@ def _plan(  # noqa: PLR0913 (it names what a plan has)
         save_steps=save_steps,
         sharded=sharded,
         packing=packing,
+        tracking=tracking,
     )
 
 

@@ -1,6 +1,7 @@
 """What held-out measurements decide, on curves of a few numbers."""
 
 import pytest
+from toy_training import TRAINING
 
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import parse
@@ -44,23 +45,8 @@ def test_the_best_step_is_the_first_of_the_lowest_and_never_the_untouched_base()
     assert best_measurement([{"step": 1, "loss": 2.0}]) is None
 
 
-SETTINGS = {
-    "steps": 6,
-    "batch_tokens": 160,
-    "micro_batch_tokens": 160,
-    "packing": True,
-    "learning_rate": 1e-2,
-    "warmup": 0.1,
-    "max_length": 128,
-    "weight_decay": 0.0,
-    "max_grad_norm": 1.0,
-    "held_out_rows": 2,
-    "held_out_steps": 3,
-}
-
-
 def test_keys_that_a_config_does_not_have_are_not_compared():
-    assert parse(TrainingSettings, SETTINGS, "config: finetune").params() == SETTINGS
+    assert parse(TrainingSettings, TRAINING, "config: finetune").params() == TRAINING
 
 
 @pytest.mark.parametrize(
@@ -77,4 +63,4 @@ def test_keys_that_a_config_does_not_have_are_not_compared():
 )
 def test_settings_that_cannot_be_are_refused_with_what_to_write(keys, message):
     with pytest.raises(DefinitionError, match=message):
-        parse(TrainingSettings, SETTINGS | keys, "config: finetune")
+        parse(TrainingSettings, TRAINING | keys, "config: finetune")

@@ -12,9 +12,9 @@ rule render_prompts:
     conda:
         "../../envs/analysis.yaml"
     params:
-        task=lambda w: STUDY.tasks[w.task].prompt_spec.params(),
-        settings=lambda w: STUDY.tasks[w.task].settings_in(w.language).params(),
-        rows=lambda w: task_places(w).params(DIGESTS),
+        task=prompt_of_task,
+        settings=settings_of_task,
+        rows=rows_of_task,
         places=places_of_task,
         words=words_of_task,
         phrases=phrases_of_task,
@@ -27,7 +27,7 @@ rule render_prompts:
 rule cluster:
     """Find the items of a task that share a text, in one language; their errors are not independent."""
     input:
-        rows=lambda w: fetched_rows([test_source(w)], f"task {w.task}", w.language),
+        rows=fetched_test,
     output:
         clusters="results/clusters/{task}/{language}.parquet",
     log:
@@ -35,8 +35,8 @@ rule cluster:
     conda:
         "../../envs/analysis.yaml"
     params:
-        task=lambda w: STUDY.tasks[w.task].clustering.params(),
-        rows=lambda w: test_source(w).params(DIGESTS),
+        task=clustering_of_task,
+        rows=test_rows,
         place=place_of_tests,
         phrases=phrases_of_task,
         rows_wanted=STUDY.config.items,
@@ -49,7 +49,7 @@ rule guard:
     """Refuse a dataset with a forbidden passage, in one language; count examples that overlap with test rows."""
     input:
         examples="results/examples/{dataset}/{language}.parquet",
-        tests=lambda w: fetched_tests(guarded(w), w.language),
+        tests=fetched_guarded,
     output:
         cleared="results/cleared/{dataset}/{language}.json",
     log:
@@ -59,7 +59,7 @@ rule guard:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        tests=lambda w: {task: test.params(DIGESTS) for task, test in guarded(w).items()},
+        tests=rows_of_guarded,
         places=places_of_guarded,
         code=fingerprint("guard.py"),
     script:
@@ -93,7 +93,7 @@ rule generate:
         model=asked_model,
         languages=CODES,
         service=model_service,
-        settings=lambda w: STUDY.settings(w.method),
+        settings=engine_settings,
         memory=engine_memory,
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
@@ -109,9 +109,9 @@ rule generate_attached:
     """
     input:
         model="results/base/{model}",
-        adapters=lambda w: for_runs("results/adapters/{run}", RUNS_ON_ONE_ENGINE[w.model]),
+        adapters=shared_adapters,
         prompts=PROMPTS,
-        cleared=lambda w: list(dict.fromkeys(path for run in RUNS_ON_ONE_ENGINE[w.model] for path in clearances(run))),
+        cleared=shared_clearances,
     output:
         card="results/cards/generate_attached/{model}.json",
     log:
@@ -119,12 +119,12 @@ rule generate_attached:
     conda:
         "../../envs/generation.yaml"
     params:
-        model=lambda w: STUDY.asked_as(RUNS_ON_ONE_ENGINE[w.model][0].key, DIGESTS),
+        model=shared_model,
         settings=STUDY.settings("none"),
         memory=engine_memory,
-        runs=lambda w: [run.key.params() for run in RUNS_ON_ONE_ENGINE[w.model]],
-        outputs=lambda w: [completions_of(run) for run in RUNS_ON_ONE_ENGINE[w.model]],
-        journals=lambda w: for_runs("results/generations/{run}/journal.jsonl", RUNS_ON_ONE_ENGINE[w.model]),
+        runs=shared_runs,
+        outputs=shared_completions,
+        journals=shared_journals,
         code=fingerprint("generate_attached.py"),
     script:
         "../scripts/generate_attached.py"
@@ -145,7 +145,7 @@ rule compare_attached:
         "../../envs/generation.yaml"
     params:
         model=asked_model,
-        settings=lambda w: STUDY.settings(w.method),
+        settings=engine_settings,
         memory=engine_memory,
         sample=STUDY.config.generate.compare_attached,
         run=run_of,

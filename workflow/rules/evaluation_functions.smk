@@ -9,6 +9,21 @@ def fetched_task(wildcards):
     return fetched_rows(task_places(wildcards).sources(), f"task {wildcards.task}", wildcards.language)
 
 
+def prompt_of_task(wildcards):
+    """What a task's file says of its prompts."""
+    return STUDY.tasks[wildcards.task].prompt_spec.params()
+
+
+def settings_of_task(wildcards):
+    """What the config says of a task in the language."""
+    return STUDY.tasks[wildcards.task].settings_in(wildcards.language).params()
+
+
+def rows_of_task(wildcards):
+    """A task's rows by their content."""
+    return task_places(wildcards).params(DIGESTS)
+
+
 def places_of_task(wildcards, resources):
     """Where a task's rows lie, which Snakemake does not compare (DIGESTS)."""
     return task_places(wildcards).params()
@@ -28,9 +43,34 @@ def test_source(wildcards):
     return task_places(wildcards).test.source
 
 
+def fetched_test(wildcards):
+    """The fetched repository that holds a task's test rows; none for rows of another source."""
+    return fetched_rows([test_source(wildcards)], f"task {wildcards.task}", wildcards.language)
+
+
+def clustering_of_task(wildcards):
+    """What a task's file says of the items that share a text."""
+    return STUDY.tasks[wildcards.task].clustering.params()
+
+
+def test_rows(wildcards):
+    """A task's test rows by their content."""
+    return test_source(wildcards).params(DIGESTS)
+
+
 def place_of_tests(wildcards, resources):
     """Where a task's test rows lie, which Snakemake does not compare (DIGESTS)."""
     return test_source(wildcards).params()
+
+
+def fetched_guarded(wildcards):
+    """The fetched repositories that hold test rows of the study's tasks."""
+    return fetched_tests(guarded(wildcards), wildcards.language)
+
+
+def rows_of_guarded(wildcards):
+    """The test rows of the study's tasks by their content."""
+    return {task: test.params(DIGESTS) for task, test in guarded(wildcards).items()}
 
 
 def places_of_guarded(wildcards, resources):
@@ -41,6 +81,11 @@ def places_of_guarded(wildcards, resources):
 def words_of_task(wildcards):
     """The words of the language and of English that the task's file names. An edit of other words renders nothing."""
     return STUDY.tasks[wildcards.task].words(wildcards.language, STUDY.languages, STUDY.config.prompt_language)
+
+
+def engine_settings(wildcards):
+    """The settings of a run's engine."""
+    return STUDY.settings(wildcards.method)
 
 
 def attached_adapter(wildcards):
@@ -55,9 +100,38 @@ def shared_card(wildcards):
     return f"results/cards/generate_attached/{wildcards.model}.json" if method and method.shares_engine else []
 
 
-def completions_of(run):
-    """A run's files of completions, by language: `generate_attached` only reads them, `generate` writes them."""
-    return {code: f"results/generations/{run.path}/{code}.parquet" for code in CODES}
+def shared_adapters(wildcards):
+    """The adapters that one engine attaches to a base in turn."""
+    return for_runs("results/adapters/{run}", RUNS_ON_ONE_ENGINE[wildcards.model])
+
+
+def shared_clearances(wildcards):
+    """The clearances of all their datasets."""
+    runs = RUNS_ON_ONE_ENGINE[wildcards.model]
+    return list(dict.fromkeys(path for run in runs for path in clearances(run)))
+
+
+def shared_model(wildcards):
+    """The base, as all of these runs are asked: a run with a frame of its own has an engine of its own."""
+    return STUDY.asked_as(RUNS_ON_ONE_ENGINE[wildcards.model][0].key, DIGESTS)
+
+
+def shared_runs(wildcards):
+    """Model, dataset, method and seed of these runs."""
+    return [run.key.params() for run in RUNS_ON_ONE_ENGINE[wildcards.model]]
+
+
+def shared_completions(wildcards):
+    """These runs' files of completions, by language: `generate_attached` only reads them, `generate` writes them."""
+    return [
+        {code: f"results/generations/{run.path}/{code}.parquet" for code in CODES}
+        for run in RUNS_ON_ONE_ENGINE[wildcards.model]
+    ]
+
+
+def shared_journals(wildcards):
+    """These runs' journals."""
+    return for_runs("results/generations/{run}/journal.jsonl", RUNS_ON_ONE_ENGINE[wildcards.model])
 
 
 def model_service(wildcards, resources):
