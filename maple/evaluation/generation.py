@@ -182,7 +182,7 @@ class _SharedEngine:
         self._weights, self._adapters, self._settings, self._machine = weights, adapters, settings, machine
         self._engine: Engine | None = None
         self._use: EngineUse | None = None
-        self._name = choose(settings.engine)
+        self._name = choose(settings.engine, weights.folder, settings.max_length)
         dtype = "" if settings.dtype == "auto" else f", {settings.dtype}"
         self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "") + dtype
 

@@ -10,6 +10,7 @@ from maple.definitions.local_model import BuiltModel, PathModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
+from maple.engines.vllm_architectures import reason_against_serving
 from maple.methods.targets import adapted_embedding, reason_against_experts
 from maple.models.architectures import architecture_of
 from maple.models.limits import (
@@ -68,7 +69,7 @@ def check_architectures(
     results: Path,
 ) -> None:
     """Refuse texts that are longer than a model has positions, adapters on an embedding that is the output layer,
-    weights that are quantized already, and what a model's architecture cannot do.
+    weights that are quantized already, an engine that does not serve a model, and what its architecture cannot do.
 
     What is not known yet, the rule `base` refuses once the model is fetched, and finetuning before it trains.
     """
@@ -86,6 +87,11 @@ def check_architectures(
             raise DefinitionError(
                 f"config: generate.tensor_parallel: {generate.tensor_parallel} does not divide the {heads} attention "
                 f"heads of {name}"
+            )
+        if generate.engine == "vllm" and (reason := reason_against_serving(architecture, generate.max_length)):
+            raise DefinitionError(
+                f"config: generate.engine: vllm: {name} is a {reason}; write transformers, or auto, which takes it for "
+                "this model alone"
             )
         if key := quantization_key(architecture):
             raise DefinitionError(

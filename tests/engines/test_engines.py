@@ -1,5 +1,6 @@
 """Engines through the real libraries, on models of a few hundred thousand parameters."""
 
+import json
 import math
 
 import pytest
@@ -72,6 +73,29 @@ def test_vllm_is_not_started_in_bfloat16_on_a_gpu_without_it(toy_base, monkeypat
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
     with pytest.raises(EngineError, match=r"generate\.dtype: vLLM has no bfloat16 on Tesla T4 .*7\.5.*write float16"):
         start("vllm", settings_of(toy_base, dtype="bfloat16"))
+
+
+def of_type(folder, model_type):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type, "sliding_window": 8}))
+    return folder
+
+
+@pytest.mark.parametrize("model_type", ["cohere2", "gpt_neo", "mamba"])
+def test_an_architecture_that_vllm_does_not_serve_is_left_to_transformers(tmp_path, model_type, monkeypatch):
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: "vllm 0.32.0")
+    monkeypatch.setattr("maple.engines.start.device", lambda: "cpu")
+    folder = of_type(tmp_path / "model", model_type)
+    assert choose("auto", folder, 16) == "transformers"
+    with pytest.raises(EngineError, match=rf"{model_type} model: vLLM 0\.32.*; write engine: transformers"):
+        start("vllm", EngineOptions(folder, batch=1, max_length=16, eos=1, pad=0, threads=1))
+
+
+def test_what_vllm_lacks_on_a_cpu_it_serves_on_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: "vllm 0.32.0")
+    monkeypatch.setattr("maple.engines.start.device", lambda: "cuda")
+    assert choose("auto", of_type(tmp_path / "model", "mamba")) == "vllm"
+    assert choose("auto", of_type(tmp_path / "other", "cohere2"), 9) == "transformers"
 
 
 def assert_same(completions, others):

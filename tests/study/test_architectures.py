@@ -278,6 +278,22 @@ def test_experts_are_adapted_without_dropout_and_not_attached_by_vllm(folder):
     assert folder(method=named, **mixtral, **attached).runs
 
 
+@pytest.mark.parametrize("model_type", ["cohere2", "xglm"])
+def test_an_engine_that_does_not_serve_an_architecture_is_refused(folder, model_type):
+    study = {"model": of_hub(model_type, sliding_window=8), "method": lora(lora_dropout=0.0), "grid": toy_grid(16)}
+    told = refused(folder, **study, **generate(engine="vllm", max_length=512))
+    assert told.startswith(f"config: generate.engine: vllm: toy is a {model_type} model: vLLM 0.32")
+    assert "write transformers, or auto" in told
+    for engine in ("auto", "transformers"):
+        assert folder(**study, **generate(engine=engine, max_length=512)).runs
+
+
+def test_a_window_that_vllm_takes_longer_matters_to_longer_texts_alone(folder):
+    study = {"model": of_hub("cohere2", sliding_window=511), "method": lora(lora_dropout=0.0), "grid": toy_grid(16)}
+    assert "texts above 511 tokens" in refused(folder, **study, **generate(engine="vllm", max_length=512))
+    assert folder(**study, **generate(engine="vllm", max_length=511)).runs
+
+
 @pytest.mark.parametrize("keys", [{"quantization_config": {"quant_method": "mxfp4"}}, {"compression_config": {"a": 1}}])
 def test_a_model_that_is_quantized_already_is_refused(folder, keys):
     told = refused(folder, model=of_hub("llama", **keys), grid=toy_grid(16))

@@ -1,0 +1,38 @@
+"""Architectures that vLLM does not serve as transformers computes them, by transformers' `model_type`.
+
+Known before any job starts, without torch. `benchmarks/architectures.py --only vLLM` measures it (vLLM 0.32.0,
+transformers 5.19.0, float32 on a CPU; docs/architectures.md has all results). An architecture without a line may be
+served: an engine that cannot load a model says so itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_SERVED = dict.fromkeys(("gpt_neo", "mpt", "xglm"), "vLLM 0.32 does not have this architecture")
+NOT_SERVED_ON_CPU = {
+    **dict.fromkeys(("falcon_mamba", "jamba", "mamba"), "vLLM 0.32 does not have this architecture on a CPU"),
+    "qwen3_next": "vLLM 0.32 does not have this architecture in float32, which is the arithmetic on a CPU",
+}
+# vllm/model_executor/models/commandr.py adds one to the window, "to match the training convention"; here a model is
+# trained by transformers, which does not. {model_type: the window of a config that states none}
+LONGER_WINDOW = {"cohere2": 4096}
+
+
+def reason_against_serving(
+    config: Mapping[str, Any], max_length: int, table: Mapping[str, str] = NOT_SERVED
+) -> str | None:
+    """Return why vLLM does not serve a model with the keys of this config.json; None if nothing speaks against it.
+
+    `max_length` is that of prompt and completion, in tokens.
+    """
+    text = config.get("text_config")
+    model_type = str((text.get("model_type") if isinstance(text, Mapping) else None) or config.get("model_type"))
+    if reason := table.get(model_type):
+        return f"{model_type} model: {reason}"
+    window = config.get("sliding_window") or LONGER_WINDOW.get(model_type)
+    if model_type in LONGER_WINDOW and max_length > window:
+        return (
+            f"{model_type} model: vLLM 0.32 takes its sliding window one token longer than transformers, which trains "
+            f"it, so that texts above {window} tokens get other answers (generate.max_length: {max_length})"
+        )
+    return None
