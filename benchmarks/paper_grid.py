@@ -107,7 +107,7 @@ def simulate(folder: Path, runs: int | None) -> None:
                 frame
                 for name, task in grid.tasks.items()
                 if code in task.metrics.languages
-                for frame in task_scores(rng, name, task.metrics.metrics, code, hardness[name], run.rank or 0)
+                for frame in task_scores(rng, name, task.metrics.metrics, code, hardness[name], run.axis("rank") or 0)
             ]
             if frames:
                 scores = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
@@ -135,12 +135,12 @@ def cards(grid: Study) -> list[dict]:
         shared = {"run": run.key.params(), **cost}
         generated = {"engine": "vllm", "computed": 200_000, "compared_alone": 32, "flipped": int(rng.integers(3))}
         every.append({"stage": "generate", **shared, **generated})
-        if run.rank is None or run.bits is None:
+        if run.axis("rank") is None or run.bits is None:
             continue
         loss = [{"step": step, "loss": float(1 + 2 / step + rng.normal() / 20)} for step in range(10, 2001, 10)]
         held_out = [{"step": step, "bits_per_byte": bits(1 / (1 + step / 500))} for step in range(0, 2001, 500)]
         tokens = {"all": 65_000_000, "language": {code: {"all": 1_400_000} for code in codes}}
-        learnt = {"loss": loss, "held_out": held_out, "trainable_share": 0.0006 * run.rank, "tokens": tokens}
+        learnt = {"loss": loss, "held_out": held_out, "trainable_share": 0.0006 * run.axis("rank"), "tokens": tokens}
         every.append({"stage": "finetune", **shared, **learnt})
         ways = {"original": way(1e-3), "untouched": way(1.0)}
         if run.bits < 16:

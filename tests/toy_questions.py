@@ -21,7 +21,7 @@ def base(model="toy"):
 
 
 def tuned(rank=8, bits=4, model="toy", dataset="made", seed=1):
-    return Run(model, dataset, f"lora-r{rank}-{bits}bit", seed, family="lora", rank=rank, bits=bits)
+    return Run(model, dataset, f"lora-r{rank}-{bits}bit", seed, family="lora", axes={"rank": rank, "bits": bits})
 
 
 def scores_of(runs, cells, score, items=12):

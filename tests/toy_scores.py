@@ -11,7 +11,7 @@ from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import SCORE_SCHEMA
 
 BASE = Run.baseline("toy")
-LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", rank=2, bits=4)
+LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", axes={"rank": 2, "bits": 4})
 OFFERED = ["eng_Latn", "deu_Latn", "swh_Latn", "yor_Latn", "xxx_Latn"]
 TASKS = {
     "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=OFFERED),

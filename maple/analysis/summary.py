@@ -148,7 +148,7 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
 
 def _with_runs(rows: pl.DataFrame, scores: ItemScores) -> pl.DataFrame:
     """Add the columns of runs, replace nan by null, and round to DECIMALS."""
-    table = pl.DataFrame([asdict(run) for run in scores.runs], schema=_RUN_SCHEMA).with_columns(
+    table = pl.DataFrame([{**asdict(run), **run.axes} for run in scores.runs], schema=_RUN_SCHEMA).with_columns(
         run=pl.int_range(pl.len())
     )
     numbers = pl.selectors.float()

@@ -25,6 +25,8 @@ class GridPart(Record):
     """Files of config/methods/, each with other values of its axes; null: the file's own values."""
     seeds: list[Seed]
     """Seeds of the finetuning."""
+    tasks: Names | None = None
+    """Of the config's tasks, those that these runs are asked; left out: all."""
 
 
 class ForecastSettings(Record):

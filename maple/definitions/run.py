@@ -4,10 +4,13 @@ Standard dataclasses, since a scoring job needs a run: importing pydantic would 
 0.28 s of CPU time).
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 NONE = "none"
+# A value of an axis: a rank, a number of bits, a place in the model.
+AxisValue = int | float | str
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,25 @@ class Run(RunKey):
 
     family: str
     """The method, a file of config/methods/, that the variant belongs to; "none" for a baseline."""
-    rank: int | None
-    """The rank of the adapter; None for a method without one, and for a baseline."""
-    bits: int | None
-    """The precision of the base in training: 4, 8 or 16; None for a baseline."""
+    axes: Mapping[str, AxisValue] = field(default_factory=dict, hash=False)
+    """Values of the axes of its method and dataset, as {"rank": 8, "bits": 4}; empty for a baseline."""
+    tasks: tuple[str, ...] = ()
+    """The tasks that it is asked, files of config/tasks/."""
 
     @classmethod
-    def baseline(cls, model: str) -> Self:
+    def baseline(cls, model: str, tasks: tuple[str, ...] = ()) -> Self:
         """Return the untouched base model as a run."""
-        return cls(model, NONE, NONE, 0, NONE, None, None)
+        return cls(model, NONE, NONE, 0, NONE, {}, tasks)
+
+    def axis(self, name: str) -> AxisValue | None:
+        """Return the value of an axis; None if the run does not have it."""
+        return self.axes.get(name)
+
+    @property
+    def bits(self) -> int | None:
+        """The precision of the base in training: 4, 8 or 16; None for a baseline."""
+        bits = self.axes.get("bits")
+        return bits if isinstance(bits, int) else None
 
     @property
     def key(self) -> RunKey:

@@ -109,12 +109,20 @@ class Estimates:
             for code in planned.languages
         }
         self.counts = {name: self._counts(name) for name in self.sizes}
-        self.loads = {name: self._loads(name) for name in self.sizes}
+        self._loads = {name: self._loads_of(name) for name in self.sizes}
 
     @cached_property
     def answers(self) -> int:
-        """Answers of one run."""
-        return sum(prompts.items * len(self.plan.tasks[task].answers) for (task, _), prompts in self.prompts.items())
+        """Answers of all runs."""
+        return sum(self.items(task) * len(self.plan.tasks[task].answers) for run in self.runs for task in run.tasks)
+
+    def items(self, task: str) -> int:
+        """Return the prompts of a task in all languages."""
+        return sum(prompts.items for (name, _), prompts in self.prompts.items() if name == task)
+
+    def loads(self, run: Run) -> list[TaskLoad]:
+        """Return what a run is asked, by task and language."""
+        return [load for (task, _), load in self._loads[run.model].items() if task in run.tasks]
 
     def sized(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs whose model has a known size; the others cost nothing here, and a note says so."""
@@ -133,7 +141,8 @@ class Estimates:
         job = self.jobs.get((run.path, "finetune"))
         if job and job.trainable_parameters is not None:
             return job.trainable_parameters
-        return self.sizes[run.model].linear * (run.rank or RANK)
+        rank = run.axis("rank")
+        return self.sizes[run.model].linear * (rank if isinstance(rank, int) else RANK)
 
     def example_tokens(self, run: Run) -> float:
         """Return the tokens of one example per language of a run's dataset."""
@@ -192,21 +201,19 @@ class Estimates:
         )
         return {(task, code): (prompt, answer) for task, code, prompt, answer in means.collect().iter_rows()}
 
-    def _loads(self, model: str) -> list[TaskLoad]:
-        loads = []
+    def _loads_of(self, model: str) -> dict[tuple[str, str], TaskLoad]:
+        loads = {}
         for (task, code), prompts in self.prompts.items():
             planned = self.plan.tasks[task]
             tokens = prompts.bytes / self._token_bytes(model, self.plan.scripts[code])
             prompt, answer = self.counts[model].get((task, code), (tokens, planned.max_new_tokens))
             demonstrations = prompts.demonstration_bytes * prompt / prompts.bytes if prompts.bytes else 0
-            loads.append(
-                TaskLoad(
-                    items=prompts.items,
-                    prompt=prompt,
-                    demonstrations=max(0, min(demonstrations, self.plan.max_length - prompt - answer)),
-                    answer=answer if "generate" in planned.answers else 0,
-                    choices=planned.choices,
-                    bytes=prompts.bytes,
-                )
+            loads[task, code] = TaskLoad(
+                items=prompts.items,
+                prompt=prompt,
+                demonstrations=max(0, min(demonstrations, self.plan.max_length - prompt - answer)),
+                answer=answer if "generate" in planned.answers else 0,
+                choices=planned.choices,
+                bytes=prompts.bytes,
             )
         return loads

@@ -71,7 +71,7 @@ def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelS
         kwh=sum(stage.kwh for stage in stages),
     )
     return Forecast(
-        study=StudyFigures(len(plan.runs), len(plan.runs) * estimates.answers, plan.hardware, plan.devices),
+        study=StudyFigures(len(plan.runs), estimates.answers, plan.hardware, plan.devices),
         stages=stages,
         total=total,
         peak_disk_gb=total.disk_gb + transient_bytes(estimates, plan.devices) / GB,

@@ -39,7 +39,7 @@ def _merge_seconds(estimates: Estimates, run: Run) -> float:
 def _generate_seconds(estimates: Estimates, run: Run) -> float:
     method = estimates.plan.methods[run.method]
     cached = method.engine != "transformers"
-    size, loads = estimates.sizes[run.model], estimates.loads[run.model]
+    size, loads = estimates.sizes[run.model], estimates.loads(run)
     share = estimates.plan.gpu_memory_utilization or MEMORY_SHARE
     return generation_seconds(size, estimates.hardware, loads, batch=method.batch, cached=cached, memory_share=share)
 

@@ -44,7 +44,7 @@ class Stages:
         self.estimates, self.plan, self.hardware = estimates, estimates.plan, estimates.hardware
         self.core_watts = core_watts
         self.items = sum(prompts.items for prompts in estimates.prompts.values())
-        """Prompts of one run."""
+        """Prompts of all tasks."""
 
     def all(self) -> Iterator[StageForecast]:
         """Yield the stages in the order in which they run, also those without a job."""
@@ -142,7 +142,7 @@ class Stages:
         jobs_saved = len(sharing) - len({run.model for run in sharing})
         starts = [job.start_seconds for job in self.estimates.jobs.values() if job.start_seconds is not None]
         start = self.hardware.job_s + (sum(starts) / len(starts) if starts else self.hardware.engine_s)
-        loads = [load for run in runs for load in self.estimates.loads[run.model]]
+        loads = [load for run in runs for load in self.estimates.loads(run)]
         counted = any(self.estimates.counts.values())
         tokens = "measured on the bases" if counted else "bytes per token assumed, answers at their limit"
         yield self._line(
@@ -159,7 +159,8 @@ class Stages:
 
     def _results(self) -> Iterator[StageForecast]:
         runs, tasks = len(self.plan.runs), self.plan.tasks.values()
-        rows, basis = runs * self.items, "items as above, seconds a row assumed"
+        rows = sum(self.estimates.items(task) for run in self.plan.runs for task in run.tasks)
+        basis = "items as above, seconds a row assumed"
         metrics = sum(task.metrics for task in tasks) / len(tasks)
         yield self._light("score", runs, basis, rows=rows, disk=rows * metrics * SCORE_BYTES)
         yield self._light("summarize", 1, basis, rows=rows)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from maple.definitions.config import GridPart
@@ -63,17 +64,20 @@ def expand_grid(
     datasets: Mapping,
     methods: Mapping[str, Method],
     training: TrainingSettings,
+    tasks: Sequence[str],
 ) -> tuple[list[Run], dict[str, MethodVariant]]:
-    """Return all runs of the grid, each model's baseline first, and all method variants, by name.
+    """Return all runs of the grid, baselines first, and all method variants, by name.
 
-    Raises DefinitionError for a model, dataset or method without a file.
+    A run that several parts have is asked the tasks of them all, and a baseline those of all parts with its model.
+    `tasks` are the config's. Raises DefinitionError for a model, dataset or method without a file, and for a part's
+    task that is none of `tasks`.
     """
     for part in grid:
         pick(part.models, models, "config: grid: models", "config/models/")
         pick(part.datasets, datasets, "config: grid: datasets", "config/datasets/")
         pick(list(part.methods), methods, "config: grid: methods", "config/methods/")
-    baselines = (Run.baseline(model) for part in grid for model in part.models)
-    runs = {run.path: run for run in baselines}
+        pick(part.tasks or [], dict.fromkeys(tasks), "config: grid: tasks", "the config's tasks: ")
+    runs = [(Run.baseline(model), part.tasks) for part in grid for model in part.models]
     variants: dict[str, MethodVariant] = {}
     family_of: dict[str, str] = {}
     for part in grid:
@@ -89,6 +93,16 @@ def expand_grid(
         variants |= {name: variant for name, (_, variant) in families.items()}
         for model, dataset, name, seed in itertools.product(part.models, part.datasets, families, part.seeds):
             family, variant = families[name]
-            run = Run(model, dataset, name, seed, family, variant.rank, variant.bits)
-            runs[run.path] = run
-    return list(runs.values()), variants
+            axes = {"rank": variant.rank, "bits": variant.bits}
+            axes = {axis: value for axis, value in axes.items() if value is not None}
+            runs.append((Run(model, dataset, name, seed, family, axes), part.tasks))
+    return _with_tasks(runs, tasks), variants
+
+
+def _with_tasks(runs: Sequence[tuple[Run, Sequence[str] | None]], tasks: Sequence[str]) -> list[Run]:
+    """Return each run once, with the tasks of all parts that have it, in the order of `tasks`."""
+    asked: dict[str, set[str]] = {}
+    for run, named in runs:
+        asked.setdefault(run.path, set()).update(tasks if named is None else named)
+    by_path = {run.path: run for run, _ in runs}
+    return [replace(run, tasks=tuple(task for task in tasks if task in asked[path])) for path, run in by_path.items()]

@@ -72,6 +72,14 @@ class Study:
         """The runs that are not baselines."""
         return [run for run in self.runs if not run.is_baseline]
 
+    def runs_on_one_engine(self, model: str) -> list[Run]:
+        """Return the runs of a base that are asked all tasks by one engine, their adapters attached in turn."""
+        return [
+            run
+            for run in self.finetuned
+            if run.model == model and self.methods[run.method].shares_engine and len(run.tasks) == len(self.tasks)
+        ]
+
     def settings(self, method: str) -> dict:
         """Return the engine settings of a method variant; "none" gives those of the baselines."""
         of_method = self.methods.get(method)
@@ -196,7 +204,7 @@ def _read_grid(
         check_method(name, methods[name])
     check_parts(config.grid)
     check_training(methods, config.finetune)
-    return expand_grid(config.grid, models, datasets, methods, config.finetune)
+    return expand_grid(config.grid, models, datasets, methods, config.finetune, config.tasks)
 
 
 def _test_sets(

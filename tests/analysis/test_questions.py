@@ -26,12 +26,12 @@ def asked(runs, score, cells=CELLS, languages=LANGUAGES, **settings):
 
 def of_rank(run, language, task):
     """Low-resource languages gain ten points with each doubling of the rank."""
-    return 0.3 + (0.1 * math.log2(run.rank or 1) if language in LOW else 0)
+    return 0.3 + (0.1 * math.log2(run.axis("rank") or 1) if language in LOW else 0)
 
 
 def of_change(low, high):
     """Finetuning changes low- and high-resource languages by so many points."""
-    return lambda run, language, task: 0.5 + (run.rank is not None) * (low if language in LOW else high) / 100
+    return lambda run, language, task: 0.5 + (run.axis("rank") is not None) * (low if language in LOW else high) / 100
 
 
 def of_names(**gains):
@@ -58,14 +58,14 @@ def test_curves_of_other_bits_datasets_and_seeds_are_lines_of_their_own():
 
 def test_bits_are_seen_over_their_doublings_too():
     def score(run, language, task):
-        return 0.5 - (run.bits or 0) / 100  # four points fewer from 4 to 8 bits, eight from 8 to 16
+        return 0.5 - (run.axis("bits") or 0) / 100  # four points fewer from 4 to 8 bits, eight from 8 to 16
 
     answer = asked([base(), *(tuned(8, bits) for bits in (4, 8, 16))], score)["bits"]
     assert answer["effect"] == pytest.approx(-6) and answer["verdict"] == CONTRADICTED
 
 
 def test_a_method_without_a_rank_is_in_no_curve():
-    prompt = replace(tuned(), method="prompt-4bit", family="prompt", rank=None)
+    prompt = replace(tuned(), method="prompt-4bit", family="prompt", axes={"bits": 4})
     answers = asked([base(), tuned(2), tuned(8), prompt], of_rank)
     assert "toy/made/prompt-4bit/seed1" not in answers["rank"]["runs"]
     assert "toy/made/prompt-4bit/seed1" in answers["english"]["runs"]
@@ -80,7 +80,7 @@ def test_a_run_that_loses_more_english_than_the_bound_is_named():
     lost = {2: 3, 4: 1, 8: -5}
 
     def score(run, language, task):
-        return 0.5 - lost.get(run.rank, 0) / 100
+        return 0.5 - lost.get(run.axis("rank"), 0) / 100
 
     answer = asked([base(), *map(tuned, lost)], score)["english"]
     assert answer["effect"] == pytest.approx(1 / 3) and answer["cells"] == {"xnli": ["eng_Latn"]}
@@ -108,7 +108,7 @@ def test_low_resource_languages_must_gain_and_the_others_lose(low, high, verdict
 def test_resources_are_compared_within_tasks():
     # xquad, which gains much, has no low-resource language
     def score(run, language, task):
-        return 0.2 + (run.rank is not None) * (0.5 if task == "xquad" else 0.1)
+        return 0.2 + (run.axis("rank") is not None) * (0.5 if task == "xquad" else 0.1)
 
     answer = asked([base(), tuned()], score, cells=[*CELLS, ("xquad", "eng_Latn")])["exchange"]
     assert answer["effect"] == pytest.approx(0) and set(answer["cells"]) == {"xnli"}
@@ -208,10 +208,10 @@ def test_the_p_of_all_answers_and_parts_are_corrected_as_one_family():
 
 def test_seeds_that_differ_widen_the_answer():
     def steady(run, language, task):
-        return 0.5 + (run.rank is not None) * 0.1
+        return 0.5 + (run.axis("rank") is not None) * 0.1
 
     def moody(run, language, task):
-        return steady(run, language, task) + (run.seed - 2) * (run.rank is not None) * 0.1
+        return steady(run, language, task) + (run.seed - 2) * (run.axis("rank") is not None) * 0.1
 
     runs = [base(), *(tuned(seed=seed) for seed in (1, 2, 3))]
     one, other = (asked(runs, score)["english"] for score in (steady, moody))
@@ -249,7 +249,7 @@ def by_chance(studies, gain=0.0):
     """Answers on studies where items are as hard in all languages, and runs better by `gain` a doubling of rank."""
     toy = scores_of(WIDE, [*CELLS, ("xquad", "eng_Latn"), ("xquad", "swh_Latn")], of_change(0, 0), items=100)
     rng = np.random.default_rng(1)
-    better = np.array([gain * math.log2(run.rank or 1) for run in WIDE])
+    better = np.array([gain * math.log2(run.axis("rank") or 1) for run in WIDE])
     for _ in range(studies):
         hard = rng.normal(size=(2, 101, 1))[toy.items.task[toy.items.cell] - 1, toy.items.cluster]
         right = rng.normal(size=toy.values.shape) + hard < better

@@ -250,7 +250,7 @@ def test_the_changes_of_a_kind_of_group_are_one_family():
 
 
 def test_runs_that_differ_only_in_their_seed_are_one_seed_group():
-    runs = [BASE, LORA, replace(LORA, seed=2), replace(LORA, method="lora-r4-4bit", rank=4)]
+    runs = [BASE, LORA, replace(LORA, seed=2), replace(LORA, method="lora-r4-4bit", axes={"rank": 4, "bits": 4})]
     scores = together(*(scored(run, [1, 0]) for run in runs), runs=runs)
     assert scores.seed_groups.tolist() == [-1, 1, 1, 3] and scores.bases.tolist() == [-1, 0, 0, 0]
 

@@ -13,7 +13,7 @@ from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_groups
 from maple.report.figures import figures, write_figures
 
-MORE = replace(LORA, method="lora-r4-4bit", rank=4)
+MORE = replace(LORA, method="lora-r4-4bit", axes={"rank": 4, "bits": 4})
 
 
 def drawn(*runs, languages=LANGUAGES):

@@ -28,7 +28,7 @@ BASE = Run.baseline("toy")
 GRID = [
     BASE,
     *(
-        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, family="lora", rank=rank, bits=bits)
+        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, family="lora", axes={"rank": rank, "bits": bits})
         for rank in (2, 4)
         for bits in (4, 16)
     ),
@@ -83,7 +83,7 @@ def by_rank(run, language):
     """In Swahili the greater rank is better, elsewhere the smaller one."""
     if run.is_baseline:
         return 2
-    return 4 if (run.rank == 4) == (language == "swh_Latn") else 1
+    return 4 if (run.axis("rank") == 4) == (language == "swh_Latn") else 1
 
 
 def scores(runs, right=better):
@@ -267,7 +267,7 @@ def test_a_run_that_lost_more_english_than_the_bound_is_named():
 
 def test_text_from_models_and_data_stays_text():
     model = Run.baseline(EVIL)
-    tuned = Run(EVIL, EVIL, EVIL, 1, family="lora", rank=2, bits=4)
+    tuned = Run(EVIL, EVIL, EVIL, 1, family="lora", axes={"rank": 2, "bits": 4})
     languages = [replace(LANGUAGES[0], name=EVIL), *LANGUAGES[1:]]
     evil = a_dataset(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL)
     datasets = [replace(evil, teacher=EVIL)]
@@ -358,7 +358,7 @@ def test_lengths_are_told_in_numbers_and_drawn(page):
 
 
 def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
-    plain = replace(GRID[1], method="ia3-4bit", family="ia3", rank=None)
+    plain = replace(GRID[1], method="ia3-4bit", family="ia3", axes={"bits": 4})
     page = page_of([*GRID, plain])
     assert "ia3-4bit" in Page(page).text()
     charts = columns_of(page)["charts"]
@@ -367,7 +367,7 @@ def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
 
 
 def test_methods_are_not_joined_by_a_line():
-    other = [replace(run, method=f"dora-r{run.rank}-4bit", family="dora") for run in GRID if run.bits == 4]
+    other = [replace(run, method=f"dora-r{run.axis('rank')}-4bit", family="dora") for run in GRID if run.bits == 4]
     series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
 
@@ -611,7 +611,7 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     browser.open(f"<title>MAPLE</title><script>{RUNS}")
     browser.wait(lambda: browser.tell("document.title") == "ran")
     evil = a_dataset(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
-    model, tuned = Run.baseline(RUNS), Run(RUNS, RUNS, RUNS, 1, family="lora", rank=2, bits=4)
+    model, tuned = Run.baseline(RUNS), Run(RUNS, RUNS, RUNS, 1, family="lora", axes={"rank": 2, "bits": 4})
     languages = [replace(LANGUAGES[0], name=RUNS), *LANGUAGES[1:]]
     shown(browser, page_of([model, tuned], languages, datasets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")
@@ -620,7 +620,7 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
 
 def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_languages(browser):
     # Of a hundred items a base has 40 right, rank 2 has 46, rank 4 has 80: six more are beyond zero, but uncorrected.
-    right = {run.method: {None: 40, 2: 46, 4: 80}[run.rank] for run in GRID}
+    right = {run.method: {None: 40, 2: 46, 4: 80}[run.axis("rank")] for run in GRID}
     hundred = pl.DataFrame({"number": range(100)})
     found = scores(GRID).filter(item="0").join(hundred, how="cross")
     found = found.with_columns(

@@ -6,6 +6,7 @@ from maple.definitions.method import GridAxes, Method
 from maple.definitions.training import TrainingSettings
 from maple.study.grid import expand_grid, method_variants
 
+TASKS = ["xnli", "xcopa"]
 TRAINING = TrainingSettings(
     steps=1,
     batch_tokens=8,
@@ -28,7 +29,7 @@ LORA = Method(
 
 
 def expand(parts, models, datasets, methods):
-    return expand_grid([GridPart(**part) for part in parts], models, datasets, methods, TRAINING)
+    return expand_grid([GridPart(**part) for part in parts], models, datasets, methods, TRAINING, TASKS)
 
 
 def test_a_method_is_spelt_over_its_axes():
@@ -81,6 +82,29 @@ def test_runs_that_two_parts_of_a_grid_share_are_run_once():
     part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
     runs, _ = expand([part, part], {"m": {}}, {"d": {}}, {"lora": LORA})
     assert [run.path for run in runs] == ["m/none/none/seed0", "m/d/lora-r8-4bit/seed1"]
+
+
+def test_a_part_names_the_tasks_of_its_runs_and_a_run_of_two_parts_is_asked_those_of_both():
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    other = {**part, "models": ["n"], "tasks": ["xcopa"]}
+    runs, _ = expand([part, other], {"m": {}, "n": {}}, {"d": {}}, {"lora": LORA})
+    assert {run.model: run.tasks for run in runs} == {"m": ("xnli", "xcopa"), "n": ("xcopa",)}
+    shared, _ = expand(
+        [{**part, "tasks": ["xcopa"]}, {**part, "tasks": ["xnli"]}], {"m": {}}, {"d": {}}, {"lora": LORA}
+    )
+    assert [run.tasks for run in shared] == [("xnli", "xcopa")] * 2
+
+
+def test_a_task_of_a_part_that_the_config_does_not_list_is_named():
+    part = {"models": ["m"], "datasets": [], "methods": {}, "seeds": [], "tasks": ["mlqa"]}
+    with pytest.raises(DefinitionError, match=r"config: grid: tasks names 'mlqa', which .* it has xnli, xcopa"):
+        expand([part], {"m": {}}, {}, {})
+
+
+def test_a_run_has_the_values_of_its_axes():
+    part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    (_, run), _ = expand([part], {"m": {}}, {"d": {}}, {"lora": LORA})
+    assert run.axes == {"rank": 8, "bits": 4} and run.axis("rows") is None and run.bits == 4
 
 
 def test_a_model_that_no_file_defines_is_named_with_those_there_are():

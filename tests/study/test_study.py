@@ -28,8 +28,8 @@ def overlay(name, **changes):
 def test_the_embedded_default_is_a_square_and_two_runs_more():
     default = study()
     assert len(default.runs) == 12
-    square = [run for run in default.runs if run.model == "tiny-llama" and run.rank]
-    assert {(run.dataset, run.rank, run.bits) for run in square} == {
+    square = [run for run in default.runs if run.model == "tiny-llama" and run.axis("rank")]
+    assert {(run.dataset, run.axis("rank"), run.axis("bits")) for run in square} == {
         (dataset, rank, bits) for dataset in ("generated", "translated") for rank in (4, 16) for bits in (4, 16)
     }
     assert len(default.languages.codes) >= 10

@@ -51,11 +51,9 @@ FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
 # which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
+RUN_BY_PATH = {run.path: run for run in STUDY.runs}
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
-RUNS_ON_ONE_ENGINE = {
-    model: [run for run in STUDY.finetuned if run.model == model and STUDY.methods[run.method].shares_engine]
-    for model in STUDY.models
-}
+RUNS_ON_ONE_ENGINE = {model: STUDY.runs_on_one_engine(model) for model in STUDY.models}
 
 KEPT_RECORDS = Path("results/.records")
 keep_records(Path(".snakemake"), KEPT_RECORDS)

@@ -1,4 +1,7 @@
-PROMPTS = [f"results/prompts/{task.name}/{code}.parquet" for task in STUDY.tasks.values() for code in task.languages]
+PROMPTS_OF_TASKS = {
+    task.name: [f"results/prompts/{task.name}/{code}.parquet" for code in task.languages] for task in STUDY.tasks.values()
+}
+PROMPTS = [path for paths in PROMPTS_OF_TASKS.values() for path in paths]
 
 
 rule render_prompts:
@@ -71,7 +74,7 @@ rule generate:
     input:
         model=weights,
         adapter=attached_adapter,
-        prompts=PROMPTS,
+        prompts=prompts_of_run,
         cleared=clearances,
         shared=shared_card,
     output:
@@ -135,7 +138,7 @@ rule compare_attached:
     input:
         base="results/base/{model}",
         adapter=f"results/adapters/{RUN}",
-        prompts=PROMPTS,
+        prompts=prompts_of_run,
         generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),
     output:
         card=f"results/cards/{RUN}/compare_attached.json",

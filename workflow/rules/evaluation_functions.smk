@@ -83,6 +83,11 @@ def words_of_task(wildcards):
     return STUDY.tasks[wildcards.task].words(wildcards.language, STUDY.languages, STUDY.config.prompt_language)
 
 
+def prompts_of_run(wildcards):
+    """The prompts of the tasks that a run is asked."""
+    return [path for task in RUN_BY_PATH[run_key(wildcards).path].tasks for path in PROMPTS_OF_TASKS[task]]
+
+
 def engine_settings(wildcards):
     """The settings of a run's engine."""
     return STUDY.settings(wildcards.method)
@@ -96,8 +101,8 @@ def attached_adapter(wildcards):
 
 def shared_card(wildcards):
     """The run card of the job that generates for all attached runs of the base; none if this run has its own engine."""
-    method = STUDY.methods.get(wildcards.method)
-    return f"results/cards/generate_attached/{wildcards.model}.json" if method and method.shares_engine else []
+    shares = run_key(wildcards).path in {run.path for run in RUNS_ON_ONE_ENGINE[wildcards.model]}
+    return f"results/cards/generate_attached/{wildcards.model}.json" if shares else []
 
 
 def shared_adapters(wildcards):

@@ -13,6 +13,7 @@ from maple.analysis.statistics import Estimate, Joint
 from maple.definitions.run import Run
 
 UNIT = ("model", "dataset", "method")
+AXES = ("rank", "bits")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Contrast:
 
 def labels_of(run: Run, names: Iterable[str]) -> dict[str, str | int | list[str] | None]:
     """Return some of a run's fields by name."""
-    return {name: getattr(run, name) for name in names}
+    return {name: run.axis(name) if name in AXES else getattr(run, name) for name in names}
 
 
 def average_contrasts(contrasts: Iterable[Contrast], names: Sequence[str]) -> list[Contrast]:

@@ -22,7 +22,7 @@ def _slopes(scores: ItemScores, axis: Axis) -> list[Contrast]:
     """
     curves: dict[tuple, dict[int, float]] = {}
     for number, run in enumerate(scores.runs):
-        if (value := getattr(run, axis)) is not None:
+        if (value := run.axis(axis)) is not None:
             key = (*labels_of(run, _CURVES[axis]).values(), run.seed)
             curves.setdefault(key, {})[number] = math.log2(value)
     contrasts = []

@@ -18,7 +18,7 @@ def _changed(view: RunView, score: Score | None) -> bool:
 
 def capacity_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
     """Return the changes of the runs that have a rank: rank, bits, seed, series, group, change, low, high."""
-    families = {view.run.family for view in views if view.run.rank}
+    families = {view.run.family for view in views if view.run.axis("rank")}
     levels: dict[str, Callable[[RunView], Score | None]] = {
         "All languages": lambda view: view.overall,
         GROUPS["high"]: lambda view: view.groups["high"],
@@ -26,7 +26,7 @@ def capacity_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
     }
     return [
         {
-            "rank": view.run.rank,
+            "rank": view.run.axis("rank"),
             "bits": view.run.bits,
             "seed": view.run.seed,
             # A line joins runs of one method only, because a rank means something different in each method.
@@ -36,7 +36,7 @@ def capacity_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
         }
         for group, score_of in levels.items()
         for view in views
-        if (score := score_of(view)) and _changed(view, score) and view.run.rank and view.run.bits
+        if (score := score_of(view)) and _changed(view, score) and view.run.axis("rank") and view.run.bits
     ]
 
 

@@ -88,7 +88,7 @@ def loss_points(costs: Iterable[RunCost]) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "series": cost.view.series,
-                    "rank": cost.view.run.rank,
+                    "rank": cost.view.run.axis("rank"),
                     "bits": cost.view.run.bits,
                     "run": cost.view.name,
                     "step": around[-1]["step"],

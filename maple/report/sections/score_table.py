@@ -105,7 +105,7 @@ def _table_runs(groups: pl.DataFrame, views: Iterable[RunView]) -> list[TableRun
     means = means.select(*RUN_KEY, "rank", "bits", "seeds").unique(RUN_KEY, maintain_order=True)
     return [
         *(
-            TableRun(**view.key.params(), rank=view.run.rank, bits=view.run.bits, seeds=1, name=view.name)
+            TableRun(**view.key.params(), rank=view.run.axis("rank"), bits=view.run.bits, seeds=1, name=view.name)
             for view in views
         ),
         *(TableRun(**row, name=f"{row['dataset']} · {row['method']}") for row in means.iter_rows(named=True)),
