@@ -206,7 +206,8 @@ class Estimates:
         for (task, code), prompts in self.prompts.items():
             planned = self.plan.tasks[task]
             tokens = prompts.bytes / self._token_bytes(model, self.plan.scripts[code])
-            prompt, answer = self.counts[model].get((task, code), (tokens, planned.max_new_tokens))
+            longest = planned.max_new_tokens + self.local[model].thinking_tokens
+            prompt, answer = self.counts[model].get((task, code), (tokens, longest))
             demonstrations = prompts.demonstration_bytes * prompt / prompts.bytes if prompts.bytes else 0
             loads[task, code] = TaskLoad(
                 items=prompts.items,

@@ -6,12 +6,13 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
 from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
-from maple.definitions.local_model import BuiltModel, PretrainingSettings
+from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
+from maple.study.architectures import known_architecture
 from maple.study.datasets import StudyDataset
 from maple.study.repositories import repository_of
 from maple.study.study import Study
@@ -35,6 +36,8 @@ class PlannedModel(Record):
     """True if its network is the repository's own code."""
     pretraining: PretrainingSettings | None = None
     """None unless it is built here."""
+    thinking_tokens: int = 0
+    """Tokens of a completion beside the answer's that are left to thinking."""
 
 
 class PlannedMethod(Record):
@@ -135,7 +138,7 @@ def plan_of(study: Study) -> Plan:
     datasets = {name: _dataset(dataset) for name, dataset in study.datasets.items()}
     codes = [*study.languages.codes, *(code for dataset in datasets.values() for code in dataset.languages)]
     return Plan(
-        models={name: _model(model) for name, model in study.models.items()},
+        models={name: _model(name, model) for name, model in study.models.items()},
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
         tasks={name: _task(config, task) for name, task in study.tasks.items()},
@@ -155,7 +158,7 @@ def plan_of(study: Study) -> Plan:
     )
 
 
-def _model(model: Model) -> PlannedModel:
+def _model(name: str, model: Model) -> PlannedModel:
     if isinstance(model, BuiltModel):
         architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
         return PlannedModel(endpoint=False, hub=None, architecture=architecture, pretraining=model.build.training)
@@ -163,8 +166,9 @@ def _model(model: Model) -> PlannedModel:
     return PlannedModel(
         endpoint=isinstance(model, EndpointModel),
         hub=repository.id if repository else None,
-        architecture=model.architecture,
+        architecture=known_architecture(name, model) if isinstance(model, PathModel) else model.architecture,
         trust_remote_code=model.trust_remote_code,
+        thinking_tokens=0 if isinstance(model, EndpointModel) else model.thinking_tokens,
     )
 
 

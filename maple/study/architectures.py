@@ -24,7 +24,7 @@ from maple.runtime.files import read_json
 from maple.study.repositories import repository_of
 
 
-def known_architecture(name: str, model: Model, results: Path) -> dict[str, Any]:
+def known_architecture(name: str, model: Model, results: Path = Path("results")) -> dict[str, Any]:
     """Return the keys of a model's config: of its recipe, of its folder, or those that its file states."""
     if isinstance(model, BuiltModel):
         architecture = model.build.architecture

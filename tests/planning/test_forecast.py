@@ -13,12 +13,13 @@ from project import ROOT, TOY_STUDY, Project
 
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import Hardware, read_hardware
+from maple.definitions.local_model import PathModel
 from maple.models.size import Size
 from maple.planning.costs import TaskLoad, generation_seconds, training_operations
 from maple.planning.estimates import ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import figure, table
-from maple.planning.plan import Plan, plan_of
+from maple.planning.plan import Plan, _model, plan_of
 from maple.planning.sizes import ModelSizes
 from maple.runtime.files import write_parquet
 from maple.study.study import read_study
@@ -199,6 +200,36 @@ def test_what_does_not_fit_and_what_is_not_known_is_said():
     assert made.notes[0] in table(made)
     assert re.search("^all .* without nllb-200-3.3b$", table(made), re.M), "the line of the sums says so itself"
     assert stage(made, "generate").jobs == 1 and stage(made, "generate").tokens == 0
+
+
+def test_a_run_is_forecast_on_the_tasks_that_it_is_asked():
+    part = DEFAULT["grid"][0] | {"models": ["tiny-llama"]}
+    both, one, other = (
+        stage(of(DEFAULT | {"tasks": ["xnli", "xcopa"], "grid": [part | {"tasks": tasks}]}), "generate").tokens
+        for tasks in (["xnli", "xcopa"], ["xnli"], ["xcopa"])
+    )
+    assert both == pytest.approx(one + other) and one > 0 < other
+
+
+def test_room_for_thinking_is_forecast_with_the_answer():
+    study = read_study(DEFAULT | {"grid": [DEFAULT["grid"][0] | {"models": ["tiny-llama"]}]}, ROOT / "config")
+    plan, table = plan_of(study), read_hardware(TABLE)
+    thinking = plan.models["tiny-llama"].changed(thinking_tokens=100)
+    sizes = ModelSizes({"tiny-llama": SIZES["tiny-llama"]})
+
+    def tokens(plan):
+        return stage(forecast(plan, table["cpu"], paths("nothing"), sizes, core_watts=1.0), "generate").tokens
+
+    prompts = sum(len(task.languages) * min(task.items, plan.items) for task in plan.tasks.values())
+    more = tokens(plan.changed(models={**plan.models, "tiny-llama": thinking})) - tokens(plan)
+    assert more == pytest.approx(100 * prompts * len(plan.runs))
+
+
+def test_a_model_in_a_folder_has_a_size_before_it_is_linked(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 7}))
+    model = PathModel(path=str(tmp_path))
+    planned = _model("mine", model)
+    assert planned.architecture == {"model_type": "llama", "vocab_size": 7} and planned.hub is None
 
 
 def test_what_an_endpoint_answers_takes_no_hours_here():
