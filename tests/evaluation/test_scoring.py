@@ -6,6 +6,7 @@ from maple.definitions.run import RunKey
 from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, score_items
+from maple.metrics.metric import ItemMetric
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
@@ -250,6 +251,6 @@ def test_a_likelihood_that_is_no_number_chooses_no_label(numbers):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_metric_that_gives_no_number_stops_with_run_and_item(monkeypatch, value):
-    monkeypatch.setitem(scoring.METRICS, "odd", lambda *_: value)
+    monkeypatch.setitem(scoring.METRICS, "odd", ItemMetric(lambda *_: value))
     with pytest.raises(ScoringError, match=rf"m/d/lora-r8-4bit/seed1/.*: xnli, item 2: odd is {value}"):
         scored(generations(choice("2", "Kweli")), {"xnli": ["odd"]})
