@@ -17,7 +17,7 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.metrics.metric import ItemMetric, LabelledAnswers, LabelMetric
-from maple.metrics.registry import METRICS, RANKED
+from maple.metrics.registry import METRICS, RANKED, is_of_items
 from maple.text.identification import in_language, script_share
 from maple.text.thinking import SplitText, split_row
 
@@ -52,6 +52,11 @@ RANK_METRICS = {
 }
 # With a smaller share of letters in the language's script, a completion counts as in the wrong script.
 MIN_SCRIPT_SHARE = 0.5
+
+
+def rank_metrics(metrics: Iterable[str]) -> list[str]:
+    """Return the names of the metrics by which ranked choices are scored; `metrics` are the task's."""
+    return [*RANK_METRICS, *(RANKED + name for name in metrics if not is_of_items(name))]
 
 
 class ScoringError(ValueError):
