@@ -142,11 +142,8 @@ class _Answered:
 
 def _answered(row: CompletionRow, run: RunKey, language: LanguageIdentity) -> _Answered:
     """Return the answer of a row, and the columns of its scores."""
-    if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
-        raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
-    split, wrong_language, wrong_script = None, None, None
-    if row["answer"] == "generate":
-        split = split_row(row["completion"], row)
+    split, wrong_language, wrong_script = _split(row), None, None
+    if split:
         wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
     item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
     common = {
@@ -160,12 +157,18 @@ def _answered(row: CompletionRow, run: RunKey, language: LanguageIdentity) -> _A
         "thinking_tokens": row.get("thinking_tokens"),
         "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
     }
-    parsed, prediction = _prediction(row, split)
-    return _Answered(row, parsed, prediction, common)
+    return _Answered(row, *_prediction(row, split, run), common)
 
 
-def _prediction(row: CompletionRow, split: SplitText | None) -> tuple[bool, str]:
-    """Return whether a row has an answer, and the answer; `split` is a generated completion, without its thinking."""
+def _split(row: CompletionRow) -> SplitText | None:
+    """Return a generated completion without its thinking; None for the other answers."""
+    return split_row(row["completion"], row) if row["answer"] == "generate" else None
+
+
+def _prediction(row: CompletionRow, split: SplitText | None, run: RunKey) -> tuple[bool, str]:
+    """Return whether a row has an answer, and the answer; `split` is that of _split."""
+    if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
+        raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
     if split is None:  # empty if the prompt was too long
         return (True, likeliest_label(row, lambda form: 1)) if row["log_likelihoods"] else (False, "")
     prediction = parse_answer(split.answer)
@@ -173,6 +176,36 @@ def _prediction(row: CompletionRow, split: SplitText | None) -> tuple[bool, str]
         return prediction != "", prediction
     label = parse_choice(split.answer, row["labels"], row["verbalizers"])
     return label is not None, prediction if label is None else label
+
+
+def labelled_answers(rows: Sequence[CompletionRow], run: RunKey) -> LabelledAnswers:
+    """Return the answers of one run to a task in one language, all in one mode, as numbers of the task's labels.
+
+    Log-likelihoods of labels become log-probabilities that add up to one over the labels. Without any, because the
+    prompt was too long, all labels are equally probable, and none is the prediction. Raises ScoringError for an item
+    whose gold answer is not one label, and for a log-likelihood that is not a number.
+    """
+    return _labelled(rows, [_prediction(row, _split(row), run) for row in rows], run)
+
+
+def _labelled(rows: Sequence[CompletionRow], predictions: Iterable[tuple[bool, str]], run: RunKey) -> LabelledAnswers:
+    """Return labelled_answers of rows whose answers are known."""
+    labels = tuple(rows[0]["labels"])
+    for row in rows:
+        if len(targets := row["targets"]) != 1 or targets[0] not in labels:
+            known = ", ".join(labels) or "none: the task has no choices"
+            raise ScoringError(f"{_place(row, run)}: the gold answer {targets} must be one label ({known})")
+    log_probabilities = None
+    if rows[0]["answer"] != "generate":
+        likelihoods = np.array([row["log_likelihoods"] or [0.0] * len(labels) for row in rows])
+        log_probabilities = likelihoods - np.logaddexp.reduce(likelihoods, axis=1, keepdims=True)
+    numbers = {label: number for number, label in enumerate(labels)}
+    return LabelledAnswers(
+        labels,
+        np.array([numbers[row["targets"][0]] for row in rows]),
+        np.array([numbers[label] if parsed else len(labels) for parsed, label in predictions]),
+        log_probabilities,
+    )
 
 
 def _rank_scores(row: CompletionRow) -> Iterator[Score]:
@@ -196,40 +229,14 @@ def _item_scores(answered: _Answered, metrics: Sequence[str]) -> Iterator[Score]
             yield Score(name, value, parsed, answered.prediction)
 
 
-def _labelled(answers: Sequence[_Answered], run: RunKey) -> LabelledAnswers:
-    """Return a task's answers as numbers of its labels.
-
-    Log-likelihoods of labels become log-probabilities that add up to one over the labels. Without any, because the
-    prompt was too long, all labels are equally probable, and none is the prediction.
-    """
-    labels = tuple(answers[0].row["labels"])
-    for answer in answers:
-        if len(targets := answer.row["targets"]) != 1 or targets[0] not in labels:
-            raise ScoringError(f"{_place(answer.row, run)}: gold {targets} is not one of {', '.join(labels)}")
-    numbers = {label: number for number, label in enumerate(labels)}
-    log_probabilities = None
-    if answers[0].row["answer"] != "generate":
-        unknown = [0.0] * len(labels)
-        likelihoods = np.array([answer.row["log_likelihoods"] or unknown for answer in answers])
-        log_probabilities = likelihoods - np.logaddexp.reduce(likelihoods, axis=1, keepdims=True)
-    return LabelledAnswers(
-        labels,
-        np.array([numbers[answer.row["targets"][0]] for answer in answers]),
-        np.array([numbers[answer.prediction] if answer.parsed else len(labels) for answer in answers]),
-        log_probabilities,
-    )
-
-
 def _label_scores(
     answers: Sequence[_Answered], metrics: Sequence[str], run: RunKey
 ) -> Iterator[tuple[_Answered, Score]]:
     """Yield the scores of a task's answers, all in one mode, by its metrics of sets and of probabilities."""
-    task, mode, labels = (answers[0].row[key] for key in ("task", "answer", "labels"))
-    if not labels:
-        raise ScoringError(
-            f"task {task!r}: {metrics[0]} is of labels, and the task has no choices; write other metrics"
-        )
-    labelled = _labelled(answers, run)
+    task, mode = answers[0].row["task"], answers[0].row["answer"]
+    labelled = _labelled(
+        [answer.row for answer in answers], ((answer.parsed, answer.prediction) for answer in answers), run
+    )
     for name in metrics:
         metric = cast(LabelMetric, METRICS[name])
         if metric.needs_probabilities and labelled.log_probabilities is None:

@@ -1,5 +1,7 @@
 """Metrics of the probabilities of labels: negative log-likelihood, Brier score and expected calibration error."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from maple.metrics.metric import LabelledAnswers
@@ -56,3 +58,37 @@ def expected_calibration_error(counts: np.ndarray) -> np.ndarray:
     few items it is too large, even if the probabilities are the true ones.
     """
     return np.abs(counts).sum(axis=-1)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The answers whose confidence lies in one bin: a point of a reliability diagram."""
+
+    low: float
+    """The confidence is above it."""
+    high: float
+    """The confidence is at most this."""
+    items: int
+    confidence: float
+    """The mean of the largest probabilities."""
+    accuracy: float
+    """The share of right answers."""
+
+
+def reliability(answers: LabelledAnswers) -> list[ReliabilityBin]:
+    """Return the bins that have answers, by confidence; raises ValueError if answers have no probabilities.
+
+    The differences of confidence and accuracy, weighted by `items`, add up to the expected calibration error.
+    """
+    confidence = np.exp(log_probabilities_of(answers).max(axis=1))
+    bins, right = confidence_bins(confidence), answers.predicted == answers.gold
+    return [
+        ReliabilityBin(
+            low=number / BINS,
+            high=(number + 1) / BINS,
+            items=int(np.count_nonzero(inside := bins == number)),
+            confidence=float(confidence[inside].mean()),
+            accuracy=float(right[inside].mean()),
+        )
+        for number in np.unique(bins)
+    ]

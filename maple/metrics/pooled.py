@@ -63,3 +63,14 @@ def matthews_correlation(counts: np.ndarray) -> np.ndarray:
     right, (predicted, gold) = counts[..., 0], np.split(counts[..., 1:], 2, axis=-1)
     spread = (1 - (predicted**2).sum(axis=-1)) * (1 - (gold**2).sum(axis=-1))
     return _ratio(right - (predicted * gold).sum(axis=-1), np.sqrt(spread))
+
+
+def confusion(answers: LabelledAnswers) -> np.ndarray:
+    """Return the number of items by gold and predicted label, (labels, labels + 1).
+
+    The last column counts the answers that name no label. A row of zeros is a class without gold items, which macro_f1
+    leaves out.
+    """
+    labels = len(answers.labels)
+    cells = answers.gold * (labels + 1) + answers.predicted
+    return np.bincount(cells, minlength=labels * (labels + 1)).reshape(labels, labels + 1)

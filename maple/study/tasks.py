@@ -185,9 +185,7 @@ def _check_metrics(file: str, task: Task) -> None:
     if task.headline not in task.metrics:
         raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if METRICS[task.headline].scale.lower_is_better:
-        raise DefinitionError(
-            f"{file}: headline {task.headline!r} is better if it is lower; name another of its metrics"
-        )
+        raise DefinitionError(f"{file}: headline {task.headline!r} is better if lower; name another of its metrics")
 
 
 def _check_fields(file: str, fields: Sequence[str]) -> None:
