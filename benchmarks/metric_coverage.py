@@ -1,12 +1,12 @@
 """How often does a 95 % interval of a pooled metric contain the true value?
 
-    python benchmarks/metric_coverage.py [--metric macro_f1] [--simulations 2000]
+    python benchmarks/metric_coverage.py [--metric macro_f1] [--simulations 2000] [--accuracies 0.7 0.9]
 
 A true classifier is a table of gold by predicted labels, so that its score is known. Items are drawn from it in four
 languages, as translations of one another, and for two runs; the intervals are those of the summary: of one cell, of the
 mean over the languages, and of the change between the runs in one language. Beside them stand the intervals from the
-infinitesimal jackknife (the delta method), whose influences are gradients. Last: the mean expected calibration error of
-a classifier whose probabilities are the true ones.
+infinitesimal jackknife (the delta method), whose influences are gradients. Last: the expected calibration error of
+classifiers whose probabilities are the true ones, or too sure.
 """
 
 import argparse
@@ -125,20 +125,24 @@ def coverage(metric: PooledMetric, truths: list[Classifier], n: int, simulations
     return found / (simulations // CHUNK * CHUNK)
 
 
-def calibrated_ece(rng: np.random.Generator, n: int, classes: int, repeats: int = 500) -> float:
-    """Return the mean expected calibration error of true probabilities, which are softmaxes of normal numbers."""
-    found = []
-    for _ in range(repeats):
-        logits = 2 * rng.normal(size=(n, classes))
-        log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        gold = (rng.random((n, 1)) > np.exp(log_probabilities).cumsum(axis=1)[:, :-1]).sum(axis=1)
-        answers = LabelledAnswers(
-            tuple(map(str, range(classes))), gold, log_probabilities.argmax(axis=1), log_probabilities
-        )
-        metric = METRICS["ece"]
-        assert isinstance(metric, PooledMetric)
-        found.append(metric.score(answers))
-    return float(np.mean(found))
+def probabilities(rng: np.random.Generator, n: int, classes: int, temperature: float) -> LabelledAnswers:
+    """Draw answers of a classifier: its probabilities are the true ones at a temperature of 1, and too sure below."""
+    logits = 2 * rng.normal(size=(n, classes))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    gold = (rng.random((n, 1)) > true.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    sure = logits / temperature
+    log_probabilities = sure - np.log(np.exp(sure).sum(axis=1, keepdims=True))
+    return LabelledAnswers(tuple(map(str, range(classes))), gold, sure.argmax(axis=1), log_probabilities)
+
+
+def calibration_line(metric: PooledMetric, n: int, classes: int, temperature: float, simulations: int) -> str:
+    """Return the true calibration error, the mean of its estimates and the coverage of the intervals of one cell."""
+    rng = np.random.default_rng(SEED)
+    truth = 0.0 if temperature == 1 else metric.score(probabilities(rng, 1_000_000, classes, temperature))
+    values = np.array([metric.values(probabilities(rng, n, classes, temperature)) for _ in range(simulations)]).T
+    low, high = mean_interval(values, np.arange(n), CONFIDENCE, graded=True)
+    covered = 100 * contains(low, high, truth).mean()
+    return f"{classes:7}  {temperature:11}  {n:5}  {truth:10.4f}  {values.mean():13.4f}  {covered:8.1f}"
 
 
 def main() -> int:
@@ -146,6 +150,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metric", default="macro_f1", choices=["macro_f1", "weighted_f1", "mcc"])
     parser.add_argument("--simulations", type=int, default=2000)
+    parser.add_argument("--accuracies", type=float, nargs="+", default=[0.7, 0.9])
     options = parser.parse_args()
     metric = METRICS[options.metric]
     assert isinstance(metric, PooledMetric)
@@ -154,7 +159,7 @@ def main() -> int:
     print("classes  shares      accuracy  items  true score  one cell       mean of 4      change")
     for classes in (3, 12):
         for balanced in (True, False):
-            for accuracy in (0.7, 0.9):
+            for accuracy in options.accuracies:
                 truths = [classifier(classes, balanced, accuracy - 0.02 * at) for at in range(LANGUAGES)]
                 truths.append(classifier(classes, balanced, accuracy + 0.02))
                 for n in (300, 1000):
@@ -164,11 +169,13 @@ def main() -> int:
                     cells = "  ".join(f"{a:5.1f} ({b:5.1f})" for a, b in zip(ours, theirs, strict=True))
                     score = truths[0].score(metric)
                     print(f"{classes:7}  {shares:10}  {accuracy:8}  {n:5}  {score:10.3f}  {cells}", flush=True)
-    rng = np.random.default_rng(SEED)
+    print("expected calibration error of one cell\nclasses  temperature  items  true score  mean estimate  coverage")
+    ece = METRICS["ece"]
+    assert isinstance(ece, PooledMetric)
     for classes in (3, 12):
-        for n in (300, 1000, 3000):
-            ece = calibrated_ece(rng, n, classes)
-            print(f"true probabilities, {classes} classes, {n} items: mean expected calibration error {ece:.4f}")
+        for temperature in (1.0, 0.5):
+            for n in (300, 1000, 3000):
+                print(calibration_line(ece, n, classes, temperature, min(500, options.simulations)), flush=True)
     return int(worst > 2)
 
 
