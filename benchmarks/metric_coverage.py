@@ -13,13 +13,17 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 
-import numpy as np
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from maple.analysis.statistics import Items, average, mean_interval, paired, small_sample_variance
-from maple.metrics.metric import LabelledAnswers, PooledMetric
-from maple.metrics.registry import METRICS
+import numpy as np  # noqa: E402
+
+from maple.analysis.statistics import Items, average, mean_interval, paired, small_sample_variance  # noqa: E402
+from maple.metrics.metric import LabelledAnswers, PooledMetric  # noqa: E402
+from maple.metrics.registry import METRICS  # noqa: E402
 
 LANGUAGES, CONFIDENCE, SEED = 4, 0.95, 11
 CHUNK = 250  # simulations at once, for memory
@@ -146,7 +150,7 @@ def calibration_line(metric: PooledMetric, n: int, classes: int, temperature: fl
 
 
 def main() -> int:
-    """Print the coverage of each kind of interval; end with 1 if one from the jackknife lies outside 93 to 97 %."""
+    """Print the coverage of each kind of interval; end with 1 if one from the jackknife is below 93 %."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metric", default="macro_f1", choices=["macro_f1", "weighted_f1", "mcc"])
     parser.add_argument("--simulations", type=int, default=2000)
@@ -154,7 +158,7 @@ def main() -> int:
     options = parser.parse_args()
     metric = METRICS[options.metric]
     assert isinstance(metric, PooledMetric)
-    worst = 0.0
+    least = 100.0
     print(f"{options.metric}: 95 % intervals with the true value, %: jackknife (infinitesimal)")
     print("classes  shares      accuracy  items  true score  one cell       mean of 4      change")
     for classes in (3, 12):
@@ -164,7 +168,7 @@ def main() -> int:
                 truths.append(classifier(classes, balanced, accuracy + 0.02))
                 for n in (300, 1000):
                     ours, theirs = 100 * coverage(metric, truths, n, options.simulations)
-                    worst = max(worst, float(np.abs(ours - 95).max()))
+                    least = min(least, float(ours.min()))
                     shares = "balanced" if balanced else "imbalanced"
                     cells = "  ".join(f"{a:5.1f} ({b:5.1f})" for a, b in zip(ours, theirs, strict=True))
                     score = truths[0].score(metric)
@@ -176,7 +180,7 @@ def main() -> int:
         for temperature in (1.0, 0.5):
             for n in (300, 1000, 3000):
                 print(calibration_line(ece, n, classes, temperature, min(500, options.simulations)), flush=True)
-    return int(worst > 2)
+    return int(least < 93)
 
 
 if __name__ == "__main__":
