@@ -1,7 +1,7 @@
 """A study's item scores: all runs side by side, item by item."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from maple.definitions.run import NONE, Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA, cluster_numbers
 from maple.evaluation.finish_reasons import TOO_LONG
+from maple.metrics.registry import is_of_items, metric_of
 
 RUN_KEY = ["model", "dataset", "method", "seed"]
 _KEY_SCHEMA = {**dict.fromkeys(RUN_KEY, pl.String), "seed": pl.Int64}
@@ -44,8 +45,8 @@ class ItemScores:
     runs: list[Run]
     """The runs that have scores, in the order of the grid."""
     cells: pl.DataFrame
-    """cell (its number), task, metric, language, chance, headline (is the metric the task's headline?), shared (is
-    there an item that every run has a score of?)."""
+    """cell (its number), task, metric, language, chance, headline (is the metric the task's headline?), lowest and
+    highest (the range of the metric), shared (is there an item that every run has a score of?)."""
     values: np.ndarray
     """(rows, runs) The scores; nan if a run lacks an item."""
     items: Items
@@ -79,7 +80,15 @@ class ItemScores:
         bounds = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
         rows = np.concatenate([np.arange(*pair) for pair in bounds])
         cell = np.repeat(np.arange(len(cells)), bounds[:, 1] - bounds[:, 0])
-        return self.values[rows], Items(cell, self.items.cluster[rows], self.items.task[list(cells)])
+        chosen = list(cells)
+        return self.values[rows], Items(
+            cell, self.items.cluster[rows], self.items.task[chosen], self.items.graded[chosen]
+        )
+
+    def bounds(self, cells: Sequence[int]) -> tuple[float, float]:
+        """Return the smallest and the largest mean that some cells with equal weights can have."""
+        low, high = self.cells.filter(pl.col("cell").is_in(list(cells))).select(pl.mean("lowest", "highest")).row(0)
+        return low, high
 
     def average_shared_items(self, cells: Sequence[int], weights: Sequence[float] | np.ndarray) -> Joint:
         """Average some cells by their weights, in every run over the same items: those that all runs have.
@@ -89,7 +98,7 @@ class ItemScores:
         self.check(cells)
         values, items = self.select(cells)
         shared = ~np.isnan(values).any(axis=1)
-        items = Items(items.cell[shared], items.cluster[shared], items.task)
+        items = replace(items, cell=items.cell[shared], cluster=items.cluster[shared])
         return joint(values[shared], items, np.asarray(weights), self.seed_groups)
 
     def check(self, cells: Sequence[int]) -> None:
@@ -146,6 +155,7 @@ def item_scores(
                 rows, pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters
             ).to_numpy(),
             cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
+            np.array([not is_of_items(name) for name in cells["metric"]]),
         ),
         shares=shares.join(cells.select("cell", *CELL), on=CELL).with_columns(
             run=pl.col("run").replace_strict({number: at for at, number in enumerate(present)}, return_dtype=pl.Int64)
@@ -173,18 +183,21 @@ def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
 
 def _cells(shares: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> pl.DataFrame:
     """Return ItemScores.cells without the column `shared`."""
-    headlines = {name: task.headline for name, task in tasks.items()}
-    chances = {name: task.chance for name, task in tasks.items()}
-    return (
-        shares.select(CELL)
-        .unique()
-        .sort(CELL)
-        .with_row_index("cell")
-        .with_columns(
-            headline=pl.col("metric") == pl.col("task").replace_strict(headlines),
-            chance=pl.col("task").replace_strict(chances, return_dtype=pl.Float64),
-        )
+    cells = shares.select(CELL).unique().sort(CELL).with_row_index("cell")
+    metrics = list(cells.select("task", "metric").iter_rows())
+    scales = [metric_of(metric).scale for _, metric in metrics]
+    return cells.with_columns(
+        headline=pl.Series([metric == tasks[task].headline for task, metric in metrics], dtype=pl.Boolean),
+        chance=pl.Series([_chance(tasks[task], metric) for task, metric in metrics], dtype=pl.Float64),
+        lowest=pl.Series([scale.low for scale in scales], dtype=pl.Float64),
+        highest=pl.Series([scale.high for scale in scales], dtype=pl.Float64),
     )
+
+
+def _chance(task: TaskMetrics, metric: str) -> float | None:
+    """Return the score of guessing; it is the headline's, and that of every item metric if the headline is one."""
+    both_of_items = is_of_items(metric) and is_of_items(task.headline)
+    return task.chance if metric == task.headline or both_of_items else None
 
 
 def _rows(table: pl.LazyFrame, cells: pl.DataFrame) -> pl.DataFrame:

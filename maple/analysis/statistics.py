@@ -7,7 +7,7 @@ form one cluster and count as one observation; an item without such neighbours i
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from statistics import NormalDist
 
@@ -104,10 +104,13 @@ def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence
     return np.where(clusters == n, n, n / np.maximum(effect, 1) * (by_items / by_clusters) ** 2)
 
 
-def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def mean_interval(
+    values: np.ndarray, clusters: np.ndarray, confidence: float, graded: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper bounds of the intervals of one cell's means.
 
     `values` are (items, columns), nan for a missing score; `clusters` (items,) are the numbers of the items' clusters.
+    `graded` says that a score can be another number than 0 and 1, even if none is, as a pseudo-value.
     Scores of 0 and 1 have Wilson's interval with the effective sample size; graded scores have the bootstrap's over
     clusters, and none with fewer than two clusters or if all clusters have the same mean. Both were selected by
     simulation (docs/statistics.md): with few items and scores near 0 or 1 they cover 92 to 94 %, Student's interval 75
@@ -116,7 +119,7 @@ def mean_interval(values: np.ndarray, clusters: np.ndarray, confidence: float) -
     sums, sizes = _by_cluster(values, clusters)
     scored = ~np.isnan(values)
     n, present = sizes.sum(axis=0), sizes > 0
-    binary = (~scored | (values == 0) | (values == 1)).all(axis=0)
+    binary = (~scored | (values == 0) | (values == 1)).all(axis=0) & (not graded)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums.sum(axis=0) / n
         low, high = wilson(
@@ -143,6 +146,8 @@ class Items:
     """(rows,) The number of the row's cluster in its task, shared by translations and by items on the same text."""
     task: np.ndarray
     """(cells,) The number of the cell's task."""
+    graded: np.ndarray = field(default_factory=lambda: np.zeros(1, bool))
+    """(cells,) or, for all cells, (1,): can a score be another number than 0 and 1, even if none is?"""
 
 
 @dataclass(frozen=True)
@@ -245,12 +250,12 @@ def small_sample_variance(values: np.ndarray, items: Items, weights: np.ndarray)
     If all of twenty items are right, their variance is 0, and the interval of the mean would have no width, although
     the next item may be wrong. So each cell gets the variance of one more right and one more wrong item. Twice that,
     for the difference of two runs, is the variance of the two items that Bonett and Price add (see `paired`). It is
-    negligible with hundreds of items, and zero for graded scores.
+    negligible with hundreds of items, and zero for graded scores, of which Items.graded are some.
     """
     weights = np.reshape(weights, (len(items.task), -1))
     scored = ~np.isnan(values)
     cells, tasks = (np.flatnonzero(np.diff(numbers, prepend=-1)) for numbers in (items.cell, items.task))
-    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), cells)
+    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), cells) & ~items.graded[:, None]
     n = np.add.reduceat(scored, cells, dtype=float)
     return np.add.reduceat(binary * (weights / (n + 2)) ** 2, tasks)
 
@@ -266,18 +271,18 @@ def average(values: np.ndarray, items: Items, weights: np.ndarray) -> Estimate:
     return Estimate(value, np.add.reduceat(by_cluster**2, tasks), dfs)
 
 
-def paired(differences: np.ndarray, clusters: np.ndarray) -> Estimate:
+def paired(differences: np.ndarray, clusters: np.ndarray, graded: bool = False) -> Estimate:
     """Estimate the mean differences of one cell, whose runs are compared item by item.
 
     `differences` are (items, columns), nan for an item that lacks a score; `clusters` (items,) are the numbers of the
-    items' clusters. The variance is Student's. For differences of zeros and ones it is Bonett and Price's (2012,
-    Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item that gained and one that
-    lost are added, each a cluster of its own. Without them an interval has no width if no item differs, and covers only
-    45 % if 3 % of twenty items do.
+    items' clusters; `graded` as in mean_interval. The variance is Student's. For differences of zeros and ones it is
+    Bonett and Price's (2012, Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item
+    that gained and one that lost are added, each a cluster of its own. Without them an interval has no width if no item
+    differs, and covers only 45 % if 3 % of twenty items do.
     """
     sums, sizes = _by_cluster(differences, clusters)
     scored = ~np.isnan(differences)
-    binary = (~scored | np.isin(differences, (-1, 0, 1))).all(axis=0)
+    binary = (~scored | np.isin(differences, (-1, 0, 1))).all(axis=0) & (not graded)
     n = sizes.sum(axis=0) + 2 * binary
     present = np.count_nonzero(sizes, axis=0)
     total = present + 2 * binary

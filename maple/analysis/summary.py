@@ -50,13 +50,16 @@ def _by_run(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.D
     mean, change = average(values, items, weights), average(changes, items, weights)
     base = average(np.where(np.isnan(changes), np.nan, base_values), items, weights).value
     if len(cells) == 1:
-        (low, high), tested = mean_interval(values, items.cluster, confidence), paired(changes, items.cluster)
+        graded = bool(items.graded[0])
+        low, high = mean_interval(values, items.cluster, confidence, graded)
+        tested = paired(changes, items.cluster, graded)
     else:
         low, high = mean.with_extra_variance(small_sample_variance(values, items, weights)).interval(confidence)
         tested = change.with_extra_variance(2 * small_sample_variance(changes, items, weights))
     n = np.count_nonzero(~np.isnan(values), axis=0)
     runs = {"run": range(len(n)), "seeds": 1, "cells": len(cells), "n": n}
-    means = pl.DataFrame({**runs, "mean": mean.value, "se": mean.se, "low": low.clip(0, 1), "high": high.clip(0, 1)})
+    low, high = low.clip(*scores.bounds(cells)), high.clip(*scores.bounds(cells))
+    means = pl.DataFrame({**runs, "mean": mean.value, "se": mean.se, "low": low, "high": high})
     against = pl.DataFrame({"run": tuned, "base": base, **_change_columns(change, tested, confidence)})
     return means.filter(pl.col("n") > 0).join(against, on="run", how="left", maintain_order="left")
 
@@ -80,8 +83,8 @@ def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) 
             "n": [np.count_nonzero(~np.isnan(values[:, group])) for group in members.T],
             "mean": mean.value,
             "se": mean.se,
-            "low": low.clip(0, 1),
-            "high": high.clip(0, 1),
+            "low": low.clip(*scores.bounds(cells)),
+            "high": high.clip(*scores.bounds(cells)),
             "base": base,
             **_change_columns(change, change, confidence),
         }
@@ -112,8 +115,8 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
 
     Rows with language "all" average the languages that every run has in that task. The row with task and language "all"
     and metric "headline" averages, in every run, the same cells: the headline metric of each task and language that
-    every run has. Their standard errors are clustered and their intervals are Student's, clipped to 0..1 for means. The
-    intervals of a single cell are those of maple.analysis.statistics.mean_interval and paired.
+    every run has. Their standard errors are clustered and their intervals are Student's, for means cut at the range of
+    the metric. The intervals of a single cell are those of maple.analysis.statistics.mean_interval and paired.
     """
     shared = scores.cells.filter("shared")
     parts = [(key, cell) for key, cell in scores.cells.group_by(*CELL)]

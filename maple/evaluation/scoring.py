@@ -1,19 +1,25 @@
-"""Scoring: the answer of each completion, and its value by each metric."""
+"""Scoring: the answer of each completion, and its value by each metric.
+
+An answer is a text or a label that was parsed from a completion (`generate`), the label that a causal model finds
+likeliest (`rank`), or the likeliest label of a classifier (`classify`).
+"""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
+import numpy as np
 import polars as pl
 import regex
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
-from maple.metrics.registry import METRICS
+from maple.metrics.metric import ItemMetric, LabelledAnswers, LabelMetric
+from maple.metrics.registry import METRICS, RANKED, is_of_items
 from maple.text.identification import in_language, script_share
-from maple.text.thinking import split_row
+from maple.text.thinking import SplitText, split_row
 
 SCORE_SCHEMA = {
     "model": pl.String,
@@ -40,9 +46,17 @@ SCORE_SCHEMA = {
     "shots_dropped": pl.Int32,
 }
 # Metrics of ranked choices: the choice with the highest log-likelihood, in all or per UTF-8 byte.
-RANK_METRICS = {"rank_accuracy": lambda form: 1, "rank_accuracy_per_byte": lambda form: len(form.encode())}
+RANK_METRICS = {
+    f"{RANKED}accuracy": lambda form: 1,
+    f"{RANKED}accuracy_per_byte": lambda form: len(form.encode()),
+}
 # With a smaller share of letters in the language's script, a completion counts as in the wrong script.
 MIN_SCRIPT_SHARE = 0.5
+
+
+def rank_metrics(metrics: Iterable[str]) -> list[str]:
+    """Return the names of the metrics by which ranked choices are scored; `metrics` are the task's."""
+    return [*RANK_METRICS, *(RANKED + name for name in metrics if not is_of_items(name))]
 
 
 class ScoringError(ValueError):
@@ -55,7 +69,7 @@ class Score:
 
     metric: str
     value: float
-    """From 0 to 1."""
+    """The item's score, or its pseudo-value by a metric of a set (maple.metrics.metric.PooledMetric)."""
     parsed: bool
     """False: the completion holds no answer."""
     prediction: str
@@ -114,6 +128,86 @@ def _wrong_language(row: CompletionRow, prediction: str, language: LanguageIdent
     return None if same_language is None else not same_language, script_share(prediction, script) < MIN_SCRIPT_SHARE
 
 
+@dataclass(frozen=True)
+class _Answered:
+    """A row of completions with its answer."""
+
+    row: CompletionRow
+    parsed: bool
+    prediction: str
+    """The answer: a label, a text, or the line that could not be parsed as a label."""
+    common: Mapping[str, Any]
+    """The columns of SCORE_SCHEMA that all metrics share."""
+
+
+def _answered(row: CompletionRow, run: RunKey, language: LanguageIdentity) -> _Answered:
+    """Return the answer of a row, and the columns of its scores."""
+    split, wrong_language, wrong_script = _split(row), None, None
+    if split:
+        wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
+    item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
+    common = {
+        **{key: getattr(run, key) for key in ("model", "dataset", "method", "seed")},
+        **{key: row[key] for key in ("task", "language", "item", "finish_reason")},
+        **{key: row[key] for key in ("prompt_tokens", "completion_tokens", "shots", "shots_dropped")},
+        "wrong_language": wrong_language,
+        "wrong_script": wrong_script,
+        "thinking": split and split.thinks,
+        "unfinished_thinking": split and split.unfinished,
+        "thinking_tokens": row.get("thinking_tokens"),
+        "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
+    }
+    return _Answered(row, *_prediction(row, split, run), common)
+
+
+def _split(row: CompletionRow) -> SplitText | None:
+    """Return a generated completion without its thinking; None for the other answers."""
+    return split_row(row["completion"], row) if row["answer"] == "generate" else None
+
+
+def _prediction(row: CompletionRow, split: SplitText | None, run: RunKey) -> tuple[bool, str]:
+    """Return whether a row has an answer, and the answer; `split` is that of _split."""
+    if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
+        raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
+    if split is None:  # empty if the prompt was too long
+        return (True, likeliest_label(row, lambda form: 1)) if row["log_likelihoods"] else (False, "")
+    prediction = parse_answer(split.answer)
+    if not row["labels"]:
+        return prediction != "", prediction
+    label = parse_choice(split.answer, row["labels"], row["verbalizers"])
+    return label is not None, prediction if label is None else label
+
+
+def labelled_answers(rows: Sequence[CompletionRow], run: RunKey) -> LabelledAnswers:
+    """Return the answers of one run to a task in one language, all in one mode, as numbers of the task's labels.
+
+    Log-likelihoods of labels become log-probabilities that add up to one over the labels. Without any, because the
+    prompt was too long, all labels are equally probable, and none is the prediction. Raises ScoringError for an item
+    whose gold answer is not one label, and for a log-likelihood that is not a number.
+    """
+    return _labelled(rows, [_prediction(row, _split(row), run) for row in rows], run)
+
+
+def _labelled(rows: Sequence[CompletionRow], predictions: Iterable[tuple[bool, str]], run: RunKey) -> LabelledAnswers:
+    """Return labelled_answers of rows whose answers are known."""
+    labels = tuple(rows[0]["labels"])
+    for row in rows:
+        if len(targets := row["targets"]) != 1 or targets[0] not in labels:
+            known = ", ".join(labels) or "none: the task has no choices"
+            raise ScoringError(f"{_place(row, run)}: the gold answer {targets} must be one label ({known})")
+    log_probabilities = None
+    if rows[0]["answer"] != "generate":
+        likelihoods = np.array([row["log_likelihoods"] or [0.0] * len(labels) for row in rows])
+        log_probabilities = likelihoods - np.logaddexp.reduce(likelihoods, axis=1, keepdims=True)
+    numbers = {label: number for number, label in enumerate(labels)}
+    return LabelledAnswers(
+        labels,
+        np.array([numbers[row["targets"][0]] for row in rows]),
+        np.array([numbers[label] if parsed else len(labels) for parsed, label in predictions]),
+        log_probabilities,
+    )
+
+
 def _rank_scores(row: CompletionRow) -> Iterator[Score]:
     for metric, weight in RANK_METRICS.items():
         if row["log_likelihoods"]:
@@ -123,25 +217,50 @@ def _rank_scores(row: CompletionRow) -> Iterator[Score]:
             yield Score(metric, 0.0, False, "")
 
 
-def _scores(row: CompletionRow, answer: str, metrics: Sequence[str]) -> Iterator[Score]:
-    """Yield the scores of one completion; `answer` is what it has beside its thinking."""
+def _item_scores(answered: _Answered, metrics: Sequence[str]) -> Iterator[Score]:
+    """Yield the scores of one answer by the metrics that compare it with its gold answers."""
+    row, parsed = answered.row, answered.parsed
     if row["answer"] == "rank":
         yield from _rank_scores(row)
         return
-    prediction = parse_answer(answer)
-    parsed = prediction != ""
-    if row["labels"]:
-        label = parse_choice(answer, row["labels"], row["verbalizers"])
-        parsed, prediction = label is not None, prediction if label is None else label
-    for metric in metrics:
-        if metric not in METRICS:
-            raise ScoringError(f"task {row['task']!r}: no metric {metric!r}; write one of {', '.join(METRICS)}")
-        value = METRICS[metric](prediction, row["targets"], row["language"]) if parsed else 0.0
-        yield Score(metric, value, parsed, prediction)
+    for name in metrics:
+        if isinstance(metric := METRICS[name], ItemMetric):
+            value = metric.value(answered.prediction, row["targets"], row["language"]) if parsed else 0.0
+            yield Score(name, value, parsed, answered.prediction)
+
+
+def _label_scores(
+    answers: Sequence[_Answered], metrics: Sequence[str], run: RunKey
+) -> Iterator[tuple[_Answered, Score]]:
+    """Yield the scores of a task's answers, all in one mode, by its metrics of sets and of probabilities."""
+    task, mode = answers[0].row["task"], answers[0].row["answer"]
+    labelled = _labelled(
+        [answer.row for answer in answers], ((answer.parsed, answer.prediction) for answer in answers), run
+    )
+    for name in metrics:
+        metric = cast(LabelMetric, METRICS[name])
+        if metric.needs_probabilities and labelled.log_probabilities is None:
+            raise ScoringError(
+                f"task {task!r}: {name} needs the probabilities of the labels, which generated answers do not have; "
+                f"write `answers: {{{task}: [rank]}}` in the config, or leave {name} out of the task's metrics"
+            )
+        for answer, value in zip(answers, metric.values(labelled), strict=True):
+            prefix = RANKED if mode == "rank" else ""
+            yield answer, Score(prefix + name, float(value), answer.parsed, answer.prediction)
 
 
 def _place(row: CompletionRow, run: RunKey) -> str:
     return f"results/generations/{run.path}/{row['language']}.parquet: {row['task']}, item {row['item']}"
+
+
+def _check_metrics(names: Iterable[str], tasks: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a task or a metric that is unknown."""
+    for task in names:
+        if task not in tasks:
+            raise ScoringError(f"task {task!r} has no metrics here; known are {', '.join(tasks)}")
+        for name in tasks[task]:
+            if name not in METRICS:
+                raise ScoringError(f"task {task!r}: no metric {name!r}; write one of {', '.join(METRICS)}")
 
 
 def score_items(
@@ -149,36 +268,34 @@ def score_items(
 ) -> pl.DataFrame:
     """Score one run's completions in one language.
 
-    `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task for
-    generated answers, while ranked choices are scored by RANK_METRICS. Returns one row per item and metric
-    (SCORE_SCHEMA), values from 0 to 1. A choice that does not parse, an empty answer and a prompt that was too long
-    score 0 with `parsed` false, and so does a completion whose thinking is unfinished; other thinking is cut before an
-    answer is read. Raises ScoringError for an unknown task or metric, and for what is not a number.
+    `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task.
+    Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
+    task's metrics. Ranked choices are scored by RANK_METRICS and, under names that begin with RANKED, by those of the
+    task's metrics that are of sets or of probabilities. The values of a metric of a set are pseudo-values, whose mean
+    is the score. An item metric gives 0, with `parsed` false, to a choice that does not parse, an empty answer, a
+    prompt that was too long and a completion whose thinking is unfinished; other thinking is cut before an answer is
+    read. Raises ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what
+    is not a number.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+
+    def add(answered: _Answered, score: Score) -> None:
+        if not math.isfinite(score.value):
+            place = _place(answered.row, run)
+            raise ScoringError(f"{place}: {score.metric} is {score.value}; mend maple/metrics/")
+        rows.append({**answered.common, **vars(score)})
+
+    names = generations["task"].unique()
+    _check_metrics(names, tasks)
+    of_labels = {task: [name for name in tasks[task] if isinstance(METRICS[name], LabelMetric)] for task in names}
+    sets: dict[tuple[str, str], list[_Answered]] = {}
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
-        if row["task"] not in tasks:
-            raise ScoringError(f"task {row['task']!r} has no metrics here; known are {', '.join(tasks)}")
-        item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
-        wrong_language, wrong_script, split = None, None, None
-        if row["answer"] == "generate":
-            split = split_row(row["completion"], row)
-            wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
-        common = {
-            **{key: getattr(run, key) for key in ("model", "dataset", "method", "seed")},
-            **{key: row[key] for key in ("task", "language", "item", "finish_reason")},
-            **{key: row[key] for key in ("prompt_tokens", "completion_tokens", "shots", "shots_dropped")},
-            "wrong_language": wrong_language,
-            "wrong_script": wrong_script,
-            "thinking": split and split.thinks,
-            "unfinished_thinking": split and split.unfinished,
-            "thinking_tokens": row.get("thinking_tokens"),
-            "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
-        }
-        if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
-            raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
-        for score in _scores(row, split.answer if split else "", tasks[row["task"]]):
-            if not math.isfinite(score.value):
-                raise ScoringError(f"{_place(row, run)}: {score.metric} is {score.value}; mend maple/metrics/")
-            rows.append({**common, **vars(score)})
+        answered = _answered(row, run, language)
+        for score in _item_scores(answered, tasks[row["task"]]):
+            add(answered, score)
+        if of_labels[row["task"]]:
+            sets.setdefault((row["task"], row["answer"]), []).append(answered)
+    for (task, _), answers in sets.items():
+        for answered, score in _label_scores(answers, of_labels[task], run):
+            add(answered, score)
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

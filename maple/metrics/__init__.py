@@ -1,1 +1,1 @@
-"""Metrics: the score of one answer, from 0 to 1."""
+"""Metrics: the score of an answer, or of a set of answers."""

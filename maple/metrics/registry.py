@@ -1,20 +1,47 @@
-"""All metrics by name; to add one, write a function (prediction, targets, language) -> float and give it a key."""
+"""All metrics by name; to add one, write its function and give it a key here.
 
-from collections.abc import Callable
+The function of an item metric takes (prediction, targets, language) and returns a number; that of a pooled metric turns
+the mean counts of a set into its score. Scale is the range, and says if lower is better.
+"""
 
+import math
+
+from maple.metrics.calibration import brier, calibration_counts, expected_calibration_error, negative_log_likelihood
 from maple.metrics.labels import accuracy
+from maple.metrics.metric import ItemMetric, Metric, PooledMetric, ProbabilityMetric, Scale
 from maple.metrics.overlap import bleu, chrf_pp, rouge1, rouge2, rouge_ascii, rougeL, rougeLsum
+from maple.metrics.pooled import class_counts, correlation_counts, macro_f1, matthews_correlation, weighted_f1
 from maple.metrics.spans import exact_match, f1
 
-METRICS: dict[str, Callable[[str, list[str], str], float]] = {
-    "accuracy": accuracy,
-    "exact_match": exact_match,
-    "f1": f1,
-    "rouge1": rouge1,
-    "rouge2": rouge2,
-    "rougeL": rougeL,
-    "rougeLsum": rougeLsum,
-    "rouge_ascii": rouge_ascii,
-    "chrf++": chrf_pp,
-    "bleu": bleu,
+METRICS: dict[str, Metric] = {
+    "accuracy": ItemMetric(accuracy),
+    "macro_f1": PooledMetric(class_counts, macro_f1),
+    "weighted_f1": PooledMetric(class_counts, weighted_f1),
+    "mcc": PooledMetric(correlation_counts, matthews_correlation, Scale(low=-1.0)),
+    "ece": PooledMetric(
+        calibration_counts, expected_calibration_error, Scale(lower_is_better=True), needs_probabilities=True
+    ),
+    "brier": ProbabilityMetric(brier, Scale(high=2.0, lower_is_better=True)),
+    "nll": ProbabilityMetric(negative_log_likelihood, Scale(high=math.inf, lower_is_better=True)),
+    "exact_match": ItemMetric(exact_match),
+    "f1": ItemMetric(f1),
+    "rouge1": ItemMetric(rouge1),
+    "rouge2": ItemMetric(rouge2),
+    "rougeL": ItemMetric(rougeL),
+    "rougeLsum": ItemMetric(rougeLsum),
+    "rouge_ascii": ItemMetric(rouge_ascii),
+    "chrf++": ItemMetric(chrf_pp),
+    "bleu": ItemMetric(bleu),
 }
+# Before the name of a metric: the answer is the choice that was ranked first.
+RANKED = "rank_"
+
+
+def metric_of(name: str) -> Metric:
+    """Return the metric of a name in score files: a ranked choice is scored as a label is (rank_accuracy_per_byte)."""
+    return METRICS[name.removeprefix(RANKED).removesuffix("_per_byte")]
+
+
+def is_of_items(name: str) -> bool:
+    """Return True for a metric that compares one answer with its gold answers, whose scores may be zeros and ones."""
+    return isinstance(metric_of(name), ItemMetric)

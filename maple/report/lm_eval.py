@@ -14,6 +14,7 @@ import polars as pl
 from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
+from maple.metrics.registry import metric_of
 from maple.runtime.files import write_text
 
 # lm-eval's name for "no filter" between answer and metric: here every metric parses answers in its own way.
@@ -44,11 +45,20 @@ class ExportedTask(Record):
             "doc_to_text": self.spec.prompt,
             "num_fewshot": self.settings.shots,
             "metric_list": [
-                {"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in self.measured.metrics
+                {
+                    "metric": metric,
+                    "aggregation": "mean",
+                    "higher_is_better": not metric_of(metric).scale.lower_is_better,
+                }
+                for metric in self.measured.metrics
             ],
             "generation_kwargs": {"do_sample": False, "max_gen_toks": self.spec.max_new_tokens},
             "metadata": {"version": self.version},
         }
+
+
+def _higher_is_better(metric: str) -> bool:
+    return not metric_of(metric).scale.lower_is_better
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def lm_eval_results(
         results[name] = _metrics(cells, name)
         versions[name] = exported.version
         shots[name] = exported.settings.shots
-        better[name] = {cell["metric"]: True for cell in cells}
+        better[name] = {cell["metric"]: _higher_is_better(cell["metric"]) for cell in cells}
         if language == "all":
             groups[name] = results[name]
             continue

@@ -77,6 +77,11 @@ def _run_names(run: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return [str(run[name]) for name in names]
 
 
+def _number(text: str) -> float:
+    """Return the number that maple.analysis.leaderboard.points wrote, whose minus is the typographic one."""
+    return float(text.replace("−", "-"))
+
+
 def _table(label: str, caption: str, summary: pl.DataFrame, scores: pl.DataFrame, heads: Mapping[str, str]) -> Table:
     """Return the table of all runs; `heads` are the columns of `scores` that it has, with their heads."""
     runs = _runs(summary)
@@ -85,7 +90,7 @@ def _table(label: str, caption: str, summary: pl.DataFrame, scores: pl.DataFrame
     scored = runs.join(scores, on=RUN, how="left", nulls_equal=True, maintain_order="left")
     rows = [(_run_names(run, names), [points(run[column]) for column in heads]) for run in scored.iter_rows(named=True)]
     columns = [[cell for cell in column if cell != "–"] for column in zip(*(cells for _, cells in rows), strict=True)]
-    best = [max(column, key=float) if len(set(column)) > 1 else None for column in columns]
+    best = [max(column, key=_number) if len(set(column)) > 1 else None for column in columns]
     groups = runs.group_by("model", maintain_order=True).len()["len"].to_list()
     return Table(label, caption, names, list(heads.values()), rows, best, groups)
 

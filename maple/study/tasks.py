@@ -20,9 +20,9 @@ from maple.definitions.task import (
 )
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
-from maple.evaluation.scoring import RANK_METRICS
+from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
-from maple.metrics.registry import METRICS
+from maple.metrics.registry import METRICS, RANKED, is_of_items
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
@@ -74,10 +74,13 @@ class StudyTask:
     def metrics(self) -> TaskMetrics:
         """The metrics of the task's answer modes, with headline, chance and languages."""
         generated = "generate" in self.settings.answers
-        ranked = RANK_METRICS if "rank" in self.settings.answers else ()
+        headline = self.definition.headline
+        ranked = rank_metrics(self.definition.metrics) if "rank" in self.settings.answers else []
+        if not generated:
+            headline = RANKED + headline if RANKED + headline in ranked else ranked[0]
         return TaskMetrics(
             metrics=[*(self.definition.metrics if generated else []), *ranked],
-            headline=self.definition.headline if generated else next(iter(RANK_METRICS)),
+            headline=headline,
             chance=self.definition.chance,
             languages=self.languages,
         )
@@ -157,12 +160,8 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     """Refuse a task with a wrong template, or a metric, field or word that does not exist."""
     file = f"config/tasks/{name}.yaml"
     _check_templates(file, task)
-    for metric in (*task.metrics, task.headline):
-        if metric not in METRICS:
-            raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+    _check_metrics(file, task)
     _check_fields(file, task.fields)
-    if task.headline not in task.metrics:
-        raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if task.cluster and task.cluster not in task.fields:
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
@@ -174,6 +173,19 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
+
+
+def _check_metrics(file: str, task: Task) -> None:
+    """Refuse a metric that is unknown or that the task cannot have, and a headline that no gain raises."""
+    for metric in (*task.metrics, task.headline):
+        if metric not in METRICS:
+            raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+        if not task.choices and not is_of_items(metric):
+            raise DefinitionError(f"{file}: metric {metric!r} is of labels, and the task has no choices; name another")
+    if task.headline not in task.metrics:
+        raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
+    if METRICS[task.headline].scale.lower_is_better:
+        raise DefinitionError(f"{file}: headline {task.headline!r} is better if lower; name another of its metrics")
 
 
 def _check_fields(file: str, fields: Sequence[str]) -> None:

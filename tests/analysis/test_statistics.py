@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
+from benchmarks.metric_coverage import LANGUAGES, classifier, coverage
 from maple.analysis.statistics import (
     POWER,
     Items,
@@ -23,6 +25,7 @@ from maple.analysis.statistics import (
     t_quantile,
     wilson,
 )
+from maple.metrics.registry import METRICS
 
 SIMULATIONS = 10_000
 # What 10,000 simulations of an interval that covers 95 % may show: between 94 and 96 %.
@@ -518,3 +521,25 @@ def test_one_text_alone_has_no_interval_for_graded_scores_and_a_wide_one_for_zer
     assert np.isnan([low[0], high[0]]).all() and low[1] < 0.3
     estimate = paired(np.linspace(0.2, 0.6, n)[:, None], np.array(texts))
     assert np.isnan([*estimate.interval(0.95), estimate.p()]).all()
+
+
+def test_pseudo_values_that_happen_to_be_ones_are_not_taken_for_right_answers():
+    ones, same = np.ones((20, 1)), np.zeros((20, 1))
+    assert np.isnan(mean_interval(ones, np.arange(20), 0.95, graded=True)).all()
+    assert np.isfinite(mean_interval(ones, np.arange(20), 0.95)).all()
+    change = paired(same, np.arange(20), graded=True)
+    assert change.p().tolist() == [1] and np.isnan(change.interval(0.95)).all()
+    # Two cells: of right answers, and of pseudo-values, which get no small-sample correction.
+    items = replace(parallel(languages=2, n=20), graded=np.array([False, True]))
+    of_both = small_sample_variance(np.ones((40, 1)), items, equal(items))
+    assert of_both == pytest.approx(np.full((1, 1), (0.5 / 22) ** 2))
+
+
+@pytest.mark.heavy
+def test_intervals_of_macro_f1_cover_ninety_five_in_a_hundred_with_six_items_of_the_rarest_class():
+    truths = [classifier(12, balanced=False, accuracy=0.7 - 0.02 * at) for at in range(LANGUAGES)]
+    truths.append(classifier(12, balanced=False, accuracy=0.72))
+    jackknife, infinitesimal = coverage(METRICS["macro_f1"], truths, n=300, simulations=2000)
+    for share in jackknife:  # one cell, the mean over languages, and the change between two runs
+        within(share, (0.935, 0.965))
+    assert (jackknife > infinitesimal).all()

@@ -333,3 +333,42 @@ def test_points_have_one_decimal_and_a_real_minus():
     assert [points(0.4123), points(-0.05, True), points(0.05, True), points(-0.0001, True), points(None)] == [
         "41.2", "−5.0", "+5.0", "0.0", "–",
     ]  # fmt: skip
+
+
+def test_a_correlation_may_be_below_zero_and_its_interval_too():
+    one = row(summary_of(scored(BASE, [-0.9, -1.3, 0.4, 0.2] * 5, metric="mcc")), "none", metric="mcc")
+    assert one["mean"] == pytest.approx(-0.4) and -1 <= one["low"] < one["mean"] < one["high"]
+    short = row(summary_of(scored(BASE, [-3.0, 1.2], metric="mcc")), "none", metric="mcc")
+    assert short["low"] == -1  # at the end of the range
+
+
+def test_an_error_may_be_above_one_and_an_interval_ends_at_the_range_of_the_metric():
+    losses = row(summary_of(scored(BASE, [2.5, 3.5, 0.1], metric="nll")), "none", metric="nll")
+    assert losses["high"] > losses["mean"] > 2 and losses["low"] >= 0
+
+
+def test_guessing_is_known_for_the_headline_and_not_for_a_metric_on_another_scale():
+    frames = [scored(BASE, [1, 0, 1, 0], metric=name) for name in ("accuracy", "rank_accuracy", "macro_f1", "mcc")]
+    chances = {row["metric"]: row["chance"] for row in summary_of(*frames).filter(task="xnli").iter_rows(named=True)}
+    assert chances == {"accuracy": 0.3333, "rank_accuracy": 0.3333, "macro_f1": None, "mcc": None}
+
+
+def test_two_runs_with_the_same_answers_have_no_interval_of_their_change_in_macro_f1():
+    values = [0.9, 1.1, 0.4, 0.8]
+    same = row(
+        summary_of(scored(BASE, values, metric="macro_f1"), scored(LORA, values, metric="macro_f1")),
+        LORA.method, metric="macro_f1",
+    )  # fmt: skip
+    assert (same["change"], same["change_low"], same["mde"]) == (0, None, None)
+
+
+def test_a_mean_over_tasks_lies_in_the_mean_of_their_ranges():
+    tasks = TASKS | {"xnli": replace_headline(TASKS["xnli"], "mcc")}
+    frames = [scored(BASE, [-1.0, -1.0, -1.0, -0.2], metric="mcc"), scored(BASE, [0, 0, 0, 0.4], "xquad", metric="f1")]
+    of_both = item_scores(pl.concat(frames), [BASE], tasks)
+    assert of_both.bounds([0, 1]) == (-0.5, 1.0)
+    assert row(summarize(of_both), "none", "all", "all", "headline")["low"] == -0.5
+
+
+def replace_headline(task, metric):
+    return task.changed(metrics=[metric], headline=metric)

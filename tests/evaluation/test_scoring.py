@@ -1,3 +1,5 @@
+import math
+
 import polars as pl
 import pytest
 
@@ -5,7 +7,8 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
-from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, score_items
+from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, rank_metrics, score_items
+from maple.metrics.metric import ItemMetric
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
@@ -250,6 +253,88 @@ def test_a_likelihood_that_is_no_number_chooses_no_label(numbers):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_metric_that_gives_no_number_stops_with_run_and_item(monkeypatch, value):
-    monkeypatch.setitem(scoring.METRICS, "odd", lambda *_: value)
+    monkeypatch.setitem(scoring.METRICS, "odd", ItemMetric(lambda *_: value))
     with pytest.raises(ScoringError, match=rf"m/d/lora-r8-4bit/seed1/.*: xnli, item 2: odd is {value}"):
         scored(generations(choice("2", "Kweli")), {"xnli": ["odd"]})
+
+
+def classified(item, gold, log_likelihoods, **changes):
+    """An answer of a classifier: its log-probabilities of the labels."""
+    row = choice(item, "") | {"answer": "classify", "targets": [gold], "log_likelihoods": log_likelihoods}
+    return row | changes
+
+
+HALF, QUARTER = math.log(0.5), math.log(0.25)
+FOUR = [
+    classified("1", "entailment", [HALF, QUARTER, QUARTER]),
+    classified("2", "entailment", [HALF, QUARTER, QUARTER]),
+    classified("3", "neutral", [HALF, QUARTER, QUARTER]),
+    classified("4", "neutral", [QUARTER, HALF, QUARTER]),
+]
+
+
+def means(scores):
+    return {name: value for name, value in scores.group_by("metric").agg(pl.mean("value")).rows()}
+
+
+def test_a_classifier_s_answer_is_its_likeliest_label_and_has_every_metric_of_the_task():
+    scores = scored(generations(*FOUR), {"xnli": ["accuracy", "macro_f1", "mcc", "ece", "brier", "nll"]})
+    assert scores.filter(metric="accuracy").select("value", "parsed", "prediction", "thinking").rows() == [
+        (1.0, True, "entailment", None),
+        (1.0, True, "entailment", None),
+        (0.0, True, "entailment", None),
+        (1.0, True, "neutral", None),
+    ]
+    # F1 of entailment: 2 x 2 / 5, of neutral 2 / 3. Confidence is a half, accuracy three quarters.
+    expected = {"accuracy": 0.75, "macro_f1": (4 / 5 + 2 / 3) / 2, "ece": 0.25}
+    expected |= {"nll": (3 * math.log(2) + math.log(4)) / 4, "brier": (3 * 0.375 + 0.875) / 4}
+    assert {name: means(scores)[name] for name in expected} == pytest.approx(expected)
+    assert scores.group_by("metric").len()["len"].to_list() == [4] * 6
+
+
+def test_a_generated_answer_without_a_label_is_an_error_of_its_class_alone():
+    frame = generations(choice("1", "Kweli"), choice("2", "ah"), choice("3", "Uongo") | {"targets": ["contradiction"]})
+    scores = scored(frame, {"xnli": ["macro_f1"]})
+    assert means(scores) == {"macro_f1": pytest.approx((2 / 3 + 1) / 2)}
+    assert scores.select("item", "parsed", "prediction").rows()[1] == ("2", False, "ah")
+
+
+def test_a_ranked_choice_has_metrics_of_sets_and_of_probabilities_under_names_of_their_own():
+    rows = [row | {"answer": "rank", "log_likelihoods": [x - 7 for x in row["log_likelihoods"]]} for row in FOUR]
+    metrics = ["accuracy", "macro_f1", "nll"]
+    of_both = scored(generations(*rows), {"xnli": metrics})
+    # The likelihoods of the three labels become probabilities that add up to one: the seven they share is gone.
+    assert means(of_both)["rank_nll"] == pytest.approx((3 * math.log(2) + math.log(4)) / 4)
+    assert means(of_both)["rank_macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert rank_metrics(metrics) == of_both["metric"].unique(maintain_order=True).to_list()
+    alone = scored(generations(*rows), {"xnli": ["accuracy"]})
+    assert alone.equals(of_both.filter(pl.col("metric").is_in(rank_metrics(["accuracy"]))))
+
+
+def test_a_prompt_that_was_too_long_is_an_even_guess_that_is_wrong():
+    frame = generations(classified("1", "neutral", [], finish_reason="too_long"))
+    frame = frame.with_columns(pl.col("log_likelihoods").cast(pl.List(pl.Float64)))
+    scores = scored(frame, {"xnli": ["accuracy", "macro_f1", "ece", "brier", "nll"]})
+    expected = {"accuracy": 0, "macro_f1": 0, "ece": 1 / 3, "brier": 2 / 3, "nll": math.log(3)}
+    assert means(scores) == pytest.approx(expected)
+    assert not scores["parsed"].any()
+
+
+@pytest.mark.parametrize("metric", ["ece", "brier", "nll"])
+def test_generated_answers_cannot_have_a_metric_of_probabilities(metric):
+    with pytest.raises(
+        ScoringError, match=rf"task 'xnli': {metric} needs the probabilities .*`answers: {{xnli: \[rank"
+    ):
+        scored(generations(choice("1", "Kweli")), {"xnli": ["accuracy", metric]})
+
+
+@pytest.mark.parametrize("targets", [["entailment", "neutral"], ["perhaps"]])
+def test_a_metric_of_classes_needs_one_gold_label(targets):
+    with pytest.raises(ScoringError, match=r"xnli, item 1: the gold answer .* must be one label"):
+        scored(generations(choice("1", "Kweli") | {"targets": targets}), {"xnli": ["macro_f1"]})
+
+
+def test_a_task_without_choices_has_no_metric_of_classes():
+    row = {"task": "xquad", "item": "1", "completion": "Nairobi", "targets": ["Nairobi"]}
+    with pytest.raises(ScoringError, match="the task has no choices"):
+        scored(generations(row), {"xquad": ["macro_f1"]})

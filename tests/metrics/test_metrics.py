@@ -12,7 +12,7 @@ OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL")
 @pytest.mark.parametrize("metric", OPEN)
 def test_a_perfect_answer_scores_one_in_every_language(code, metric):
     answer = LANGUAGES[code].words["qa_instruction"]
-    assert METRICS[metric](answer, [answer], code) == pytest.approx(1.0)
+    assert METRICS[metric].value(answer, [answer], code) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -20,12 +20,12 @@ def test_a_perfect_answer_scores_one_in_every_language(code, metric):
 def test_punctuation_of_any_script_does_not_lower_a_score(code, mark):
     answer = LANGUAGES[code].words["passage"]
     for metric in ("exact_match", "f1", "rouge1", "rougeL"):
-        assert METRICS[metric](answer + mark, [answer], code) == pytest.approx(1.0)
+        assert METRICS[metric].value(answer + mark, [answer], code) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("metric", OPEN)
 def test_sentences_that_share_only_a_year_score_below_one_half(metric):
-    assert METRICS[metric]("वर्षा 2024 में हुई", ["चुनाव 2024 था"], "hin_Deva") < 0.5
+    assert METRICS[metric].value("वर्षा 2024 में हुई", ["चुनाव 2024 था"], "hin_Deva") < 0.5
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ def test_sentences_that_share_only_a_year_score_below_one_half(metric):
     ],
 )
 def test_f1_follows_mlqa_s_rules(answer, gold, code, f1):
-    assert METRICS["f1"](answer, [gold], code) == pytest.approx(f1)
+    assert METRICS["f1"].value(answer, [gold], code) == pytest.approx(f1)
 
 
 def test_the_best_gold_answer_counts():
-    assert METRICS["exact_match"]("two", ["one", "two"], "eng_Latn") == 1.0
-    assert METRICS["f1"]("two", ["one", "two"], "eng_Latn") == 1.0
-    assert METRICS["rougeL"]("two", ["one", "two"], "eng_Latn") == 1.0
+    assert METRICS["exact_match"].value("two", ["one", "two"], "eng_Latn") == 1.0
+    assert METRICS["f1"].value("two", ["one", "two"], "eng_Latn") == 1.0
+    assert METRICS["rougeL"].value("two", ["one", "two"], "eng_Latn") == 1.0
 
 
 def test_a_label_is_right_or_wrong():
-    assert METRICS["accuracy"]("A", ["A"], "eng_Latn") == 1.0
-    assert METRICS["accuracy"]("B", ["A"], "eng_Latn") == 0.0
+    assert METRICS["accuracy"].value("A", ["A"], "eng_Latn") == 1.0
+    assert METRICS["accuracy"].value("B", ["A"], "eng_Latn") == 0.0

@@ -148,7 +148,7 @@ def compare(pairs, code, answer):
     seen = []
     for answer_text, golds in pairs:
         expected = scores(answer_text, golds, answer)
-        got = METRICS["exact_match"](answer_text, golds, code), METRICS["f1"](answer_text, golds, code)
+        got = METRICS["exact_match"].value(answer_text, golds, code), METRICS["f1"].value(answer_text, golds, code)
         assert got == pytest.approx(expected), (answer_text, golds)
         seen.append(expected)
     right = sum(exact for exact, _ in seen)
@@ -184,7 +184,7 @@ def assert_sacrebleu_s(metric, own, pairs, code, segmented=str):
     values = []
     for answer_text, golds in pairs:
         expected = own.sentence_score(segmented(answer_text), [segmented(gold) for gold in golds]).score / 100
-        assert METRICS[metric](answer_text, golds, code) == pytest.approx(expected), (answer_text, golds)
+        assert METRICS[metric].value(answer_text, golds, code) == pytest.approx(expected), (answer_text, golds)
         values.append(expected)
     assert len({round(value, 6) for value in values if 0 < value < 1}) > 30
 

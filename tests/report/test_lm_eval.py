@@ -103,3 +103,9 @@ print(json.dumps([make_table(found), make_table(found, "groups")]))
     assert rows[0] == ["Tasks", "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr"]
     assert ["- xnli_eng_Latn", version, "none", "8", "accuracy", "↑", "0.50", "±", "0.2887"] in rows
     assert "xnli" in groups and "xnli_eng_Latn" not in groups
+
+
+def test_a_metric_of_errors_is_not_better_if_higher():
+    summary = summary_of(scored(BASE, [1, 0]), scored(BASE, [0.2, 0.4], metric="brier"))
+    better = lm_eval_results(summary, BASE, EXPORTED, CARD, QUALITY)["higher_is_better"]
+    assert better["xnli_eng_Latn"] == {"accuracy": True, "brier": False}

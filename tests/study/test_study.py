@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from maple.evaluation.benchmark_rows import task_rows
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal
 from maple.study.study import read_study
+from maple.study.tasks import check_task
 from maple.synthesis.recipe import read_recipe
 from maple.synthesis.synthesize import RecipeInputs, synthesize
 
@@ -57,6 +59,29 @@ def test_what_is_ranked_is_measured_by_its_own_metrics():
     assert both.metrics == ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]
     assert (both.headline, alone.headline) == ("accuracy", "rank_accuracy")
     assert alone.metrics == ["rank_accuracy", "rank_accuracy_per_byte"]
+
+
+def checked_task(name, **changes):
+    plan = study()
+    check_task(name, plan.tasks[name].definition.changed(**changes), plan.config, plan.languages.table)
+
+
+def test_a_task_s_metrics_must_suit_its_answers_and_its_headline_must_grow_with_them():
+    checked_task("xnli", metrics=["accuracy", "macro_f1", "ece"], headline="macro_f1")
+    with pytest.raises(DefinitionError, match=r"xnli\.yaml: headline 'ece' is better if lower"):
+        checked_task("xnli", metrics=["accuracy", "ece"], headline="ece")
+    with pytest.raises(
+        DefinitionError, match=r"xquad\.yaml: metric 'macro_f1' is of labels, and the task has no choices"
+    ):
+        checked_task("xquad", metrics=["f1", "macro_f1"], headline="f1")
+
+
+def test_a_ranked_task_has_its_metrics_of_classes_under_names_of_their_own():
+    task = study(answers={"xcopa": ["rank"]}).tasks["xcopa"]
+    definition = task.definition.changed(metrics=["accuracy", "macro_f1"], headline="macro_f1")
+    metrics = replace(task, definition=definition).metrics
+    assert metrics.metrics == ["rank_accuracy", "rank_accuracy_per_byte", "rank_macro_f1"]
+    assert metrics.headline == "rank_macro_f1"
 
 
 def test_each_language_that_no_task_offers_is_refused():

@@ -7,6 +7,7 @@ import polars as pl
 
 from maple.analysis.item_scores import RUN_KEY
 from maple.definitions.task import TaskMetrics
+from maple.metrics.registry import metric_of
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView
 
 KINDS = {
@@ -65,6 +66,8 @@ class Measure:
     """Is it the task's headline metric?"""
     chance: float | None
     """The score of guessing, of a headline metric that has one."""
+    lower_is_better: bool
+    """Is a lower score better, so that a fall is a gain?"""
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,16 @@ def _table_runs(groups: pl.DataFrame, views: Iterable[RunView]) -> list[TableRun
 
 def _measures(summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> list[Measure]:
     scored = summary.filter(pl.col("task") != "all").select("task", "metric", "headline").unique()
-    measures = [Measure(None, None, True, None)]
+    measures = [Measure(None, None, True, None, False)]
     for name, task in tasks.items():
         rows = scored.filter(task=name).sort(pl.col("headline"), "metric", descending=[True, False])
         measures += [
-            Measure(**row, chance=task.chance if row["headline"] else None) for row in rows.iter_rows(named=True)
+            Measure(
+                **row,
+                chance=task.chance if row["headline"] else None,
+                lower_is_better=metric_of(row["metric"]).scale.lower_is_better,
+            )
+            for row in rows.iter_rows(named=True)
         ]
     return measures
 
