@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import SelfInstructDataset, TaskDataset, TaughtDataset, TranslateRespondDataset
 from maple.definitions.local_model import BuiltModel, PretrainingSettings
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
@@ -100,6 +100,8 @@ class Plan(Record):
     models: dict[str, PlannedModel]
     methods: dict[str, PlannedMethod]
     datasets: dict[str, PlannedDataset]
+    mixtures: dict[str, str]
+    """The dataset that each dataset of the runs is a size of."""
     tasks: dict[str, PlannedTask]
     runs: list[Run]
     """The grid, baselines first."""
@@ -128,6 +130,10 @@ class Plan(Record):
     devices: int
     """How many compute at once."""
 
+    def dataset(self, run: Run) -> PlannedDataset:
+        """Return the dataset that a run is finetuned on."""
+        return self.datasets[self.mixtures[run.dataset]]
+
 
 def plan_of(study: Study) -> Plan:
     """Return what a forecast reads of a study."""
@@ -138,6 +144,7 @@ def plan_of(study: Study) -> Plan:
         models={name: _model(model) for name, model in study.models.items()},
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
+        mixtures={name: mixture.dataset for name, mixture in study.mixtures.items()},
         tasks={name: _task(config, task) for name, task in study.tasks.items()},
         runs=study.runs,
         languages=study.languages.codes,
@@ -187,6 +194,8 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
         rows = definition.self_instruct.max_rows
     elif isinstance(definition, TranslateRespondDataset):
         rows = definition.translate_respond.max_rows
+    elif isinstance(definition, TaskDataset):
+        rows = definition.task.max_rows
     else:
         rows = definition.load.max_rows
     return PlannedDataset(
