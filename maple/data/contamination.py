@@ -121,7 +121,8 @@ def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: 
     """Return the examples that share an n-gram of `words` words with a text of `tests`, without case and punctuation.
 
     In scripts without spaces CHARACTERS_PER_WORD characters count as one word. A shorter text is looked for whole if
-    it has MIN_NGRAM_WORDS (our choice). `examples` has the columns instruction, input and output. Returned columns:
+    it has MIN_NGRAM_WORDS (our choice), and so is a short text of a labelled example in the texts of `tests`: it may be
+    a sentence of a passage. `examples` has the columns instruction, input and output, or also texts. Returned columns:
     `row`, the position of an example, and `test`, a key of `tests`; pairs are unique and sorted.
     """
     benchmark = _benchmark_ngrams(tests, words)
@@ -135,7 +136,36 @@ def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: 
             for test, in_test in benchmark[length]:
                 shared = in_examples.join(in_test, on="ngram", how="semi")
                 pairs.append(shared.select(row, pl.lit(test, names).alias("test")))
-    return pl.concat(pairs).unique().sort("row", "test")
+    return pl.concat([*pairs, _whole_in(examples, tests, words)]).unique().sort("row", "test")
+
+
+def _short_texts(examples: pl.DataFrame, words: int) -> dict[int, list[tuple[int, str]]]:
+    """Return the texts of labelled examples that are shorter than an n-gram, by length: position and joined tokens."""
+    by_length = defaultdict(list)
+    for row, texts in enumerate(examples["texts"] if "texts" in examples.columns else []):
+        for text in map(tokens, texts if texts is not None else []):
+            length = ngram_length(text, words)
+            if length == len(text):
+                by_length[length].append((row, " ".join(text)))
+    return by_length
+
+
+def _whole_in(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: int) -> pl.DataFrame:
+    """Return the labelled examples of which a text stands whole in a longer text of `tests`, as `overlaps` does.
+
+    The n-grams of a passage are longer than a short sentence of it.
+    """
+    short, names = _short_texts(examples, words), pl.Enum(list(tests))
+    pairs = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
+    for test, texts in tests.items() if short else ():
+        long = [" ".join(tokens(text)) for text in texts]
+        for length, in_test in zip(sorted(short), _ngrams(long, sorted(short)), strict=True):
+            numbers, sought = zip(*short[length], strict=True)
+            rows = pl.DataFrame({"text": range(len(numbers)), "row": numbers}, schema_overrides={"text": pl.UInt32})
+            (in_examples,) = _ngrams(list(sought), [length])
+            found = in_examples.join(in_test, on="ngram", how="semi").join(rows, on="text")
+            pairs.append(found.select(pl.col("row").cast(pl.UInt32), pl.lit(test, names).alias("test")))
+    return pl.concat(pairs)
 
 
 def _texts(rows: Iterable[Mapping], fields: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The columns of instruction examples and of raw rows."""
+"""The columns of instruction examples, of labelled examples, and of raw rows."""
 
 import polars as pl
 
@@ -17,6 +17,15 @@ EXAMPLE_SCHEMA = {
 }
 # A raw row also has a fault, the reason why it cannot be used ("" for none), and the completion if it did not parse.
 RAW_SCHEMA = {**EXAMPLE_SCHEMA, "fault": pl.String, "completion": pl.String}
+# What a labelled example has besides: the one or two texts that an encoder reads (null if the task states none), its
+# label (a key of the task's choices, null if it has none), and its split, train or dev.
+LABELLED_COLUMNS = {"texts": pl.List(pl.String), "label": pl.String, "split": pl.String}
+RAW_LABELLED_SCHEMA = {**RAW_SCHEMA, **LABELLED_COLUMNS}
+
+
+def is_labelled(examples: pl.DataFrame) -> bool:
+    """Return True for examples of the recipe `task`."""
+    return "split" in examples.columns
 
 
 def check_ids(ids: pl.Series, language: str) -> None:

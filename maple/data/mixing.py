@@ -1,16 +1,29 @@
 """Mixtures: how many examples of each language are trained on, and which are held out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import polars as pl
 
-from maple.data.examples import check_ids
+from maple.data.examples import check_ids, is_labelled
 from maple.definitions.dataset import MixSettings
 from maple.text.segmentation import tokens
 
 TEXTS = ("instruction", "input", "output")
+
+
+class MixError(ValueError):
+    """Examples that cannot be mixed; the message names dataset or task, and says what to change."""
+
+
+@dataclass(frozen=True)
+class LearntTask:
+    """The task whose rows are mixed."""
+
+    name: str
+    labels: list[str]
+    """All its labels; empty for a task without choices."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,8 @@ class LanguageCount:
     characters: int
     bytes: int
     """UTF-8."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """The rows that are trained on, by label; empty without labels."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,18 @@ def rows_per_language(available: Mapping[str, int], rows: int, alpha: float) -> 
     return given
 
 
+def _origins(examples: pl.DataFrame) -> pl.Series:
+    """Return the id that an example shares with its translations: the parent if it was translated here."""
+    return examples.select(pl.when(pl.col("recipe") == "translate_respond").then("parent").otherwise("id")).to_series()
+
+
+def _places(examples: pl.DataFrame, seed: int) -> pl.Series:
+    """Return each example's place in its language, from 1, in an order that translations share and `seed` decides."""
+    digests = [blake2b(f"{seed} {name}".encode()).hexdigest() for name in _origins(examples)]
+    keyed = examples.with_columns(key=pl.Series(digests, dtype=pl.String))
+    return keyed.select(pl.struct("key", "id").rank("ordinal").over("language")).to_series()
+
+
 def hold_out(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split examples into a training part and a held-out part, `rows` per language or a tenth of it if that is less.
 
@@ -72,33 +99,79 @@ def hold_out(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame
     seen the held-out text in another language. Translations share the parent if the dataset was translated here, and
     the id if it was loaded.
     """
-    origin = pl.when(pl.col("recipe") == "translate_respond").then("parent").otherwise("id")
-    origins = examples.select(origin).to_series()
-    keys = pl.Series([blake2b(f"{seed} {name}".encode()).hexdigest() for name in origins], dtype=pl.String)
-    place = pl.struct("key", "id").rank("ordinal").over("language")
     count = pl.min_horizontal(pl.lit(rows), pl.len().over("language") // 10)
-    is_held_out = examples.with_columns(key=keys).select(place <= count).to_series()
+    is_held_out = examples.with_columns(place=_places(examples, seed)).select(pl.col("place") <= count).to_series()
+    origins = _origins(examples)
     return examples.filter(~origins.is_in(origins.filter(is_held_out).implode())), examples.filter(is_held_out)
 
 
-def mix(examples: list[pl.DataFrame], settings: MixSettings) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _hold_out_labelled(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split labelled examples: held out are `rows` dev rows per language; of a language without any, as in hold_out."""
+    train, dev = examples.filter(split="train"), examples.filter(split="dev")
+    of_dev = dev.filter(_places(dev, seed) <= rows)
+    _, of_train = hold_out(train.filter(~pl.col("language").is_in(dev["language"].implode())), rows, seed)
+    return train.filter(~pl.col("id").is_in(of_train["id"].implode())), pl.concat([of_dev, of_train])
+
+
+def first_rows(pool: pl.DataFrame, rows: int, settings: MixSettings) -> pl.DataFrame:
+    """Return `rows` rows, which contain those of every smaller number: nested sets, as for a learning curve.
+
+    Each language gives its rows in a random order by the seed and their ids, the same in all languages of a parallel
+    set; labels are as frequent as they come (our choice, no strata). Languages take turns so that their numbers stay
+    proportional to (its rows) ^ alpha, as in `rows_per_language`: the row in place p of a language of n rows comes at
+    (p - 1/2) / n^alpha. (The divisors of Webster. With quotas that are rounded, more rows in all can be fewer rows of a
+    language: Balinski and Young 1975, doi 10.2307/2318729.)
+    """
+    weight = pl.len().over("language").cast(pl.Float64) ** settings.alpha
+    turn = (pl.col("place") - 0.5) / weight
+    ordered = pool.with_columns(place=_places(pool, settings.seed)).with_columns(turn=turn)
+    return ordered.sort("turn", "language").head(rows).drop("place", "turn")
+
+
+def check_labels(examples: pl.DataFrame, task: LearntTask) -> None:
+    """Refuse labels of a task that no training row has in any language. Raises MixError."""
+    if missing := [label for label in task.labels if label not in set(examples["label"])]:
+        raise MixError(
+            f"config/tasks/{task.name}.yaml: choices: no train row has the label {', '.join(missing)}; no model could "
+            "learn it: take it out, or mend `targets`, or the rows"
+        )
+
+
+def mix(
+    examples: list[pl.DataFrame], settings: MixSettings, task: LearntTask | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Mix curated examples into one shuffled set without repeats; return it and the held-out examples.
 
-    Both depend on the examples and the seed, but not on the order of the frames. Raises ValueError for an id that two
-    examples of a language have.
+    Both depend on the examples and the seed, but not on the order of the frames. Labelled examples are held out from
+    the dev rows of their task where there are any, and a smaller mixture of them is part of a larger one. Raises
+    ValueError for an id that two examples of a language have, and MixError for a label of `task` that no row has, or
+    for fewer labelled rows than `settings` asks.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
     for (language,), group in pool.group_by("language", maintain_order=True):
         check_ids(group["id"], str(language))
-    pool, held_out = hold_out(pool, settings.held_out, settings.seed)
-    available = dict(pool.group_by("language").len().iter_rows())
+    labelled = is_labelled(pool)
+    pool, held_out = (_hold_out_labelled if labelled else hold_out)(pool, settings.held_out, settings.seed)
+    if task:
+        check_labels(pool, task)
     rows = pool.height if settings.rows is None else settings.rows
+    if labelled and rows > pool.height:
+        raise MixError(
+            f"rows: {rows}: curation and held-out rows leave {pool.height} rows to learn; write fewer under `axes` or "
+            "`mix` of the dataset's file, or null for all"
+        )
+    mixture = first_rows(pool, rows, settings) if labelled else _sampled(pool, rows, settings)
+    return mixture.sample(fraction=1.0, seed=settings.seed, shuffle=True), held_out
+
+
+def _sampled(pool: pl.DataFrame, rows: int, settings: MixSettings) -> pl.DataFrame:
+    available = dict(pool.group_by("language").len().iter_rows())
     counts = rows_per_language(available, rows, settings.alpha)
     samples = [
         group.sample(counts[str(language)], seed=settings.seed, shuffle=True)
         for (language,), group in pool.group_by("language", maintain_order=True)
     ]
-    return pl.concat([pool.clear(), *samples]).sample(fraction=1.0, seed=settings.seed, shuffle=True), held_out
+    return pl.concat([pool.clear(), *samples])
 
 
 def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, held_out: pl.DataFrame) -> MixCard:
@@ -123,5 +196,17 @@ def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, 
         .fill_null(0)
         .sort("language")
     )
-    counts = {row.pop("language"): LanguageCount(**row) for row in languages.to_dicts()}
+    labels = _labels_by_language(mixture) if is_labelled(mixture) else {}
+    counts = {
+        language: LanguageCount(**row, labels=labels.get(language, {}))
+        for row in languages.to_dicts()
+        for language in [row.pop("language")]
+    }
     return MixCard(dataset=dataset, rows=mixture.height, languages=counts)
+
+
+def _labels_by_language(mixture: pl.DataFrame) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for language, label, rows in mixture.group_by("language", "label").len().sort("language", "label").iter_rows():
+        counts.setdefault(language, {})[label] = rows
+    return counts

@@ -1,6 +1,7 @@
-"""Files of rows, read whole or refused: JSON lines or a JSON array, also packed, and Parquet."""
+"""Files of rows, read whole or refused: JSON lines or a JSON array, CSV and TSV, all also packed, and Parquet."""
 
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -16,7 +17,10 @@ import polars as pl
 from maple.runtime import strict_json
 
 PARQUET = ".parquet"
-TEXTS = (".jsonl", ".ndjson", ".json")
+JSON = (".jsonl", ".ndjson", ".json")
+# Tables of text with a head, and what parts their cells.
+TABLES = {".csv": ",", ".tsv": "\t"}
+TEXTS = (*JSON, *TABLES)
 PACKED = (".gz", ".bz2", ".xz")
 ENDINGS = (PARQUET, *TEXTS, *(text + packed for text in TEXTS for packed in PACKED))
 # By a file's first bytes and not by its ending: browsers unpack some files and keep the name.
@@ -37,7 +41,8 @@ def read_file(path: Path, limit: int | None = None) -> list[dict]:
     """Return the rows of a file, or the first `limit` ones; at least one.
 
     JSON may be in UTF-8, UTF-16 or UTF-32, with or without a byte order mark, and packed by gzip, bzip2 or xz. Its
-    lines may end as on any system. NaN is None. Raises SourceError, which names file and line, for a file that is
+    lines may end as on any system. NaN is None. CSV and TSV are UTF-8 with a head; cells may be quoted, and all are
+    texts. Raises SourceError, which names file and line, for a file that is
     missing, empty, cut or of another kind, a row that is no object, a key that a row has twice, and an infinite number.
     """
     if not path.is_file():
@@ -45,11 +50,12 @@ def read_file(path: Path, limit: int | None = None) -> list[dict]:
     if not path.name.lower().endswith(ENDINGS):
         raise SourceError(
             f"{path}: is of no kind that can be read; unpack or convert it, so that its name ends in "
-            f"{', '.join((*TEXTS, PARQUET))}, those of JSON also with {', '.join(PACKED)}"
+            f"{', '.join((*TEXTS, PARQUET))}, those of text also with {', '.join(PACKED)}"
         )
     try:
         is_parquet = path.name.lower().endswith(PARQUET)
-        rows = _parquet(path, limit) if is_parquet else list(islice(_objects(path), limit))
+        lines = _table(path, delimiter) if (delimiter := _delimiter(path)) else _objects(path)
+        rows = _parquet(path, limit) if is_parquet else list(islice(lines, limit))
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise SourceError(f"{path}: cannot be unpacked, it is cut or damaged ({error}); {_AGAIN}") from None
     except OSError as error:
@@ -100,6 +106,34 @@ def _objects(path: Path) -> Iterator[dict]:
             place = number + 1 + error.object.count(b"\n", 0, error.start)
             name = encoding.removesuffix("-sig").upper()
             raise SourceError(f"{path}: is not {name} in line {place}; convert the file, or {_AGAIN}") from None
+
+
+def _delimiter(path: Path) -> str | None:
+    """Return what parts the cells of a table; None for a file of another kind."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:] if suffix.lower() not in PACKED]
+    return TABLES.get(suffixes[-1]) if suffixes else None
+
+
+def _table(path: Path, delimiter: str) -> Iterator[dict]:
+    """Yield the rows of CSV or TSV under the names of its head."""
+    with _opened(path) as stream:
+        reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+        try:
+            head = next(reader, [])
+            if twice := [name for name in dict.fromkeys(head) if head.count(name) > 1]:
+                raise SourceError(f"{path}: line 1, the head, has {twice[0]!r} twice; rename one")
+            for cells in reader:
+                if cells and len(cells) != len(head):
+                    raise SourceError(
+                        f"{path}: line {reader.line_num} has {len(cells)} cells, the head {len(head)}; quote a cell "
+                        "that holds what parts cells, or a line break"
+                    )
+                if cells:
+                    yield dict(zip(head, cells, strict=True))
+        except csv.Error as error:
+            raise SourceError(f"{path}: line {reader.line_num} is no row of a table ({error}); mend it") from None
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path}: is not UTF-8 ({error}); convert the file, or {_AGAIN}") from None
 
 
 def _object(path: Path, place: str, row: object) -> dict:

@@ -16,7 +16,7 @@ from maple.definitions.record import Record
 
 # Where rows come from, as the files of config/tasks/ and config/datasets/ say it.
 StatedSource = task.EmbeddedRows | task.LocalRows | task.HubRows | dataset.LocalFile | dataset.HubFiles
-Split = Literal["test", "dev"]
+Split = Literal["test", "dev", "train"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def resolve(
     Templates may name code, name, iso639_1 and script of the language, {data}, {split} (the source's own name of the
     split) and {key} (its own name of the language, where `languages` maps codes to names).
     """
-    splits = getattr(source, "splits", task.Splits(test="test", dev="dev"))
+    splits = getattr(source, "splits", task.Splits(test="test", dev="dev", train="train"))
     name = getattr(splits, split) if split else None
     if split and not name:
         return None
@@ -151,7 +151,7 @@ def resolve(
 def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[LanguageIdentity]) -> set[str]:
     """Return the globs of the files that a source has in some languages, of all its splits."""
     folders = RowFolders(data=None, fetched="")
-    splits: tuple[Split, ...] = ("test", "dev")
+    splits: tuple[Split, ...] = ("test", "dev", "train")
     rows = [resolve(source, language, folders, split) for language in languages for split in splits]
     return {place.hub.files for place in rows if isinstance(place, HubSource)}
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from maple.definitions.dataset import DatasetAxes
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.method import GridAxes
 from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record, Seed
@@ -19,8 +20,9 @@ class GridPart(Record):
 
     models: Annotated[list[str], Field(min_length=1)]
     """Files of config/models/."""
-    datasets: list[str]
-    """Files of config/datasets/. For a baseline alone, leave datasets, methods and seeds empty."""
+    datasets: list[str] | dict[str, DatasetAxes | None]
+    """Files of config/datasets/, or each with other values of its axes, as {mahasent: {rows: [250, null]}}; null: the
+    file's own values. For a baseline alone, leave datasets, methods and seeds empty."""
     methods: dict[str, GridAxes | None]
     """Files of config/methods/, each with other values of its axes; null: the file's own values."""
     seeds: list[Seed]

@@ -1,4 +1,4 @@
-"""A dataset: an instruction set to finetune on, and the recipe that makes it. One file of config/datasets/."""
+"""A dataset: examples to finetune on, and the recipe that makes them. One file of config/datasets/."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -85,7 +85,7 @@ class MixSettings(Record):
     """How a dataset's languages are mixed into one training set."""
 
     rows: Count | None
-    """Rows of the mixture; null: all."""
+    """Rows of the mixture, over all its languages; null: all."""
     alpha: Share
     """Exponent of language sampling: 1 samples in proportion to the rows, 0 every language equally often."""
     seed: Seed
@@ -182,13 +182,45 @@ class LoadSettings(Record):
     hub: HubFiles | None = None
 
 
+class TrainingRows(Record):
+    """The task whose train rows are the dataset."""
+
+    name: str
+    """A file of config/tasks/; the config's task_source says from which of its sources."""
+    max_rows: Count | None = None
+    """Train rows to keep per language, sampled by their ids, which parallel sets share; null: all. Embedded rows
+    have no end and need a number."""
+
+
+class LabelledCuration(Record):
+    """Which labelled rows are dropped besides those that are a test row of the task, repeat a text or contradict it."""
+
+    near: Annotated[Share, Field(gt=0)] | None = 0.8
+    """ROUGE-L with a test row of the task from which a row counts as that test row, in texts of 8 words and more; null:
+    only the same text does."""
+    decontaminate: Decontamination | None = None
+    """Drop rows that share an n-gram with a test row of other tasks, or are a sentence of it."""
+
+
+class DatasetAxes(Record):
+    """Sizes of a dataset; each is a dataset of its own in the grid, as mahasent-250rows."""
+
+    rows: Annotated[list[Count | None], Field(min_length=1)]
+    """Rows of the mixture, over all its languages, a smaller one within a larger one; null: all."""
+
+
 class DatasetBase(Record):
     """The keys that all datasets have."""
 
     size: DatasetSize | None = None
     """Size of the set, for the forecast only."""
     languages: StatedLanguages = "all"
-    """Languages of the dataset; all: those of the study."""
+    """Languages of the dataset; all: those of the study, of a task those that it offers."""
+
+
+class InstructionDataset(DatasetBase):
+    """The keys that all instruction sets have."""
+
     curate: CurationLimits
     mix: MixSettings
 
@@ -204,7 +236,7 @@ def _block_of_teacher(schema: dict) -> None:
     ]
 
 
-class TaughtDataset(DatasetBase):
+class TaughtDataset(InstructionDataset):
     """A dataset that a teacher writes."""
 
     BLOCKS: ClassVar[tuple[str, ...]] = ("openai", "vllm", "transformers")
@@ -251,7 +283,7 @@ class TranslateRespondDataset(TaughtDataset):
     translate_respond: TranslateRespondSettings
 
 
-class LoadedDataset(DatasetBase):
+class LoadedDataset(InstructionDataset):
     """An existing instruction set is read."""
 
     model_config = ConfigDict(title="recipe: load")
@@ -260,7 +292,26 @@ class LoadedDataset(DatasetBase):
     load: LoadSettings
 
 
+class TaskDataset(DatasetBase):
+    """The train rows of a task: its prompts and answers for causal models, its texts and labels for encoders."""
+
+    model_config = ConfigDict(title="recipe: task")
+
+    recipe: Literal["task"]
+    task: TrainingRows
+    curate: LabelledCuration = LabelledCuration()
+    mix: MixSettings
+    """Held-out rows are dev rows of the task if it has any, else at most a tenth of a language's train rows."""
+    axes: DatasetAxes = DatasetAxes(rows=[None])
+    """Sizes; the grid may name others."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse two places for one number."""
+        if self.mix.rows is not None and "axes" in self.model_fields_set:
+            raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+
+
 Dataset = Annotated[
-    SelfInstructDataset | TranslateRespondDataset | LoadedDataset,
-    Field(discriminator="recipe", title="an instruction set to finetune on"),
+    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset,
+    Field(discriminator="recipe", title="a dataset to finetune on"),
 ]

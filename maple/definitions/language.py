@@ -18,8 +18,8 @@ ENGLISH = "eng_Latn"
 # Columns of the table that are no prompt words; "unknown" is for languages that Joshi et al. (2020) do not list.
 LANGUAGE_COLUMNS = ("code", "name", "iso639_1", "script", "family", "joshi_class")
 JOSHI_CLASSES = (*"012345", "unknown")
-# The columns with the answer words of XNLI.
-ANSWERS = ("true", "neither", "false")
+# The columns with the answer words of one task.
+ANSWERS = (("true", "neither", "false"), ("positive", "neutral", "negative"))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Language(LanguageIdentity):
 
 
 def read_languages(path: str | Path) -> dict[str, Language]:
-    """Read the language table: one row per language, every cell filled, keyed by its code (`swh_Latn`).
+    """Read the language table: one row per language, keyed by its code (`swh_Latn`).
+
+    A word of prompts that a row leaves empty is that of English.
 
     Raises DefinitionError, which names file, line and column.
     """
@@ -80,12 +82,14 @@ def read_languages(path: str | Path) -> dict[str, Language]:
         raise DefinitionError(f"{path}: line 1, the head, has {', '.join(twice)} twice; keep one column")
     if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
         raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
+    english = next((dict(zip(head, cells, strict=False)) for _, cells in rows if cells[0] == ENGLISH), {})
     languages: dict[str, Language] = {}
     for number, cells in rows:
         line = f"{path}: line {number} ({plain(cells[0])[:8]})"  # of a row whose tabs were lost, the code alone
         if len(cells) != len(head):
             raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
         row = dict(zip(head, cells, strict=True))
+        row |= {name: english.get(name, "") for name, cell in row.items() if not cell and name not in LANGUAGE_COLUMNS}
         _check_row(row, line)
         if row["code"] in languages:
             raise DefinitionError(f"{line} stands there twice; keep one row")
@@ -102,6 +106,7 @@ def _check_row(row: Mapping[str, str], line: str) -> None:
         raise DefinitionError(f"{line}: code is {row['code']!r}; write it as FLORES-200 does, as in swh_Latn")
     if row["joshi_class"] not in JOSHI_CLASSES:
         raise DefinitionError(f"{line}: joshi_class is {row['joshi_class']!r}; write 0 to 5, or unknown")
-    answers = {name: row[name].casefold() for name in ANSWERS if name in row}
-    if len(set(answers.values())) < len(answers):
-        raise DefinitionError(f"{line}: two of {', '.join(answers)} are one word; answers could not be told apart")
+    for names in ANSWERS:
+        answers = {name: row[name].casefold() for name in names if name in row}
+        if len(set(answers.values())) < len(answers):
+            raise DefinitionError(f"{line}: two of {', '.join(answers)} are one word; answers could not be told apart")

@@ -21,6 +21,8 @@ class Splits(Record):
     """Split of the test rows."""
     dev: str = ""
     """Split from which demonstrations are sampled; empty if there is none."""
+    train: str = ""
+    """Split of the rows that datasets of the recipe `task` consist of; empty if there is none."""
 
 
 class EmbeddedRows(Record):
@@ -105,6 +107,8 @@ class PromptSpec(Record):
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
     """Labels, and the forms in which each may be written."""
+    texts: list[str] = []
+    """Jinja templates over a row: the one or two texts that an encoder reads."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None

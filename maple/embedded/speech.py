@@ -43,6 +43,14 @@ FIXED = (
 LABELS = ("passage", "question", "premise", "hypothesis", "article")
 # The keys of a language's block of the phrase table.
 KEYS = (*SENTENCES, "list_separator", *LABELS, *FIXED)
+# Sentences that only maple.embedded.classification needs: a language may lack them. `names` are several of one kind.
+SENTENCES_OF_SOME = {
+    "names_label": ("names",),
+    "names_question": ("names",),
+    "names_text": ("names",),
+    **{key: ("day",) for key in ("good_day", "bad_day", "like_day", "dislike_day")},
+    **{key: ("month",) for key in ("good_month", "bad_month", "like_month", "dislike_month")},
+}
 
 
 class Unnamed(LookupError):
@@ -58,7 +66,8 @@ def check_words(code: str, words: Mapping[str, str]) -> None:
     for key in KEYS:
         if not isinstance(words.get(key), str):
             raise ValueError(f"{where}: {key} is missing, or no text in quotes; write it as in eng_Latn")
-    for key, slots in SENTENCES.items():
+    of_some = {key: slots for key, slots in SENTENCES_OF_SOME.items() if key in words}
+    for key, slots in {**SENTENCES, **of_some}.items():
         try:
             in_text = sorted(slot for _, slot, _, _ in Formatter().parse(words[key]) if slot is not None)
         except ValueError as error:
@@ -77,12 +86,19 @@ class Speech:
         check_words(words["code"], words)
         self.words = words
         self.names = names(words["iso639_1"], words["script"])
-        self.templates = {key: words[key] for key in (*SENTENCES, *FIXED)}
+        self.templates = {key: words[key] for key in (*SENTENCES, *FIXED, *SENTENCES_OF_SOME) if key in words}
         self.templates |= {kind: f"{{{kind}}}" for kind in KINDS}
 
     def say(self, utterances: Sequence[Utterance]) -> str:
         """Return the text of utterances; raises Unnamed if CLDR lacks a name."""
         return " ".join(self._fill(self.templates[key], slots) for key, slots in utterances)
+
+    def list_names(self, sentence: str, kind: str, codes: Sequence[str]) -> str:
+        """Return a sentence with names of one kind in its slot `names`; raises Unnamed if CLDR lacks a name."""
+        if missing := [code for code in codes if code not in self.names[kind]]:
+            raise Unnamed(f"CLDR has no {self.words['code']} name of {missing[0]!r}")
+        listed = self.words["list_separator"].join(self.names[kind][code] for code in codes)
+        return self.templates[sentence].format(names=listed)
 
     def place(self, utterances: Sequence[Utterance], index: int, slot: str) -> int:
         """Return the character offset in `say(utterances)` at which the slot of utterance `index` starts."""
@@ -136,6 +152,8 @@ class Speech:
         slots["list"] = f"(?:{slots['country']})(?:{separator}(?:{slots['country']}))+"
         patterns = {}
         for key, template in self.templates.items():
+            if key in SENTENCES_OF_SOME:  # which no teacher reads
+                continue
             pattern = "".join(
                 re.escape(literal) + (f"(?P<{slot}>{slots[slot]})" if slot else "")
                 for literal, slot, _, _ in Formatter().parse(template)

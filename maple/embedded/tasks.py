@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 
+from maple.embedded.classification import CLASSIFICATION, SPLITS, classification_rows
 from maple.embedded.cldr import facts, held_out, official_languages
 from maple.embedded.speech import Speech, Unnamed, Utterance
 
@@ -139,6 +140,10 @@ PROBLEMS: dict[str, Callable[[random.Random, int, bool], Problem]] = {
 }
 
 
+# The tasks that have train rows.
+LEARNABLE = tuple(CLASSIFICATION)
+
+
 def render(problem: Problem, speech: Speech) -> dict:
     """Return a problem's fields as text in a language; its `span` becomes SQuAD's `answers`. Raises Unnamed."""
     row = {
@@ -158,12 +163,15 @@ def rows(task: str, words: dict[str, str], items: int, seed: int) -> list[dict]:
 
     `words` has the language's code, iso639_1, script and phrases. (task, seed, i) alone decides item i, so that rows
     with the same id have the same meaning in every language. An item is missing if CLDR lacks one of its names in the
-    language: there can be fewer than `items` rows. Raises ValueError for a task that the embedded world lacks.
+    language: there can be fewer than `items` rows. Seeds 0, 1 and 2 are the splits test, dev and train of tasks of
+    maple.embedded.classification. Raises ValueError for a task that the embedded world lacks.
     """
+    if task in CLASSIFICATION:
+        return classification_rows(task, words, items, SPLITS[seed])
     if task not in PROBLEMS:
         raise ValueError(
             f"config/tasks/{task}.yaml: no embedded rows; its sources may not name `embedded`, which has "
-            f"{', '.join(PROBLEMS)}"
+            f"{', '.join((*PROBLEMS, *LEARNABLE))}"
         )
     speech = Speech(words)
     rows_of_task = []

@@ -25,9 +25,9 @@ from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, Repair
 from maple.embedded.tasks import rows as embedded_rows
 
-# Rows of the embedded world for demonstrations, and the seeds that keep them apart from the test rows.
+# Rows of the embedded world for demonstrations, and the seeds that keep the splits apart.
 EMBEDDED_DEV = 50
-EMBEDDED_SEEDS = {"test": 0, "dev": 1}
+EMBEDDED_SEEDS = {"test": 0, "dev": 1, "train": 2}
 # The column that `repair_rows` adds.
 REPAIRED = "repaired"
 

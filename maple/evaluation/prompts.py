@@ -220,7 +220,7 @@ def _demonstrations(
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
-def _reason(fault: RowFault) -> str:
+def reason_of(fault: Exception) -> str:
     """Return the reason of a fault in one short line: it may quote a whole text of the row."""
     text = " ".join(str(fault).split())
     return text if len(text) <= REASON_LENGTH else f"{text[: REASON_LENGTH - 1]}…"
@@ -239,7 +239,7 @@ def _render_all(
                 raise RowFault("its item stands there twice")
             items.add(rendering.item)
         except RowFault as fault:
-            yield row, Rendering(f"row {number + 1}"), _reason(fault)
+            yield row, Rendering(f"row {number + 1}"), reason_of(fault)
         else:
             yield row, rendering, None
 

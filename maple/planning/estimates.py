@@ -146,7 +146,7 @@ class Estimates:
 
     def example_tokens(self, run: Run) -> float:
         """Return the tokens of one example per language of a run's dataset."""
-        dataset = self.plan.datasets[run.dataset]
+        dataset = self.plan.dataset(run)
         return sum(dataset.bytes / self._token_bytes(run.model, self.plan.scripts[code]) for code in dataset.languages)
 
     def notes(self) -> list[str]:

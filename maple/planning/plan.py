@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import SelfInstructDataset, TaskDataset, TaughtDataset, TranslateRespondDataset
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
@@ -103,6 +103,8 @@ class Plan(Record):
     models: dict[str, PlannedModel]
     methods: dict[str, PlannedMethod]
     datasets: dict[str, PlannedDataset]
+    mixtures: dict[str, str]
+    """The dataset that each dataset of the runs is a size of."""
     tasks: dict[str, PlannedTask]
     runs: list[Run]
     """The grid, baselines first."""
@@ -131,6 +133,10 @@ class Plan(Record):
     devices: int
     """How many compute at once."""
 
+    def dataset(self, run: Run) -> PlannedDataset:
+        """Return the dataset that a run is finetuned on."""
+        return self.datasets[self.mixtures[run.dataset]]
+
 
 def plan_of(study: Study) -> Plan:
     """Return what a forecast reads of a study."""
@@ -141,6 +147,7 @@ def plan_of(study: Study) -> Plan:
         models={name: _model(name, model) for name, model in study.models.items()},
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
+        mixtures={name: mixture.dataset for name, mixture in study.mixtures.items()},
         tasks={name: _task(config, task) for name, task in study.tasks.items()},
         runs=study.runs,
         languages=study.languages.codes,
@@ -191,6 +198,8 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
         rows = definition.self_instruct.max_rows
     elif isinstance(definition, TranslateRespondDataset):
         rows = definition.translate_respond.max_rows
+    elif isinstance(definition, TaskDataset):
+        rows = definition.task.max_rows
     else:
         rows = definition.load.max_rows
     return PlannedDataset(

@@ -21,7 +21,7 @@ def _finetune_seconds(estimates: Estimates, run: Run) -> float:
     assert training is not None, "a baseline is not finetuned"
     tokens = training.steps * training.batch_tokens
     measurements = 1 + math.ceil(training.steps / training.held_out_steps)
-    rows = min(training.held_out_rows, plan.datasets[run.dataset].held_out)
+    rows = min(training.held_out_rows, plan.dataset(run).held_out)
     active = estimates.active(run)
     operations = training_operations(active, estimates.trained(run), tokens, recomputed=hardware.device != "cpu")
     operations += 2 * active * measurements * rows * estimates.example_tokens(run)

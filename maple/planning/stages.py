@@ -104,7 +104,8 @@ class Stages:
         yield self._light("curate", jobs, basis, rows=total, disk=disk)
         mixed = sorted({run.dataset for run in self.estimates.finetuned})
         yield self._light("mix", len(mixed), basis, disk=disk)
-        guarded = sum(len(datasets[name].languages) for name in mixed) if self.plan.decontaminated else 0
+        finetuned = {self.plan.mixtures[name] for name in mixed}
+        guarded = sum(len(datasets[name].languages) for name in finetuned) if self.plan.decontaminated else 0
         yield self._light("guard", guarded, basis, rows=total)
 
     def _finetune(self) -> StageForecast:

@@ -8,9 +8,12 @@ from maple.data.curation import LanguageLimits, limits_in
 from maple.data.sources import LocalSource, RowFile, RowFolders, RowSource, resolve
 from maple.definitions.dataset import (
     Dataset,
+    DatasetAxes,
     DatasetSeeds,
     LoadedDataset,
+    MixSettings,
     SelfInstructDataset,
+    TaskDataset,
     TaughtDataset,
     TranslateRespondDataset,
 )
@@ -19,9 +22,13 @@ from maple.definitions.language import ENGLISH, Language
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import pick
+from maple.definitions.run import AxisValue
+from maple.definitions.task import EmbeddedRows
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
+from maple.embedded.tasks import LEARNABLE
+from maple.evaluation.training_rows import TrainingPlaces, training_places
 from maple.study.languages import Languages
-from maple.study.tasks import TestSet
+from maple.study.tasks import StudyTask, TestSet
 from maple.synthesis.self_instruct import prompt_in
 
 Block = EndpointSettings | LocalTeacherSettings | TranslatorSettings
@@ -60,6 +67,8 @@ class StudyDataset:
     wordings: Wordings
     teaching: Mapping[str, dict] = field(default_factory=dict)
     """Room for thinking, and switches of the chat template, as far as these models' files have them; by role."""
+    task: StudyTask | None = None
+    """The task whose train rows it consists of; None for instruction sets."""
 
     @property
     def file(self) -> str:
@@ -68,8 +77,10 @@ class StudyDataset:
 
     @property
     def embedded(self) -> bool:
-        """True if teacher or seed tasks are those of the embedded world."""
+        """True if teacher, seed tasks or the task's rows are those of the embedded world."""
         definition = self.definition
+        if self.task:
+            return self.task.embedded
         seeds = definition.seed_tasks if isinstance(definition, SelfInstructDataset) else None
         return "embedded" in (seeds, getattr(definition, "teacher", None))
 
@@ -92,8 +103,9 @@ class StudyDataset:
         return hub.dataset if hub else None
 
     def limits(self, code: str) -> LanguageLimits:
-        """Return the limits of curation in a language."""
+        """Return the limits of an instruction set's curation in a language."""
         words = self.wordings
+        assert not isinstance(self.definition, TaskDataset), "labelled rows have limits of their own"
         return limits_in(self.definition.curate, code, words.refusals, words.unservable, words.placeholders)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
@@ -145,6 +157,11 @@ class StudyDataset:
             role: {**block.not_deciding(), "file": self.file} for role, (_, block) in blocks(self.definition).items()
         }
 
+    def training_places(self, code: str, languages: Languages, folders: RowFolders) -> TrainingPlaces:
+        """Return the places of the task's rows in a language."""
+        assert self.task, "instruction sets consist of no task's rows"
+        return training_places(self.task.source, languages.identity(code), folders)
+
     def decontamination(self, code: str, languages: Languages, folders: RowFolders) -> DecontaminationTests:
         """Return the test rows that examples may not overlap with.
 
@@ -152,6 +169,42 @@ class StudyDataset:
         """
         tests = {task: test.rows(code, test.offered, languages, folders) for task, test in self.tests.items()}
         return DecontaminationTests(tests=tests, words=self.ngram_words)
+
+
+@dataclass(frozen=True)
+class StudyMixture:
+    """A dataset at one size, as runs are trained on it."""
+
+    dataset: str
+    """The dataset whose examples are mixed, a file of config/datasets/."""
+    rows: int | None
+    """Rows of the mixture; None: as many as the dataset's file says."""
+
+    def settings(self, definition: Dataset) -> MixSettings:
+        """Return how it is mixed."""
+        return definition.mix if self.rows is None else definition.mix.changed(rows=self.rows)
+
+    @property
+    def axes(self) -> dict[str, AxisValue]:
+        """The values of its axes; all rows are no value, for their number is known once they are curated."""
+        return {} if self.rows is None else {"rows": self.rows}
+
+
+def dataset_variants(name: str, definition: Dataset, axes: DatasetAxes | None) -> dict[str, StudyMixture]:
+    """Return a dataset at all its sizes, by name: mahasent-250rows, or mahasent for all rows.
+
+    `axes` (from the grid) replaces the sizes of the dataset's file. Raises DefinitionError for sizes of a dataset whose
+    sizes are not nested.
+    """
+    if not isinstance(definition, TaskDataset):
+        if axes:
+            raise DefinitionError(
+                f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of the recipe task have "
+                f"sizes, and config/datasets/{name}.yaml has recipe {definition.recipe}; write {name}: null"
+            )
+        return {name: StudyMixture(name, None)}
+    sizes = (axes or definition.axes).rows
+    return {name if rows is None else f"{name}-{rows}rows": StudyMixture(name, rows) for rows in sizes}
 
 
 def blocks(definition: Dataset) -> dict[str, tuple[str, Block]]:
@@ -202,6 +255,28 @@ def stated_languages(
         if code not in table:
             raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
     return [code for code in table if code in definition.languages]
+
+
+def check_training_task(name: str, definition: TaskDataset, task: StudyTask) -> None:
+    """Refuse a task without train rows, one whose rows are repaired, and embedded rows without a number."""
+    place, source = f"config/datasets/{name}.yaml: task", f"config/tasks/{task.name}.yaml"
+    if isinstance(task.source, EmbeddedRows):
+        if task.name not in LEARNABLE:
+            raise DefinitionError(
+                f"{place}.name: the embedded world has no train rows of {task.name}; it has those of "
+                f"{', '.join(LEARNABLE)}"
+            )
+        if definition.task.max_rows is None:
+            raise DefinitionError(f"{place}.max_rows: embedded rows have no end; write a number")
+    elif not task.source.splits.train:
+        raise DefinitionError(
+            f"{place}.name: {source} names no train rows in the source that task_source chose; write its name of them "
+            "under `splits.train`, and {split} in the path, or take another task"
+        )
+    if task.prompt_spec.repair:
+        raise DefinitionError(
+            f"{place}.name: {source} repairs a field of its test rows; train rows are read unrepaired"
+        )
 
 
 def _sources(definition: Dataset) -> dict[str, str]:

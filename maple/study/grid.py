@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from maple.definitions.config import GridPart
+from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.method import GridAxes, Method, MethodVariant
 from maple.definitions.reading import pick
 from maple.definitions.run import Run
 from maple.definitions.training import TrainingSettings
 from maple.methods.capabilities import PEFT_TYPES
+from maple.study.datasets import StudyMixture, dataset_variants
 
 
 def method_variants(
@@ -61,7 +63,7 @@ def check_parts(grid: Sequence[GridPart]) -> None:
 def expand_grid(
     grid: Sequence[GridPart],
     models: Mapping,
-    datasets: Mapping,
+    datasets: Mapping[str, Dataset],
     methods: Mapping[str, Method],
     training: TrainingSettings,
     tasks: Sequence[str],
@@ -74,7 +76,7 @@ def expand_grid(
     """
     for part in grid:
         pick(part.models, models, "config: grid: models", "config/models/")
-        pick(part.datasets, datasets, "config: grid: datasets", "config/datasets/")
+        pick(list(part.datasets), datasets, "config: grid: datasets", "config/datasets/")
         pick(list(part.methods), methods, "config: grid: methods", "config/methods/")
         pick(part.tasks or [], dict.fromkeys(tasks), "config: grid: tasks", "the config's tasks: ")
     runs = [(Run.baseline(model), part.tasks) for part in grid for model in part.models]
@@ -91,12 +93,28 @@ def expand_grid(
                     )
                 families[name] = family, variant
         variants |= {name: variant for name, (_, variant) in families.items()}
-        for model, dataset, name, seed in itertools.product(part.models, part.datasets, families, part.seeds):
+        sizes = mixtures_of([part], datasets)
+        for model, dataset, name, seed in itertools.product(part.models, sizes, families, part.seeds):
             family, variant = families[name]
-            axes = {"rank": variant.rank, "bits": variant.bits}
+            axes = {"rank": variant.rank, "bits": variant.bits, **sizes[dataset].axes}
             axes = {axis: value for axis, value in axes.items() if value is not None}
             runs.append((Run(model, dataset, name, seed, family, axes), part.tasks))
     return _with_tasks(runs, tasks), variants
+
+
+def mixtures_of(grid: Sequence[GridPart], datasets: Mapping[str, Dataset]) -> dict[str, StudyMixture]:
+    """Return the datasets of a grid at all its sizes, by name. Raises DefinitionError for a name that a file has."""
+    sizes: dict[str, StudyMixture] = {}
+    for part in grid:
+        named = part.datasets if isinstance(part.datasets, dict) else dict.fromkeys(part.datasets)
+        for name, axes in named.items():
+            variants = dataset_variants(name, datasets[name], axes)
+            if taken := [variant for variant in variants if variant != name and variant in datasets]:
+                raise DefinitionError(
+                    f"config: grid: datasets: a size of {name} is named as config/datasets/{taken[0]}.yaml; rename one"
+                )
+            sizes |= variants
+    return sizes
 
 
 def _with_tasks(runs: Sequence[tuple[Run, Sequence[str] | None]], tasks: Sequence[str]) -> list[Run]:

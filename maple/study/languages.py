@@ -7,7 +7,7 @@ from pathlib import Path
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH, Language, LanguageIdentity, read_languages
 from maple.definitions.reading import parse, pick, read_yaml
-from maple.embedded.speech import KEYS, check_words
+from maple.embedded.speech import KEYS, SENTENCES_OF_SOME, check_words
 
 TABLE = "config/languages.tsv"
 PHRASES = "config/phrases.yaml"
@@ -70,7 +70,7 @@ def check_phrases(folder: Path, needed: Sequence[str], table: Mapping[str, Langu
     for code, words in phrases.items():
         if code not in table:
             raise DefinitionError(f"{PHRASES}: {code} is no code of {TABLE}; write one, or add its row there")
-        if unknown := [key for key in words or {} if key not in KEYS]:
+        if unknown := [key for key in words or {} if key not in (*KEYS, *SENTENCES_OF_SOME)]:
             raise DefinitionError(
                 f"{PHRASES}: {code}: unknown key {unknown[0]!r}; write the keys of eng_Latn, no others"
             )

@@ -40,7 +40,10 @@ def files_of_study(study: Study, folders: RowFolders) -> Iterator[LocalFile]:
             yield from local_files(task.places(code, languages, folders).sources(), f"task {task.name}", code)
     for dataset in study.datasets.values():
         for code in dataset.languages:
-            yield from local_files([dataset.rows(code, languages, folders)], f"dataset {dataset.name}", code)
+            reader = f"dataset {dataset.name}"
+            yield from local_files([dataset.rows(code, languages, folders)], reader, code)
+            if dataset.task:
+                yield from local_files(dataset.training_places(code, languages, folders).sources(), reader, code)
             tests = {**study.guarded(code, folders), **dataset.decontamination(code, languages, folders).tests}
             for task, test in tests.items():
                 yield from local_files(test.sources, f"task {task}", code)

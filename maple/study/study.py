@@ -1,7 +1,7 @@
 """A study: a config with every name looked up and every contradiction found before any job starts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maple.data.contamination import NGRAM_WORDS, BenchmarkTexts
@@ -9,9 +9,9 @@ from maple.data.hub import Repository
 from maple.data.sources import RowFolders
 from maple.data.wheels import Wheel
 from maple.definitions.config import Config
-from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset
+from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
-from maple.definitions.language import ENGLISH, LanguageIdentity
+from maple.definitions.language import ENGLISH, Language, LanguageIdentity
 from maple.definitions.local_model import BuiltModel, trained
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
@@ -34,8 +34,16 @@ from maple.study.checks import (
     check_room,
     check_runs,
 )
-from maple.study.datasets import StudyDataset, Wordings, datasets_needed, makers, ngram_words_of
-from maple.study.grid import check_parts, expand_grid
+from maple.study.datasets import (
+    StudyDataset,
+    StudyMixture,
+    Wordings,
+    check_training_task,
+    datasets_needed,
+    makers,
+    ngram_words_of,
+)
+from maple.study.grid import check_parts, expand_grid, mixtures_of
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
@@ -56,6 +64,8 @@ class Study:
     """Method variants of the grid."""
     datasets: dict[str, StudyDataset]
     """Datasets of the grid, and those that they are made from."""
+    mixtures: dict[str, StudyMixture]
+    """Datasets of the grid at each of their sizes; a run's dataset is one of them."""
     tasks: dict[str, StudyTask]
     """Tasks of the config."""
     tests: dict[str, TestSet]
@@ -158,7 +168,16 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
-    needed = datasets_needed(datasets, {run.dataset for run in finetuned}, languages.codes, languages.table)
+    mixtures = mixtures_of(config.grid, datasets)
+    learnt = _learnt_tasks({mixture.dataset for mixture in mixtures.values()}, datasets, tasks, config, languages)
+    needed = datasets_needed(
+        datasets, {mixture.dataset for mixture in mixtures.values()}, languages.codes, languages.table
+    )
+    needed |= {
+        name: _offered(name, codes, datasets[name], learnt[name], languages.table)
+        for name, codes in needed.items()
+        if name in learnt
+    }
     tests = _test_sets(config, {name: datasets[name] for name in needed}, selection, tasks, languages)
     for name in needed:
         _check_dataset_paths(name, datasets[name])
@@ -171,10 +190,11 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_frames(runs, variants, models)
     frame = config.finetune.frame
     of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
-    check_held_out(finetuned, of_methods, datasets)
+    check_held_out(finetuned, of_methods, {name: datasets[mixture.dataset] for name, mixture in mixtures.items()})
     of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
+    study_datasets = {name: replace(one, task=learnt.get(name)) for name, one in study_datasets.items()}
     _check_offers(config, of_study)
     check_room(of_study, {run.model: models[run.model] for run in runs}, config)
     _check_phrases(config, folder, study_datasets, languages)
@@ -189,6 +209,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         models=used_models,
         methods=of_methods,
         datasets=study_datasets,
+        mixtures=mixtures,
         tasks=of_study,
         tests=tests,
         runs=runs,
@@ -205,6 +226,40 @@ def _read_grid(
     check_parts(config.grid)
     check_training(methods, config.finetune)
     return expand_grid(config.grid, models, datasets, methods, config.finetune, config.tasks)
+
+
+def _learnt_tasks(
+    names: Collection[str],
+    datasets: Mapping[str, Dataset],
+    tasks: Mapping[str, Task],
+    config: Config,
+    languages: Languages,
+) -> dict[str, StudyTask]:
+    """Return the tasks whose train rows are datasets of the grid, by dataset."""
+    learnt = {}
+    for name, definition in datasets.items():
+        if isinstance(definition, TaskDataset) and name in names:
+            task = definition.task.name
+            pick([task], tasks, f"config/datasets/{name}.yaml: task.name", "config/tasks/")
+            check_task(task, tasks[task], config, languages.table)
+            check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
+            learnt[name] = study_task(task, tasks[task], config, languages)
+            check_training_task(name, definition, learnt[name])
+    return learnt
+
+
+def _offered(
+    name: str, codes: list[str], definition: Dataset, task: StudyTask, table: Mapping[str, Language]
+) -> list[str]:
+    """Return the languages of a task's dataset: those stated, or with `all` those of the study that the task offers."""
+    offered = offered_languages(task.source, table)
+    missing = [code for code in codes if code not in offered]
+    if missing and (definition.languages != "all" or len(missing) == len(codes)):
+        raise DefinitionError(
+            f"config/datasets/{name}.yaml: languages: task {task.name} does not offer {', '.join(missing)} from the "
+            "source that task_source chose; leave it out, or write others"
+        )
+    return [code for code in codes if code in offered]
 
 
 def _test_sets(
@@ -307,7 +362,9 @@ def _hub_rows(
     languages: Languages,
 ) -> list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]]:
     """Return every source of rows with the languages that are read from it."""
-    sources = {name: task.source for name, task in tasks.items()} | {name: test.source for name, test in tests.items()}
+    learnt = {dataset.task.name: dataset.task for dataset in datasets.values() if dataset.task}
+    sources = {name: task.source for name, task in {**tasks, **learnt}.items()}
+    sources |= {name: test.source for name, test in tests.items()}
     rows: list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]] = [
         (source, [languages.identity(code) for code in offered_languages(source, languages.table)])
         for source in sources.values()

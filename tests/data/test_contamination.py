@@ -14,7 +14,7 @@ from maple.data.contamination import (
     overlapping_tasks,
     overlaps,
 )
-from maple.data.examples import EXAMPLE_SCHEMA
+from maple.data.examples import EXAMPLE_SCHEMA, LABELLED_COLUMNS
 from maple.data.sources import LocalSource, RowFile
 from maple.runtime.files import write_json
 
@@ -142,3 +142,38 @@ def test_overlaps_with_other_tasks_are_counted_and_not_refused(sources, tmp_path
     }
     write_json(card.params(), tmp_path / "card.json")
     assert GuardCard.read(tmp_path / "card.json") == card
+
+
+def labelled_example(name, *texts):
+    """An example of a task's rows: its prompt has more words than its texts."""
+    columns = {"texts": list(texts), "label": "a", "split": "train"}
+    return {**example(name, "a", instruction=f"Which topic? {' '.join(texts)}"), **columns}
+
+
+def labelled(*rows):
+    return pl.DataFrame(rows, schema=EXAMPLE_SCHEMA | LABELLED_COLUMNS)
+
+
+@pytest.mark.parametrize(("start", "count", "found"), [(5, 8, True), (0, 12, True), (32, 8, True), (5, 7, False)])
+def test_a_sentence_of_a_passage_is_found_in_a_labelled_example_from_eight_words_on(start, count, found):
+    sentence = " ".join(WORDS[start : start + count])
+    rows = labelled(labelled_example("a", "Something else."), labelled_example("b", sentence))
+    assert overlaps(rows, {"other": ["Nothing."], "test": [PASSAGE]}, 13).rows() == ([(1, "test")] if found else [])
+
+
+def test_a_sentence_that_differs_from_the_passage_by_a_word_is_not_in_it():
+    sentence = " ".join([*WORDS[5:9], "other", *WORDS[10:14]])
+    assert overlaps(labelled(labelled_example("a", sentence)), {"test": [PASSAGE]}, 13).is_empty()
+
+
+def test_a_dataset_of_a_passage_s_sentences_is_refused_and_one_without_them_is_not(tmp_path):
+    (tmp_path / "test.jsonl").write_text(json.dumps({"passage": PASSAGE}) + "\n")
+    source = LocalSource(local=RowFile(path=str(tmp_path / "test.jsonl")))
+    tests = DecontaminationTests(
+        tests={"belebele": BenchmarkTexts(sources=[source], fields=["passage"], passage="passage")}
+    )
+    held = labelled(labelled_example("train-7", " ".join(WORDS[3:12])))
+    with pytest.raises(ContaminationError, match=r"dataset sib200: 1 examples hold passages of belebele.*train-7"):
+        guard(held, tests, "sib200")
+    assert overlapping_tasks(held, tests) == ["belebele"]
+    assert guard(labelled(labelled_example("b", "Nothing of it.")), tests, "sib200").tasks["belebele"].overlapping == 0

@@ -12,9 +12,9 @@ from toy_curation import BAD, ENGLISH, NARROW, mixed_rows, row
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile
-from maple.definitions.dataset import CurationLimits, Novelty
+from maple.definitions.dataset import CurationLimits, Dataset, Novelty, TaskDataset
 from maple.definitions.language import LanguageIdentity, read_languages
-from maple.definitions.reading import read_yaml
+from maple.definitions.reading import read_definitions, read_yaml
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadedRows
 from maple.text.comparison import comparison_tokens
@@ -291,7 +291,11 @@ REAL = {
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")
 REFUSALS = read_yaml(ROOT / "config/refusals.yaml")
-DATASETS = sorted(path.stem for path in (ROOT / "config/datasets").glob("*.yaml"))
+DATASETS = [
+    name
+    for name, dataset in read_definitions(ROOT / "config/datasets", Dataset).items()
+    if not isinstance(dataset, TaskDataset)
+]
 # Instruction, input, output: a sentence about rain, and tomorrow's school as a question.
 GOOD = {
     "tha_Thai": [

@@ -1,8 +1,18 @@
+from itertools import pairwise
+
 import polars as pl
 import pytest
 
 from maple.data.examples import EXAMPLE_SCHEMA
-from maple.data.mixing import LanguageCount, hold_out, mix, mix_card, rows_per_language
+from maple.data.mixing import (
+    LanguageCount,
+    LearntTask,
+    MixError,
+    hold_out,
+    mix,
+    mix_card,
+    rows_per_language,
+)
 from maple.definitions.dataset import MixSettings
 
 
@@ -100,3 +110,78 @@ def test_examples_with_one_id_for_all_are_refused(name, says):
 
 def test_an_id_may_stand_in_several_languages():
     assert mixed([rows("a", 5, "{n}"), rows("b", 5, "{n}")], rows=10, alpha=0.0, seed=1).height == 10
+
+
+def labelled(language, count, labels=("a", "b"), dev=0):
+    """Rows of a task: `count` train rows, whose labels take turns, and `dev` dev rows."""
+    examples = rows(language, count + dev, name="{n}", recipe="task")
+    names = [f"dev-{n}" if n >= count else f"train-{n}" for n in range(count + dev)]
+    return examples.with_columns(
+        id=pl.Series(names),
+        texts=pl.Series([[name] for name in names]),
+        label=pl.Series([labels[n % len(labels)] for n in range(count + dev)]),
+        split=pl.Series([name.split("-")[0] for name in names]),
+    )
+
+
+def learnt_ids(examples, rows, alpha=1.0, held_out=0):
+    mixture, _ = mix(examples, MixSettings(rows=rows, alpha=alpha, seed=1, held_out=held_out))
+    return set(mixture.select("language", "id").iter_rows())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_a_smaller_labelled_mixture_is_part_of_every_larger_one(alpha):
+    examples = [labelled("a", 40), labelled("b", 13), labelled("c", 4)]
+    nested = [learnt_ids(examples, count, alpha) for count in range(1, 58)]
+    assert [len(ids) for ids in nested] == list(range(1, 58))
+    assert all(smaller < larger for smaller, larger in pairwise(nested))
+
+
+def test_the_rows_of_a_labelled_mixture_are_proportional_to_the_languages_rows():
+    examples = [labelled("a", 90), labelled("b", 10)]
+    counts = {
+        alpha: [sum(language == name for language, _ in learnt_ids(examples, 20, alpha)) for name in "ab"]
+        for alpha in (0.0, 1.0)
+    }
+    assert counts == {0.0: [10, 10], 1.0: [18, 2]}
+
+
+def test_parallel_rows_are_learnt_in_all_languages_together():
+    ids = learnt_ids([labelled("a", 30), labelled("b", 30)], 10)
+    assert {id for language, id in ids if language == "a"} == {id for language, id in ids if language == "b"}
+
+
+def test_dev_rows_are_held_out_and_never_learnt():
+    examples = [labelled("a", 20, dev=6)]
+    mixture, held = mix(examples, MixSettings(rows=None, alpha=1.0, seed=1, held_out=4))
+    assert mixture.height == 20 and mixture["split"].unique().to_list() == ["train"]
+    assert held.height == 4 and held["split"].unique().to_list() == ["dev"]
+
+
+def test_a_language_without_dev_rows_holds_out_a_tenth_of_its_train_rows_in_no_language_learnt():
+    examples = [labelled("a", 40, dev=6), labelled("b", 40)]
+    mixture, held = mix(examples, MixSettings(rows=None, alpha=1.0, seed=1, held_out=50))
+    of_b = set(held.filter(language="b")["id"])
+    assert len(of_b) == 4 and not of_b & set(mixture["id"])
+    assert held.filter(language="a")["split"].unique().to_list() == ["dev"]
+
+
+def test_a_label_that_no_train_row_has_is_refused_by_name():
+    task, settings = LearntTask("opinions", ["a", "b", "c"]), MixSettings(rows=None, alpha=1.0, seed=1, held_out=2)
+    dev_alone = labelled("a", 10, dev=2).with_columns(
+        label=pl.when(pl.col("split") == "dev").then(pl.lit("c")).otherwise("label")
+    )
+    with pytest.raises(MixError, match=r"config/tasks/opinions\.yaml: choices: no train row has the label c;"):
+        mix([dev_alone], settings, task)
+    mix([dev_alone, labelled("b", 3, labels=("c",))], settings, task)  # another language has it
+
+
+def test_more_rows_than_there_are_to_learn_are_refused():
+    with pytest.raises(MixError, match="rows: 11: curation and held-out rows leave 10 rows"):
+        learnt_ids([labelled("a", 10, dev=2)], 11, held_out=2)
+
+
+def test_a_card_counts_the_labels_that_are_learnt():
+    examples = [labelled("a", 5, labels=("x", "y"))]
+    mixture, held = mix(examples, MixSettings(rows=None, alpha=1.0, seed=1, held_out=0))
+    assert mix_card("d", examples, mixture, held).languages["a"].labels == {"x": 3, "y": 2}

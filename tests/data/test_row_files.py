@@ -52,7 +52,7 @@ def test_a_file_reads_the_same_in_every_form(tmp_path, name, content):
     assert read_file(path) == ROWS
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.TSV", "rows.jsonl.zst", "rows.zip", "rows", "rows.parquet.gz"])
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows.csv.zip", "rows.jsonl.zst", "rows.zip", "rows", "rows.parquet.gz"])
 def test_a_file_of_another_kind_is_refused_with_the_kinds_that_are_read(tmp_path, name):
     with pytest.raises(SourceError, match=r"unpack or convert it, so that its name ends in \.jsonl, .*\.parquet"):
         read_file(written(tmp_path, name, LINES))
@@ -145,3 +145,37 @@ def test_the_line_that_is_no_utf_8_is_named(tmp_path, line):
     lines[line - 1] = '{"text": "\u00e9"}'.encode("latin-1")
     with pytest.raises(SourceError, match=f"is not UTF-8 in line {line};"):
         read_file(written(tmp_path, "rows.jsonl", b"\n".join(lines)))
+
+
+TABLE = [{"text": "Jua, linatoka.", "label": "-1"}, {"text": 'Mvua "inanyesha"\nleo', "label": ""}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", b'text,label\n"Jua, linatoka.",-1\n"Mvua ""inanyesha""\nleo",\n'),
+        ("rows.CSV", b'\xef\xbb\xbftext,label\r\n"Jua, linatoka.",-1\r\n"Mvua ""inanyesha""\nleo",\r\n\r\n'),
+        ("rows.tsv", b'text\tlabel\nJua, linatoka.\t-1\n"Mvua ""inanyesha""\nleo"\t\n'),
+        ("rows.csv.gz", gzip.compress(b'text,label\n"Jua, linatoka.",-1\n"Mvua ""inanyesha""\nleo",\n', mtime=0)),
+    ],
+)
+def test_a_table_is_read_under_its_head_and_all_cells_are_texts(tmp_path, name, content):
+    assert read_file(written(tmp_path, name, content)) == TABLE
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"text,label\nJua, linatoka.,-1\n", "line 2 has 3 cells, the head 2; quote a cell"),
+        (b"text,label\nJua\n", "line 2 has 1 cells"),
+        (b"text,text\nJua,Mvua\n", "line 1, the head, has 'text' twice"),
+        (b'text,label\n"Jua"x,-1\n', "line 2 is no row of a table"),
+        (b'text,label\nJua,"-1\n', "line 2 is no row of a table"),
+        (b"text,label\n\xff,-1\n", "is not UTF-8"),
+        (b"text,label\n", "has no rows"),
+        (b"", "has no rows"),
+    ],
+)
+def test_a_table_that_is_damaged_is_refused_with_its_line(tmp_path, content, says):
+    with pytest.raises(SourceError, match=rf"rows\.csv: {says}"):
+        read_file(written(tmp_path, "rows.csv", content))

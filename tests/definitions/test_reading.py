@@ -99,6 +99,15 @@ def test_a_language_has_a_class_or_none_that_is_known(tmp_path, joshi_class):
     assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].joshi_class == joshi_class
 
 
+def test_a_word_that_a_language_lacks_is_that_of_english(tmp_path):
+    english = "eng_Latn\tEnglish\ten\tLatn\tIndo-European\t5\tTrue\tNeither\tFalse\n"
+    (tmp_path / "languages.tsv").write_text(HEAD + ROW.replace("Uongo", "") + english)
+    assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].words["false"] == "False"
+    (tmp_path / "languages.tsv").write_text(HEAD + ROW.replace("Uongo", ""))
+    with pytest.raises(DefinitionError, match=r"line 2 \(swh_Latn\): fill the column\(s\) false"):
+        read_languages(tmp_path / "languages.tsv")
+
+
 def test_a_language_table_of_a_spreadsheet_is_read(tmp_path):
     (tmp_path / "languages.tsv").write_bytes((HEAD + ROW).replace("\n", "\r\n").encode("utf-8-sig"))
     (language,) = read_languages(tmp_path / "languages.tsv").values()
@@ -213,7 +222,7 @@ PINNED = {"hub": "a/b", "revision": "0" * 40}
             LOADED | {"recipe": "self_instruct"},
             "'self_instruct' is a required property of recipe: self",
         ),
-        ("dataset", MADE, "'recipe' is a required property of an instruction set"),
+        ("dataset", MADE, "'recipe' is a required property of a dataset"),
         (
             "dataset",
             MADE | {"recipe": "self_instruct", "teacher": "vllm"},

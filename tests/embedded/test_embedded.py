@@ -10,7 +10,7 @@ from maple.definitions.reading import read_yaml
 from maple.definitions.task import Task, TaskSettings
 from maple.embedded.cldr import facts, held_out, names, official_languages
 from maple.embedded.corpus import GLOSSARY, documents
-from maple.embedded.speech import KEYS, SENTENCES, Speech, Unnamed
+from maple.embedded.speech import KEYS, SENTENCES, SENTENCES_OF_SOME, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
 from maple.evaluation.prompts import render as render_prompts
 from maple.evaluation.prompts import task_words
@@ -67,7 +67,7 @@ def proposals(code, count=300):
 
 @every_language
 def test_every_language_has_every_sentence_with_its_slots(code):
-    assert set(PHRASES[code]) == set(KEYS)
+    assert set(PHRASES[code]) - set(SENTENCES_OF_SOME) == set(KEYS)
     for key, slots in SENTENCES.items():
         assert sorted(re.findall(r"{(\w+)}", PHRASES[code][key])) == sorted(slots), key
 

@@ -1,10 +1,11 @@
 import pytest
 
 from maple.definitions.config import GridPart
+from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.method import GridAxes, Method
 from maple.definitions.training import TrainingSettings
-from maple.study.grid import expand_grid, method_variants
+from maple.study.grid import expand_grid, method_variants, mixtures_of
 
 TASKS = ["xnli", "xcopa"]
 TRAINING = TrainingSettings(
@@ -121,3 +122,51 @@ def test_two_methods_whose_variants_have_one_name_are_told_apart_by_their_files(
     split = [{**part, "methods": {name: None}} for name in methods]
     with pytest.raises(DefinitionError, match="rename one"):
         expand(split, {"m": 1}, {"d": 1}, methods)
+
+
+TASK_ROWS = TaskDataset(
+    recipe="task",
+    task={"name": "mahasent"},
+    mix={"rows": None, "alpha": 1.0, "seed": 1, "held_out": 1},
+    axes={"rows": [250, None]},
+)
+
+
+def sizes(datasets, definitions=None):
+    """Return the runs of a grid of one method over datasets, baselines left out."""
+    part = {"models": ["m"], "datasets": datasets, "methods": {"lora": {"rank": [8], "bits": [4]}}, "seeds": [1]}
+    runs, _ = expand([part], {"m": {}}, definitions or {"mahasent": TASK_ROWS}, {"lora": LORA})
+    return [run for run in runs if not run.is_baseline]
+
+
+def test_a_dataset_of_a_task_is_spelt_over_its_sizes_and_all_rows_are_no_value_of_the_axis():
+    runs = sizes(["mahasent"])
+    assert [run.dataset for run in runs] == ["mahasent-250rows", "mahasent"]
+    assert [dict(run.axes) for run in runs] == [{"rank": 8, "bits": 4, "rows": 250}, {"rank": 8, "bits": 4}]
+
+
+def test_a_grid_names_other_sizes_of_a_dataset():
+    assert [run.axis("rows") for run in sizes({"mahasent": {"rows": [10, 20]}})] == [10, 20]
+    assert [run.axis("rows") for run in sizes({"mahasent": None})] == [250, None]
+
+
+def test_sizes_of_one_dataset_are_mixed_from_the_same_examples():
+    mixtures = mixtures_of(
+        [GridPart(models=["m"], datasets=["mahasent"], methods={}, seeds=[])], {"mahasent": TASK_ROWS}
+    )
+    assert {name: mixture.dataset for name, mixture in mixtures.items()} == {
+        "mahasent-250rows": "mahasent",
+        "mahasent": "mahasent",
+    }
+    assert mixtures["mahasent-250rows"].settings(TASK_ROWS) == TASK_ROWS.mix.changed(rows=250)
+
+
+def test_a_size_that_is_named_as_another_dataset_is_refused():
+    with pytest.raises(DefinitionError, match=r"a size of mahasent is named as config/datasets/mahasent-250rows\.yaml"):
+        sizes(["mahasent"], {"mahasent": TASK_ROWS, "mahasent-250rows": TASK_ROWS})
+
+
+def test_an_instruction_set_has_no_sizes():
+    loaded = LoadedDataset(recipe="load", load={}, curate={}, mix=TASK_ROWS.mix.params())
+    with pytest.raises(DefinitionError, match="datasets: alpaca: rows: only datasets of the recipe task have sizes"):
+        sizes({"alpaca": {"rows": [10]}}, {"alpaca": loaded})

@@ -254,7 +254,8 @@ from maple.engines.machine import Machine
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.journal import Journal
 from maple.synthesis.recipe import read_recipe
-from maple.synthesis.synthesize import RecipeInputs, card, synthesize
+from maple.synthesis.card import card
+from maple.synthesis.synthesize import RecipeInputs, synthesize
 language = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 url, folder = sys.argv[1:]
 recipe = {

@@ -7,8 +7,8 @@ from maple.data.examples import raw_rows
 from maple.definitions.dataset import TranslateRespondSettings
 from maple.definitions.language import LanguageIdentity
 from maple.runtime.journal import Journal
+from maple.synthesis.card import card
 from maple.synthesis.self_instruct import numbered
-from maple.synthesis.synthesize import card
 from maple.synthesis.teachers import IncompleteAnswer, ModelTeacher, Request
 from maple.synthesis.translate_respond import translate_respond
 

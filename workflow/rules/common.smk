@@ -51,6 +51,8 @@ FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
 # which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
+# The datasets that consist of a task's rows; other rules read and curate them.
+LABELLED = [dataset.name for dataset in STUDY.datasets.values() if dataset.task]
 RUN_BY_PATH = {run.path: run for run in STUDY.runs}
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {model: STUDY.runs_on_one_engine(model) for model in STUDY.models}
@@ -70,7 +72,7 @@ def one_of(*names):
 
 wildcard_constraints:
     model=one_of(*STUDY.models),
-    dataset=one_of(*STUDY.datasets),
+    dataset=one_of(*STUDY.datasets, *STUDY.mixtures),
     method=one_of(*STUDY.methods),
     seed=r"\d+",
     task=one_of(*STUDY.tasks),
@@ -186,9 +188,9 @@ def fetched_tests(tests, language):
 
 def clearances(wildcards):
     """Results of `guard` for a run's dataset, one per language: no forbidden passage is in it, n examples overlap."""
-    dataset = STUDY.datasets.get(wildcards.dataset)
-    codes = dataset.languages if dataset and STUDY.tests else []
-    return [f"results/cleared/{wildcards.dataset}/{code}.json" for code in codes]
+    mixture = STUDY.mixtures.get(wildcards.dataset)
+    codes = STUDY.datasets[mixture.dataset].languages if mixture and STUDY.tests else []
+    return [f"results/cleared/{mixture.dataset}/{code}.json" for code in codes]
 
 
 def weights(wildcards):

@@ -1,5 +1,6 @@
 PROMPTS_OF_TASKS = {
-    task.name: [f"results/prompts/{task.name}/{code}.parquet" for code in task.languages] for task in STUDY.tasks.values()
+    task.name: [f"results/prompts/{task.name}/{code}.parquet" for code in task.languages]
+    for task in STUDY.tasks.values()
 }
 PROMPTS = [path for paths in PROMPTS_OF_TASKS.values() for path in paths]
 
@@ -85,7 +86,7 @@ rule generate:
     log:
         f"logs/generate/{RUN}.log",
     wildcard_constraints:
-        dataset=one_of(NONE, *STUDY.datasets),
+        dataset=one_of(NONE, *STUDY.mixtures),
         method=one_of(NONE, *STUDY.methods),
     # Runs before the next merge: with `merge.keep: false`, merged weights are removed once their completions are there,
     # so that few lie on the disk at once.
@@ -166,7 +167,7 @@ rule score:
     log:
         f"logs/score/{RUN}.log",
     wildcard_constraints:
-        dataset=one_of(NONE, *STUDY.datasets),
+        dataset=one_of(NONE, *STUDY.mixtures),
         method=one_of(NONE, *STUDY.methods),
     conda:
         "../../envs/analysis.yaml"

@@ -23,11 +23,14 @@ MODEL_CARDS = {
 }
 # The model cards that are uploaded with what they describe.
 PUBLISHED_KIND = "merged" if STUDY.config.publish and STUDY.config.publish.what == "merged" else "adapters"
-FINETUNING_DATASETS = sorted({run.dataset for run in STUDY.finetuned})
+MIXTURES = sorted({run.dataset for run in STUDY.finetuned})
+FINETUNING_DATASETS = sorted({STUDY.mixtures[name].dataset for name in MIXTURES})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
 FIGURES = ["questions", "leaderboard", "languages", "rank", "bits", "english"]
 DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
+# The same for the datasets of runs, which have names of their own at each size.
+FINETUNED_IN = DATASET_LANGUAGES | {name: DATASET_LANGUAGES[STUDY.mixtures[name].dataset] for name in MIXTURES}
 EXAMPLES = [f"{dataset}/{code}" for dataset, codes in DATASET_LANGUAGES.items() for code in codes]
 # Params are plain values: Snakemake compares no others.
 RUNS = [run.params() for run in STUDY.runs]
@@ -62,7 +65,7 @@ rule summarize:
         runs=RUNS,
         tasks=METRICS,
         languages=LANGUAGES,
-        finetuned_in=DATASET_LANGUAGES,
+        finetuned_in=FINETUNED_IN,
         trained_as=TRAINED_AS,
         settings=STUDY.config.report.params(),
         code=fingerprint("summarize.py"),
@@ -82,7 +85,7 @@ rule report:
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
         syntheses=expand("results/cards/synthesize/{set}.json", set=EXAMPLES),
-        mixtures=expand("results/cards/mix/{dataset}.json", dataset=FINETUNING_DATASETS),
+        mixtures=expand("results/cards/mix/{dataset}.json", dataset=MIXTURES),
         cleared=[
             f"results/cleared/{dataset}/{code}.json"
             for dataset in FINETUNING_DATASETS
@@ -99,7 +102,7 @@ rule report:
         runs=RUNS,
         tasks=METRICS,
         languages=LANGUAGES,
-        finetuned_in=DATASET_LANGUAGES,
+        finetuned_in=FINETUNED_IN,
         trained_as=TRAINED_AS,
         identities=identities(code for codes in DATASET_LANGUAGES.values() for code in codes),
         low_classes=STUDY.config.report.low_resource_classes,
@@ -230,7 +233,7 @@ rule describe:
         merged_folders=for_runs("results/merged/{run}", MERGED_RUNS),
         adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
-        dataset_languages=DATASET_LANGUAGES,
+        dataset_languages=FINETUNED_IN,
         sources={task.name: {STUDY.config.task_source: task.source.params()} for task in STUDY.tasks.values()},
         hub_datasets={dataset.name: dataset.hub_name for dataset in STUDY.datasets.values() if dataset.hub_name},
         licenses={name: model.license for name, model in STUDY.models.items() if model.license},

@@ -10,6 +10,8 @@ rule synthesize:
         card="results/cards/synthesize/{dataset}/{language}.json",
     log:
         "logs/synthesize/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*(name for name in STUDY.datasets if name not in LABELLED)),
     conda:
         "../../envs/synthesis.yaml"
     resources:
@@ -28,6 +30,29 @@ rule synthesize:
         "../scripts/synthesize.py"
 
 
+rule label:
+    """Read the train and dev rows of a task in one language as labelled examples, by a dataset's recipe `task`."""
+    input:
+        rows=fetched_training_rows,
+    output:
+        rows="results/synthesized/{dataset}/{language}.parquet",
+        card="results/cards/synthesize/{dataset}/{language}.json",
+    log:
+        "logs/label/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*LABELLED),
+    conda:
+        "../../envs/synthesis.yaml"
+    params:
+        task=learnt_task,
+        rows=training_rows,
+        places=places_of_training_rows,
+        max_rows=lambda w: STUDY.datasets[w.dataset].definition.task.max_rows,
+        code=fingerprint("label.py"),
+    script:
+        "../scripts/label.py"
+
+
 rule curate:
     """Drop examples that exceed the dataset's limits, each with its reason."""
     input:
@@ -38,6 +63,8 @@ rule curate:
         dropped="results/dropped/{dataset}/{language}.parquet",
     log:
         "logs/curate/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*(name for name in STUDY.datasets if name not in LABELLED)),
     conda:
         "../../envs/synthesis.yaml"
     params:
@@ -48,6 +75,32 @@ rule curate:
         code=fingerprint("curate.py"),
     script:
         "../scripts/curate.py"
+
+
+rule curate_labelled:
+    """Drop labelled examples that are test rows, repeat a text or contradict it, each with its reason."""
+    input:
+        rows="results/synthesized/{dataset}/{language}.parquet",
+        tests=lambda w: [*fetched_training_rows(w), *fetched_tests(decontamination(w).tests, w.language)],
+    output:
+        examples="results/examples/{dataset}/{language}.parquet",
+        dropped="results/dropped/{dataset}/{language}.parquet",
+    log:
+        "logs/curate_labelled/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*LABELLED),
+    conda:
+        "../../envs/synthesis.yaml"
+    params:
+        task=learnt_task,
+        rows=training_rows,
+        places=places_of_training_rows,
+        near=lambda w: STUDY.datasets[w.dataset].definition.curate.near,
+        tests=lambda w: decontamination(w).params(DIGESTS),
+        decontamination=places_of_tests,
+        code=fingerprint("curate_labelled.py"),
+    script:
+        "../scripts/curate_labelled.py"
 
 
 rule mix:
@@ -63,7 +116,8 @@ rule mix:
     conda:
         "../../envs/synthesis.yaml"
     params:
-        mix=lambda w: STUDY.datasets[w.dataset].definition.mix.params(),
+        mix=mix_of_dataset,
+        task=labels_of_dataset,
         code=fingerprint("mix.py"),
     script:
         "../scripts/mix.py"

@@ -62,5 +62,53 @@ def teacher_service(wildcards, resources):
 
 def examples_of_dataset(wildcards):
     """A dataset's curated examples in all its languages."""
-    codes = STUDY.datasets[wildcards.dataset].languages
-    return [f"results/examples/{wildcards.dataset}/{code}.parquet" for code in codes]
+    dataset = mixed_dataset(wildcards)
+    return [f"results/examples/{dataset.name}/{code}.parquet" for code in dataset.languages]
+
+
+def mixed_dataset(wildcards):
+    """The dataset of a mixture, which has a name of its own at each of its sizes."""
+    return STUDY.datasets[STUDY.mixtures[wildcards.dataset].dataset]
+
+
+def mix_of_dataset(wildcards):
+    """How a dataset is mixed, at one of its sizes."""
+    return STUDY.mixtures[wildcards.dataset].settings(mixed_dataset(wildcards).definition).params()
+
+
+def labels_of_dataset(wildcards):
+    """The task whose rows a dataset consists of, and its labels, which all must be there to be learnt; None if none."""
+    task = mixed_dataset(wildcards).task
+    return task and {"name": task.name, "labels": list(task.prompt_spec.choices)}
+
+
+def learnt_task(wildcards):
+    """A task as its rows are learnt: name, prompt, words of the language, and the phrases of embedded rows."""
+    dataset, code = STUDY.datasets[wildcards.dataset], wildcards.language
+    return {
+        "name": dataset.task.name,
+        "spec": dataset.task.prompt_spec.params(),
+        "words": dataset.task.words(code, STUDY.languages, STUDY.config.prompt_language),
+        "language": identity_of(wildcards),
+        "phrases": STUDY.languages.phrases.get(code) if dataset.embedded else None,
+    }
+
+
+def training_places_of(wildcards):
+    """The places of the task's rows in the language."""
+    return STUDY.datasets[wildcards.dataset].training_places(wildcards.language, STUDY.languages, FOLDERS)
+
+
+def training_rows(wildcards):
+    """The task's rows by their content."""
+    return training_places_of(wildcards).params(DIGESTS)
+
+
+def places_of_training_rows(wildcards, resources):
+    """Where the task's rows lie, which Snakemake does not compare (DIGESTS)."""
+    return training_places_of(wildcards).params()
+
+
+def fetched_training_rows(wildcards):
+    """The fetched repositories that hold the task's rows."""
+    return fetched_rows(training_places_of(wildcards).sources(), f"dataset {wildcards.dataset}", wildcards.language)

@@ -8,8 +8,9 @@ from maple.runtime.files import write_json, write_parquet
 from maple.runtime.gpu_locks import claim
 from maple.runtime.journal import Journal
 from maple.runtime.logs import log_to
+from maple.synthesis.card import card
 from maple.synthesis.recipe import read_recipe
-from maple.synthesis.synthesize import RecipeInputs, card, close, synthesize
+from maple.synthesis.synthesize import RecipeInputs, close, synthesize
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.gpu)

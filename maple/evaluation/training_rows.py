@@ -1,0 +1,160 @@
+"""The train and dev rows of a task as labelled examples, and the texts of its test rows."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import polars as pl
+
+from maple.data.examples import RAW_LABELLED_SCHEMA, RAW_SCHEMA
+from maple.data.sampling import sampled_positions
+from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.record import Record
+from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
+from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
+from maple.evaluation.prompts import RowFault, TaskError, Words, reason_of, render_row
+from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
+
+# Rows that the embedded world makes of a split whose number nobody states.
+EMBEDDED_ROWS = 200
+
+
+class TrainingPlaces(Record):
+    """Where a task's rows in one language lie."""
+
+    train: RowSource | None
+    dev: RowSource | None
+    """None if the source has no such split, or not in the language."""
+    test: RowSource | None
+
+    def sources(self) -> list[RowSource]:
+        """Return the places that there are."""
+        return [source for source in (self.train, self.dev, self.test) if source]
+
+
+@dataclass(frozen=True)
+class TrainedTask:
+    """A task whose rows are learnt, in one language."""
+
+    name: str
+    spec: PromptSpec
+    words: Words
+    language: LanguageIdentity
+    phrases: Mapping[str, str] | None
+    """The sentences of the embedded world in the language; None for other rows."""
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """Return the task of a rule's params."""
+        spec, language = PromptSpec(**params["spec"]), LanguageIdentity(**params["language"])
+        return cls(**{**params, "spec": spec, "language": language})
+
+
+def training_places(
+    source: EmbeddedRows | LocalRows | HubRows, language: LanguageIdentity, folders: RowFolders
+) -> TrainingPlaces:
+    """Return where the rows of a source lie in a language."""
+    has_dev = isinstance(source, EmbeddedRows) or language.code not in source.without_dev
+    return TrainingPlaces(
+        train=resolve(source, language, folders, "train"),
+        dev=resolve(source, language, folders, "dev") if has_dev else None,
+        test=resolve(source, language, folders, "test"),
+    )
+
+
+def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | None) -> pl.DataFrame:
+    """Return the train rows of a task, `max_rows` of them, and then its dev rows, as RAW_LABELLED_SCHEMA has them.
+
+    A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
+    that becomes no prompt has a fault, as in maple.evaluation.prompts. Ids begin with the split, so that a row of the
+    same name in another split is another one. Raises SourceError for rows that cannot be read or a file without any,
+    and TaskError for more faulty rows than the task's `max_faulty`.
+    """
+    examples = []
+    of_splits: tuple[tuple[Split, RowSource | None], ...] = (("train", places.train), ("dev", places.dev))
+    for split, place in of_splits:
+        of_split = _examples(task, _rows(task, place, split, max_rows), split)
+        _check_faults(of_split, task, split, place)
+        most = max_rows if split == "train" else None
+        examples += [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
+    return pl.DataFrame(examples, schema=RAW_LABELLED_SCHEMA)
+
+
+def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
+    """Return the texts of a task's test rows as training rows are compared with them, also of those without a label."""
+    texts = []
+    for number, row in enumerate(_rows(task, places.test, "test", None)):
+        try:
+            texts.append(
+                "\n".join(_texts(task.spec, row, number)) or render_row(task.spec, row, task.words, number).prompt
+            )
+        except (RowFault, TemplateFault):
+            continue
+    return texts
+
+
+def _rows(task: TrainedTask, place: RowSource | None, split: Split, max_rows: int | None) -> list[dict]:
+    items = (max_rows if split == "train" else None) or EMBEDDED_ROWS
+    return task_rows(
+        task.name, place, phrases=task.phrases, items=items if isinstance(place, EmbeddedSource) else None, split=split
+    )
+
+
+def _texts(spec: PromptSpec, row: BenchmarkRow, number: int) -> list[str]:
+    """Return the texts of a row that an encoder reads; raises RowFault for an empty one, and TemplateFault."""
+    values: dict[str, Any] = {**row, "number": number}
+    with bounded():
+        texts = [render_template(f"texts.{place}", text, values).strip() for place, text in enumerate(spec.texts)]
+    if not all(texts):
+        raise RowFault("a text is empty")
+    return texts
+
+
+def _examples(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -> list[dict]:
+    """Return rows as rows of RAW_LABELLED_SCHEMA; those with a fault keep their place."""
+    blank = dict.fromkeys(RAW_SCHEMA, "") | {
+        "seed": 0,
+        "language": task.language.code,
+        "recipe": "task",
+        "split": split,
+    }
+    examples, ids = [], set()
+    for number, row in enumerate(rows):
+        try:
+            learnt = _learnt(task, row, number)
+            if learnt["id"] in ids:
+                raise RowFault("its item stands there twice")
+            ids.add(learnt["id"])
+        except TemplateLimitError as error:
+            raise TaskError(f"config/tasks/{task.name}.yaml: {error.key}: {error}; write a simpler template") from None
+        except (RowFault, TemplateFault) as fault:
+            learnt = {"id": f"row-{number + 1}", "fault": reason_of(fault)}
+        examples.append({**blank, "texts": None, "label": None, **learnt, "id": f"{split}-{learnt['id']}"})
+    return examples
+
+
+def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
+    """Return what is learnt of a row, by column; raises RowFault and TemplateFault."""
+    rendering = render_row(task.spec, row, task.words, number)
+    return {
+        "id": rendering.item,
+        "instruction": rendering.prompt,
+        "output": rendering.gold_answer,
+        "texts": _texts(task.spec, row, number) or None,
+        "label": rendering.targets[0] if rendering.labels else None,
+    }
+
+
+def _check_faults(examples: Sequence[Mapping], task: TrainedTask, split: Split, place: RowSource | None) -> None:
+    """Refuse rows of which a larger share than the task's `max_faulty` is faulty."""
+    faults = Counter(example["fault"] for example in examples if example["fault"])
+    if faults.total() > task.spec.max_faulty * len(examples):
+        ((reason, count),) = faults.most_common(1)
+        files = place.files if isinstance(place, LocalSource | HubSource) else "the rows"
+        raise TaskError(
+            f"{task.name}, {task.language.code}: {faults.total()} of {len(examples)} {split} rows cannot be learnt, "
+            f"more than {task.spec.max_faulty:.0%}; most often ({count}): {reason}; mend {files}, or write a larger "
+            f"`max_faulty` in config/tasks/{task.name}.yaml"
+        )

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+
+from maple.data.row_files import SourceError
+from maple.data.sources import RowFolders
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.task import LocalRows, PromptSpec, Splits
+from maple.evaluation.prompts import TaskError
+from maple.evaluation.training_rows import TrainedTask, labelled_rows, texts_of_tests, training_places
+
+SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+SPEC = PromptSpec(
+    item="id if id is defined else number",
+    prompt="Good or bad? {{ text }}",
+    texts=["{{ text }}"],
+    targets="label",
+    choices={"bad": ["baya", "mbaya"], "good": ["nzuri"]},
+    fields=["text", "label"],
+    max_new_tokens=4,
+    max_faulty=0.5,
+)
+SPLITS = Splits(test="test", dev="dev", train="train")
+
+
+def task_and_places(folder, spec=SPEC, splits=SPLITS, **rows_of_split):
+    for split, rows in rows_of_split.items():
+        lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
+    source = LocalRows(path="{data}/{split}.jsonl", languages=["swh_Latn"], splits=splits)
+    places = training_places(source, SWAHILI, RowFolders(data=str(folder), fetched="hub"))
+    return TrainedTask("opinions", spec, {"words": {}, "own": {}, "english": {}}, SWAHILI, None), places
+
+
+def learnt(folder, max_rows=None, **rows):
+    return labelled_rows(*task_and_places(folder, **rows), max_rows)
+
+
+def test_a_row_is_a_prompt_with_its_answer_and_texts_with_their_label(tmp_path):
+    rows = learnt(tmp_path, splits=Splits(test="test", train="train"), train=[("Siku.", "bad")], test=[])
+    (row,) = rows.to_dicts()
+    assert (row["instruction"], row["input"], row["output"]) == ("Good or bad? Siku.", "", "baya")
+    assert (row["texts"], row["label"], row["split"], row["id"]) == (["Siku."], "bad", "train", "train-0")
+
+
+def test_dev_rows_follow_the_train_rows_and_share_no_id_with_them(tmp_path):
+    rows = learnt(tmp_path, train=[("a", "good"), ("b", "bad")], dev=[("c", "good")])
+    assert rows["id"].to_list() == ["train-0", "train-1", "dev-0"]
+
+
+def test_a_header_among_the_rows_is_a_fault_and_so_is_an_empty_label(tmp_path):
+    rows = learnt(tmp_path, train=[("a", "good"), ("Text", "Label"), ("b", ""), ("c", "bad")], dev=[("d", "bad")])
+    assert rows["fault"].to_list() == ["", "gold 'Label' is none of bad, good", "no gold answer", "", ""]
+    assert rows["label"].to_list() == ["good", None, None, "bad", "bad"]
+
+
+def test_too_many_faulty_rows_are_refused_with_their_file(tmp_path):
+    rows = {"train": [("a", "good"), ("b", "fair"), ("c", "fair")], "dev": [("d", "bad")]}
+    with pytest.raises(TaskError, match=r"opinions, swh_Latn: 2 of 3 train rows .* \(2\): gold 'fair'.*train\.jsonl"):
+        learnt(tmp_path, **rows)
+
+
+def test_a_file_without_rows_is_refused_with_its_name(tmp_path):
+    with pytest.raises(SourceError, match=r"train\.jsonl: has no rows"):
+        learnt(tmp_path, train=[], dev=[("d", "bad")])
+
+
+def test_an_empty_text_is_a_fault(tmp_path):
+    rows = learnt(tmp_path, train=[("a", "good"), (" ", "bad")], dev=[("d", "bad")])
+    assert rows["fault"].to_list() == ["", "a text is empty", ""]
+
+
+def test_fewer_rows_are_a_sample_of_the_train_rows_and_all_dev_rows(tmp_path):
+    train = [(f"word{number}", "good") for number in range(10)]
+    few, more = (set(learnt(tmp_path, count, train=train, dev=[("d", "bad")])["id"]) for count in (3, 5))
+    assert len(few) == 4 and few < more and "dev-0" in few
+
+
+def test_test_rows_without_a_label_have_texts_too(tmp_path):
+    task, places = task_and_places(tmp_path, test=[("a", "good"), ("b", "")])
+    assert texts_of_tests(task, places) == ["a", "b"]
+
+
+def test_a_task_without_texts_is_compared_by_its_prompts(tmp_path):
+    spec = SPEC.changed(texts=[])
+    task, places = task_and_places(tmp_path, spec=spec, train=[("a", "good")], dev=[("d", "bad")], test=[("b", "good")])
+    assert texts_of_tests(task, places) == ["Good or bad? b"]
+    assert labelled_rows(task, places, None)["texts"].to_list() == [None, None]
