@@ -65,6 +65,7 @@ rule summarize:
         finetuned_in=DATASET_LANGUAGES,
         trained_as=TRAINED_AS,
         settings=STUDY.config.report.params(),
+        questions={name: question.params() for name, question in STUDY.questions.items()},
         code=fingerprint("summarize.py"),
     script:
         "../scripts/summarize.py"
