@@ -188,7 +188,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
         "groups_by_task": lambda: summarize_by_task(scores, groups),
-        "answers": lambda: answer_questions(scores, languages, settings),
+        "answers": lambda: answer_questions(scores, languages, settings, grid.questions, {}),
         "page": lambda: report(
             Results(**done, cards=cards(grid), datasets=datasets(grid), quality=pl.DataFrame(schema=QUALITY)),
             facts,

@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 from project import ROOT
-from toy_questions import CELLS, LANGUAGES, SETTINGS, base, scores_of, tuned
+from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, scores_of, tuned
 from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
 from maple.analysis.questions.answer import answer_questions
@@ -50,12 +50,16 @@ def test_the_keys_of_questions_are_those_described():
     runs = [base(), base("other"), *(tuned(rank, bits, model, data) for rank in (8, 16) for bits in (4, 16)
             for model in ("toy", "other") for data in ("made", "taken"))]  # fmt: skip
     scores = scores_of(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run.axis("rank") or 0))
-    found = answer_questions(scores, LANGUAGES, SETTINGS).content()
+    found = answer_questions(scores, LANGUAGES, SETTINGS, QUESTIONS, {}).content()
     asked = {key for answer in found["questions"] for key in answer}
     none = scores_of([base()], CELLS, lambda *_: 0.5)
-    missing = {key for answer in answer_questions(none, LANGUAGES, SETTINGS).content()["questions"] for key in answer}
-    whole, answers = documented("questions.json")
-    assert (sorted(whole), sorted(answers)) == (sorted(found), sorted(asked | missing))
+    missing = {
+        key
+        for answer in answer_questions(none, LANGUAGES, SETTINGS, QUESTIONS, {}).content()["questions"]
+        for key in answer
+    }
+    whole, described = documented("questions.json")
+    assert (sorted(whole), sorted(described)) == (sorted(found), sorted(asked | missing))
 
 
 def test_the_csv_says_what_the_parquet_says(tmp_path):

@@ -90,6 +90,27 @@ class ItemScores:
         low, high = self.cells.filter(pl.col("cell").is_in(list(cells))).select(pl.mean("lowest", "highest")).row(0)
         return low, high
 
+    def only(self, runs: Sequence[int]) -> "ItemScores":
+        """Return the view of some runs, given by their numbers in order.
+
+        Its cells are those that at least one of them has, numbered anew, and `shared` is said of these runs alone.
+        """
+        scored = ~np.isnan(self.values[:, list(runs)])
+        rows = np.flatnonzero(scored.any(axis=1))
+        kept, cell = np.unique(self.items.cell[rows], return_inverse=True)
+        shared = np.bincount(cell[scored[rows].all(axis=1)], minlength=len(kept)) > 0
+        run_numbers, cell_numbers = ({int(old): new for new, old in enumerate(olds)} for olds in (runs, kept))
+        return ItemScores(
+            runs=[self.runs[number] for number in runs],
+            cells=self.cells[kept].drop("cell").with_row_index("cell").with_columns(shared=shared),
+            values=self.values[rows][:, list(runs)],
+            items=Items(cell, self.items.cluster[rows], self.items.task[kept]),
+            shares=self.shares.filter(pl.col("run").is_in(list(runs))).with_columns(
+                run=pl.col("run").replace_strict(run_numbers, return_dtype=self.shares.schema["run"]),
+                cell=pl.col("cell").replace_strict(cell_numbers, return_dtype=self.shares.schema["cell"]),
+            ),
+        )
+
     def average_shared_items(self, cells: Sequence[int], weights: Sequence[float] | np.ndarray) -> Joint:
         """Average some cells by their weights, in every run over the same items: those that all runs have.
 

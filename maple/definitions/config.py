@@ -86,6 +86,8 @@ class Config(Record):
     """Curves of the training, for TensorBoard or Weights & Biases; a change of this block retrains nothing."""
     merge: MergeBlock
     generate: GenerateBlock
+    questions: Names = ["rank", "bits", "english", "exchange", "data"]
+    """Files of config/questions/, in the order of the page; left out: rank, bits, english, exchange and data."""
     report: ReportSettings
     forecast: ForecastSettings
     publish: PublishSettings | None = None

@@ -13,16 +13,18 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset
 from maple.definitions.method import Method
 from maple.definitions.model import Model
+from maple.definitions.question import Question
 from maple.definitions.schema import schema_of
 from maple.definitions.task import Task
 
-FILES = {"config": Config, "model": Model, "dataset": Dataset, "method": Method, "task": Task}
+FILES = {"config": Config, "model": Model, "dataset": Dataset, "method": Method, "task": Task, "question": Question}
 HEADINGS = {
     "config": ("A study: `config/config.yaml` and its overlays", "An overlay states only what differs."),
     "model": ("A model: `config/models/*.yaml`", "One of five sources, by the key that names it."),
     "dataset": ("A dataset: `config/datasets/*.yaml`", "One of three recipes."),
     "method": ("A method: `config/methods/*.yaml`", ""),
     "task": ("A task: `config/tasks/*.yaml`", ""),
+    "question": ("A question: `config/questions/*.yaml`", "One of nine shapes; [questions.md](questions.md) has each."),
 }
 INTRODUCTION = """# Configuration
 

@@ -208,6 +208,32 @@ def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None
     return _specification(chart, "Effects with intervals: the parts of the answer", height)
 
 
+def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[str, Any] | None:
+    """Draw values below each other with their intervals; None without rows.
+
+    Rows have label, value, low, high; low and high are absent where there is no interval. With a `reference`, a value
+    of equal worth, the axis is logarithmic and has a line there, as for ratios at 1.
+    """
+    if not rows:
+        return None
+    kind = alt.Scale(zero=False) if reference is None else alt.Scale(type="log", nice=False, padding=14)
+    base = alt.Chart().encode(
+        y=alt.Y(
+            "label:N", title=None, sort=ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=230)
+        ),
+        color=alt.value(PAGE.ink),
+        tooltip=_tooltip(["label:N"], ("value", "low", "high"), form=".3~g"),
+    )
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=kind), x2="high:Q"),
+        base.mark_point(filled=True, opacity=1, size=70).encode(x=alt.X("value:Q", title=title, scale=kind)),
+    ]
+    if reference is not None:
+        layers.insert(0, line_at("x", reference, PAGE))
+    chart = alt.layer(*layers, data=_data(rows)).properties(width=620, height=alt.Step(19))
+    return _specification(chart, f"{title}, with intervals", 50 + 19 * len(ordered(rows, "label")))
+
+
 def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
     """Draw the divergence of each way to use an adapter from the trained model; None without rows.
 

@@ -12,10 +12,11 @@ import polars as pl
 
 from maple.analysis.item_scores import IS_BASELINE
 from maple.analysis.leaderboard import leaderboard
-from maple.analysis.questions.records import Answer, Line, StudyAnswers
+from maple.analysis.questions.records import Answer, StudyAnswers
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.run import Run
 from maple.report.charts import Rows, capacity_panels, intervals, line_at, ordered, shown
+from maple.report.sections.questions import part_name
 from maple.report.theme import PRINT
 from maple.runtime.files import write_text
 
@@ -59,7 +60,7 @@ def _questions(answers: StudyAnswers) -> alt.TopLevelMixin:
         for answer in asked
         for name, effect in (
             (answer.question, answer),
-            *((f"{answer.question}: {_part_name(part)}", part) for part in answer.parts),
+            *((f"{answer.question}: {part_name(part)}", part) for part in answer.parts),
         )
     ]
     rows = [
@@ -73,12 +74,6 @@ def _questions(answers: StudyAnswers) -> alt.TopLevelMixin:
         for name, effect in effects
     ]
     return _interval_figure(rows, "line", "verdict", "effect, points")
-
-
-def _part_name(part: Line) -> str:
-    """Return what a part of an answer is about: its model and dataset, or the two of them that are compared."""
-    pairs = (" − ".join(pair) for pair in (part.models, part.datasets) if pair)
-    return " · ".join(name for name in (part.model, part.dataset, *pairs) if name)
 
 
 def _average_seeds(groups: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maple.analysis.leaderboard import points
-from maple.analysis.questions.records import Answer, StudyAnswers
+from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, StudyAnswers
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
@@ -34,7 +34,16 @@ from maple.report.sections.data_quality import (
 )
 from maple.report.sections.merging import held_out_bits, merge_points, merge_ways
 from maple.report.sections.overview import best_runs, count_runs
-from maple.report.sections.questions import answer_views, chart_rows, sentence, two_decimals
+from maple.report.sections.questions import (
+    answer_views,
+    chart_rows,
+    heading_of,
+    least_of,
+    measure_rows,
+    part_name,
+    sentence,
+    two_decimals,
+)
 from maple.report.sections.run_cards import ELSEWHERE, loss_points, plain, run_costs
 from maple.report.sections.run_views import LanguageView, RunView, order_languages, view_runs
 from maple.report.sections.score_table import score_table
@@ -116,15 +125,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
+    environment.filters["part_name"] = part_name
     return environment
 
 
 def _question_charts(answers: StudyAnswers) -> dict[str, dict[str, Any] | None]:
-    return {
-        f"question-{answer.question}": charts.contrasts(chart_rows(answer), answer, answers.smallest_effect)
-        for answer in answers.questions
-        if isinstance(answer, Answer)
-    }
+    drawn: dict[str, dict[str, Any] | None] = {}
+    for answer in answers.questions:
+        name = f"question-{answer.question}"
+        if isinstance(answer, Answer):
+            drawn[name] = charts.contrasts(chart_rows(answer), answer, least_of(answer, answers))
+        elif not isinstance(answer, NotAsked):
+            reference = 1 if isinstance(answer, CostAnswer) else None
+            drawn[name] = charts.measures(measure_rows(answer), answer.unit, reference=reference)
+    return drawn
 
 
 def _change_charts(views: Sequence[RunView], languages: Sequence[LanguageView]) -> dict[str, dict[str, Any] | None]:
@@ -170,7 +184,9 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         percent=f"{100 * answers.confidence:g}",
         answers=answers,
         answer_views=answer_views(answers),
-        english=answers.answer("english"),
+        questions_heading=heading_of(answers),
+        has_margins=any(isinstance(one, Answer) and one.margin for one in answers.questions),
+        english=next((one for one in answers.questions if isinstance(one, Answer) and one.gate), None),
         languages=languages,
         low_classes=sorted(study.low_classes),
         views=views,

@@ -16,6 +16,7 @@ from maple.definitions.local_model import BuiltModel, trained
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.placeholders import Placeholders
+from maple.definitions.question import Question
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
@@ -48,6 +49,7 @@ from maple.study.languages import Languages, check_phrases, read_by_language, re
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
 from maple.study.publishing import published_runs
+from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
 
@@ -76,6 +78,8 @@ class Study:
     """What is fetched from the Hub and from package indexes, by the name of its folder."""
     published: dict[str, str]
     """Hub repositories that runs are uploaded to, by the run's path; empty if nothing is published."""
+    questions: dict[str, Question]
+    """Questions of the config."""
 
     @property
     def finetuned(self) -> list[Run]:
@@ -157,6 +161,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     a part of the grid that finetunes nothing because one of its lists is empty;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
     a model's folder that is not there, or holds no model;
+    a question of which the config or the question names what is not there;
     what would fail only after the training, such as a merge without held-out rows, or texts longer than a model takes.
     """
     config: Config = parse(Config, content, "config")
@@ -215,6 +220,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         runs=runs,
         repositories=repositories_of(used_models, _hub_rows(of_study, tests, study_datasets, languages)),
         published=published_runs(config.publish, finetuned, of_methods),
+        questions=study_questions(config.questions, folder, Known(models, datasets, methods, tasks, languages.table)),
     )
 
 

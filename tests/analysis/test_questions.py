@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from snakemake.utils import update_config
 from statsmodels.stats.multitest import multipletests
-from toy_questions import CELLS, LANGUAGES, LOW, SETTINGS, base, scores_of, tuned
+from toy_questions import CELLS, LANGUAGES, LOW, QUESTIONS, SETTINGS, base, scores_of, tuned
 from toy_scores import language
 
-from maple.analysis.questions.answer import QUESTIONS, answer_questions
+from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
 from maple.definitions.reading import read_yaml
 from maple.study.study import read_study
@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def asked(runs, score, cells=CELLS, languages=LANGUAGES, **settings):
-    answers = answer_questions(scores_of(runs, cells, score), languages, SETTINGS.changed(**settings)).content()
+    answers = answer_questions(
+        scores_of(runs, cells, score), languages, SETTINGS.changed(**settings), QUESTIONS, {}
+    ).content()
     json.dumps(answers, allow_nan=False)  # plain data
     return {answer["question"]: answer for answer in answers["questions"]} | {"family": answers["family"]}
 
@@ -241,7 +243,9 @@ def test_many_base_models_are_compared_without_trying_all_signs_of_their_differe
 def test_where_no_item_differs_nothing_is_said_of_the_effect():
     toy = scores_of([base(), tuned()], CELLS, of_change(0, 0))
     alike = replace(toy, values=np.full_like(toy.values, 0.4))
-    answer = answer_questions(alike, LANGUAGES, SETTINGS.changed(smallest_effect=50.0)).content()["questions"][2]
+    answer = answer_questions(alike, LANGUAGES, SETTINGS.changed(smallest_effect=50.0), QUESTIONS, {}).content()[
+        "questions"
+    ][2]
     assert answer["effect"] == 0 and answer["verdict"] == UNDETERMINED and "no item tells" in answer["because"]
 
 
@@ -253,7 +257,9 @@ def by_chance(studies, gain=0.0):
     for _ in range(studies):
         hard = rng.normal(size=(2, 101, 1))[toy.items.task[toy.items.cell] - 1, toy.items.cluster]
         right = rng.normal(size=toy.values.shape) + hard < better
-        answers = answer_questions(replace(toy, values=right.astype(float)), LANGUAGES, SETTINGS).content()["questions"]
+        answers = answer_questions(
+            replace(toy, values=right.astype(float)), LANGUAGES, SETTINGS, QUESTIONS, {}
+        ).content()["questions"]
         yield [row for answer in answers for row in (answer, *answer["parts"])]
 
 
@@ -280,7 +286,7 @@ def test_graded_scores_that_all_differ_by_the_same_amount_give_no_verdict(items)
     toy = scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(0, 0), items=items)
     hard = np.random.default_rng(items).random(len(toy.values)) / 2
     same = replace(toy, values=np.column_stack([hard, hard + 0.1, hard + 0.3]))
-    content = answer_questions(same, LANGUAGES, SETTINGS).content()
+    content = answer_questions(same, LANGUAGES, SETTINGS, QUESTIONS, {}).content()
     for answer in content["questions"]:
         if answer["verdict"] != NOT_ASKED:
             for one in (answer, *answer["parts"]):
@@ -292,6 +298,6 @@ def test_graded_scores_that_all_differ_by_the_same_amount_give_no_verdict(items)
 
 def test_a_single_item_gives_no_verdict():
     for answer in answer_questions(
-        scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(20, 20), items=1), LANGUAGES, SETTINGS
+        scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(20, 20), items=1), LANGUAGES, SETTINGS, QUESTIONS, {}
     ).content()["questions"]:
         assert answer["verdict"] in (UNDETERMINED, NOT_ASKED) and answer.get("p") is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from toy_questions import SETTINGS
+from toy_questions import QUESTIONS, SETTINGS
 from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, in_both
 
 from maple.analysis.item_scores import item_scores
@@ -21,7 +21,9 @@ def drawn(*runs, languages=LANGUAGES):
     right = {number: [1] * (10 + 2 * number) + [0] * (10 - 2 * number) for number in range(len(runs))}
     scores = item_scores(pl.concat(in_both(run, right[number]) for number, run in enumerate(runs)), runs, TASKS)
     groups = summarize_groups(scores, language_groups(languages, LOW, {}))
-    return figures(summarize(scores), groups, answer_questions(scores, languages, SETTINGS), runs, languages, 2.0)
+    return figures(
+        summarize(scores), groups, answer_questions(scores, languages, SETTINGS, QUESTIONS, {}), runs, languages, 2.0
+    )
 
 
 def values(chart):

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
+from toy_questions import QUESTIONS
 from toy_scores import language
 
 from maple.analysis.item_scores import item_scores
@@ -134,7 +135,7 @@ def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note=
         summary=summarize(found),
         groups=summarize_groups(found, grouped),
         groups_by_task=summarize_by_task(found, grouped),
-        answers=answer_questions(found, languages, SETTINGS),
+        answers=answer_questions(found, languages, SETTINGS, QUESTIONS, {}),
         cards=cards(runs) if given is None else given,
         datasets=datasets,
         quality=QUALITY,

@@ -68,6 +68,7 @@ rule summarize:
         finetuned_in=FINETUNED_IN,
         trained_as=TRAINED_AS,
         settings=STUDY.config.report.params(),
+        questions={name: question.params() for name, question in STUDY.questions.items()},
         code=fingerprint("summarize.py"),
     script:
         "../scripts/summarize.py"

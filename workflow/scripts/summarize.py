@@ -1,11 +1,13 @@
 """Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
 
+from maple.analysis.costs import run_costs
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import terminal_table
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.language import Language
+from maple.definitions.question import questions_of
 from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
@@ -15,7 +17,7 @@ from maple.runtime.logs import log_to
 from maple.training.provenance import read_held_cards
 
 log_to(snakemake.log[0])
-read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
+cards = read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings = ReportSettings(**snakemake.params.settings)
 scores = item_scores(
@@ -29,7 +31,9 @@ grouped = language_groups(languages, settings.low_resource_classes, snakemake.pa
 groups = summarize_groups(scores, grouped, settings.confidence)
 write_parquet(groups, snakemake.output.groups)
 write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
-write_json(answer_questions(scores, languages, settings).content(), snakemake.output.questions)
+questions = questions_of(snakemake.params.questions)
+answers = answer_questions(scores, languages, settings, questions, run_costs(cards))
+write_json(answers.content(), snakemake.output.questions)
 write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

@@ -1,92 +1,71 @@
-"""Questions: the five that the study was made to ask, answered from item scores."""
+"""The answers to a study's questions, from item scores and the costs of runs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-import polars as pl
-
+from maple.analysis.costs import RunCost
 from maple.analysis.item_scores import ItemScores
-from maple.analysis.language_groups import resource_group
-from maple.analysis.questions.change import english_answer, trade_off_answer
+from maple.analysis.questions.change import change_answer
+from maple.analysis.questions.cost import cost_answer
+from maple.analysis.questions.difference import difference_answer
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.factor import factor_answer
-from maple.analysis.questions.records import Answer, Family, Question, StudyAnswers
+from maple.analysis.questions.group_difference import group_difference_answer
+from maple.analysis.questions.margin import margin_answer
+from maple.analysis.questions.ranking import ranking_answer
+from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers
 from maple.analysis.questions.slope import slope_answer
+from maple.analysis.questions.spread import spread_answer
 from maple.analysis.questions.verdict import FAMILY, with_verdicts
 from maple.analysis.statistics import POWER
-from maple.definitions.language import ENGLISH, Language
+from maple.definitions.language import Language
+from maple.definitions.question import Question
 from maple.definitions.report import ReportSettings
 
-QUESTIONS = {
-    question.question: question
-    for question in (
-        Question(
-            question="rank",
-            asks="Does a higher rank help low-resource languages?",
-            unit="points for each doubling of the rank",
-        ),
-        Question(
-            question="bits",
-            asks="Do more bits help low-resource languages?",
-            unit="points for each doubling of the bits",
-        ),
-        Question(
-            question="english", asks="Does English drop?", unit="points that English gains against the untouched base"
-        ),
-        Question(
-            question="exchange",
-            asks="Do low-resource languages gain where high-resource ones lose?",
-            unit="points that low-resource languages gain more than high-resource ones",
-        ),
-        Question(
-            question="data",
-            asks="Does the base model matter more than whether data are generated or translated?",
-            unit="points that base models differ more than datasets",
-        ),
-    )
+SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
+    "slope": slope_answer,
+    "change": change_answer,
+    "group_difference": group_difference_answer,
+    "factor": factor_answer,
+    "difference": difference_answer,
+    "margin": margin_answer,
+    "ranking": ranking_answer,
+    "spread": spread_answer,
+    "cost": cost_answer,
 }
 
 
-def answer_questions(scores: ItemScores, languages: Iterable[Language], settings: ReportSettings) -> StudyAnswers:
-    """Answer the five QUESTIONS on item scores.
+def answer_questions(
+    scores: ItemScores,
+    languages: Iterable[Language],
+    settings: ReportSettings,
+    questions: Mapping[str, Question],
+    costs: Mapping[str, RunCost],
+) -> StudyAnswers:
+    """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
 
-    An answer averages headline cells that every run has, over the same items, with clustered errors. If runs have
-    several seeds, the variance between these is included (maple.analysis.statistics.joint); if they have one, the
-    intervals do not say what another seed would have given. In detail:
-
-    - rank, bits: the slope per doubling of one axis between runs that differ only in it, on low-resource cells.
-    - english: each finetuned run less its base model, on English. Its gate names the runs that lost more than
-      english_bound, and tells whether their whole interval lies beyond it.
-    - exchange: that change on low-resource cells less that on high-resource ones, compared within tasks. low_resource
-      and high_resource are its two sides.
-    - data: the mean size of the differences between base models (same dataset, method, seed) less that of the
-      differences between datasets (same model, method, seed), on all cells. sizes are the two; parts are the
-      differences themselves, those between base models that were not finetuned among them.
+    An answer averages headline cells that every compared run has, over the same items, with clustered errors. If runs
+    have several seeds, the variance between these is included (maple.analysis.statistics.joint); if they have one, the
+    intervals do not say what another seed would have given. Each shape has a module beside this one.
 
     The rule: p is corrected by Holm over the family, FAMILY. A claim is supported if the interval lies wholly beyond
     the smallest effect of interest and the corrected p is at most 1 - confidence, contradicted if that holds on the
-    other side of zero, and undetermined otherwise. For exchange to be supported, the intervals of both sides must also
-    exclude zero. mde is the minimum detectable effect of this rule, at power POWER.
+    other side of zero, and undetermined otherwise. For a difference of two groups to be supported, the intervals of
+    both must also exclude zero. mde is the minimum detectable effect of this rule, at power POWER. A claim about a
+    margin has the rule of maple.analysis.questions.margin. Rankings, spreads and costs are corrected by themselves,
+    each over its own comparisons.
     """
-    confidence = settings.confidence
-    group = {language.code: resource_group(language, settings.low_resource_classes) for language in languages}
-    cells = scores.cells.filter("shared", "headline").with_columns(
-        resource=pl.col("language").replace_strict(group, default=None, return_dtype=pl.String)
-    )
-    low, high = (cells.filter(resource=name) for name in ("low", "high"))
-    english, bound = cells.filter(language=ENGLISH), settings.english_bound
-    unjudged = [
-        slope_answer(QUESTIONS["rank"], scores, "rank", low, confidence),
-        slope_answer(QUESTIONS["bits"], scores, "bits", low, confidence),
-        english_answer(QUESTIONS["english"], scores, english, bound, confidence),
-        trade_off_answer(QUESTIONS["exchange"], scores, low, high, confidence),
-        factor_answer(QUESTIONS["data"], scores, cells, confidence),
-    ]
+    evidence = Evidence(scores, list(languages), settings, costs)
+    unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
     answers = with_verdicts(
-        [answer for answer in unjudged if isinstance(answer, Answer)], settings.smallest_effect, confidence
+        [answer for answer in unjudged if isinstance(answer, Answer)],
+        questions,
+        settings.smallest_effect,
+        settings.confidence,
     )
     by_question = {answer.question: answer for answer in answers}
     return StudyAnswers(
-        confidence=confidence,
+        confidence=settings.confidence,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),

@@ -4,48 +4,42 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import polars as pl
 
-from maple.analysis.item_scores import ItemScores
-from maple.analysis.questions.contrasts import (
-    UNIT,
-    Contrast,
-    average_contrasts,
-    effects,
-    equal_weights,
-    estimate_contrasts,
-    labels_of,
-    languages_by_task,
-    paths_of,
-)
-from maple.analysis.questions.records import Answer, Effect, Line, NotAsked, Part, Question
-from maple.analysis.statistics import Joint
+from maple.analysis.questions.comparison import Blocks, Comparison, blocks_of, equally, paths_of, stacked
+from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, effects, labels_of
+from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.records import Answer, Effect, Line, NotAsked, Part, heading, not_asked
+from maple.definitions.question import Factor, FactorQuestion
+from maple.definitions.run import NONE
 
-Axis = Literal["model", "dataset"]
 # The number of differences, between models or between datasets, that are tried with both signs; each one more doubles
 # the number of contrasts.
 SIGNS = 10
 
 
-def _differences(scores: ItemScores, axis: Axis, of_bases: bool = False) -> list[Contrast]:
-    """Return the difference, the first less the second, of every two runs that differ only in `axis`.
+def _differences(
+    evidence: Evidence, question: FactorQuestion, factor: Factor, of_bases: bool = False
+) -> list[Contrast]:
+    """Return the difference, the first less the second, of every two runs that differ only in `factor`.
 
-    They are finetuned runs or, with `of_bases`, base models.
+    They are finetuned runs or, with `of_bases`, base models. Runs that share no task have no difference.
     """
-    one = np.eye(len(scores.runs))
-    runs = [(number, run) for number, run in enumerate(scores.runs) if run.is_baseline == of_bases]
-    same = [name for name in (*UNIT, "seed") if name != axis]
+    one = np.eye(len(evidence.runs))
+    numbers = evidence.selected(question.runs)
+    runs = [(number, evidence.runs[number]) for number in numbers if evidence.runs[number].is_baseline == of_bases]
+    same = [name for name in (*UNIT, "seed") if name != factor]
     return [
         Contrast(
-            {**labels_of(a, UNIT), f"{axis}s": [getattr(a, axis), getattr(b, axis)]},
+            {**labels_of(a, UNIT), f"{factor}s": [getattr(a, factor), getattr(b, factor)]},
             (first, second),
             one[first] - one[second],
         )
         for (first, a), (second, b) in itertools.combinations(runs, 2)
-        if getattr(a, axis) != getattr(b, axis) and labels_of(a, same) == labels_of(b, same)
+        if getattr(a, factor) != getattr(b, factor)
+        and labels_of(a, same) == labels_of(b, same)
+        and evidence.asked(first) & evidence.asked(second)
     ]
 
 
@@ -56,14 +50,14 @@ class _Size:
     mean: float
     """The mean size, as a share of 1."""
     signed: np.ndarray
-    """(runs, 1) The contrast that gives it: the mean of the differences, each with its estimated sign."""
+    """(columns, 1) The contrast that gives it: the mean of the differences, each with its estimated sign."""
     all_signs: np.ndarray
-    """(runs, combinations) The same with both signs of the SIGNS smallest differences, in all combinations."""
+    """(columns, combinations) The same with both signs of the SIGNS smallest differences, in all combinations."""
 
 
-def _size(joint: Joint, differences: list[Contrast]) -> _Size:
-    weights = np.stack([contrast.weights for contrast in differences], axis=1)
-    values = joint.value @ weights
+def _size(comparison: Comparison, differences: list[Contrast]) -> _Size:
+    weights = stacked(differences)
+    values = comparison.value @ weights
     estimated = np.where(values < 0, -1, 1)
     smallest = np.argsort(np.abs(values))[:SIGNS]
     signs = np.repeat(estimated[:, None], 2 ** len(smallest), axis=1)
@@ -81,55 +75,81 @@ def _bound(of: Callable[[Iterable[float]], float], bounds: Sequence[float | None
     return of(numbers) if numbers and len(numbers) == len(bounds) else None
 
 
-def _compare_sizes(joint: Joint, model: _Size, dataset: _Size, confidence: float) -> Effect:
-    """Estimate the mean size of the differences between models less that of the differences between datasets.
+def _compare_sizes(comparison: Comparison, first: _Size, second: _Size, confidence: float) -> Effect:
+    """Estimate the mean size of the differences in the first factor, M, less that of those in the second, D.
 
     |M| is M or -M, whichever is greater, so |M| - |D| is the smaller of |M| - D and |M| + D. It is above zero only if
     both of these contrasts are, which is an intersection-union test (Berger 1982, Technometrics 24), and the lower
     bound of its interval is the lowest of theirs. Likewise its upper bound is the highest of M - |D| and -M - |D|. With
     many differences only the SIGNS smallest take both signs, and the larger ones their estimated sign.
     """
-    above = effects(joint.contrast(model.signed - dataset.all_signs), confidence)
-    below = effects(joint.contrast(model.all_signs - dataset.signed), confidence)
-    binding = max(above if model.mean > dataset.mean else below, key=lambda row: math.inf if row.p is None else row.p)
+    above = effects(comparison.contrast(first.signed - second.all_signs), confidence)
+    below = effects(comparison.contrast(first.all_signs - second.signed), confidence)
+    binding = max(above if first.mean > second.mean else below, key=lambda row: math.inf if row.p is None else row.p)
     update = {
-        "effect": 100 * (model.mean - dataset.mean),
+        "effect": 100 * (first.mean - second.mean),
         "low": _bound(min, [row.low for row in above]),
         "high": _bound(max, [row.high for row in below]),
     }
     return binding.model_copy(update=update)
 
 
-def factor_answer(question: Question, scores: ItemScores, cells: pl.DataFrame, confidence: float) -> Answer | NotAsked:
-    """Answer whether scores differ more between base models than between datasets, on the mean of `cells`.
+def factor_answer(name: str, question: FactorQuestion, evidence: Evidence) -> Answer | NotAsked:
+    """Answer whether scores differ more in the first factor than in the second.
 
     The parts are the differences themselves, those between base models that were not finetuned among them.
     """
-    if cells.is_empty():
-        return question.not_asked("no task and language is scored in every run")
-    axes: tuple[tuple[Axis, Axis], ...] = (("model", "dataset"), ("dataset", "model"))
-    runs = {axis: _differences(scores, axis) for axis, _ in axes}
-    for axis, differences in runs.items():
-        if not differences:
-            missing = f"no two runs differ in {axis} alone; add a second one to `{axis}s` under `grid`"
-            return question.not_asked(missing)
-    joint = scores.average_shared_items(cells["cell"].to_list(), equal_weights(cells))
+    if evidence.has_no_cells(question.cells):
+        return not_asked(name, question, evidence.missing(question.cells))
+    runs = {factor: _differences(evidence, question, factor) for factor in question.factors}
+    bases = {factor: _differences(evidence, question, factor, of_bases=True) for factor in question.factors}
+    blocks = blocks_of(
+        evidence,
+        [contrast for contrasts in (*runs.values(), *bases.values()) for contrast in contrasts],
+        lambda cells: not select_cells(cells, question.cells).is_empty(),
+    )
+    placed = {key: [one for one in blocks.contrasts if _is_of(one, *key)] for key in _keys(question.factors)}
+    for factor in question.factors:
+        if not placed[factor, False]:
+            missing = f"no two runs differ in {factor} alone; add a second one to `{factor}s` under `grid`"
+            return not_asked(name, question, missing)
+    return _answer(name, question, evidence, blocks, placed)
+
+
+def _keys(factors: Iterable[Factor]) -> list[tuple[Factor, bool]]:
+    return [(factor, of_bases) for factor in factors for of_bases in (False, True)]
+
+
+def _is_of(contrast: Contrast, factor: Factor, of_bases: bool) -> bool:
+    return f"{factor}s" in contrast.labels and (contrast.labels["method"] == NONE) == of_bases
+
+
+def _answer(
+    name: str,
+    question: FactorQuestion,
+    evidence: Evidence,
+    blocks: Blocks,
+    placed: dict[tuple[Factor, bool], list[Contrast]],
+) -> Answer:
+    """Return the answer from the differences in either factor, of finetuned runs (False) and of bases (True)."""
+    comparison, confidence = blocks.compare(equally(question.cells)), evidence.settings.confidence
     lines: list[Line] = []
     parts: list[Part] = []
-    sizes: dict[str, _Size] = {}
-    for axis, other in axes:
-        units = average_contrasts(runs[axis], (f"{axis}s", other, "method"))
-        sizes[axis] = _size(joint, average_contrasts(units, (f"{axis}s",)))
-        pairs = average_contrasts([*_differences(scores, axis, of_bases=True), *units], (f"{axis}s", other))
-        parts += estimate_contrasts(joint, pairs, confidence)
-        lines += [Line(**row.params()) for row in estimate_contrasts(joint, units, confidence)]
-    effect = _compare_sizes(joint, sizes["model"], sizes["dataset"], confidence)
+    sizes: dict[Factor, _Size] = {}
+    for factor, other in zip(question.factors, reversed(question.factors), strict=True):
+        rest = [label for label in UNIT if label not in question.factors]
+        units = average_contrasts(placed[factor, False], (f"{factor}s", other, *rest))
+        sizes[factor] = _size(comparison, average_contrasts(units, (f"{factor}s",)))
+        pairs = average_contrasts([*placed[factor, True], *units], (f"{factor}s", other))
+        parts += comparison.estimate(pairs, confidence)
+        lines += [Line(**row.params()) for row in comparison.estimate(units, confidence)]
+    first, second = (sizes[factor] for factor in question.factors)
     return Answer(
-        **question.params(),
-        **effect.params(),
-        sizes={axis: 100 * size.mean for axis, size in sizes.items()},
+        **heading(name, question),
+        **_compare_sizes(comparison, first, second, confidence).params(),
+        sizes={factor: 100 * size.mean for factor, size in sizes.items()},
         parts=parts,
         lines=lines,
-        cells=languages_by_task(cells),
-        runs=paths_of(scores, [*runs["model"], *runs["dataset"]]),
+        cells=comparison.cells,
+        runs=paths_of(evidence, [contrast for factor in question.factors for contrast in placed[factor, False]]),
     )

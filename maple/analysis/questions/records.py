@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from maple.analysis.item_scores import DECIMALS
+from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
+from maple.definitions.run import AxisValue
 
 SUPPORTED: Literal["supported"] = "supported"
 CONTRADICTED: Literal["contradicted"] = "contradicted"
@@ -38,11 +42,11 @@ class Effect(Record):
     df: float | None
     """Degrees of freedom of the standard error."""
     p: float | None
-    """Two-sided p against zero, uncorrected."""
+    """Two-sided p against zero, uncorrected; where the answer has a margin, the one-sided p against it."""
     low_resource: Change | None = None
-    """The change of low-resource languages; of `exchange` alone."""
+    """The change of low-resource languages; of the shape group_difference alone."""
     high_resource: Change | None = None
-    """The change of high-resource languages; of `exchange` alone."""
+    """The change of high-resource languages; of the shape group_difference alone."""
 
     @property
     def change(self) -> Change:
@@ -51,12 +55,20 @@ class Effect(Record):
 
 
 class Line(Effect):
-    """A contrast behind an answer; only the labels that distinguish the contrasts of the answer are set."""
+    """A contrast behind an answer; only the labels that distinguish the contrasts of the answer are set.
+
+    Axes of the grid are further keys, as `rank` and `bits`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, AxisValue | None]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     models: list[str] | None = None
     """The two base models whose scores are compared: the first less the second."""
     datasets: list[str] | None = None
     """The two datasets that are compared, likewise."""
+    methods: list[str] | None = None
+    """The two method variants that are compared, likewise."""
     model: str | None = None
     """The base model of the runs."""
     dataset: str | None = None
@@ -65,10 +77,11 @@ class Line(Effect):
     """The method variant of the runs."""
     family: str | None = None
     """The method of the runs."""
-    rank: int | None = None
-    """The rank of the adapters."""
-    bits: int | None = None
-    """The bits of the base's weights."""
+
+    @property
+    def axes(self) -> dict[str, AxisValue | None]:
+        """The values of the axes that the runs have in common; None for one that they lack."""
+        return self.__pydantic_extra__
 
 
 class Part(Line):
@@ -79,7 +92,7 @@ class Part(Line):
     mde: float | None = None
     """Minimum detectable effect: the smallest that would have had its verdict with the study's power."""
     verdict: Verdict | None = None
-    """What the interval says of the claim; None for the differences that `data` is made of, which claim nothing."""
+    """What the interval says of the claim; None for the differences of the shape factor, which claim nothing."""
     because: str | None = None
     """The reason for the verdict."""
 
@@ -104,22 +117,29 @@ class Gate(Record):
     """Those that lost more."""
 
 
-class Question(Record):
+class Margin(Record):
+    """The margin that an effect is tested against."""
+
+    points: Number
+    """The margin, in points."""
+    test: Literal["non-inferiority", "equivalence"]
+    """non-inferiority: the effect is above minus the margin; equivalence: it is also below the margin."""
+    confidence: Number
+    """Of the interval that belongs to one-sided tests at 1 - the study's confidence: 2 * that confidence - 1."""
+
+
+class Asked(Record):
     """What the study asks."""
 
     question: str
-    """Its key."""
+    """Its name, a file of config/questions/."""
     asks: str
     """The question in words."""
     unit: str
     """What an effect of 1 means."""
 
-    def not_asked(self, missing: str) -> "NotAsked":
-        """Return the question as one that the grid cannot answer, with what to add to it."""
-        return NotAsked(**self.params(), verdict=NOT_ASKED, missing=missing)
 
-
-class NotAsked(Question):
+class NotAsked(Asked):
     """A question that the grid cannot answer."""
 
     verdict: Literal["not asked on this grid"]
@@ -128,13 +148,25 @@ class NotAsked(Question):
     """What to add to the grid."""
 
 
-class Answer(Question, Effect):
+def heading(name: str, question: QuestionBase) -> dict[str, str]:
+    """Return the fields of Asked."""
+    return {"question": name, "asks": question.asks, "unit": question.unit}
+
+
+def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
+    """Return the question as one that the grid cannot answer, with what to add to it."""
+    return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
+
+
+class Answer(Asked, Effect):
     """The answer to a question: an effect, its verdict, and the parts and contrasts behind it."""
 
     sizes: dict[str, float] | None = None
-    """Mean sizes of the differences between models and between datasets; of `data` alone."""
+    """Mean sizes of the differences in either factor; of the shape factor alone."""
+    margin: Margin | None = None
+    """What the effect is tested against; of the shape margin alone."""
     parts: list[Part]
-    """The effect by model and dataset; of `data` the differences themselves."""
+    """The effect by model and dataset, or by what the question says; of the shape factor the differences themselves."""
     lines: list[Line]
     """The contrasts that the effect averages."""
     cells: dict[str, list[str]]
@@ -142,7 +174,7 @@ class Answer(Question, Effect):
     runs: list[str]
     """The paths of the runs that were compared."""
     gate: Gate | None = None
-    """The runs that lost English; of `english` alone."""
+    """The runs that lost English; of a question that names them alone."""
     p_holm: float | None = None
     """As in Part."""
     mde: float | None = None
@@ -151,6 +183,120 @@ class Answer(Question, Effect):
     """What the interval says of the claim."""
     because: str = ""
     """The reason for the verdict."""
+
+
+class Rank(Record):
+    """The place of one of the things that are ranked."""
+
+    name: str
+    """A method variant, a method, a model or a dataset."""
+    score: float
+    """Its mean score, in points."""
+    low: int
+    """The best rank in the confidence set: 1 + the number of those that are surely better."""
+    high: int
+    """The worst rank in the confidence set: the number of all less that of those that are surely worse."""
+
+
+class Ranking(Asked):
+    """The answer to a question of the shape ranking."""
+
+    ranks: list[Rank]
+    """What is ranked, the highest score first."""
+    pairs: int
+    """The number of pairs that were compared, and over which p is corrected."""
+    told_apart: int
+    """The number of pairs that differ surely."""
+    cells: dict[str, list[str]]
+    """As in Answer."""
+    runs: list[str]
+    """As in Answer."""
+    verdict: Verdict
+    """supported: the first is surely better than every other."""
+    because: str
+    """The reason for the verdict."""
+
+
+class Spread(Record):
+    """The standard deviation of scores between seeds."""
+
+    name: str
+    """A method variant, or a method."""
+    sd: float
+    """The standard deviation in points, pooled over models and datasets."""
+    low: float | None
+    """Lower bound of its interval; None if the scores of all seeds are equal."""
+    high: float | None
+    """Upper bound of its interval."""
+    df: int
+    """Degrees of freedom: runs less groups of runs that differ in the seed alone."""
+    ratio: float | None = None
+    """sd over that of the baseline."""
+    p: float | None = None
+    """Of the test that both spreads are equal."""
+    p_holm: float | None = None
+    """p corrected over the comparisons of this question."""
+
+
+class Spreads(Asked):
+    """The answer to a question of the shape spread."""
+
+    spreads: list[Spread]
+    """The spread of each method."""
+    cells: dict[str, list[str]]
+    """As in Answer."""
+    runs: list[str]
+    """As in Answer."""
+    verdict: Verdict
+    """supported: the spread of some method surely differs from the baseline's."""
+    because: str
+    """The reason for the verdict."""
+
+
+class CostRatio(Record):
+    """A cost as a share of the baseline's, beside the difference of the scores."""
+
+    ratio: float
+    """Geometric mean over models, datasets and seeds of the cost over that of the baseline."""
+    low: float | None
+    """Lower bound of its interval over seeds; None with one seed."""
+    high: float | None
+    """Upper bound of its interval."""
+    difference: Change
+    """The score less the baseline's, in points, with the interval of the test against the margin."""
+    p_holm: float | None
+    """One-sided p of the claim that the score is not worse by the margin, corrected over this question."""
+    within_margin: bool
+    """Is the score surely not worse by the margin?"""
+    verdict: Verdict
+    """supported: it surely costs less, and the score is surely not worse by the margin."""
+    because: str
+    """The reason for the verdict."""
+
+
+class MethodCost(CostRatio):
+    """The cost of one method."""
+
+    method: str
+    """The method variant."""
+
+
+class CostAnswer(Asked, CostRatio):
+    """The answer to a question of the shape cost: all methods together, and each."""
+
+    cost: str
+    """The cost that was compared: job_seconds where a card lacks step_seconds."""
+    margin: Number
+    """The margin of the scores, in points."""
+    methods: list[MethodCost]
+    """The cost of each method."""
+    cells: dict[str, list[str]]
+    """As in Answer."""
+    runs: list[str]
+    """As in Answer."""
+
+
+AnyAnswer = Answer | Ranking | Spreads | CostAnswer
 
 
 class Family(Record):
@@ -175,7 +321,7 @@ class StudyAnswers(Record):
     """The largest number of seeds that runs were trained with."""
     family: Family
     """The tests that p is corrected over."""
-    questions: list[Answer | NotAsked]
+    questions: list[AnyAnswer | NotAsked]
     """The questions, answered or not."""
 
     def content(self) -> dict:

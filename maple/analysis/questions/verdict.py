@@ -1,25 +1,27 @@
 """Verdicts: what an interval says of a claim, corrected for the number of tests."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from maple.analysis.questions.margin import margin_verdict
 from maple.analysis.questions.records import CONTRADICTED, SUPPORTED, UNDETERMINED, Answer, Effect, Verdict
 from maple.analysis.statistics import POWER, holm, t_quantile
+from maple.definitions.question import Claim, ClaimingQuestion, Question
 
 FAMILY = "the answers to all questions that were asked, and all their parts"
-# The question that claims an effect below zero, and the one whose parts claim nothing.
-_BELOW_ZERO, _PARTS_WITHOUT_CLAIM = "english", "data"
+_SIGNS: dict[Claim, int] = {"above": 1, "below": -1}
 
 
-def _are_sides_sure(effect: Effect) -> bool:
-    """Return True if low-resource languages surely gain and high-resource ones lose, or if there are no sides."""
+def _are_sides_sure(effect: Effect, claim: int) -> bool:
+    """Return True if one group surely gains and the other one loses, as claimed, or if there are no sides."""
     low, high = effect.low_resource, effect.high_resource
     if low is None or high is None:
         return True
-    return low.low is not None and high.high is not None and low.low > 0 > high.high
+    gains, loses = (low, high) if claim > 0 else (high, low)
+    return gains.low is not None and loses.high is not None and gains.low > 0 > loses.high
 
 
 def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: float) -> tuple[Verdict, str]:
@@ -37,8 +39,9 @@ def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: flo
         return UNDETERMINED, "the interval is not wholly beyond the smallest effect of interest"
     if p_holm > level:
         return UNDETERMINED, "p does not stand the correction over the family"
-    if low > least and not _are_sides_sure(effect):
-        return UNDETERMINED, "it is not sure that low-resource languages gain and that high-resource ones lose"
+    if low > least and not _are_sides_sure(effect, claim):
+        gains, loses = ("low", "high") if claim > 0 else ("high", "low")
+        return UNDETERMINED, f"it is not sure that {gains}-resource languages gain and that {loses}-resource ones lose"
     if low > least:
         return SUPPORTED, "the interval is wholly beyond the smallest effect of interest"
     return CONTRADICTED, "the interval is wholly beyond the smallest effect of interest, on the other side"
@@ -55,28 +58,36 @@ def _minimum_detectable(se: np.ndarray, df: np.ndarray, least: float, level: flo
     return np.maximum(least + (t_quantile(level, df) + power) * se, (t_quantile(level / len(se), df) + power) * se)
 
 
-def with_verdicts(answers: Sequence[Answer], least: float, confidence: float) -> list[Answer]:
+def with_verdicts(
+    answers: Sequence[Answer], questions: Mapping[str, Question], least: float, confidence: float
+) -> list[Answer]:
     """Return the answers and their parts with p_holm, mde, verdict and because.
 
     p is corrected over all answers and parts as one family. `least` is the smallest effect of interest, in points; the
-    level of the tests is 1 - `confidence`.
+    level of the tests is 1 - `confidence`. A test against a margin has no minimum detectable effect.
     """
     level = 1 - confidence
-    tests = [(answer.question, test) for answer in answers for test in (answer, *answer.parts)]
+    tests = [(answer, test) for answer in answers for test in (answer, *answer.parts)]
     if not tests:
         return []
     p, se, df = (np.array([getattr(test, name) for _, test in tests], dtype=float) for name in ("p", "se", "df"))
+    corrected, detectable = holm(p), _minimum_detectable(se, df, least, level)
+    size = int(np.count_nonzero(~np.isnan(p)))
     updates: list[dict[str, Any]] = []
-    for (question, test), p_holm, mde in zip(tests, holm(p), _minimum_detectable(se, df, least, level), strict=True):
-        update = {"p_holm": _or_none(p_holm), "mde": _or_none(mde)}
-        if question != _PARTS_WITHOUT_CLAIM or isinstance(test, Answer):
-            verdict, because = _verdict(test, p_holm, -1 if question == _BELOW_ZERO else 1, least, level)
+    for (answer, test), p_holm, mde in zip(tests, corrected, detectable, strict=True):
+        question = questions[answer.question]
+        update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": None if answer.margin else _or_none(mde)}
+        if answer.margin:
+            verdict, because = margin_verdict(test, answer.margin, p_holm, level, size)
+            update |= {"verdict": verdict, "because": because}
+        elif isinstance(question, ClaimingQuestion) and (question.parts_claim or isinstance(test, Answer)):
+            verdict, because = _verdict(test, p_holm, _SIGNS[question.claim], least, level)
             update |= {"verdict": verdict, "because": because}
         updates.append(update)
-    update = iter(updates)  # in the order of `tests`: each answer, then its parts
+    judged = iter(updates)  # in the order of `tests`: each answer, then its parts
     return [
         answer.model_copy(
-            update={**next(update), "parts": [part.model_copy(update=next(update)) for part in answer.parts]}
+            update={**next(judged), "parts": [part.model_copy(update=next(judged)) for part in answer.parts]}
         )
         for answer in answers
     ]

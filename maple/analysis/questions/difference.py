@@ -1,0 +1,58 @@
+"""Questions of the shape: how much do two groups of runs differ, as those of two groups of models?"""
+
+from maple.analysis.questions.comparison import answer_from_contrasts, blocks_of, equally
+from maple.analysis.questions.contrasts import Contrast, labels_of, mean_of
+from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.records import Answer, NotAsked, not_asked
+from maple.definitions.question import DifferenceQuestion
+
+
+def _settings(evidence: Evidence, question: DifferenceQuestion) -> list[Contrast]:
+    """Return, for each setting that both groups have, the mean of the first group less the mean of the second.
+
+    A setting is what the question's `same` names. Runs in both groups are in neither.
+    """
+    groups = [set(evidence.selected(question.runs, group)) for group in (question.first, question.second)]
+    settings: dict[tuple, tuple[list[int], list[int]]] = {}
+    for number, run in enumerate(evidence.runs):
+        if not run.is_baseline and (number in groups[0]) != (number in groups[1]):
+            sides = settings.setdefault(tuple(labels_of(run, question.same).values()), ([], []))
+            sides[number in groups[1]].append(number)
+    runs = len(evidence.runs)
+    return [
+        Contrast(
+            dict(zip(question.same, setting, strict=True)),
+            (*first, *second),
+            mean_of(first, runs) - mean_of(second, runs),
+        )
+        for setting, (first, second) in settings.items()
+        if first and second
+    ]
+
+
+def difference_answer(name: str, question: DifferenceQuestion, evidence: Evidence) -> Answer | NotAsked:
+    """Answer by how much the first group scores above the second: the mean over all settings that both have.
+
+    The groups are not paired by run, but every item is answered by the runs of both, so errors are paired by item. The
+    interval is over other items and, with several seeds, other seeds; the models of a group are fixed: it says nothing
+    of models that the grid does not have.
+    """
+    if evidence.has_no_cells(question.cells):
+        return not_asked(name, question, evidence.missing(question.cells))
+    contrasts = _settings(evidence, question)
+    if not contrasts:
+        missing = f"no two runs of the two groups have the same {' and '.join(question.same)}; add them under `grid`"
+        return not_asked(name, question, missing)
+    blocks = blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, question.cells).is_empty())
+    if not blocks.contrasts:
+        return not_asked(name, question, evidence.missing(question.cells))
+    return answer_from_contrasts(
+        name,
+        question,
+        evidence,
+        blocks.compare(equally(question.cells)),
+        blocks.contrasts,
+        by=question.same[:1],
+        unit=question.same,
+        confidence=evidence.settings.confidence,
+    )

@@ -1,0 +1,120 @@
+"""Questions of the shape: in which order do things stand, and which of them cannot be told apart?"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maple.analysis.questions.comparison import blocks_of, equally, paths_of, stacked
+from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, labels_of, mean_of
+from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Rank, Ranking, heading, not_asked
+from maple.analysis.statistics import Estimate, holm
+from maple.definitions.question import RankingQuestion
+
+
+@dataclass(frozen=True)
+class RankSets:
+    """Which of several things surely differ, and so the ranks that each may have."""
+
+    low: np.ndarray
+    """(things,) The best rank of each: 1 + the number of those that are surely better."""
+    high: np.ndarray
+    """(things,) The worst rank of each: the number of things less the number of those that are surely worse."""
+    told_apart: int
+    """The number of pairs that surely differ."""
+
+
+def rank_sets(differences: Estimate, things: int, level: float) -> RankSets:
+    """Return the confidence set of each rank from the differences of all pairs, in the order of combinations.
+
+    Each pair is tested two-sided, p is corrected by Holm over all pairs, and a pair differs surely if its p is at most
+    `level`. If no pair is wrongly told apart, which has a probability of at least 1 - `level`, all sets contain their
+    true ranks (Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91, section 3). Things that are
+    equally good have one rank: 1 + the number of those that are better.
+    """
+    surely = np.nan_to_num(holm(differences.p()), nan=1.0) <= level
+    low, high = np.ones(things, dtype=int), np.full(things, things)
+    for (first, second), differ, value in zip(
+        itertools.combinations(range(things), 2), surely, differences.value, strict=True
+    ):
+        if differ:
+            better, worse = (first, second) if value > 0 else (second, first)
+            high[better] -= 1
+            low[worse] += 1
+    return RankSets(low, high, int(np.count_nonzero(surely)))
+
+
+def _settings(evidence: Evidence, question: RankingQuestion) -> tuple[list[str], list[dict[str, list[int]]]]:
+    """Return what is ranked, and the runs of each in every setting that all of them have.
+
+    A setting is a model, a dataset and a method variant, without what is ranked.
+    """
+    rest = [label for label in UNIT if label != ("method" if question.of == "family" else question.of)]
+    settings: dict[tuple, dict[str, list[int]]] = {}
+    for number in evidence.selected(question.runs):
+        run = evidence.runs[number]
+        if not run.is_baseline:
+            members = settings.setdefault(tuple(labels_of(run, rest).values()), {})
+            members.setdefault(getattr(run, question.of), []).append(number)
+    names = list(dict.fromkeys(name for members in settings.values() for name in members))
+    return names, [members for members in settings.values() if len(members) == len(names)]
+
+
+def _contrasts(evidence: Evidence, names: Sequence[str], settings: Sequence[dict[str, list[int]]]) -> list[Contrast]:
+    """Return the mean score of each of `names` in each setting; all runs of a setting share its tasks."""
+    return [
+        Contrast(
+            {"name": name},
+            tuple(sorted(number for numbers in members.values() for number in numbers)),
+            mean_of(members[name], len(evidence.runs)),
+        )
+        for members in settings
+        for name in names
+    ]
+
+
+def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> Ranking | NotAsked:
+    """Answer in which order things stand: the mean score of each over all settings that all have, and its rank set.
+
+    The claim is that the first is better than every other. It is supported if its rank set is {1}.
+    """
+    if evidence.has_no_cells(question.cells):
+        return not_asked(name, question, evidence.missing(question.cells))
+    names, settings = _settings(evidence, question)
+    if len(names) < 2:
+        return not_asked(name, question, f"there is one {question.of} alone; add a second one under `grid`")
+    if not settings:
+        missing = f"no setting has every {question.of}; finetune all of them on one model and dataset under `grid`"
+        return not_asked(name, question, missing)
+    blocks = blocks_of(
+        evidence,
+        _contrasts(evidence, names, settings),
+        lambda cells: not select_cells(cells, question.cells).is_empty(),
+    )
+    if not blocks.contrasts:
+        return not_asked(name, question, evidence.missing(question.cells))
+    means = average_contrasts(blocks.contrasts, ("name",))
+    weights = stacked(means)
+    comparison = blocks.compare(equally(question.cells))
+    first, second = np.array(list(itertools.combinations(range(len(names)), 2))).T
+    sets = rank_sets(
+        comparison.contrast(weights[:, first] - weights[:, second]), len(names), 1 - evidence.settings.confidence
+    )
+    scores = 100 * (comparison.value @ weights)
+    order = np.argsort(-scores, kind="stable")
+    ranks = [
+        Rank(name=names[at], score=float(scores[at]), low=int(sets.low[at]), high=int(sets.high[at])) for at in order
+    ]
+    sure = ranks[0].high == 1
+    return Ranking(
+        **heading(name, question),
+        ranks=ranks,
+        pairs=len(first),
+        told_apart=sets.told_apart,
+        cells=comparison.cells,
+        runs=paths_of(evidence, blocks.contrasts),
+        verdict=SUPPORTED if sure else UNDETERMINED,
+        because=f"{ranks[0].name} is {'surely' if sure else 'not surely'} better than every other {question.of}",
+    )

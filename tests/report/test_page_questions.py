@@ -1,0 +1,94 @@
+"""The page draws each shape of a question, whatever the question is."""
+
+from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, scores_of, tuned
+
+from maple.analysis.costs import run_costs
+from maple.analysis.questions.answer import answer_questions
+from maple.definitions.question import questions_of
+from maple.report import charts
+from maple.report.page import _environment, _question_charts
+from maple.report.sections.questions import answer_views, chart_rows, heading_of, part_name
+
+WORDS = {"unit": "points"}
+FULL = {"baseline": {"method": "full"}}
+ASKED = {
+    "worse": {"asks": "Within a point?", "shape": "margin", "margin": 1, **FULL},
+    "order": {"asks": "Which order?", "shape": "ranking", "of": "method"},
+    "seeds": {"asks": "How far?", "shape": "spread", **FULL},
+    "time": {"asks": "How fast?", "shape": "cost", "cost": "job_seconds", "margin": 1, **FULL},
+    "groups": {"asks": "Is a better?", "shape": "difference", "first": {"models": ["a"]}, "second": {"models": ["b"]}},
+    "rows": {"asks": "Do rows help?", "shape": "slope", "axis": "rows"},
+}
+RUNS = [of(method, seed, model) for method in ("full", "lora") for model in "ab" for seed in (1, 2, 3)]
+
+
+def answers():
+    def score(run, language, task):
+        return 0.5 + (run.family == "lora") * 0.02 + run.seed * (1 + (run.family == "lora")) / 1000
+
+    cards = [
+        {"stage": "finetune", "run": run.key.params(), "seconds": 100.0 + run.seed, "hardware": {}} for run in RUNS
+    ]
+    questions = questions_of({name: WORDS | keys for name, keys in ASKED.items()})
+    return answer_questions(scores_of(RUNS, CELLS, score), LANGUAGES, SETTINGS, questions, run_costs(cards))
+
+
+def test_each_shape_has_its_own_section_and_chart():
+    found = answers()
+    views = {view.answer.question: view for view in answer_views(found)}
+    assert {name: view.shape for name, view in views.items()} == {
+        "worse": "effect", "order": "ranking", "seeds": "spread", "time": "cost", "groups": "effect",
+        "rows": "not asked",
+    }  # fmt: skip
+    assert set(_question_charts(found)) == {f"question-{name}" for name in ASKED if name != "rows"}
+    assert heading_of(found) == "Six questions"
+
+
+def test_the_summary_says_each_answer_in_a_few_words():
+    short = {view.answer.question: view.short for view in answer_views(answers())}
+    assert short["order"] == "first: lora" and short["time"] == "1.00 times"
+    assert short["seeds"] == "0.10 to 0.20" and short["worse"] == ""
+
+
+def test_a_section_tells_ranks_spreads_costs_and_margins():
+    found = answers()
+    charted = {name: chart for name, chart in _question_charts(found).items() if chart}
+    template = _environment().from_string(
+        "{% macro fine(v) %}{{ v | two_decimals }}{% endmacro %}"
+        "{% macro effect(v) %}{{ v | two_decimals }}{% endmacro %}"
+        "{% macro effect_interval(row, form=effect) %}{{ row.low }}{% endmacro %}"
+        "{% macro verdict(answer) %}{{ answer.verdict }}{% endmacro %}"
+        "{% macro chart(name, title) %}<figure>{{ name }}: {{ title }}</figure>{% endmacro %}"
+        "{% macro heads(titles, words=()) %}{{ titles | join(' ') }}{% endmacro %}"
+        "{% include 'page.questions.html.jinja' %}"
+    )
+    page = template.render(
+        answers=found, answer_views=answer_views(found), questions_heading="Six", has_margins=True, percent="95",
+        charts=charted,
+    )  # fmt: skip
+    assert "A claim about a margin is supported if" in page
+    assert "best rank" in page and "1 of 1 pairs are told apart" in page
+    assert "test by Brown and Forsythe" in page and "<td>4</td>" in page
+    assert "Compared is job_seconds of the run cards" in page and "within the margin" in page
+    assert "By method" in page and "No two runs differ in rows alone" in page
+
+
+def test_a_part_is_named_by_what_tells_it_from_the_others():
+    found = answers()
+    assert [part_name(part) for part in found.answer("worse").parts] == ["lora"]
+    assert [part_name(part) for part in found.answer("groups").parts] == ["made"]
+
+
+def test_ratios_are_drawn_around_one_on_a_logarithmic_axis():
+    rows = [{"label": "lora", "value": 0.5, "low": 0.4, "high": 0.6}]
+    drawn = charts.measures(rows, "cost", reference=1)
+    assert drawn is not None and '"type": "log"' in str(drawn).replace("'", '"')
+    assert charts.measures([], "cost") is None
+
+
+def test_the_five_keep_their_labels():
+    runs = [base(), *(tuned(rank, bits) for rank in (2, 8) for bits in (4, 16))]
+
+    found = answer_questions(scores_of(runs, CELLS, lambda *_: 0.5), LANGUAGES, SETTINGS, QUESTIONS, {})
+    labels = {name: [row["label"] for row in chart_rows(found.answer(name))] for name in ("rank", "bits")}
+    assert labels == {"rank": ["all of these", "4 bits", "16 bits"], "bits": ["all of these", "rank 2", "rank 8"]}
