@@ -8,7 +8,7 @@ from maple.definitions.run import RunKey
 from maple.runtime.files import read_json
 from maple.runtime.fingerprint import weights_digest
 
-# How a run was trained, as its finetune card says it: base, bits, peft, adapter, training.
+# How a run was trained, as its finetune card says it: base, bits, method, training.
 TrainedAs = Mapping[str, Any]
 
 

@@ -27,7 +27,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         snakemake.input.mixture,
         snakemake.input.held_out,
         folder,
-        method=MethodVariant(**snakemake.params.method),
+        method=TypeAdapter(MethodVariant).validate_python(snakemake.params.method),
         model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
