@@ -27,9 +27,9 @@ def all_linear(base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str
 
     That is every linear layer but the output layer, the routers of experts, and layers of state-space models whose
     kernels read the weights themselves, so that an adapter would learn nothing; and experts that are one 3-D parameter,
-    which PEFT reaches by `target_parameters`. Of a model with heads that finetuning starts anew, an encoder, it is every
-    linear layer of its numbered layers: neither poolers nor projections around them. Raises AdapterError for a type or
-    key that PEFT does not have for them.
+    which PEFT reaches by `target_parameters`. Of a model with heads that finetuning starts anew, an encoder, these are
+    the linear layers of its numbered layers: neither poolers nor projections around them. Raises AdapterError for a
+    type or key that PEFT does not have for them.
     """
     if method.adapter.get("target_modules") != "all-linear":
         return {}

@@ -26,9 +26,9 @@ from transformers.activations import ACT2FN
 PREFIX = "bottleneck_"
 INIT_STD = 0.02  # AdapterHub's: weights from a normal distribution, biases at zero
 
-# Where the adapters are, by transformers' `model_type`: patterns of whole names of modules. AdapterHub's places, but for
-# our choices by the same formulas: ModernBERT and Qwen, which it lacks, and the attention of ALBERT, whose input and
-# not output its code hands to the adapter (albert/modeling_albert.py, commit 2331cc8). ALBERT's layers share their
+# Where the adapters are, by transformers' `model_type`: patterns of whole names of modules. AdapterHub's places, but
+# for our choices by the same formulas: ModernBERT and Qwen, which it lacks, and the attention of ALBERT, whose input
+# and not output its code hands to the adapter (albert/modeling_albert.py, commit 2331cc8). ALBERT's layers share their
 # weights, and so its one adapter.
 LIKE_BERT = ("bert", "camembert", "deberta", "deberta-v2", "electra", "roberta", "xlm-roberta")
 LIKE_LLAMA = ("llama", "mistral", "qwen2", "qwen3")
@@ -114,6 +114,15 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         self.activations[adapter_name] = ACT2FN[str(config.non_linearity)]
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
+    def __getattr__(self, name: str) -> Any:
+        """Return what the module has: some models read attributes of their layers, as ModernBERT does."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "base_layer":
+                raise
+            return getattr(self.base_layer, name)
+
     def added(self, states: Tensor) -> Tensor:
         """Return what the active adapters add to `states` [..., width], in the dtype of `states`."""
         total = torch.zeros_like(states)
@@ -164,6 +173,10 @@ class BottleneckModel(BaseTuner):
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         setattr(parent, target_name, layer)
+
+    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
+        """Put the base's own module back; PEFT would look for a weight of its own, which a layer has not."""
+        setattr(parent, child_name, new_module)
 
     def _prepare_adapter_config(self, peft_config: Any, model_config: dict) -> Any:
         if peft_config.target_modules is None and model_config["model_type"] not in self.target_module_mapping:

@@ -32,30 +32,31 @@ class PeftType:
 RANK = {"rank": {"r": 1}}
 TOKENS = {"rank": {"num_virtual_tokens": 1}}
 REDUCTION = {"reduction": {"reduction_factor": 1}}
+ENCODERS_TOO = frozenset({"causal", "encoder"})
 
-# By the names that PEFT gives them; PFEIFFER and HOULSBY are ours (maple.methods.own_types). Each line was measured (peft
-# 0.21.2, bitsandbytes 0.50.2, CPU): trained on a tiny model of each kind in 16, 8 and 4 bits, saved, loaded on 16 bits,
-# folded; tests/methods/test_peft_method.py and test_encoder_adapters.py do it again.
+# By the names that PEFT gives them; PFEIFFER and HOULSBY are ours (maple.methods.own_types). Each line was measured
+# (peft 0.21.2, bitsandbytes 0.50.2, CPU): trained on a tiny model of each kind in 16, 8 and 4 bits, saved, loaded on 16
+# bits, folded; tests/methods/test_peft_method.py and test_encoder_adapters.py do it again.
 PEFT_TYPES = {
-    "LORA": PeftType(RANK, "lora_alpha"),
+    "LORA": PeftType(RANK, "lora_alpha", kinds=ENCODERS_TOO),
     # The first budget is one and a half times the last, as in the paper (arXiv 2303.10512).
-    "ADALORA": PeftType({"rank": {"target_r": 1, "init_r": 1.5}}, "lora_alpha"),
-    "BOFT": PeftType(),
+    "ADALORA": PeftType({"rank": {"target_r": 1, "init_r": 1.5}}, "lora_alpha", kinds=ENCODERS_TOO),
+    "BOFT": PeftType(kinds=ENCODERS_TOO),
     "C3A": PeftType(),
     "DELORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
     "FOURIERFT": PeftType(),
     "GLORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
     "GRALORA": PeftType(RANK, "alpha"),
     "HIRA": PeftType(RANK),
-    "HOULSBY": PeftType(REDUCTION, merges=False),
+    "HOULSBY": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
     "HRA": PeftType(RANK, fails={8: OTHER_MODEL, 4: PACKED}),
-    "IA3": PeftType(),
-    "LN_TUNING": PeftType(),
+    "IA3": PeftType(kinds=ENCODERS_TOO),
+    "LN_TUNING": PeftType(kinds=ENCODERS_TOO),
     "LOHA": PeftType(RANK, "alpha", fails={4: PACKED}),
     "LOKR": PeftType(RANK, "alpha", fails={4: PACKED}),
     "MISS": PeftType(RANK),
-    "OFT": PeftType(),
-    "PFEIFFER": PeftType(REDUCTION, merges=False),
+    "OFT": PeftType(kinds=ENCODERS_TOO),
+    "PFEIFFER": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
     "PREFIX_TUNING": PeftType(TOKENS, merges=False),
     "PROMPT_TUNING": PeftType(TOKENS, merges=False),
     "PSOFT": PeftType(RANK, "psoft_alpha", fails={8: VALUES, 4: VALUES}),
@@ -65,7 +66,7 @@ PEFT_TYPES = {
     "ROAD": PeftType(),
     "SHIRA": PeftType(RANK),
     "VBLORA": PeftType(RANK),
-    "VERA": PeftType(RANK),
+    "VERA": PeftType(RANK, kinds=ENCODERS_TOO),
     "WAVEFT": PeftType(),
 }
 
@@ -130,9 +131,9 @@ CODES = "quantized weights are codes, which no gradient changes"
 BESIDE_CODES = "its biases would be learnt beside rounded weights, which the paper does not try; our choice"
 # By `trains` of a method's file. Measured by tests/methods/test_weights_method.py.
 TRAINED_PARTS: dict[Trained, TrainedPart] = {
-    "all": TrainedPart(frozenset({"causal", "encoder"}), {8: CODES, 4: CODES}),
+    "all": TrainedPart(ENCODERS_TOO, {8: CODES, 4: CODES}),
     "head": TrainedPart(frozenset({"encoder"})),
-    "biases": TrainedPart(frozenset({"causal", "encoder"}), {8: BESIDE_CODES, 4: BESIDE_CODES}),
+    "biases": TrainedPart(ENCODERS_TOO, {8: BESIDE_CODES, 4: BESIDE_CODES}),
 }
 
 

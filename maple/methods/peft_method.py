@@ -40,6 +40,10 @@ class TypeBehaviour:
         """Return arguments of the type's config class beside those of the method's file."""
         return {}
 
+    def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
+        """Return the layers of an encoder that are adapted if the method's file names none; empty: PEFT's choice."""
+        return {}
+
     def check(self, network: "PeftModel") -> None:
         """Raise AdapterError if PEFT has built something else than the method's file says."""
 
@@ -84,6 +88,15 @@ class AdaLora(TypeBehaviour):
         return [Allocation()]
 
 
+class LnTuning(TypeBehaviour):
+    """The weights of normalizations."""
+
+    def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
+        """Return all normalizations outside of the heads: PEFT knows those of few architectures."""
+        names = [name for name, layer in base.named_modules() if type(layer).__name__.endswith("Norm")]
+        return {"target_modules": [name for name in names if not within(name, heads)]}
+
+
 class Boft(TypeBehaviour):
     """Butterfly factorization of an orthogonal matrix."""
 
@@ -104,7 +117,7 @@ class PrefixTuning(TypeBehaviour):
     gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
 
 
-OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "PREFIX_TUNING": PrefixTuning()}
+OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "LN_TUNING": LnTuning(), "PREFIX_TUNING": PrefixTuning()}
 DEFAULT = TypeBehaviour()
 
 
@@ -161,8 +174,15 @@ def attach(
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
     layers = all_linear(base, method, heads) | trained_heads(base, method, heads)
-    config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter, **layers}
-    network = get_peft_model(base, get_peft_config(config))
+    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if heads else {})}
+    config = {"peft_type": method.peft, "task_type": peft_task, **chosen, **method.adapter, **layers}
+    try:
+        network = get_peft_model(base, get_peft_config(config))
+    except ValueError as error:
+        if "target_modules" not in str(error):
+            raise
+        told = f"adapter.target_modules: {method.peft} on a {base.config.model_type} model: {error}"
+        raise AdapterError(f"{told}; name the layers to adapt in the method's file") from None
     peft_type.check(network)
     check_heads(network, [*heads, *(method.adapter.get("modules_to_save") or ())])
     check_ranks(network)
@@ -318,9 +338,23 @@ def load(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
 def merge(network: "PeftModel") -> "PreTrainedModel":
     """Fold the adapter into the weights of the 16-bit base it is attached to, and round them to bfloat16.
 
-    PEFT's own fold, in the dtype of the arithmetic: float32 on a CPU, which rounds once; bfloat16 on a GPU, which
-    rounds the adapter's part as well (docs/merging.md: within a third of one rounding's error).
+    The fold is in the dtype of the arithmetic: float32 on a CPU, which rounds once; bfloat16 on a GPU, which rounds the
+    adapter's part as well (docs/merging.md: within a third of one rounding's error).
     """
     import torch
 
-    return network.merge_and_unload(safe_merge=True).to(torch.bfloat16)
+    return fold(network).to(torch.bfloat16)
+
+
+def fold(network: "PeftModel") -> Any:
+    """Return the base with the adapter folded in, by PEFT, and with the trained heads.
+
+    The heads are put in first: of a module of several layers PEFT (0.21) looks for a weight of its own, and fails.
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    base: Any = network.get_base_model()
+    for name, module in list(base.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):
+            base.set_submodule(name, module.modules_to_save[module.active_adapters[0]])
+    return network.merge_and_unload(safe_merge=True)

@@ -21,7 +21,7 @@ FINETUNE = {
     "stage": "finetune",
     "run": LORA.key.params(),
     "base": {"hub": "some/base", "revision": "0" * 40},
-    "adapter": {"r": 2, "lora_alpha": 4},
+    "method": {"peft": "LORA", "adapter": {"r": 2, "lora_alpha": 4}},
     "bits": 4,
     "trainable_parameters": 1000,
     "trainable_share": 0.01,

@@ -1,5 +1,6 @@
 PROMPTS_OF_TASKS = {
-    task.name: [f"results/prompts/{task.name}/{code}.parquet" for code in task.languages] for task in STUDY.tasks.values()
+    task.name: [f"results/prompts/{task.name}/{code}.parquet" for code in task.languages]
+    for task in STUDY.tasks.values()
 }
 PROMPTS = [path for paths in PROMPTS_OF_TASKS.values() for path in paths]
 
@@ -101,6 +102,7 @@ rule generate:
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),
+        parts=attached_code,
     script:
         "../scripts/generate.py"
 
