@@ -34,10 +34,8 @@ CHECKPOINT = "model.safetensors"  # from which transformers' trainer resumes
 
 
 def reason_against_fsdp(method: WeightsVariant) -> str | None:
-    """Return why this method cannot train with FSDP, or None if it can."""
-    if method.trains != "all":
-        return f"trains: {method.trains} was not measured on weights that FSDP divides, and needs little memory"
-    return None
+    """Return why this method cannot train with FSDP: its training and its checkpoints were not measured with it."""
+    return f"trains: {method.trains} was not measured on weights that FSDP divides"
 
 
 def reason_against_packing(network: "PreTrainedModel") -> str | None:

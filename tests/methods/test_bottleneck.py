@@ -173,19 +173,25 @@ def test_weights_load_under_another_name(tmp_path, peft):
 
 
 @pytest.mark.parametrize("peft", TYPES)
-def test_a_bfloat16_base_learns_as_a_float32_one_within_its_rounding(tmp_path, peft):
+def test_a_bfloat16_base_learns_as_a_float32_one_within_its_rounding(toy_base, tmp_path, peft):
     import torch
 
-    base = build("bert", tmp_path / "base")
-    losses = {}
+    ids, losses = torch.tensor([[5, 6, 7, 8, 9, 10, 11, 12]]), {}
     for dtype in (torch.float32, torch.bfloat16):
         torch.manual_seed(1)
-        network = adapted(load(base).to(dtype), peft, tmp_path / str(dtype), ENCODERS["bert"][1], reduction_factor=4)
-        bottlenecks = [each for name, each in network.named_parameters() if "bottleneck_" in name]
-        assert {str(each.dtype) for each in bottlenecks} == {"torch.float32"}
-        losses[dtype] = learn(network, 1e-3)
-        assert all(each.grad is not None for each in network.parameters() if each.requires_grad)
+        network = adapted(causal.load(toy_base, 16).to(dtype), peft, tmp_path / str(dtype), reduction_factor=8)
+        trained = [each for each in network.parameters() if each.requires_grad]
+        assert {str(each.dtype) for each in trained} == {"torch.float32"}
+        optimizer = torch.optim.AdamW(trained, lr=3e-3)
+        for _ in range(8):
+            loss = network(input_ids=ids, labels=ids).loss
+            optimizer.zero_grad()
+            loss.backward()
+            assert all(each.grad.abs().max() > 0 for each in trained)
+            optimizer.step()
+            losses.setdefault(dtype, []).append(loss.item())
     assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=0.05)
+    assert losses[torch.float32][-1] < 0.9 * losses[torch.float32][0]
 
 
 @pytest.mark.parametrize("peft", TYPES)

@@ -61,7 +61,7 @@ def test_all_linear_layers_are_those_of_the_layers_and_never_of_the_head(encoder
     assert {layer.rsplit(".", 1)[-1] for layer in adapted} == {
         "albert": {"query", "key", "value", "dense", "ffn", "ffn_output"},
         "distilbert": {"q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"},
-        "deberta-v2": {"query_proj", "key_proj", "value_proj", "dense"},
+        "deberta-v2": {"query_proj", "key_proj", "value_proj", "pos_key_proj", "pos_query_proj", "dense"},
         "modernbert": {"Wqkv", "Wi", "Wo"},
     }.get(name, {"query", "key", "value", "dense"})
 

@@ -42,7 +42,7 @@ OTHERS = [
     ({"finetune": {"training": {"steps": 4, "packing": True}}}, "finetune", "training.packing is True"),
     ({"finetune": {"bits": 8}}, "finetune", "bits is 8, and the study has 4"),
     ({"finetune": {"base": {"kind": "seq2seq"}}}, "finetune", "base.kind is 'seq2seq'"),
-    ({"finetune": {"method": {"peft": "LORA", "adapter": None}}}, "finetune", r"method\.adapter is None"),
+    ({"finetune": {"method": {"peft": "LORA", "adapter": None}}}, "finetune", "method.adapter is None"),
     ({"finetune": {"digests": {"base": "b", "adapter": "other"}}}, "merge", "merged from another adapter"),
     ({"merge": {"digests": {"base": "other", "adapter": "a", "merged": "m"}}}, "merge", "into another base"),
     ({"generate": {"weights": "other"}}, "generate", "answers are those of other weights"),
