@@ -28,7 +28,7 @@ import maple.training.trainer
 from maple.data.examples import raw_rows
 from maple.data.mixing import mix
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import PeftVariant
 from maple.definitions.reading import read_yaml
 from maple.definitions.training import TrainingSettings
 from maple.methods import peft_method
@@ -75,7 +75,7 @@ def data(arguments: argparse.Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
     return mix(frames, MixSettings(rows=None, alpha=1.0, seed=SEED, held_out=100))
 
 
-def variant(arguments: argparse.Namespace) -> MethodVariant:
+def variant(arguments: argparse.Namespace) -> PeftVariant:
     """Return the method of all sides: the embedded default's, with longer rows and larger steps for real data."""
     training = read_yaml(ROOT / "config/config.yaml")["finetune"]
     training |= {"steps": arguments.steps, "held_out_steps": arguments.steps // 2}
@@ -83,9 +83,8 @@ def variant(arguments: argparse.Namespace) -> MethodVariant:
         tokens = {"max_length": 512, "batch_tokens": 2048, "micro_batch_tokens": 2048}
         training |= {**tokens, "learning_rate": 2e-3, "held_out_rows": 5}
     adapter = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"}
-    return MethodVariant(
-        peft="LORA", rank=16, bits=arguments.bits, adapter=adapter, training=TrainingSettings(**training)
-    )
+    axes = {"rank": 16, "bits": arguments.bits}
+    return PeftVariant(peft="LORA", axes=axes, adapter=adapter, training=TrainingSettings(**training))
 
 
 class Stopwatch:

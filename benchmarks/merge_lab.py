@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 import polars as pl
 
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import GridAxes, Method, MethodVariant
+from maple.definitions.method import GridAxes, Method, MethodVariant, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.definitions.training import MergeBlock, MergeSettings, TrainingSettings
 from maple.methods.capabilities import merges
@@ -49,7 +49,8 @@ def variants_of(
     """Return the variants of the methods that merge; a method with none of the `ranks` has the first of its own."""
     methods = read_definitions(ROOT / "config/methods", Method)
     variants = {}
-    for name in names or methods:
+    adapting = [name for name, method in methods.items() if isinstance(method, PeftMethod)]
+    for name in names or adapting:
         axes = methods[name].axes
         values = {"bits": [value for value in bits if value in axes.bits]}
         if axes.rank:

@@ -69,7 +69,7 @@ def trained_and_merged(folder: Path, bits: int) -> tuple[float, float, float]:
             optimizer.step()
             optimizer.zero_grad()
             curve.append(loss.item())
-        peft_method.save(network, adapter)
+        peft_method.save(network, folder, adapter)
         settings = MergeSettings(into="dequantized", bound=1e9, rows=2, tokens=64)
         card = merge(
             folder, adapter, HELD_OUT, merged, bits=bits, max_length=64, settings=settings, model=MODEL, threads=1

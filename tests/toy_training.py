@@ -6,7 +6,7 @@ import polars as pl
 from sharding import finetune_on_cpus
 
 from maple.definitions.local_model import BuiltModel
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import PeftVariant, WeightsVariant
 from maple.definitions.training import MergeSettings
 from maple.runtime.files import write_parquet
 
@@ -66,11 +66,15 @@ EXAMPLES = questions(
 HELD_OUT = questions({"eng_Latn": ("Saturday", "Sunday"), "swh_Latn": ("Jumamosi", "Jumapili")}, QUESTION)
 
 
-def variant(peft: str, bits: int, adapter: dict, **training) -> MethodVariant:
-    return MethodVariant(peft=peft, rank=None, bits=bits, adapter=adapter, training=TRAINING | training)
+def variant(peft: str, bits: int, adapter: dict, **training) -> PeftVariant:
+    return PeftVariant(peft=peft, axes={"bits": bits}, adapter=adapter, training=TRAINING | training)
 
 
-def lora(bits: int = 16, rank: int = 4, dropout: float = 0.0, adapter: dict | None = None, **training) -> MethodVariant:
+def trains(what: str, bits: int = 16, **training) -> WeightsVariant:
+    return WeightsVariant(trains=what, axes={"bits": bits}, training=TRAINING | training)
+
+
+def lora(bits: int = 16, rank: int = 4, dropout: float = 0.0, adapter: dict | None = None, **training) -> PeftVariant:
     arguments = {"r": rank, "lora_alpha": 2 * rank, "lora_dropout": dropout, "target_modules": "all-linear"}
     return variant("LORA", bits, arguments | (adapter or {}), **training)
 
@@ -86,7 +90,7 @@ def files(folder: Path, examples: pl.DataFrame = EXAMPLES) -> list[Path]:
 def finetuned(
     base: Path,
     folder: Path,
-    method: MethodVariant,
+    method: PeftVariant | WeightsVariant,
     *,
     examples: pl.DataFrame = EXAMPLES,
     seed: int = 1,
@@ -113,7 +117,7 @@ def finetuned(
 
 
 def finetuned_in_two_processes(
-    base: Path, folder: Path, method: MethodVariant, *, sharded: bool = False, function=None
+    base: Path, folder: Path, method: PeftVariant | WeightsVariant, *, sharded: bool = False, function=None
 ):
     """Train as `finetuned` does, in two processes, which must find this folder on PYTHONPATH.
 

@@ -1,21 +1,32 @@
 """A method to adapt a model. One file of config/methods/."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from maple.definitions.record import Count, Distinct, Positive, Record
 from maple.definitions.training import TrainingSettings
 
-Ranks = Annotated[list[Count], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
+Counts = Annotated[list[Count], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 Bits = Annotated[list[Literal[4, 8, 16]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
+# Which weights of a model are trained: all, those of its head, or its biases and those of its head.
+Trained = Literal["all", "head", "biases"]
 
 
 class Axes(Record):
     """Values of a method's axes."""
 
-    rank: Ranks = []
+    rank: Counts = []
     """Ranks of the adapter; leave it out for a method without a rank."""
+    reduction: Counts = []
+    """Hidden size of the model over size of the bottleneck; leave it out for a method without one."""
+    bits: Bits
+    """Precisions of the base in training."""
+
+
+class Precisions(Record):
+    """Values of the one axis of a method that trains the model's own weights."""
+
     bits: Bits
     """Precisions of the base in training."""
 
@@ -23,19 +34,21 @@ class Axes(Record):
 class GridAxes(Record):
     """Other values of a method's axes, for one part of a grid."""
 
-    rank: Ranks = []
+    rank: Counts = []
     """Ranks of the adapter; left out: those of the method's file."""
+    reduction: Counts = []
+    """Reduction factors of the adapter; left out: those of the method's file."""
     bits: Bits = []
     """Precisions of the base in training; left out: those of the method's file."""
 
 
-class Method(Record):
-    """A method: its type in PEFT, its axes and its arguments."""
+class PeftMethod(Record):
+    """A method that adds an adapter: its type in PEFT, its axes and its arguments."""
 
-    model_config = ConfigDict(title="a way to adapt a model")
+    model_config = ConfigDict(title="a method that adds an adapter", json_schema_extra={"x-tag": "peft"})
 
     peft: str
-    """PEFT's name of the type; maple/methods/capabilities.py lists those that work here."""
+    """Name of the type, PEFT's or one of ours; maple/methods/capabilities.py lists those that work here."""
     axes: Axes
     alpha_over_rank: Positive = 0.0
     """Scaling alpha / rank, for types with an alpha."""
@@ -45,16 +58,88 @@ class Method(Record):
     """Keys of the config's `finetune:` block that have another value for this method."""
 
 
-class MethodVariant(Record):
-    """One method at one point of its axes."""
+class WeightsMethod(Record):
+    """A method that trains weights which the model has, and adds none."""
 
-    peft: str
-    """PEFT's name of the type."""
-    rank: int | None
-    """Rank of the adapter; None for a method without a rank."""
-    bits: int
-    """Precision of the base in training: 4, 8 or 16."""
-    adapter: dict[str, Any]
-    """All arguments of the type's config class in PEFT, the rank's included."""
+    model_config = ConfigDict(
+        title="a method that trains the model's own weights", json_schema_extra={"x-tag": "trains"}
+    )
+
+    trains: Trained
+    """all: all weights; head: those of the model's head alone; biases: all biases, and the head where there is one."""
+    axes: Precisions
+    training: dict[str, Any] = {}
+    """Keys of the config's `finetune:` block that have another value for this method."""
+
+
+SOURCES = "either peft and the name of a type, or trains: all, head or biases"
+
+
+def _source(content: Any) -> str | None:
+    """Return the key that says which kind of method a file has; None if it has neither or both."""
+    if isinstance(content, Record):
+        return "peft" if isinstance(content, PeftMethod | PeftVariant) else "trains"
+    keys = [key for key in ("peft", "trains") if isinstance(content, dict) and key in content]
+    return keys[0] if len(keys) == 1 else None
+
+
+OneOfTwo = Discriminator(
+    _source,
+    custom_error_type="source",
+    custom_error_message=f"what stands there is not valid; write {SOURCES}",
+)
+Method = Annotated[Annotated[PeftMethod, Tag("peft")] | Annotated[WeightsMethod, Tag("trains")], OneOfTwo]
+
+
+class Variant(Record):
+    """What the variants of both kinds of method have."""
+
+    axes: dict[str, int]
+    """The point of the method's axes, as {"rank": 8, "bits": 4}."""
     training: TrainingSettings
     """The config's `finetune:` block with the method's own values."""
+
+    @property
+    def bits(self) -> int:
+        """Precision of the base in training: 4, 8 or 16."""
+        return self.axes["bits"]
+
+
+class PeftVariant(Variant):
+    """A method that adds an adapter, at one point of its axes."""
+
+    MODULE: ClassVar[str] = "peft_method"
+    """The module of maple.methods that adapts the base."""
+    saves_model: ClassVar[bool] = False
+    """False: what is saved is to be added to the base."""
+
+    peft: str
+    """Name of the type."""
+    adapter: dict[str, Any]
+    """All arguments of the type's config class, those of the axes included."""
+
+    def adapted_by(self) -> dict:
+        """Return what adapts the base, as run cards name it."""
+        return {"peft": self.peft, "adapter": self.adapter}
+
+
+class WeightsVariant(Variant):
+    """A method that trains weights which the model has, at one precision."""
+
+    MODULE: ClassVar[str] = "weights_method"
+    """The module of maple.methods that adapts the base."""
+
+    trains: Trained
+    """Which weights."""
+
+    @property
+    def saves_model(self) -> bool:
+        """True if a whole model is saved, to which no base is needed."""
+        return self.trains == "all"
+
+    def adapted_by(self) -> dict:
+        """Return what adapts the base, as run cards name it."""
+        return {"trains": self.trains}
+
+
+MethodVariant = PeftVariant | WeightsVariant

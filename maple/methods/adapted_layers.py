@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import PeftVariant
 from maple.methods.adapter_files import AdapterError
+from maple.methods.heads import within
 from maple.methods.targets import reason_against_experts
 
 if TYPE_CHECKING:
@@ -20,16 +22,20 @@ ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
 TAKEN_FOR_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"})
 
 
-def all_linear(base: "PreTrainedModel", method: MethodVariant) -> dict[str, Any]:
+def all_linear(base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str] = ()) -> dict[str, Any]:
     """Return the adapter's keys, with `target_modules: all-linear` written out where PEFT would read it otherwise.
 
     That is every linear layer but the output layer, the routers of experts, and layers of state-space models whose
     kernels read the weights themselves, so that an adapter would learn nothing; and experts that are one 3-D parameter,
-    which PEFT reaches by `target_parameters`. Raises AdapterError for a type or key that PEFT does not have for them.
+    which PEFT reaches by `target_parameters`. Of a model with heads that finetuning starts anew, an encoder, these are
+    the linear layers of its numbered layers: neither poolers nor projections around them. Raises AdapterError for a
+    type or key that PEFT does not have for them.
     """
     if method.adapter.get("target_modules") != "all-linear":
         return {}
     linear = _linear_layers(base)
+    if heads:
+        return {"target_modules": sorted(name for name in linear if _numbered(name) and not within(name, heads))}
     unfit = {name for name in linear if ROUTERS & set(name.split("."))} | _read_by_kernels(base)
     experts = expert_parameters(base)
     if not unfit & linear.keys() and not experts:
@@ -75,6 +81,10 @@ def has_unadapted_experts(network: "PeftModel") -> bool:
         for name, parameter in base.named_parameters()
     )
     return has_experts and not any("experts" in name.split(".") for name in adapted_layers(network))
+
+
+def _numbered(name: str) -> bool:
+    return any(part.isdecimal() for part in name.split("."))
 
 
 def _linear_layers(base: "PreTrainedModel") -> "dict[str, Module]":

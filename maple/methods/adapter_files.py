@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maple.methods.own_types import register
 from maple.runtime.files import read_json, write_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def attach_saved(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
     from peft import PeftModel
 
     shapes = stored_shapes(folder)
+    register(read_json(Path(folder) / CONFIG).get("peft_type", ""))
     try:
         network = PeftModel.from_pretrained(base, str(folder)).eval()
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -43,6 +45,7 @@ def check_saved(base: "PreTrainedModel", folder: str | Path) -> None:
     from peft import PeftConfig, get_peft_model
 
     shapes = stored_shapes(folder)
+    register(read_json(Path(folder) / CONFIG).get("peft_type", ""))
     config = PeftConfig.from_pretrained(str(folder))
     try:
         network = get_peft_model(base, config)  # pyright: ignore[reportArgumentType] (its type has no mixed models)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import MethodVariant, PeftVariant, Trained
 from maple.methods.lora_init import init_changes_base
 from maple.methods.targets import adapted_embedding
 
@@ -15,10 +15,10 @@ OTHER_MODEL = "PEFT silently uses the int8 codes as if they were weights, so tha
 
 @dataclass(frozen=True)
 class PeftType:
-    """What one of PEFT's types can do."""
+    """What a type of adapter can do."""
 
-    rank: Mapping[str, float] = field(default_factory=dict)
-    """Keys of its config that the axis `rank` sets, each with a factor; empty for a type without a rank."""
+    axes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Axes beside bits, {axis: {key of its config that the axis sets: factor}}; empty for a type without one."""
     alpha: str | None = None
     """The key of its config that alpha_over_rank sets."""
     fails: Mapping[int, str] = field(default_factory=dict)
@@ -29,36 +29,44 @@ class PeftType:
     """Kinds of models that it was measured on (maple.models.kind)."""
 
 
-# By the names that PEFT gives them. Each line was measured (peft 0.21.2, bitsandbytes 0.50.2, CPU): trained on a tiny
-# model in 16, 8 and 4 bits, saved, loaded on 16 bits, folded; tests/methods/test_peft_method.py does it again.
+RANK = {"rank": {"r": 1}}
+TOKENS = {"rank": {"num_virtual_tokens": 1}}
+REDUCTION = {"reduction": {"reduction_factor": 1}}
+ENCODERS_TOO = frozenset({"causal", "encoder"})
+
+# By the names that PEFT gives them; PFEIFFER and HOULSBY are ours (maple.methods.own_types). Each line was measured
+# (peft 0.21.2, bitsandbytes 0.50.2, CPU): trained on a tiny model of each kind in 16, 8 and 4 bits, saved, loaded on 16
+# bits, folded; tests/methods/test_peft_method.py and test_encoder_adapters.py do it again.
 PEFT_TYPES = {
-    "LORA": PeftType({"r": 1}, "lora_alpha"),
+    "LORA": PeftType(RANK, "lora_alpha", kinds=ENCODERS_TOO),
     # The first budget is one and a half times the last, as in the paper (arXiv 2303.10512).
-    "ADALORA": PeftType({"target_r": 1, "init_r": 1.5}, "lora_alpha"),
-    "BOFT": PeftType(),
+    "ADALORA": PeftType({"rank": {"target_r": 1, "init_r": 1.5}}, "lora_alpha", kinds=ENCODERS_TOO),
+    "BOFT": PeftType(kinds=ENCODERS_TOO),
     "C3A": PeftType(),
-    "DELORA": PeftType({"r": 1}, fails={8: VALUES, 4: VALUES}),
+    "DELORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
     "FOURIERFT": PeftType(),
-    "GLORA": PeftType({"r": 1}, fails={8: VALUES, 4: VALUES}),
-    "GRALORA": PeftType({"r": 1}, "alpha"),
-    "HIRA": PeftType({"r": 1}),
-    "HRA": PeftType({"r": 1}, fails={8: OTHER_MODEL, 4: PACKED}),
-    "IA3": PeftType(),
-    "LN_TUNING": PeftType(),
-    "LOHA": PeftType({"r": 1}, "alpha", fails={4: PACKED}),
-    "LOKR": PeftType({"r": 1}, "alpha", fails={4: PACKED}),
-    "MISS": PeftType({"r": 1}),
-    "OFT": PeftType(),
-    "PREFIX_TUNING": PeftType({"num_virtual_tokens": 1}, merges=False),
-    "PROMPT_TUNING": PeftType({"num_virtual_tokens": 1}, merges=False),
-    "PSOFT": PeftType({"r": 1}, "psoft_alpha", fails={8: VALUES, 4: VALUES}),
-    "PVERA": PeftType({"r": 1}),
-    "P_TUNING": PeftType({"num_virtual_tokens": 1}, merges=False),
-    "RANDLORA": PeftType({"r": 1}, "randlora_alpha"),
+    "GLORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
+    "GRALORA": PeftType(RANK, "alpha"),
+    "HIRA": PeftType(RANK),
+    "HOULSBY": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
+    "HRA": PeftType(RANK, fails={8: OTHER_MODEL, 4: PACKED}),
+    "IA3": PeftType(kinds=ENCODERS_TOO),
+    "LN_TUNING": PeftType(kinds=ENCODERS_TOO),
+    "LOHA": PeftType(RANK, "alpha", fails={4: PACKED}),
+    "LOKR": PeftType(RANK, "alpha", fails={4: PACKED}),
+    "MISS": PeftType(RANK),
+    "OFT": PeftType(kinds=ENCODERS_TOO),
+    "PFEIFFER": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
+    "PREFIX_TUNING": PeftType(TOKENS, merges=False),
+    "PROMPT_TUNING": PeftType(TOKENS, merges=False),
+    "PSOFT": PeftType(RANK, "psoft_alpha", fails={8: VALUES, 4: VALUES}),
+    "PVERA": PeftType(RANK),
+    "P_TUNING": PeftType(TOKENS, merges=False),
+    "RANDLORA": PeftType(RANK, "randlora_alpha"),
     "ROAD": PeftType(),
-    "SHIRA": PeftType({"r": 1}),
-    "VBLORA": PeftType({"r": 1}),
-    "VERA": PeftType({"r": 1}),
+    "SHIRA": PeftType(RANK),
+    "VBLORA": PeftType(RANK),
+    "VERA": PeftType(RANK, kinds=ENCODERS_TOO),
     "WAVEFT": PeftType(),
 }
 
@@ -102,13 +110,55 @@ KEYS_SET_BY_US = {
     "total_step",
 }  # fmt: skip
 # Architectures whose layers have no biases, and the keys with which they would.
-WITHOUT_BIASES = {"llama": ("attention_bias", "mlp_bias"), "mistral": ()}
+WITHOUT_BIASES = {
+    "llama": ("attention_bias", "mlp_bias"),
+    "mistral": (),
+    "modernbert": ("attention_bias", "mlp_bias", "norm_bias"),
+}
+
+
+@dataclass(frozen=True)
+class TrainedPart:
+    """What training a part of a model's own weights can do."""
+
+    kinds: frozenset[str]
+    """Kinds of models that it was measured on."""
+    fails: Mapping[int, str] = field(default_factory=dict)
+    """Precisions of the base at which it cannot be trained: {bits: reason}."""
+
+
+CODES = "quantized weights are codes, which no gradient changes"
+BESIDE_CODES = "its biases would be learnt beside rounded weights, which the paper does not try; our choice"
+# By `trains` of a method's file. Measured by tests/methods/test_weights_method.py.
+TRAINED_PARTS: dict[Trained, TrainedPart] = {
+    "all": TrainedPart(ENCODERS_TOO, {8: CODES, 4: CODES}),
+    "head": TrainedPart(frozenset({"encoder"})),
+    "biases": TrainedPart(ENCODERS_TOO, {8: BESIDE_CODES, 4: BESIDE_CODES}),
+}
 
 
 def reason_against_training(method: MethodVariant, kind: str) -> str | None:
     """Return why a method variant cannot be trained on a kind of model, as `key: reason`; None if it can."""
-    if kind not in PEFT_TYPES[method.peft].kinds:
-        return f"peft: {method.peft} was not measured on models of kind {kind}"
+    if reason := reason_against_kind(method, kind):
+        return reason
+    if isinstance(method, PeftVariant):
+        return _reason_against_adapter(method)
+    reason = TRAINED_PARTS[method.trains].fails.get(method.bits)
+    return reason and f"trains: {method.trains} on {method.bits} bits: {reason}"
+
+
+def reason_against_kind(method: MethodVariant, kind: str) -> str | None:
+    """Return why a method variant cannot be trained on any model of a kind, as `key: reason`; None if it can."""
+    if isinstance(method, PeftVariant):
+        fits, said = kind in PEFT_TYPES[method.peft].kinds, f"peft: {method.peft}"
+    else:
+        fits, said = kind in TRAINED_PARTS[method.trains].kinds, f"trains: {method.trains}"
+        if not fits and method.trains == "head":
+            return f"{said}: models of kind {kind} have no head that finetuning starts anew"
+    return None if fits else f"{said} was not measured on models of kind {kind}"
+
+
+def _reason_against_adapter(method: PeftVariant) -> str | None:
     if reason := PEFT_TYPES[method.peft].fails.get(method.bits):
         return f"peft: {method.peft} on {method.bits} bits: {reason}"
     for (key, start), (bits, reason) in LORA_LIMITS.items() if method.peft == "LORA" else ():
@@ -127,20 +177,22 @@ def reason_against_training(method: MethodVariant, kind: str) -> str | None:
 
 def reason_against_early_end(method: MethodVariant) -> str | None:
     """Return why the adapter of an earlier step than the last is not whole, as `key: reason`; None if it is."""
-    if method.peft == "ADALORA":
+    if isinstance(method, PeftVariant) and method.peft == "ADALORA":
         return "peft: ADALORA settles its ranks by a schedule over all steps"
     return None
 
 
-def _keys_in_use(method: MethodVariant) -> set[str]:
+def _keys_in_use(method: PeftVariant) -> set[str]:
     return {key for key, value in method.adapter.items() if value not in (None, False, "none")}
 
 
-def bias_key(adapter: Mapping) -> str | None:
-    """Return the key with which an adapter's config trains biases, as `key: value`; None if it trains none."""
-    if adapter.get("bias", "none") != "none":
-        return f"bias: {adapter['bias']}"
-    return "lora_bias: true" if adapter.get("lora_bias") else None
+def bias_key(method: MethodVariant) -> str | None:
+    """Return the key with which a method asks for biases to train, as `key: value`; None if it does not."""
+    if not isinstance(method, PeftVariant):
+        return "trains: biases" if method.trains == "biases" else None
+    if method.adapter.get("bias", "none") != "none":
+        return f"adapter.bias: {method.adapter['bias']}"
+    return "adapter.lora_bias: true" if method.adapter.get("lora_bias") else None
 
 
 def has_no_biases(architecture: Mapping) -> bool:
@@ -150,8 +202,8 @@ def has_no_biases(architecture: Mapping) -> bool:
 
 
 def merges(method: MethodVariant) -> bool:
-    """Return True if the adapter folds into 16-bit weights; otherwise it stays attached."""
-    return PEFT_TYPES[method.peft].merges
+    """Return True if what was trained folds into 16-bit weights, or is a whole model; otherwise it stays attached."""
+    return not isinstance(method, PeftVariant) or PEFT_TYPES[method.peft].merges
 
 
 def reason_against_vllm(method: MethodVariant) -> str | None:
@@ -160,6 +212,8 @@ def reason_against_vllm(method: MethodVariant) -> str | None:
     An adapter that starts with a part of the base is saved as plain LoRA (maple.methods.peft_method.save), so that vLLM
     serves it.
     """
+    if not isinstance(method, PeftVariant):
+        return "what was trained is the model's own weights, and there is nothing to attach"
     if method.peft != "LORA":
         return f"vLLM attaches LoRA and rsLoRA alone, not {method.peft}"
     if others := sorted(_keys_in_use(method) - LORA_KEYS_VLLM_SERVES):

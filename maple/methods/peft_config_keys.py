@@ -6,9 +6,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from maple.methods.own_types import OWN_TYPES
+
 
 def config_keys(peft: str) -> set[str] | None:
-    """Return the keys of the config of one of PEFT's types; None if PEFT is not installed in this environment.
+    """Return the keys of the config of a type, PEFT's or ours; None if PEFT is not installed in this environment.
 
     They are read from PEFT's source in a tenth of a second: importing PEFT takes six seconds, because it imports torch.
     """
@@ -25,14 +27,17 @@ def _config_classes() -> dict[str, ast.ClassDef]:
     assert peft and peft.origin
     folder = Path(peft.origin).parent
     files = [folder / "config.py", folder / "tuners/lycoris_utils.py", *folder.glob("tuners/*/config.py")]
+    files += [Path(__file__).with_name(f"{name}.py") for name in sorted(set(OWN_TYPES.values()))]
     nodes = (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body)
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 
 
 def _type_set(node: ast.AST) -> str | None:
-    """Return the type that a statement `self.peft_type = PeftType.LORA` sets."""
+    """Return the type that a statement `self.peft_type = PeftType.LORA` sets; ours have their name as a text."""
     match node:
         case ast.Assign(targets=[ast.Attribute(attr="peft_type")], value=ast.Attribute(attr=name)):
+            return name
+        case ast.AnnAssign(target=ast.Attribute(attr="peft_type"), value=ast.Constant(value=str(name))):
             return name
     return None
 

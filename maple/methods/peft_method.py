@@ -4,20 +4,29 @@ Imported by name, as a method (maple.methods.method).
 """
 
 import logging
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import PeftVariant
 from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapted_experts
-from maple.methods.adapter_files import AdapterError, attach_saved
+from maple.methods.adapter_files import AdapterError, attach_saved, name_base
+from maple.methods.heads import within
 from maple.methods.lora_init import init_changes_base
+from maple.methods.own_types import register
+from maple.methods.peft_config_keys import config_keys
+from maple.methods.sharded import full_state_dict
 from maple.runtime import devices
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, TrainerCallback
+
+# Of the protocol, and the same for all methods or for all adapters.
+__all__ = ["full_state_dict", "name_base"]
 
 
 class TypeBehaviour:
@@ -27,8 +36,12 @@ class TypeBehaviour:
     gradient_checkpointing = True
     reason_against_fsdp: str | None = None
 
-    def config(self, method: MethodVariant) -> dict:
+    def config(self, method: PeftVariant) -> dict:
         """Return arguments of the type's config class beside those of the method's file."""
+        return {}
+
+    def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
+        """Return the layers of an encoder that are adapted if the method's file names none; empty: PEFT's choice."""
         return {}
 
     def check(self, network: "PeftModel") -> None:
@@ -45,7 +58,7 @@ class AdaLora(TypeBehaviour):
     resumes = False  # PEFT saves nothing of how much each rank matters
     reason_against_fsdp = "PEFT's AdaLoRA cannot divide its ranks"
 
-    def config(self, method: MethodVariant) -> dict:
+    def config(self, method: PeftVariant) -> dict:
         """Return the schedule of the budget: a tenth of the steps at the first one, half of them at the last.
 
         The shares are our choice, near the paper's for MNLI.
@@ -75,6 +88,15 @@ class AdaLora(TypeBehaviour):
         return [Allocation()]
 
 
+class LnTuning(TypeBehaviour):
+    """The weights of normalizations."""
+
+    def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
+        """Return all normalizations outside of the heads: PEFT knows those of few architectures."""
+        names = [name for name, layer in base.named_modules() if type(layer).__name__.endswith("Norm")]
+        return {"target_modules": [name for name in names if not within(name, heads)]}
+
+
 class Boft(TypeBehaviour):
     """Butterfly factorization of an orthogonal matrix."""
 
@@ -95,7 +117,7 @@ class PrefixTuning(TypeBehaviour):
     gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
 
 
-OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "PREFIX_TUNING": PrefixTuning()}
+OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "LN_TUNING": LnTuning(), "PREFIX_TUNING": PrefixTuning()}
 DEFAULT = TypeBehaviour()
 
 
@@ -103,7 +125,7 @@ def _type(peft: str) -> TypeBehaviour:
     return OVERRIDES.get(peft, DEFAULT)
 
 
-def reason_against_fsdp(method: MethodVariant) -> str | None:
+def reason_against_fsdp(method: PeftVariant) -> str | None:
     """Return why this method cannot train with FSDP, or None if it can."""
     if init_changes_base(method):
         start = method.adapter["init_lora_weights"]
@@ -122,18 +144,20 @@ def reason_against_packing(network: "PeftModel") -> str | None:
     return None
 
 
-def resumes(method: MethodVariant) -> bool:
+def resumes(method: PeftVariant) -> bool:
     """Return True if training can resume from a checkpoint."""
     return _type(method.peft).resumes
 
 
-def uses_gradient_checkpointing(method: MethodVariant) -> bool:
+def uses_gradient_checkpointing(method: PeftVariant) -> bool:
     """Return True if gradient checkpointing is used: on a GPU, to save memory, for types that work with it."""
     return devices.device() == "cuda" and _type(method.peft).gradient_checkpointing
 
 
-def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path) -> "PeftModel":
-    """Attach a new adapter to a loaded base and freeze the base.
+def attach(
+    base: "PreTrainedModel", method: PeftVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+) -> "PeftModel":
+    """Attach a new adapter to a loaded base and freeze the base, all but the modules `heads`.
 
     An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`. Raises
     AdapterError if biases are to be trained and there are none, if a rank is above a side of its layer, and if PEFT
@@ -142,22 +166,78 @@ def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folde
     from accelerate import PartialState
     from peft import get_peft_config, get_peft_model, prepare_model_for_kbit_training
 
+    register(method.peft)
     biases = {key for key in ("bias", "lora_bias") if method.adapter.get(key) not in (None, False, "none")}
     if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
         raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
-    layers = all_linear(base, method)
-    config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter, **layers}
-    network = get_peft_model(base, get_peft_config(config))
+    layers = all_linear(base, method, heads) | trained_heads(base, method, heads)
+    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if heads else {})}
+    config = {"peft_type": method.peft, "task_type": peft_task, **chosen, **method.adapter, **layers}
+    try:
+        network = get_peft_model(base, get_peft_config(config))
+    except ValueError as error:
+        if "target_modules" not in str(error):
+            raise
+        told = f"adapter.target_modules: {method.peft} on a {base.config.model_type} model: {error}"
+        raise AdapterError(f"{told}; name the layers to adapt in the method's file") from None
     peft_type.check(network)
+    check_heads(network, [*heads, *(method.adapter.get("modules_to_save") or ())])
     check_ranks(network)
     check_merge(network)
     _say_what_is_adapted(network)
     if init_changes_base(method) and PartialState().is_main_process:
         network.save_pretrained(str(folder / "initial"))
     return network
+
+
+def trained_heads(base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str]) -> dict[str, Any]:
+    """Return the adapter's keys with which PEFT trains and saves the heads whole, and adapts nothing within them."""
+    if not heads:
+        return {}
+    keys: dict[str, Any] = {"modules_to_save": sorted({*heads, *(method.adapter.get("modules_to_save") or ())})}
+    if "exclude_modules" in (known := config_keys(method.peft) or ()) and "target_modules" in known:
+        inside = [name for name, _ in base.named_modules() if within(name, heads)]
+        keys["exclude_modules"] = _also_excluded(method.adapter.get("exclude_modules"), inside)
+    return keys
+
+
+def _also_excluded(stated: Any, names: Sequence[str]) -> Any:
+    """Return what excludes `names` beside what a method's file excludes: a pattern of whole names, or a list."""
+    if isinstance(stated, str):
+        return "|".join([f"(?:{stated})", *map(re.escape, names)])
+    return sorted({*(stated or ()), *names})
+
+
+def check_heads(network: "PeftModel", wanted: Sequence[str]) -> None:
+    """Refuse an adapter with which PEFT would train another module than those wanted: it looks at the ends of names."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    base: Any = network.get_base_model()
+    trained = {name for name, module in base.named_modules() if isinstance(module, ModulesToSaveWrapper)}
+    if others := {name for name in trained if not any(name == one or name.endswith(f".{one}") for one in wanted)}:
+        raise AdapterError(
+            f"adapter.modules_to_save: PEFT would also train {', '.join(sorted(others))} whole, whose name ends in one "
+            f"of {', '.join(sorted(wanted))}; name it there, or leave the method out for this model"
+        )
+
+
+def base_of(network: "PeftModel") -> "PreTrainedModel":
+    """Return the model within an adapted one."""
+    base: Any = network.get_base_model()
+    return base
+
+
+def parameters(network: "PeftModel") -> tuple[int, int]:
+    """Return how many parameters are trained, and how many there are."""
+    return network.get_nb_trainable_parameters()
+
+
+def write_checkpoint(network: "PeftModel", folder: Path, weights: "dict[str, Tensor] | None") -> None:
+    """Write the adapter as it is to the folder of a checkpoint."""
+    network.save_pretrained(str(folder), state_dict=weights)
 
 
 def _say_what_is_adapted(network: "PeftModel") -> None:
@@ -226,24 +306,7 @@ def orthogonality(network: "PeftModel") -> "Tensor":
     return torch.stack(distances).mean()
 
 
-def full_state_dict(network: "PeftModel") -> "dict[str, Tensor] | None":
-    """Return the full state dict of an FSDP-sharded adapter; None if it is not sharded. All ranks must call this.
-
-    The frozen base stays in its parts.
-    """
-    from torch.distributed.tensor import DTensor
-
-    if not any(isinstance(parameter, DTensor) for parameter in network.parameters()):
-        return None
-    trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    return {
-        name: value.full_tensor() if isinstance(value, DTensor) else value
-        for name, value in network.state_dict().items()
-        if name in trained or not isinstance(value, DTensor)
-    }
-
-
-def save(network: "PeftModel", folder: Path) -> None:
+def save(network: "PeftModel", base: str | Path, folder: Path) -> None:
     """Save the adapter to `folder` (safetensors), as what is to be added to the untouched base.
 
     An adapter that started with a part of the base's weights is saved as a plain LoRA of twice the rank, the difference
@@ -275,9 +338,23 @@ def load(base: "PreTrainedModel", folder: str | Path) -> "PeftModel":
 def merge(network: "PeftModel") -> "PreTrainedModel":
     """Fold the adapter into the weights of the 16-bit base it is attached to, and round them to bfloat16.
 
-    PEFT's own fold, in the dtype of the arithmetic: float32 on a CPU, which rounds once; bfloat16 on a GPU, which
-    rounds the adapter's part as well (docs/merging.md: within a third of one rounding's error).
+    The fold is in the dtype of the arithmetic: float32 on a CPU, which rounds once; bfloat16 on a GPU, which rounds the
+    adapter's part as well (docs/merging.md: within a third of one rounding's error).
     """
     import torch
 
-    return network.merge_and_unload(safe_merge=True).to(torch.bfloat16)
+    return fold(network).to(torch.bfloat16)
+
+
+def fold(network: "PeftModel") -> Any:
+    """Return the base with the adapter folded in, by PEFT, and with the trained heads.
+
+    The heads are put in first: of a module of several layers PEFT (0.21) looks for a weight of its own, and fails.
+    """
+    from peft.utils.other import ModulesToSaveWrapper
+
+    base: Any = network.get_base_model()
+    for name, module in list(base.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):
+            base.set_submodule(name, module.modules_to_save[module.active_adapters[0]])
+    return network.merge_and_unload(safe_merge=True)

@@ -137,10 +137,13 @@ class Estimates:
         return self.sizes[run.model].active
 
     def trained(self, run: Run) -> float:
-        """Return the parameters of a run's adapter."""
+        """Return the parameters that a run trains; biases and heads are too few to count."""
         job = self.jobs.get((run.path, "finetune"))
         if job and job.trainable_parameters is not None:
             return job.trainable_parameters
+        trains = self.plan.methods[run.method].trains
+        if trains is not None:
+            return self.sizes[run.model].parameters if trains == "all" else 0
         rank = run.axis("rank")
         return self.sizes[run.model].linear * (rank if isinstance(rank, int) else RANK)
 

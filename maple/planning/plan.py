@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from maple.definitions.config import Config
 from maple.definitions.dataset import SelfInstructDataset, TaskDataset, TaughtDataset, TranslateRespondDataset
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
+from maple.definitions.method import Trained, WeightsVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
@@ -45,8 +46,12 @@ class PlannedMethod(Record):
 
     training: TrainingSettings | None
     """None for the baseline."""
+    trains: Trained | None = None
+    """Which of the model's own weights are trained; None for an adapter and for the baseline."""
     attached: bool
     """True if it generates with its adapter attached, unmerged."""
+    merged: bool
+    """True if what was trained is folded into the base."""
     shared_engine: bool
     """True if one engine serves all its runs of a model."""
     comparable: bool
@@ -184,7 +189,9 @@ def _method(study: Study, name: str) -> PlannedMethod:
     settings = method.settings if method else study.config.generate.settings
     return PlannedMethod(
         training=method.variant.training if method else None,
+        trains=method.variant.trains if method and isinstance(method.variant, WeightsVariant) else None,
         attached=method is not None and method.attached,
+        merged=method is not None and method.merged,
         shared_engine=method is not None and method.shares_engine,
         comparable=method is not None and method.comparable,
         engine=settings.engine,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from maple.definitions.run import Run
 from maple.planning.costs import GB, HOUR, KWH, TERA
 from maple.planning.estimates import Estimates
 from maple.planning.seconds import stage_seconds
@@ -118,11 +119,16 @@ class Stages:
             f"tokens by steps and batch_tokens; {basis}",
             tokens=sum(training.steps * training.batch_tokens for training in settings),
             device=seconds + len(runs) * self.hardware.job_s,
-            disk=sum(ADAPTER_BYTES * self.estimates.trained(run) for run in runs),
+            disk=sum(self._saved(run) for run in runs),
         )
 
+    def _saved(self, run: Run) -> float:
+        """Return the bytes of what a run saves: a whole model is in 16 bits."""
+        whole = self.plan.methods[run.method].trains == "all"
+        return 2 * self.estimates.parameters(run) if whole else ADAPTER_BYTES * self.estimates.trained(run)
+
     def _merge(self) -> StageForecast:
-        merges = [run for run in self.estimates.finetuned if not self.plan.methods[run.method].attached]
+        merges = [run for run in self.estimates.finetuned if self.plan.methods[run.method].merged]
         runs = self.estimates.sized(merges)
         seconds, basis = stage_seconds(self.estimates, "merge", runs)
         disk = sum(2 * self.estimates.parameters(run) for run in runs) if self.plan.keep_merged else 0
@@ -214,7 +220,7 @@ def transient_bytes(estimates: Estimates, devices: int) -> float:
     """Return the most bytes that are on disk for a while only: checkpoints, and merged weights that are removed."""
     runs = estimates.sized(estimates.finetuned)
     per_job = CHECKPOINTS * CHECKPOINT_BYTES * max(map(estimates.trained, runs), default=0)
-    merged = [run for run in runs if not estimates.plan.methods[run.method].attached]
+    merged = [run for run in runs if estimates.plan.methods[run.method].merged]
     if not estimates.plan.keep_merged:  # those that are generated with, and the next
         per_job += 2 * 2 * max(map(estimates.parameters, merged), default=0)
     return per_job * min(devices, len(runs))

@@ -22,10 +22,11 @@ from maple.models.kind import KINDS, KindFacts
 from maple.report.tables import escape_markdown, markdown_table
 from maple.runtime.files import write_text
 
-Kind = Literal["merged", "adapters"]
-# What a card describes: a merged model or an adapter.
+Kind = Literal["merged", "adapters", "trained"]
+# What a card describes: a merged model, an adapter or trained weights of the base, or a model that was trained whole.
 MERGED: Kind = "merged"
 ADAPTERS: Kind = "adapters"
+TRAINED: Kind = "trained"
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes")
 
 
@@ -82,7 +83,7 @@ def _training(card: Mapping[str, Any]) -> list[tuple[str, object]]:
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items() if name in _LIBRARIES)
     return [
         ("trained parameters", f"{card['trainable_parameters']:,} ({100 * card['trainable_share']:.2f} %)"),
-        ("adapter", ", ".join(f"{key} {value}" for key, value in card["adapter"].items())),
+        *_adapted_by(card["method"]),
         ("bits of the base while training", card["bits"]),
         *card["training"].items(),
         ("examples", f"{card['examples']:,}, {card['epochs']} epochs"),
@@ -92,6 +93,16 @@ def _training(card: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("memory", f"{card['peak_memory_gib']:.1f} GiB at the peak"),
         ("versions", versions),
     ]
+
+
+def _adapted_by(method: Mapping[str, Any]) -> list[tuple[str, object]]:
+    if "trains" in method:
+        return [("trained weights", method["trains"])]
+    return [("adapter", ", ".join(f"{key} {value}" for key, value in method["adapter"].items()))]
+
+
+def _library(kind: Kind, method: Mapping[str, Any]) -> str:
+    return "peft" if kind == ADAPTERS and "peft" in method else "transformers"
 
 
 @dataclass(frozen=True)
@@ -162,18 +173,19 @@ def frame_of(finetune: Mapping[str, Any]) -> Frame:
     return finetune["training"].get("frame") or finetune["base"].get("frame") or DEFAULT_FRAME
 
 
-def _metadata(run: Run, kind: Kind, base: Mapping[str, Any], study: CardStudy) -> ModelCardData:
-    """Return the YAML block of a card; `base` is that of the finetune card."""
+def _metadata(run: Run, kind: Kind, finetune: Mapping[str, Any], study: CardStudy) -> ModelCardData:
+    """Return the YAML block of a card; `finetune` is the run's finetune card."""
+    base = finetune["base"]
     cells = study.summary.filter("headline", pl.col("language") != "all", **run.key.params())
     hub_dataset = study.hub_datasets.get(run.dataset)
-    relation, kind_of_model = "finetune" if kind == MERGED else "adapter", _kind(base)
+    relation, kind_of_model = "adapter" if kind == ADAPTERS else "finetune", _kind(base)
     codes = study.dataset_languages[run.dataset]
     return ModelCardData(
         base_model=base.get("hub"),
         base_model_relation=relation if "hub" in base else None,
         datasets=[hub_dataset] if hub_dataset else None,
         language=list(dict.fromkeys(study.identities[code].iso639_1 for code in codes)),
-        library_name="transformers" if kind == MERGED else "peft",
+        library_name=_library(kind, finetune["method"]),
         license=study.licenses.get(run.model),
         pipeline_tag=kind_of_model.hub_task,
         tags=["multilingual", run.family, "instruction-tuning"],
@@ -203,7 +215,9 @@ def model_card(
     body = _template().render(
         run=run,
         name=_name(run),
+        whole=kind != ADAPTERS,
         merged=kind == MERGED,
+        part="trains" in finetune["method"],
         files=files,
         repository=files.repository or "YOUR/NAME",
         bits=_scored_bits(finetune, merge),
@@ -222,7 +236,7 @@ def model_card(
         by_language=_results(languages, "language", {code: row.name for code, row in study.identities.items()}),
         license=study.licenses.get(run.model),
     )
-    return str(ModelCard(f"---\n{_metadata(run, kind, base, study).to_yaml()}\n---\n\n{body}"))
+    return str(ModelCard(f"---\n{_metadata(run, kind, finetune, study).to_yaml()}\n---\n\n{body}"))
 
 
 def write_model_cards(

@@ -7,7 +7,7 @@ from typing import Any
 from maple.definitions.errors import DefinitionError
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.local_model import BuiltModel, PathModel
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import MethodVariant, PeftVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.engines.vllm_architectures import reason_against_serving
@@ -100,9 +100,10 @@ def check_architectures(
     for run in runs:
         if run.is_baseline:
             continue
-        _check_run(run, variants[run.method], known.get(run.model, {}), generate)
-        module = adapted_embedding(variants[run.method].adapter)
-        if module and ties_embeddings(known.get(run.model, {})):
+        variant, config = variants[run.method], known.get(run.model, {})
+        _check_run(run, variant, config, generate)
+        module = adapted_embedding(variant.adapter) if isinstance(variant, PeftVariant) else None
+        if module and ties_embeddings(config):
             raise DefinitionError(
                 f"config/methods/{run.family}.yaml: adapter.target_modules: {module} of {run.model} is input embedding "
                 "and output layer at once, so that a fold would change both; leave it out"
@@ -119,7 +120,7 @@ def _check_run(run: Run, variant: MethodVariant, config: Mapping[str, Any], gene
             f"config: grid: {run.model} in {variant.bits} bits: {reason}; give the model a part of the grid of its "
             f"own, without {variant.bits} in the bits of {run.family}"
         )
-    if not facts.experts:
+    if not facts.experts or not isinstance(variant, PeftVariant):
         return
     if reason := reason_against_experts(variant.peft, variant.adapter):
         raise DefinitionError(f"config/methods/{run.family}.yaml: {reason} ({run.model})")

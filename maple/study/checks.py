@@ -18,6 +18,7 @@ from maple.methods.capabilities import (
     bias_key,
     has_no_biases,
     reason_against_early_end,
+    reason_against_kind,
     reason_against_training,
 )
 from maple.study.methods import StudyMethod
@@ -109,15 +110,17 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
     """Refuse runs whose method cannot train at its precision or on its model."""
     for run in runs:
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
+        if reason := reason_against_kind(variant, model.kind):
+            raise DefinitionError(f"{file}: {reason}; give {run.model} a part of the grid without {run.family}")
         if reason := reason_against_training(variant, model.kind):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")
         if variant.training.measures_decide and (reason := reason_against_early_end(variant)):
             raise DefinitionError(
                 f"{file}: {reason}; write training: {{early_stopping: null, keep: last}}, or leave it out of the grid"
             )
-        key = bias_key(variant.adapter)
+        key = bias_key(variant)
         if key and isinstance(model, BuiltModel) and has_no_biases(model.build.architecture):
-            raise DefinitionError(f"{file}: adapter.{key}: model {run.model} has no biases; leave it out")
+            raise DefinitionError(f"{file}: {key}: model {run.model} has no biases; leave it out")
 
 
 def check_held_out(runs: Sequence[Run], methods: Mapping[str, StudyMethod], datasets: Mapping[str, Dataset]) -> None:
@@ -132,7 +135,7 @@ def check_held_out(runs: Sequence[Run], methods: Mapping[str, StudyMethod], data
                 f"config/datasets/{run.dataset}.yaml: mix.held_out: 0 leaves nothing for early_stopping and keep: best "
                 f"of the config's finetune to decide by ({run.method}); write rows per language, or leave both out"
             )
-        if not methods[run.method].attached and not held_out:
+        if methods[run.method].merged and not held_out:
             raise DefinitionError(
                 f"config/datasets/{run.dataset}.yaml: mix.held_out: 0 leaves nothing to check a merge on "
                 f"({run.method}); write rows per language, or generate.adapters: attached in the config"

@@ -8,7 +8,7 @@ from typing import Any
 from maple.definitions.config import GridPart
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
-from maple.definitions.method import GridAxes, Method, MethodVariant
+from maple.definitions.method import GridAxes, Method, MethodVariant, PeftMethod, PeftVariant, WeightsVariant
 from maple.definitions.reading import pick
 from maple.definitions.run import Run
 from maple.definitions.training import TrainingSettings
@@ -19,7 +19,7 @@ from maple.study.datasets import StudyMixture, dataset_variants
 def method_variants(
     name: str, method: Method, axes: GridAxes | None, training: TrainingSettings
 ) -> dict[str, MethodVariant]:
-    """Return all variants of a method, by name: lora-r16-4bit, or ia3-4bit for a method without a rank.
+    """Return all variants of a method, by name: lora-r16-4bit, pfeiffer-reduction16-4bit, or ia3-4bit without others.
 
     `axes` (from the grid) replaces values of the axes in the method's file. Raises DefinitionError for an axis that the
     method does not have.
@@ -30,22 +30,32 @@ def method_variants(
             f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(values)}"
         )
     values |= other
+    names = [axis for axis in ("rank", "reduction", "bits") if axis in values]
     trained = training.changed(**method.training)
-    return {
-        f"{name}-{bits}bit" if rank is None else f"{name}-r{rank}-{bits}bit": MethodVariant(
-            peft=method.peft, rank=rank, bits=bits, adapter=_arguments(method, rank), training=trained
+    variants: dict[str, MethodVariant] = {}
+    for point in itertools.product(*(values[axis] for axis in names)):
+        of_point: dict[str, int] = dict(zip(names, point, strict=True))
+        variants[_variant_name(name, of_point)] = (
+            PeftVariant(peft=method.peft, axes=of_point, adapter=_arguments(method, of_point), training=trained)
+            if isinstance(method, PeftMethod)
+            else WeightsVariant(trains=method.trains, axes=of_point, training=trained)
         )
-        for rank, bits in itertools.product(values.get("rank", [None]), values["bits"])
-    }
+    return variants
 
 
-def _arguments(method: Method, rank: int | None) -> dict[str, Any]:
-    """Return the arguments of PEFT's config class at one rank."""
+def _variant_name(method: str, point: Mapping[str, int]) -> str:
+    written = {"rank": "r{}", "bits": "{}bit"}
+    return "-".join([method, *(written.get(axis, axis + "{}").format(value) for axis, value in point.items())])
+
+
+def _arguments(method: PeftMethod, point: Mapping[str, int]) -> dict[str, Any]:
+    """Return the arguments of the config class of a type at one point of the axes."""
     kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
-    if rank is not None:
-        arguments |= {key: round(factor * rank) for key, factor in kind.rank.items()}
-        if method.alpha_over_rank and kind.alpha:
-            arguments[kind.alpha] = method.alpha_over_rank * rank
+    for axis, keys in kind.axes.items():
+        if axis in point:
+            arguments |= {key: round(factor * point[axis]) for key, factor in keys.items()}
+    if "rank" in point and method.alpha_over_rank and kind.alpha:
+        arguments[kind.alpha] = method.alpha_over_rank * point["rank"]
     return arguments
 
 
@@ -96,8 +106,7 @@ def expand_grid(
         sizes = mixtures_of([part], datasets)
         for model, dataset, name, seed in itertools.product(part.models, sizes, families, part.seeds):
             family, variant = families[name]
-            axes = {"rank": variant.rank, "bits": variant.bits, **sizes[dataset].axes}
-            axes = {axis: value for axis, value in axes.items() if value is not None}
+            axes = {**variant.axes, **sizes[dataset].axes}
             runs.append((Run(model, dataset, name, seed, family, axes), part.tasks))
     return _with_tasks(runs, tasks), variants
 

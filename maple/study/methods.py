@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from maple.definitions.errors import DefinitionError
 from maple.definitions.frame import Frame
 from maple.definitions.generation import GenerateBlock, GenerateSettings
-from maple.definitions.method import Method, MethodVariant
+from maple.definitions.method import Method, MethodVariant, PeftMethod, PeftVariant
 from maple.definitions.reading import parse
 from maple.definitions.training import TrainingSettings
 from maple.methods.capabilities import KEYS_SET_BY_US, PEFT_TYPES, merges, reason_against_vllm
@@ -18,15 +18,20 @@ class StudyMethod:
     """A method variant, and how its runs generate."""
 
     variant: MethodVariant
-    """PEFT's type and arguments, precision, and training."""
+    """What is trained, precision, and training."""
     attached: bool
-    """True if runs generate with the adapter attached to the base; False if it is merged."""
+    """True if runs generate with the adapter attached to the base."""
     served: bool
     """True if vLLM can attach the adapter."""
     own_frame: bool
     """True if the method's file gives its runs a frame."""
     settings: GenerateSettings
     """The engine settings of its runs."""
+
+    @property
+    def merged(self) -> bool:
+        """True if what was trained is folded into the base; a method that saves a whole model has nothing to fold."""
+        return not self.attached and not self.variant.saves_model
 
     @property
     def shares_engine(self) -> bool:
@@ -46,7 +51,8 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock, frame:
 
     Raises DefinitionError if the config asks for vLLM although the adapter, which could be merged, stays attached.
     """
-    attached = block.adapters == "attached" or not merges(variant)
+    adapts = isinstance(variant, PeftVariant)  # what trains the model's own weights has nothing to attach
+    attached = adapts and (block.adapters == "attached" or not merges(variant))
     reason = reason_against_vllm(variant)
     settings = block.settings
     if attached and reason is not None and settings.engine != "transformers":
@@ -65,16 +71,22 @@ def study_method(name: str, variant: MethodVariant, block: GenerateBlock, frame:
 
 def check_method(name: str, method: Method) -> None:
     """Refuse a method with axes or arguments that its type in PEFT does not have."""
+    if not isinstance(method, PeftMethod):
+        return
     file, arguments = f"config/methods/{name}.yaml", set(method.adapter)
     if method.peft not in PEFT_TYPES:
         raise DefinitionError(
             f"{file}: peft: {method.peft!r} has no line in maple/methods/capabilities.py; "
             f"it has {', '.join(PEFT_TYPES)}"
         )
-    kind, ranked = PEFT_TYPES[method.peft], "rank" in method.axes.model_fields_set
-    _check_alpha(file, method, ranked)
+    kind, axes = PEFT_TYPES[method.peft], method.axes.model_fields_set - {"bits"}
+    if unknown := axes - kind.axes.keys():
+        axis = min(unknown)
+        raise DefinitionError(f"{file}: axes.{axis}: PEFT's {method.peft} has no {axis}; leave it out")
+    _check_alpha(file, method, "rank" in axes)
     scaled = bool(method.alpha_over_rank)
-    taken = KEYS_SET_BY_US | (set(kind.rank) if ranked else set()) | ({kind.alpha} if scaled and kind.alpha else set())
+    taken = KEYS_SET_BY_US | {key for axis in axes for key in kind.axes[axis]}
+    taken |= {kind.alpha} if scaled and kind.alpha else set()
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")
     _check_tokens(file, method.adapter.get("trainable_token_indices"))
@@ -97,10 +109,8 @@ def _check_tokens(file: str, tokens: object) -> None:
         )
 
 
-def _check_alpha(file: str, method: Method, ranked: bool) -> None:
+def _check_alpha(file: str, method: PeftMethod, ranked: bool) -> None:
     kind, scaled = PEFT_TYPES[method.peft], bool(method.alpha_over_rank)
-    if ranked and not kind.rank:
-        raise DefinitionError(f"{file}: axes.rank: PEFT's {method.peft} has no rank; leave it out")
     if scaled and not (ranked and kind.alpha):
         raise DefinitionError(
             f"{file}: alpha_over_rank: there is no axes.rank, or no alpha in PEFT's {method.peft}; leave it out"

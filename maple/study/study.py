@@ -110,9 +110,13 @@ class Study:
 
     def trained_as(self, run: RunKey, digest: Callable[[str], str]) -> dict:
         """Return how a finetuned run is trained, under the keys of its finetune card; `digest` as above."""
-        variant = self.methods[run.method].variant.params()
-        kept = {key: variant[key] for key in ("bits", "peft", "adapter", "training")}
-        return {"base": trained(self.model_params(run.model, digest)), **kept}
+        variant = self.methods[run.method].variant
+        return {
+            "base": trained(self.model_params(run.model, digest)),
+            "bits": variant.bits,
+            "method": variant.adapted_by(),
+            "training": variant.training.params(),
+        }
 
     def asked_as(self, run: RunKey, digest: Callable[[str], str]) -> dict:
         """Return the params of a run's model, with the run's frame where its training has another one."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 FILE = "best.safetensors"  # in a checkpoint, beside the weights of its own step
 
@@ -17,7 +18,7 @@ class BestAdapter:
     resumes from.
     """
 
-    def __init__(self, network: "PeftModel"):
+    def __init__(self, network: "PeftModel | PreTrainedModel"):
         self._network = network
         self._weights: dict[str, Tensor] = {}
 

@@ -13,25 +13,28 @@ from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import TrainerCallback
+    from transformers import PreTrainedModel, TrainerCallback
 
 
-def packing_check(network: "PeftModel", plan: TrainingPlan) -> "TrainerCallback":
+def packing_check(network: "PeftModel | PreTrainedModel", plan: TrainingPlan) -> "TrainerCallback":
     """Return what checks packing as training begins; rows are padded where examples cannot share them."""
     from transformers import TrainerCallback
 
     class PackingCheck(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
             examples = [example for example in itertools.chain(*plan.steps) if example.completion_tokens]
-            if reason := check_packing(network, plan.kind, examples, plan.pad, plan.method.training.dtype):
-                base: Any = network.get_base_model()
+            base, dtype = plan.adaptation.base_of(network), plan.method.training.dtype
+            if reason := check_packing(network, base, plan.kind, examples, pad=plan.pad, dtype=dtype):
                 plan.packing.give_up(base, reason)
 
     return PackingCheck()
 
 
 def held_out_callback(
-    network: "PeftModel", plan: TrainingPlan, best: BestAdapter, observers: "Sequence[TrainerCallback]"
+    network: "PeftModel | PreTrainedModel",
+    plan: TrainingPlan,
+    best: BestAdapter,
+    observers: "Sequence[TrainerCallback]",
 ) -> "TrainerCallback":
     """Return what measures held-out examples before training, every held_out_steps steps, and at the end.
 
@@ -73,7 +76,7 @@ def held_out_callback(
     return HeldOut()
 
 
-def _measured(network: "PeftModel", plan: TrainingPlan, step: int) -> dict[str, float]:
+def _measured(network: "PeftModel | PreTrainedModel", plan: TrainingPlan, step: int) -> dict[str, float]:
     """Return the bits per byte of each language; those of the first process, so that all processes decide alike."""
     from accelerate.utils import broadcast_object_list
 

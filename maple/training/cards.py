@@ -12,9 +12,8 @@ class FinetuneCard(RunCard):
     base: dict
     """The model's definition."""
     bits: int
-    peft: str
-    adapter: dict
-    """What the config class of the type `peft` was called with."""
+    method: dict
+    """What adapts the base: {peft, adapter}, a type and what its config class was called with, or {trains}."""
     training: dict
     """TrainingSettings."""
     examples: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maple.definitions.local_model import HubModel, LocalModel, trained
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import TrainingSettings
-from maple.methods.adapter_files import name_base
+from maple.methods.heads import head_modules
 from maple.methods.method import adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
@@ -32,7 +32,7 @@ from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl.trainer.sft_trainer import SFTTrainer
 
 
@@ -70,7 +70,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     """
     from accelerate import PartialState
 
-    kind, adapting = behaviour_of(model.kind), adaptation()
+    kind, adapting = behaviour_of(model.kind), adaptation(method.MODULE)
     if sharded and (reason := adapting.reason_against_fsdp(method)):
         raise FinetuningError(f"{reason}; write sharded: 0 for rule finetune in the profile")
     check_trackers(tracking)
@@ -98,10 +98,10 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing, tracking)
         trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
         trainer.train(resume_from_checkpoint=last and str(last))
-        adapting.save(network, adapter)
+        adapting.save(network, base, adapter)
         if processes.is_main_process:
             hub = isinstance(model, HubModel)
-            name_base(adapter, model.hub if hub else None, model.revision if hub else None)
+            adapting.name_base(adapter, model.hub if hub else None, model.revision if hub else None)
         outcome = _outcome(network, trainer, data, method, packing)
     return FinetuneCard(
         base=trained(model.params()),
@@ -227,7 +227,7 @@ def _plan(  # noqa: PLR0913 (it names what a plan has)
         pad=pad,
         method=method,
         kind=behaviour_of(model.kind),
-        adaptation=adaptation(),
+        adaptation=adaptation(method.MODULE),
         seed=seed,
         folder=folder,
         save_steps=save_steps,
@@ -239,13 +239,13 @@ def _plan(  # noqa: PLR0913 (it names what a plan has)
 
 def _adapted(
     base: str | Path, adapter: Path, method: MethodVariant, model: LocalModel, sharded: bool
-) -> "tuple[PeftModel, Packing]":
+) -> "tuple[PeftModel | PreTrainedModel, Packing]":
     """Load the base and attach the adapter; say whether examples may share rows, as far as it is known by then."""
-    kind, adapting = behaviour_of(model.kind), adaptation()
+    kind, adapting = behaviour_of(model.kind), adaptation(method.MODULE)
     settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
     network = kind.load(base, method.bits, **settings)
     packing = Packing(method.training.packing, str(network.config._attn_implementation))
-    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter)
+    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, head_modules(network, kind.NEW_HEADS))
     if packing.used:
         reason = adapting.reason_against_packing(adapted)
         if reason := reason or kind.separate_packed_examples(network, method.training.max_length):
@@ -263,17 +263,21 @@ def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "
 
 
 def _outcome(
-    network: "PeftModel", trainer: "SFTTrainer", data: TrainingData, method: MethodVariant, packing: Packing
+    network: "PeftModel | PreTrainedModel",
+    trainer: "SFTTrainer",
+    data: TrainingData,
+    method: MethodVariant,
+    packing: Packing,
 ) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
-    trained, total = network.get_nb_trainable_parameters()
+    adapting = adaptation(method.MODULE)
+    trained, total = adapting.parameters(network)
     history, made = trainer.state.log_history, trainer.state.global_step
     seen = [example for step in data.steps[:made] for example in step]
     best = best_measurement(history)
     return {
         "bits": method.bits,
-        "peft": method.peft,
-        "adapter": method.adapter,
+        "method": method.adapted_by(),
         "training": method.training.params(),
         "examples": len(data.encoded),
         "too_long": data.too_long,
@@ -292,7 +296,7 @@ def _outcome(
         "kept_step": best["step"] if best and method.training.keep == "best" else made,
         "packed": packing.used,
         "padded_because": packing.reason,
-        "adapted": adaptation().adapted(network),
+        "adapted": adapting.adapted(network),
         "attention": network.config._attn_implementation,
         "optimizer": trainer.args.optim,
         "dtype": "bfloat16" if trainer.args.bf16 else "float32",

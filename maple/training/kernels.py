@@ -2,13 +2,14 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from maple.runtime import devices
 from maple.training.preflight import FinetuningError
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 def uses_liger(setting: bool | Literal["auto"], model_type: str) -> bool:
@@ -30,8 +31,10 @@ def _reason_against_liger(model_type: str) -> str | None:
     return None if model_type in table else f"Liger has no kernels for {model_type}"
 
 
-def compile_layers(network: "PeftModel", *, packing: bool, sharded: bool) -> None:
-    """Compile every layer of the model in its place, by torch.compile.
+def compile_layers(
+    network: "PeftModel | PreTrainedModel", base: "PreTrainedModel", *, packing: bool, sharded: bool
+) -> None:
+    """Compile every layer of the adapted `network` in its place, by torch.compile; `base` is the model within it.
 
     Not the model as a whole: the output layer is computed at other tokens in each micro-batch (ModelKind.losses), which
     a compiled model would not see. Raises FinetuningError where nothing could be compiled.
@@ -42,7 +45,7 @@ def compile_layers(network: "PeftModel", *, packing: bool, sharded: bool) -> Non
 
     if sharded:
         raise FinetuningError("finetune.compile: layers that FSDP divides are not compiled; write false")
-    if packing and not network.config._attn_implementation.startswith("flash"):
+    if packing and not str(network.config._attn_implementation).startswith("flash"):
         raise FinetuningError(
             "finetune.compile: without flash attention a packed row is computed example by example, and each row would "
             "be compiled anew; write packing: false, or compile: false"
@@ -52,7 +55,6 @@ def compile_layers(network: "PeftModel", *, packing: bool, sharded: bool) -> Non
             get_cpp_compiler()
         except InvalidCxxCompiler:
             raise FinetuningError("finetune.compile: no C++ compiler is here; install one, or write false") from None
-    base: Any = network.get_base_model()
     names = set(base._no_split_modules or ())  # transformers' names of the classes of layers
     layers = [module for module in network.modules() if type(module).__name__ in names]
     if not layers:

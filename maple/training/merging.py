@@ -2,7 +2,6 @@
 
 import gc
 import math
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from maple.definitions.local_model import LocalModel
+from maple.definitions.method import PeftVariant
 from maple.definitions.training import MergeSettings
-from maple.methods.method import adaptation
+from maple.methods.method import AdaptationMethod, adaptation
+from maple.methods.model_folder import save_model
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-
-SHARD = "2GB"  # of a merged model; a shard is copied in memory while it is written
-# Files of a base's folder that are not copied, weights aside: they describe the base alone.
-DESCRIBING_THE_BASE = ("config.json", "build.json", "README.md")
 
 # What is kept of the trained model per example: logits [tokens, vocabulary] in float32, and the loss in nats.
 Observations = list[tuple["Tensor", float]]
@@ -107,24 +104,6 @@ def _differences(
     }
 
 
-def save(merged: "PreTrainedModel", base: str | Path, folder: Path) -> None:
-    """Save a merged model as a Hub-style folder, in shards; tokenizer, chat template and such are the base's."""
-    from transformers import GenerationConfig
-
-    merged.config.use_cache = True
-    # The base's own file is copied below; transformers would refuse to save some of them.
-    merged.generation_config = GenerationConfig()
-    merged.save_pretrained(folder, max_shard_size=SHARD)
-    for path in Path(base).iterdir():
-        if (
-            path.is_file()
-            and path.name not in DESCRIBING_THE_BASE
-            and path.name[0] != "."
-            and ".safetensors" not in path.name
-        ):
-            shutil.copyfile(path, folder / path.name)
-
-
 def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a param of the rule)
     base: str | Path,
     adapter: str | Path,
@@ -136,20 +115,21 @@ def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a par
     settings: MergeSettings,
     model: LocalModel,
     threads: int,
+    module: str = PeftVariant.MODULE,
 ) -> MergeCard:
     """Fold `adapter` into 16-bit weights of `base`, save the result to the folder `merged`, return the card.
 
     The reference is the model that was trained: the adapter on the base in `bits`. The weights to fold into are
     `original`, those stored, or `dequantized`, what training in 4 or 8 bits made of them, written out. Never into a
     quantized base: that rounds the adapter away, and some PEFT methods do it silently wrong. `max_length` is that of
-    training, in tokens.
+    training, in tokens; `module` is that of maple.methods which adapted the base.
 
     In 16 bits the two bases are one. Models are in memory one after the other. Raises MergeError if a language's kl is
     above the bound.
     """
     devices.prepare(threads, seed=0)
     with timed({}) as resources:
-        job = _MergeJob(base, adapter, bits, model)
+        job = _MergeJob(base, adapter, bits, model, adaptation(module))
         examples = examples_to_compare(held_out, job.kind, job.encoder(), settings.rows, max_length)
         trained = observe(job.attach(job.load(base, bits)), job.kind, examples, settings.tokens)
         into = settings.into if bits < 16 else "original"
@@ -179,6 +159,7 @@ class _MergeJob:
     adapter: str | Path
     bits: int
     model: LocalModel
+    adaptation: AdaptationMethod
 
     @property
     def kind(self) -> ModelKind:
@@ -196,8 +177,8 @@ class _MergeJob:
         gc.collect()  # the model before this one: quantized ones hold references to themselves
         return self.kind.load(folder, bits, trust_remote_code=self.model.trust_remote_code)
 
-    def attach(self, network: "PreTrainedModel") -> "PeftModel":
-        return adaptation().load(network, self.adapter)
+    def attach(self, network: "PreTrainedModel") -> "PeftModel | PreTrainedModel":
+        return self.adaptation.load(network, self.adapter)
 
     def ways(
         self, weights: str, measure: Callable[["PreTrainedModel | PeftModel"], Comparison], merged: Path | None
@@ -212,9 +193,9 @@ class _MergeJob:
         network = self.attach(network)
         if self.bits < 16:
             ways[f"attached_{weights}"] = measure(network)
-        network: Any = adaptation().merge(network)
+        network: Any = self.adaptation.merge(network)
         if merged is not None:
-            save(network, self.base, merged)
+            save_model(network, self.base, merged)
             del network
             network = self.load(merged, 16)
         ways[weights] = measure(network.to(devices.compute_dtype()))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,9 +43,15 @@ class Packing:
 
 
 def check_packing(
-    network: "PeftModel", kind: ModelKind, examples: Iterable[EncodedExample], pad: int, dtype: str = "auto"
+    network: "PeftModel | PreTrainedModel",
+    base: "PreTrainedModel",
+    kind: ModelKind,
+    examples: Iterable[EncodedExample],
+    *,
+    pad: int,
+    dtype: str = "auto",
 ) -> str | None:
-    """Return why examples cannot share a row, or None if they can.
+    """Return why examples cannot share a row of the adapted `network`, whose model is `base`; None if they can.
 
     The shortest example, packed after itself, and the longest, packed after the shortest, must have the loss that they
     have alone in the attention of the model's own code: it, and not another one, has all that the architecture has
@@ -69,8 +75,7 @@ def check_packing(
         return losses[-row[-1].completion_tokens :].mean().item()
 
     network.eval()
-    base: Any = network.get_base_model()
-    used = base.config._attn_implementation
+    used = str(base.config._attn_implementation)
     base.set_attn_implementation(own_implementation(base))
     alone = [loss(example, packing=False) for example in (shortest, longest)]
     base.set_attn_implementation(used)

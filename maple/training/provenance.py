@@ -8,7 +8,7 @@ from maple.definitions.run import RunKey
 from maple.runtime.files import read_json
 from maple.runtime.fingerprint import weights_digest
 
-# How a run was trained, as its finetune card says it: base, bits, peft, adapter, training.
+# How a run was trained, as its finetune card says it: base, bits, method, training.
 TrainedAs = Mapping[str, Any]
 
 
@@ -74,7 +74,8 @@ def _hold_together(stages: Mapping[str, tuple[str, dict]]) -> None:
     if "finetune" not in stages:
         return
     trained = stages["finetune"][1].get("digests", {})
-    weights = f"{trained['base']}+{trained['adapter']}" if trained else None
+    attached = f"{trained['base']}+{trained['adapter']}" if "adapter" in trained else None
+    weights = trained.get("model", attached)
     if "merge" in stages:
         path, card = stages["merge"]
         merged = card.get("digests", {})

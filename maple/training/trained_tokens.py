@@ -1,6 +1,6 @@
 """Tokens whose embedding is trained: their texts in a method's file, and their ids in one base's vocabulary."""
 
-from maple.definitions.method import MethodVariant
+from maple.definitions.method import MethodVariant, PeftVariant
 from maple.models.encoding import Encoder
 from maple.training.preflight import FinetuningError
 
@@ -13,7 +13,7 @@ def with_token_ids(method: MethodVariant, encoder: Encoder) -> MethodVariant:
     A text is an entry of the vocabulary ("<|im_end|>", "▁Nairobi"), or text that is one token. Raises FinetuningError
     for another one.
     """
-    if not (texts := method.adapter.get(KEY)):
+    if not isinstance(method, PeftVariant) or not (texts := method.adapter.get(KEY)):
         return method
     ids = sorted({_token_id(text, encoder) for text in texts})
     return method.changed(adapter={**method.adapter, KEY: ids})

@@ -17,7 +17,7 @@ from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -46,7 +46,9 @@ class Collator:
         }
 
 
-def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase") -> "SFTTrainer":
+def build_trainer(
+    network: "PeftModel | PreTrainedModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase"
+) -> "SFTTrainer":
     """Return the trainer of an adapted model, whose trained weights are kept in float32.
 
     A batch of the trainer is a rank's part of a step, in as many micro-batches as fit the memory.
@@ -76,11 +78,11 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
     )
     keep_in_float32(network)
     if training.compile:
-        compile_layers(network, packing=plan.packing.used, sharded=plan.sharded)
+        compile_layers(network, plan.adaptation.base_of(network), packing=plan.packing.used, sharded=plan.sharded)
     return trainer
 
 
-def keep_in_float32(network: "PeftModel") -> None:
+def keep_in_float32(network: "PeftModel | PreTrainedModel") -> None:
     """Keep what is trained in float32, whatever the base's bits.
 
     TRL would train adapters on quantized bases in bfloat16, others in float32. Runs would then differ by more than the
@@ -91,7 +93,7 @@ def keep_in_float32(network: "PeftModel") -> None:
             parameter.data = parameter.data.float()
 
 
-def _arguments(network: "PeftModel", plan: TrainingPlan) -> "SFTConfig":
+def _arguments(network: "PeftModel | PreTrainedModel", plan: TrainingPlan) -> "SFTConfig":
     import torch
     from trl.trainer.sft_config import SFTConfig
 
@@ -128,7 +130,7 @@ def _arguments(network: "PeftModel", plan: TrainingPlan) -> "SFTConfig":
     )
 
 
-def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
+def _trainer_class(network: "PeftModel | PreTrainedModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
     """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
     from accelerate import PartialState
@@ -160,12 +162,12 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) 
         def save_model(self, output_dir: Any = None, _internal_call=False):
             weights = plan.adaptation.full_state_dict(network)
             if processes.is_main_process:
-                network.save_pretrained(output_dir, state_dict=weights)
+                plan.adaptation.write_checkpoint(network, Path(output_dir), weights)
 
         def _save_checkpoint(self, model, trial):
             step, folder = self.state.global_step, plan.folder
             if not all(torch.isfinite(each).all() for each in model.parameters() if each.requires_grad):
-                raise FinetuningError(f"step {step}: the adapter is not finite; lower finetune.learning_rate")
+                raise FinetuningError(f"step {step}: what is trained is not finite; lower finetune.learning_rate")
             try:
                 super()._save_checkpoint(model, trial)
                 processes.wait_for_everyone()

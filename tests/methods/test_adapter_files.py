@@ -20,7 +20,7 @@ LAST = "base_model.model.model.layers.1.mlp.down_proj.lora_B.weight"
 def saved(base, folder, method) -> Path:
     """Save an untrained adapter."""
     folder.mkdir()
-    peft_method.save(peft_method.attach(causal.load(base, 16), method, causal.PEFT_TASK, folder), folder)
+    peft_method.save(peft_method.attach(causal.load(base, 16), method, causal.PEFT_TASK, folder), base, folder)
     return folder
 
 

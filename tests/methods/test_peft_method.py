@@ -9,7 +9,7 @@ from project import ROOT
 from tqdm import tqdm
 
 from maple.definitions.language import LanguageIdentity
-from maple.definitions.method import GridAxes, Method
+from maple.definitions.method import GridAxes, Method, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.definitions.run import RunKey
 from maple.definitions.training import TrainingSettings
@@ -26,7 +26,11 @@ from maple.training.merging import MergeError, merge
 pytestmark = pytest.mark.heavy
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
-SHIPPED = read_definitions(ROOT / "config/methods", Method)
+SHIPPED = {
+    name: method
+    for name, method in read_definitions(ROOT / "config/methods", Method).items()
+    if isinstance(method, PeftMethod)
+}
 EXAMPLES = pl.DataFrame(
     {
         "language": ["eng_Latn", "swh_Latn"] * 8,
@@ -169,7 +173,8 @@ def test_a_shipped_method_trains_on_its_bits_and_is_scored(toy_base, tmp_path, n
             folded(toy_base, folder / "adapter", folder / "merged", one.bits)
             card, scores = scored(folder / "merged", None, folder)
         else:
-            assert not hasattr(network, "merge_and_unload")
+            with pytest.raises((AttributeError, ValueError)):  # a soft prompt has nothing to fold, a bottleneck refuses
+                peft_method.fold(network)
             card, scores = scored(toy_base, folder / "adapter", folder)
             assert card.attached
         assert scores.height == card.counts.computed == 2
@@ -220,8 +225,10 @@ def test_the_keys_of_a_config_are_read_as_peft_knows_them(peft):
 
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
+    from maple.methods.own_types import register
     from maple.methods.peft_config_keys import config_keys
 
+    register(peft)
     assert config_keys(peft) == {field.name for field in fields(PEFT_TYPE_TO_CONFIG_MAPPING[peft])}
 
 
@@ -239,7 +246,7 @@ def test_what_started_from_the_base_is_saved_as_what_was_learnt(toy_base, tmp_pa
         if parameter.requires_grad:
             parameter.data += 0.3 * parameter.std() * torch.randn(parameter.shape, generator=generator)
     learnt = logits_of(network)
-    peft_method.save(network, tmp_path)
+    peft_method.save(network, toy_base, tmp_path)
     assert difference(logits_of(attached(toy_base, tmp_path)), learnt) < noise
     assert difference(logits_of(causal.load(toy_base, 16)), learnt) > 10 * noise if bits > 4 else True
     config = json.loads((tmp_path / "adapter_config.json").read_text())

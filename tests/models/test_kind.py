@@ -9,7 +9,7 @@ import pytest
 from project import ROOT
 
 from maple.definitions.local_model import HubModel
-from maple.methods import peft_method
+from maple.methods import peft_method, weights_method
 from maple.methods.method import AdaptationMethod, adaptation
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.kind import KINDS
@@ -33,10 +33,11 @@ def test_the_module_of_a_kind_offers_what_the_protocol_says(kind):
     assert (KINDS[kind].peft_task, KINDS[kind].auto_class) == (module.PEFT_TASK, module.AUTO_CLASS)
 
 
-def test_peft_s_methods_offer_what_the_protocol_says():
-    assert adaptation() is peft_method
+@pytest.mark.parametrize("module", [peft_method, weights_method])
+def test_a_method_s_module_offers_what_the_protocol_says(module):
+    assert adaptation(module.__name__.rsplit(".", 1)[1]) is module
     for name, function in functions(AdaptationMethod).items():
-        assert parameters(getattr(peft_method, name)) == parameters(function), name
+        assert parameters(getattr(module, name)) == parameters(function), name
 
 
 def test_no_other_module_names_a_class_a_task_a_frame_or_a_type_of_peft_s():

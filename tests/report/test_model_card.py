@@ -21,7 +21,7 @@ FINETUNE = {
     "stage": "finetune",
     "run": LORA.key.params(),
     "base": {"hub": "some/base", "revision": "0" * 40},
-    "adapter": {"r": 2, "lora_alpha": 4},
+    "method": {"peft": "LORA", "adapter": {"r": 2, "lora_alpha": 4}},
     "bits": 4,
     "trainable_parameters": 1000,
     "trainable_share": 0.01,
@@ -199,7 +199,9 @@ def test_the_code_of_the_cards_runs_and_loads_what_was_scored(toy_base, tmp_path
 
 
 def test_a_pattern_of_layers_stays_in_its_cell():
-    text = card(finetune=FINETUNE | {"adapter": {"target_modules": ".*(q_proj|v_proj)"}}).text
+    text = card(
+        finetune=FINETUNE | {"method": {"peft": "LORA", "adapter": {"target_modules": ".*(q_proj|v_proj)"}}}
+    ).text
     assert r"| adapter | target\_modules .\*(q\_proj\|v\_proj) |" in text
 
 

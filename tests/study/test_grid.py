@@ -3,7 +3,7 @@ import pytest
 from maple.definitions.config import GridPart
 from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
-from maple.definitions.method import GridAxes, Method
+from maple.definitions.method import GridAxes, PeftMethod
 from maple.definitions.training import TrainingSettings
 from maple.study.grid import expand_grid, method_variants, mixtures_of
 
@@ -21,7 +21,7 @@ TRAINING = TrainingSettings(
     held_out_rows=0,
     held_out_steps=1,
 )
-LORA = Method(
+LORA = PeftMethod(
     peft="LORA",
     axes={"rank": [8, 16], "bits": [4, 16]},
     alpha_over_rank=2,
@@ -46,17 +46,17 @@ def test_what_a_method_changes_of_training_is_in_its_variants():
 
 
 def test_a_method_without_a_rank_is_named_by_its_bits_alone():
-    ia3 = Method(peft="IA3", axes={"bits": [4, 16]}, adapter={})
+    ia3 = PeftMethod(peft="IA3", axes={"bits": [4, 16]}, adapter={})
     variants = method_variants("ia3", ia3, None, TRAINING)
     assert list(variants) == ["ia3-4bit", "ia3-16bit"]
-    assert variants["ia3-4bit"].rank is None and variants["ia3-4bit"].adapter == {}
+    assert variants["ia3-4bit"].axes == {"bits": 4} and variants["ia3-4bit"].adapter == {}
     with pytest.raises(DefinitionError, match=r"method ia3 has no axis \['rank'\]; its axes are \['bits'\]"):
         method_variants("ia3", ia3, GridAxes(rank=[8]), TRAINING)
 
 
 def test_a_rank_sets_the_keys_that_the_type_has_for_it():
-    adalora = Method(peft="ADALORA", axes={"rank": [8], "bits": [16]}, alpha_over_rank=2, adapter={})
-    prompt = Method(peft="PROMPT_TUNING", axes={"rank": [20], "bits": [16]}, adapter={})
+    adalora = PeftMethod(peft="ADALORA", axes={"rank": [8], "bits": [16]}, alpha_over_rank=2, adapter={})
+    prompt = PeftMethod(peft="PROMPT_TUNING", axes={"rank": [20], "bits": [16]}, adapter={})
     of_adalora = method_variants("a", adalora, None, TRAINING)["a-r8-16bit"].adapter
     of_prompt = method_variants("p", prompt, None, TRAINING)["p-r20-16bit"].adapter
     assert of_adalora == {"target_r": 8, "init_r": 12, "lora_alpha": 16}
@@ -115,7 +115,7 @@ def test_a_model_that_no_file_defines_is_named_with_those_there_are():
 
 
 def test_two_methods_whose_variants_have_one_name_are_told_apart_by_their_files():
-    methods = {"lora": LORA, "lora-r16": Method(peft="IA3", axes={"bits": [4]}, adapter={})}
+    methods = {"lora": LORA, "lora-r16": PeftMethod(peft="IA3", axes={"bits": [4]}, adapter={})}
     part = {"models": ["m"], "datasets": ["d"], "methods": {"lora": None, "lora-r16": None}, "seeds": [1]}
     with pytest.raises(DefinitionError, match="lora-r16 and lora both have a variant lora-r16-4bit; rename one"):
         expand([part], {"m": 1}, {"d": 1}, methods)

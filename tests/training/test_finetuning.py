@@ -11,7 +11,7 @@ import pytest
 from project import ROOT
 from toy_training import EXAMPLES, HELD_OUT, TRAINING, finetuned, lora, variant
 
-from maple.definitions.method import GridAxes, Method
+from maple.definitions.method import GridAxes, Method, PeftMethod
 from maple.definitions.reading import read_definitions
 from maple.definitions.training import TrainingSettings
 from maple.methods.peft_method import AdapterError
@@ -384,7 +384,11 @@ def test_virtual_tokens_are_not_packed(toy_base, tmp_path):
     assert "virtual tokens stand before a row" in card.padded_because
 
 
-METHODS = read_definitions(ROOT / "config/methods", Method)
+METHODS = {
+    name: method
+    for name, method in read_definitions(ROOT / "config/methods", Method).items()
+    if isinstance(method, PeftMethod)  # the others: tests/methods/test_weights_method.py
+}
 
 
 @pytest.mark.heavy

@@ -10,7 +10,8 @@ from maple.training.provenance import ProvenanceError, hold_adapter, read_held_c
 
 RUN = {"model": "toy", "dataset": "little", "method": "lora-r2-4bit", "seed": 1}
 PATH = "toy/little/lora-r2-4bit/seed1"
-TRAINED_AS = {"base": {"kind": "causal"}, "bits": 4, "peft": "LORA", "adapter": {"r": 2}, "training": {"steps": 4}}
+LORA = {"peft": "LORA", "adapter": {"r": 2}}
+TRAINED_AS = {"base": {"kind": "causal"}, "bits": 4, "method": LORA, "training": {"steps": 4}}
 CARDS = {
     "finetune": {**TRAINED_AS, "loss": [], "digests": {"base": "b", "mixture": "x", "adapter": "a"}},
     "merge": {"digests": {"base": "b", "adapter": "a", "merged": "m"}},
@@ -41,7 +42,7 @@ OTHERS = [
     ({"finetune": {"training": {"steps": 4, "packing": True}}}, "finetune", "training.packing is True"),
     ({"finetune": {"bits": 8}}, "finetune", "bits is 8, and the study has 4"),
     ({"finetune": {"base": {"kind": "seq2seq"}}}, "finetune", "base.kind is 'seq2seq'"),
-    ({"finetune": {"adapter": None}}, "finetune", "adapter is None"),
+    ({"finetune": {"method": {"peft": "LORA", "adapter": None}}}, "finetune", "method.adapter is None"),
     ({"finetune": {"digests": {"base": "b", "adapter": "other"}}}, "merge", "merged from another adapter"),
     ({"merge": {"digests": {"base": "other", "adapter": "a", "merged": "m"}}}, "merge", "into another base"),
     ({"generate": {"weights": "other"}}, "generate", "answers are those of other weights"),
@@ -65,6 +66,18 @@ def test_answers_with_an_attached_adapter_are_held_against_base_and_adapter(tmp_
     cards_in(tmp_path, generate={"weights": "b+other"})
     with pytest.raises(ProvenanceError, match="its answers are those of other weights"):
         read_held_cards(paths, {PATH: TRAINED_AS})
+
+
+def test_answers_of_a_model_that_was_trained_whole_are_held_against_it(tmp_path):
+    trained = {"method": {"trains": "all"}, "digests": {"base": "b", "mixture": "x", "model": "t"}}
+    for weights in ("t", "b"):
+        cards_in(tmp_path, finetune=trained, generate={"weights": weights})
+        paths = [tmp_path / "finetune.json", tmp_path / "generate.json"]
+        if weights == "t":
+            assert len(read_held_cards(paths, {})) == 2
+        else:
+            with pytest.raises(ProvenanceError, match="answers are those of other weights"):
+                read_held_cards(paths, {})
 
 
 def test_an_adapter_that_was_replaced_is_not_merged(tmp_path):

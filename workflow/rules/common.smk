@@ -15,7 +15,7 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import PackageModel, PathModel, prepared, trained
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import NONE, RunKey
-from maple.methods.method import PEFT
+from maple.methods.method import modules_of
 from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.records import keep_records
@@ -194,9 +194,10 @@ def clearances(wildcards):
 
 
 def weights(wildcards):
-    """The folder of weights that a run generates with: its merged model or the base; none for an endpoint's model."""
+    """The folder of weights that a run generates with: what it trained or merged, or its base; none for an endpoint."""
     run = run_key(wildcards)
     if STUDY.endpoint(run.model):
         return []
-    base = run.is_baseline or STUDY.methods[run.method].attached
-    return f"results/base/{run.model}" if base else f"results/merged/{run.path}"
+    if run.is_baseline or STUDY.methods[run.method].attached:
+        return f"results/base/{run.model}"
+    return f"results/{'merged' if STUDY.methods[run.method].merged else 'trained'}/{run.path}"

@@ -102,6 +102,7 @@ rule generate:
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),
+        parts=attached_code,
     script:
         "../scripts/generate.py"
 

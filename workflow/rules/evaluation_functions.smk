@@ -99,6 +99,12 @@ def attached_adapter(wildcards):
     return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
 
 
+def attached_code(wildcards):
+    """The digests of the modules of this project that compute with an attached adapter; none for PEFT's own types."""
+    own = modules_of(STUDY.methods[wildcards.method].variant)[1:] if attached_adapter(wildcards) else []
+    return [code_of(f"maple/methods/{name}.py") for name in own]
+
+
 def shared_card(wildcards):
     """The run card of the job that generates for all attached runs of the base; none if this run has its own engine."""
     shares = run_key(wildcards).path in {run.path for run in RUNS_ON_ONE_ENGINE[wildcards.model]}

@@ -53,6 +53,8 @@ rule finetune:
         card=f"results/cards/{RUN}/finetune.json",
     log:
         f"logs/finetune/{RUN}.log",
+    wildcard_constraints:
+        method=one_of(*SAVING_ADAPTERS),
     conda:
         "../../envs/training.yaml"
     params:
@@ -66,6 +68,14 @@ rule finetune:
         parts=model_and_method_code,
     script:
         "../scripts/finetune.py"
+
+
+use rule finetune as finetune_model with:
+    output:
+        model=directory(f"results/trained/{RUN}"),
+        card=f"results/cards/{RUN}/finetune.json",
+    wildcard_constraints:
+        method=one_of(*SAVING_MODELS),
 
 
 rule merge:
@@ -86,6 +96,7 @@ rule merge:
         model=merged_model,
         trained_as=lambda w: STUDY.trained_as(run_key(w), DIGESTS),
         bits=lambda w: STUDY.methods[w.method].variant.bits,
+        module=lambda w: STUDY.methods[w.method].variant.MODULE,
         max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
         settings=STUDY.config.merge.settings.params(),
         run=run_of,

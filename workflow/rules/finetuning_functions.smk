@@ -1,5 +1,9 @@
 """Functions of the finetuning rules: their inputs, outputs and params."""
 
+# Variants of which a whole model is saved, and those of which the trained part is, to be added to the base.
+SAVING_MODELS = [name for name, method in STUDY.methods.items() if method.variant.saves_model]
+SAVING_ADAPTERS = [name for name in STUDY.methods if name not in SAVING_MODELS]
+
 
 def fetcher_code(wildcards):
     """The digest of the module that fetches a repository: after an edit of another one, nothing is fetched again."""
@@ -32,7 +36,7 @@ def compared_rows(wildcards, resources):
 
     Training only looks whether they are there; as above, they are not compared.
     """
-    return 0 if STUDY.methods[wildcards.method].attached else STUDY.config.merge.rows
+    return STUDY.config.merge.rows if STUDY.methods[wildcards.method].merged else 0
 
 
 def kind_code(wildcards):
@@ -49,7 +53,8 @@ def base_code(wildcards):
 
 def model_and_method_code(wildcards):
     """The digests of the modules of a run's kind of model and of its method: an edit of others retrains nothing."""
-    return [*kind_code(wildcards), code_of(f"maple/methods/{PEFT}.py")]
+    modules = modules_of(STUDY.methods[wildcards.method].variant)
+    return [*kind_code(wildcards), *(code_of(f"maple/methods/{name}.py") for name in modules)]
 
 
 def prepared_model(wildcards):

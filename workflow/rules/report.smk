@@ -13,13 +13,17 @@ RESULT_PATHS = {
     "prompts": "results/prompts/{task}/{language}.parquet",
     "completions": "results/generations/{run}/{language}.parquet",
 }
-MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
+MERGED_RUNS = [run for run in STUDY.finetuned if STUDY.methods[run.method].merged]
+# Runs of which a whole model is saved, and those of which an adapter is.
+MODEL_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_MODELS]
+ADAPTER_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_ADAPTERS]
 COMPARED_RUNS = [
     run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
 ]
 MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
-    "adapters": for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
+    "adapters": for_runs("results/model_cards/adapters/{run}/README.md", ADAPTER_RUNS),
+    "trained": for_runs("results/model_cards/trained/{run}/README.md", MODEL_RUNS),
 }
 # The model cards that are uploaded with what they describe.
 PUBLISHED_KIND = "merged" if STUDY.config.publish and STUDY.config.publish.what == "merged" else "adapters"
@@ -229,17 +233,19 @@ rule describe:
         "../../envs/analysis.yaml"
     params:
         merged=[run.params() for run in MERGED_RUNS],
-        adapted=[run.params() for run in STUDY.finetuned],
+        adapted=[run.params() for run in ADAPTER_RUNS],
+        whole=[run.params() for run in MODEL_RUNS],
         trained_as=TRAINED_AS,
         merged_folders=for_runs("results/merged/{run}", MERGED_RUNS),
-        adapter_folders=for_runs("results/adapters/{run}", STUDY.finetuned),
+        adapter_folders=for_runs("results/adapters/{run}", ADAPTER_RUNS),
+        model_folders=for_runs("results/trained/{run}", MODEL_RUNS),
         identities=identities(code for codes in (CODES, *DATASET_LANGUAGES.values()) for code in codes),
         dataset_languages=FINETUNED_IN,
         sources={task.name: {STUDY.config.task_source: task.source.params()} for task in STUDY.tasks.values()},
         hub_datasets={dataset.name: dataset.hub_name for dataset in STUDY.datasets.values() if dataset.hub_name},
         licenses={name: model.license for name, model in STUDY.models.items() if model.license},
         note=STUDY.config.note,
-        repositories=({PUBLISHED_KIND: STUDY.published} if STUDY.published else {}),
+        repositories=({PUBLISHED_KIND: STUDY.published, "trained": STUDY.published} if STUDY.published else {}),
         code=fingerprint("describe.py"),
     script:
         "../scripts/describe.py"
@@ -250,10 +256,10 @@ localrules:
 
 
 rule upload:
-    """Upload a run's adapter or merged model to the Hub, with its model card, in one commit."""
+    """Upload a run's adapter or model to the Hub, with its model card, in one commit."""
     input:
-        weights=f"results/{PUBLISHED_KIND}/{RUN}",
-        card=f"results/model_cards/{PUBLISHED_KIND}/{RUN}/README.md",
+        weights=published_weights,
+        card=published_card,
     output:
         record=update(f"results/published/{RUN}.json"),
     log:

@@ -11,6 +11,21 @@ def published(wildcards):
     return [f"results/published/{path}.json" for path in STUDY.published]
 
 
+def published_weights(wildcards):
+    """The folder of a run that is uploaded."""
+    return f"results/{published_kind(wildcards)}/{run_key(wildcards).path}"
+
+
+def published_card(wildcards):
+    """The model card of that folder."""
+    return f"results/model_cards/{published_kind(wildcards)}/{run_key(wildcards).path}/README.md"
+
+
+def published_kind(wildcards):
+    """What is uploaded of a run: a model that was saved whole, else what the config's publish.what names."""
+    return "trained" if wildcards.method in SAVING_MODELS else PUBLISHED_KIND
+
+
 def identities(codes):
     """Code, name, iso639_1 and script of languages, by code."""
     return {code: STUDY.languages.identity(code).params() for code in codes}

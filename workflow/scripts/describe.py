@@ -1,9 +1,9 @@
-"""Write the model cards of merged models and of adapters."""
+"""Write the model cards of merged models, of adapters, and of models that were trained whole."""
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
-from maple.report.model_card import ADAPTERS, MERGED, CardStudy, write_model_cards
+from maple.report.model_card import ADAPTERS, MERGED, TRAINED, CardStudy, write_model_cards
 from maple.runtime.files import read_parquet
 from maple.runtime.logs import log_to
 from maple.training.provenance import read_held_cards
@@ -21,10 +21,13 @@ study = CardStudy(
     licenses=params.licenses,
     note=params.note,
 )
-merged, adapted = [Run(**run) for run in params.merged], [Run(**run) for run in params.adapted]
+merged, adapted, whole = ([Run(**run) for run in runs] for runs in (params.merged, params.adapted, params.whole))
 write_model_cards(
     merged, MERGED, cards, params.merged_folders, output.merged, study, params.repositories.get(MERGED, {})
 )
 write_model_cards(
     adapted, ADAPTERS, cards, params.adapter_folders, output.adapters, study, params.repositories.get(ADAPTERS, {})
+)
+write_model_cards(
+    whole, TRAINED, cards, params.model_folders, output.trained, study, params.repositories.get(TRAINED, {})
 )

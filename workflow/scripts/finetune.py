@@ -1,4 +1,4 @@
-"""Finetune an adapter."""
+"""Finetune an adapter, or a whole model."""
 
 import shutil
 
@@ -19,7 +19,8 @@ from maple.training.tracking import TrackingPlan
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
-with folder_written_aside(snakemake.output.adapter) as folder:
+method = TypeAdapter(MethodVariant).validate_python(snakemake.params.method)
+with folder_written_aside(snakemake.output[0]) as folder:
     card = on_processes(
         snakemake.resources.get("gpu", 1),
         finetune,
@@ -27,7 +28,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
         snakemake.input.mixture,
         snakemake.input.held_out,
         folder,
-        method=MethodVariant(**snakemake.params.method),
+        method=method,
         model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         seed=snakemake.params.run["seed"],
         threads=snakemake.threads,
@@ -40,7 +41,7 @@ with folder_written_aside(snakemake.output.adapter) as folder:
 digests = {
     "base": weights_digest(snakemake.input.base),
     "mixture": ContentDigests()(snakemake.input.mixture),
-    "adapter": weights_digest(snakemake.output.adapter),
+    "model" if method.saves_model else "adapter": weights_digest(snakemake.output[0]),
 }
-write_card(snakemake.rule, snakemake.params.run, card, digests, snakemake.output.card)
+write_card("finetune", snakemake.params.run, card, digests, snakemake.output.card)
 shutil.rmtree(snakemake.params.checkpoints["folder"])

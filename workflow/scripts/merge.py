@@ -29,6 +29,7 @@ with folder_written_aside(snakemake.output.merged) as folder:
         settings=MergeSettings(**snakemake.params.settings),
         model=TypeAdapter(LocalModel).validate_python(snakemake.params.model),
         threads=snakemake.threads,
+        module=snakemake.params.module,
     )
 digests["merged"] = weights_digest(snakemake.output.merged)
 write_card(snakemake.rule, snakemake.params.run, card, digests, snakemake.output.card)
