@@ -49,8 +49,8 @@ def test_the_change_of_each_language_stands_in_the_heat_map():
 
 
 def test_a_curve_over_ranks_has_a_point_per_rank_in_each_group():
-    rows = values(drawn(BASE, LORA, MORE)["rank"])
-    assert {(row["group"], row["rank"], row["change"]) for row in rows} == {
+    rows = values(drawn(BASE, LORA, MORE)["axis-rank"])
+    assert {(row["group"], row["at"], row["change"]) for row in rows} == {
         (group, rank, change) for group in ("low-resource", "high-resource") for rank, change in ((2, 10.0), (4, 20.0))
     }
     assert {row["series"] for row in rows} == {"toy · little · lora"}

@@ -24,11 +24,12 @@ from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
 from maple.report.page import Results, StudyFacts, _embedded_json, report
 from maple.report.sections.data_quality import RerunCommand
 
-BASE = Run.baseline("toy")
+ASKED = ("xnli", "xquad")
+BASE = Run.baseline("toy", ASKED)
 GRID = [
     BASE,
     *(
-        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, family="lora", axes={"rank": rank, "bits": bits})
+        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, "lora", {"rank": rank, "bits": bits}, ASKED)
         for rank in (2, 4)
         for bits in (4, 16)
     ),
@@ -185,8 +186,8 @@ def page():
 
 
 FIGURES = (
-    "question-rank", "question-bits", "question-english", "question-exchange", "rank", "bits", "languages", "shares",
-    "merges", "held-out", "losses",
+    "question-rank", "question-bits", "question-english", "question-exchange", "axis-rank", "axis-bits", "languages",
+    "shares", "merges", "held-out", "losses",
 )  # fmt: skip
 
 
@@ -213,7 +214,7 @@ def test_the_page_loads_nothing(page):
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_only_the_scripts_of_the_page_itself_may_run(page, whole):
-    html = page if whole else page_of([Run.baseline("toy")], given=[], datasets=[])
+    html = page if whole else page_of([BASE], given=[], datasets=[])
     (policy,) = [attributes["content"] for _, attributes in Page(html).elements if attributes.get("http-equiv")]
     (allowed,) = re.findall(r"script-src ([^;]*);", policy)
     assert "unsafe" not in allowed
@@ -233,7 +234,7 @@ def test_the_page_tells_whose_scripts_it_carries_and_under_which_licences(page):
         "fast-json-patch",
     ):
         assert name in text
-    assert "Mike Bostock" not in page_of([Run.baseline("toy")], given=[], datasets=[])
+    assert "Mike Bostock" not in page_of([BASE], given=[], datasets=[])
 
 
 def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page):
@@ -266,8 +267,8 @@ def test_a_run_that_lost_more_english_than_the_bound_is_named():
 
 
 def test_text_from_models_and_data_stays_text():
-    model = Run.baseline(EVIL)
-    tuned = Run(EVIL, EVIL, EVIL, 1, family="lora", axes={"rank": 2, "bits": 4})
+    model = Run.baseline(EVIL, ASKED)
+    tuned = Run(EVIL, EVIL, EVIL, 1, "lora", {"rank": 2, "bits": 4}, ASKED)
     languages = [replace(LANGUAGES[0], name=EVIL), *LANGUAGES[1:]]
     evil = a_dataset(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL)
     datasets = [replace(evil, teacher=EVIL)]
@@ -362,13 +363,13 @@ def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
     page = page_of([*GRID, plain])
     assert "ia3-4bit" in Page(page).text()
     charts = columns_of(page)["charts"]
-    assert "ia3" not in json.dumps(charts["rank"]) and "ia3" in json.dumps(charts["shares"])
+    assert "ia3" not in json.dumps(charts["axis-rank"]) and "ia3" in json.dumps(charts["shares"])
     assert charts["losses"]["spec"]["encoding"]["color"]["scale"]["domain"] == [2, 4, "none"]
 
 
 def test_methods_are_not_joined_by_a_line():
     other = [replace(run, method=f"dora-r{run.axis('rank')}-4bit", family="dora") for run in GRID if run.bits == 4]
-    series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["rank"]["data"]["values"]}
+    series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["axis-rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
 
 
@@ -611,7 +612,7 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     browser.open(f"<title>MAPLE</title><script>{RUNS}")
     browser.wait(lambda: browser.tell("document.title") == "ran")
     evil = a_dataset(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
-    model, tuned = Run.baseline(RUNS), Run(RUNS, RUNS, RUNS, 1, family="lora", axes={"rank": 2, "bits": 4})
+    model, tuned = Run.baseline(RUNS, ASKED), Run(RUNS, RUNS, RUNS, 1, "lora", {"rank": 2, "bits": 4}, ASKED)
     languages = [replace(LANGUAGES[0], name=RUNS), *LANGUAGES[1:]]
     shown(browser, page_of([model, tuned], languages, datasets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")

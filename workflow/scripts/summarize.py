@@ -18,9 +18,10 @@ log_to(snakemake.log[0])
 read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings = ReportSettings(**snakemake.params.settings)
+runs = [Run(**run) for run in snakemake.params.runs]
 scores = item_scores(
     scan_parquet(snakemake.input.scores),
-    runs=[Run(**run) for run in snakemake.params.runs],
+    runs,
     tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
     clusters=read_clusters(snakemake.input.clusters),
 )
@@ -30,6 +31,6 @@ groups = summarize_groups(scores, grouped, settings.confidence)
 write_parquet(groups, snakemake.output.groups)
 write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
 write_json(answer_questions(scores, languages, settings).content(), snakemake.output.questions)
-write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
+write_text(terminal_table(summary, groups, runs), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)
