@@ -16,6 +16,7 @@ from maple.report.charts import (
     named_values,
     ordered,
     panel_width,
+    series_column,
     specification,
     tooltip_of,
 )
@@ -71,8 +72,12 @@ def axis_panels(rows: Rows, roles: AxisRoles, quantity: Quantity, *, width: int,
         moved = row["at"] * 2**place if values[0] > 0 else row["at"] + 0.15 * place * (values[-1] - values[0])
         return float(f"{moved:.6g}")
 
+    series, groups = ordered(rows, "series"), ordered(rows, "group")
     named = [{**row, "line": "none" if row["line"] is None else row["line"]} for row in rows]
     data = [{**row, "x": shifted(row)} for row in named]
+    # Vega-Lite sorts a panel by its first row, and would put those without a row first, in the place of others.
+    drawn = {(row["series"], row["group"]) for row in rows}
+    data += [{"series": one, "group": group} for group in groups for one in series if (one, group) not in drawn]
     form = "d" if all(isinstance(value, int) for value in values) else "~g"
     others = [alt.Tooltip("line:N", title=roles.colour)] if roles.colour else []
     colour = alt.Color("line:N", title=roles.colour, scale=theme.scale(lines))
@@ -95,8 +100,8 @@ def axis_panels(rows: Rows, roles: AxisRoles, quantity: Quantity, *, width: int,
         .properties(width=width, height=150)
         .facet(
             data=data_of(data),
-            column=alt.Column("series:N", title=None, sort=ordered(rows, "series")),
-            row=alt.Row("group:N", title=None, sort=ordered(rows, "group")),
+            column=series_column(rows, width),
+            row=alt.Row("group:N", title=None, sort=groups),
         )
     )
 

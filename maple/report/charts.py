@@ -21,6 +21,8 @@ WIDTH = 980
 LEAST = 1e-8
 _DASHES = [4, 3]
 _POINT_SIZE = 46
+# Mean pixels of a letter in the head of a panel.
+_LETTER_WIDTH = 7.0
 _TOP = alt.Header(orient="top", labelAnchor="start")
 
 
@@ -47,6 +49,15 @@ SCORE = Quantity("score", "score, points of 100", "Score", ".1f", False)
 def panel_width(panels: int, labels: int = 0) -> int:
     """Return the width of one of several panels beside each other, next to `labels` pixels of text."""
     return max(120, min(360, (WIDTH - labels) // max(panels, 1) - 40))
+
+
+def series_column(rows: Rows, width: float) -> alt.Column:
+    """Return a panel per series, beside each other; names that are too long for the width are broken between parts."""
+    series = ordered(rows, "series")
+    header = alt.Header()
+    if max(map(len, series), default=0) * _LETTER_WIDTH > width + 40:
+        header = alt.Header(labelExpr="split(datum.label, ' · ')")
+    return alt.Column("series:N", title=None, sort=series, header=header)
 
 
 def ordered(rows: Rows, column: str) -> list:
@@ -119,9 +130,9 @@ def by_language(rows: Rows, quantity: Quantity) -> dict[str, Any] | None:
         return None
     axis = alt.Axis(grid=True, ticks=False, labelLimit=160)
     layers = intervals(rows, "language", "group", quantity, axis=axis, theme=PAGE)
-    series = ordered(rows, "series")
-    panels = alt.layer(*layers).properties(width=panel_width(len(series)), height=alt.Step(20))
-    chart = panels.facet(data=data_of(rows), column=alt.Column("series:N", title=None, sort=series))
+    width = panel_width(len(ordered(rows, "series")))
+    panels = alt.layer(*layers).properties(width=width, height=alt.Step(20))
+    chart = panels.facet(data=data_of(rows), column=series_column(rows, width))
     description = f"{quantity.of} in each language, with intervals"
     return specification(chart, description, 70 + 20 * len(ordered(rows, "language")))
 
@@ -232,7 +243,7 @@ def held_out(rows: Rows) -> dict[str, Any] | None:
     """
     if not rows:
         return None
-    languages, panels = ordered(rows, "language"), ordered(rows, "series")
+    languages, width = ordered(rows, "language"), panel_width(len(ordered(rows, "series")), labels=110)
     base = alt.Chart().encode(
         y=alt.Y(
             "language:N", title=None, sort=languages, axis=alt.Axis(grid=True, ticks=False, labelLimit=160)
@@ -246,8 +257,8 @@ def held_out(rows: Rows) -> dict[str, Any] | None:
         base.mark_rule(strokeWidth=1.5, opacity=PAGE.interval_opacity).encode(x=x, x2="after:Q"),
         base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill=PAGE.background).encode(x=x),
         base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(x=alt.X("after:Q", title="bits per byte")),
-    ).properties(width=panel_width(len(panels), labels=110), height=alt.Step(18))
-    chart = panel.facet(data=data_of(rows), column=alt.Column("series:N", title=None, sort=panels))
+    ).properties(width=width, height=alt.Step(18))
+    chart = panel.facet(data=data_of(rows), column=series_column(rows, width))
     description = "Bits per byte of held-out text before (hollow) and after finetuning (filled)"
     return specification(chart, description, 68 + 18 * len(languages))
 
@@ -261,6 +272,7 @@ def losses(rows: Rows, axes: Sequence[str]) -> dict[str, Any] | None:
     if not rows:
         return None
     colour, dash = [*axes[:2], None, None][:2]
+    width = panel_width(len(ordered(rows, "series")))
     lines = named_values(row["line"] for row in rows)
     values = [{**row, "line": "none" if row["line"] is None else row["line"]} for row in rows]
     encoded: dict[str, Any] = {"color": alt.value(PAGE.series[0])}
@@ -279,8 +291,8 @@ def losses(rows: Rows, axes: Sequence[str]) -> dict[str, Any] | None:
             tooltip=tooltip_of(["run:N", "step:Q"], ("loss",), form=".3f"),
             **encoded,
         )
-        .properties(width=panel_width(len(ordered(rows, "series"))), height=170)
-        .facet(column=alt.Column("series:N", title=None, sort=ordered(rows, "series")))
+        .properties(width=width, height=170)
+        .facet(column=series_column(rows, width))
     )
     return specification(chart, "Training loss over steps, one line per run", 238)
 

@@ -46,7 +46,8 @@ def _interval_figure(rows: Rows, y: str, colour: str, title: str, *lines: float)
     # Lines have data of their own: they are drawn once, and in a figure without rows as well.
     fixed = [line_at("x", value, PRINT).properties(data=alt.Data(values=[{}])) for value in (0, *lines)]
     figure = alt.layer(*fixed, *layers[1:], data=alt.Data(values=[dict(row) for row in rows]))
-    return figure.properties(width=480, height=alt.Step(STEP))
+    # Without rows a height in steps has no bounds.
+    return figure.properties(width=480, height=alt.Step(STEP) if rows else STEP)
 
 
 def _leaderboard(summary: pl.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin:

@@ -105,6 +105,32 @@ def test_a_seed_has_a_column_where_runs_differ_by_it():
     assert of(SUMMARY)["xnli"].names == ["model", "dataset", "method"]
 
 
+def test_an_axis_has_a_column_where_runs_differ_by_it():
+    runs = (BASE, LORA, replace(LORA, method="lora-r4-4bit", axes={"rank": 4, "bits": 4}))
+    found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
+    table = of(found, runs)["xnli"]
+    assert table.names == ["model", "dataset", "method", "rank"]
+    assert [names[-1] for names, _ in table.rows] == ["–", "2", "4"]
+
+
+def test_only_runs_that_are_asked_the_same_tasks_have_a_best_in_common():
+    # The runs on XNLI alone have 75 and 50; the base, which is asked XQuAD too, has 100 and is compared with none.
+    one, other = (replace(LORA, method=name, tasks=("xnli",)) for name in ("lora-r2-4bit", "lora-r4-4bit"))
+    runs, right = (BASE, one, other), ([1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0])
+    frames = [scored(run, values) for run, values in zip(runs, right, strict=True)]
+    frames.append(scored(BASE, [1, 0], "xquad", metric="f1"))
+    found = of(summarize(item_scores(pl.concat(frames), runs, TASKS)), runs)
+    table = found["all"]
+    assert table.names[0] == "asked" and [names[0] for names, _ in table.rows] == ["xnli, xquad", "xnli", "xnli"]
+    assert [cells for _, cells in table.rows] == [
+        ["100.0", "50.0", "75.0"],
+        ["75.0", "–", "75.0"],
+        ["50.0", "–", "50.0"],
+    ]
+    assert re.findall(r"\*\*([\d.]+)\*\*", markdown(table)) == ["75.0", "75.0"] and table.groups == [1, 2]
+    assert len(found["xnli"].rows) == 3 and len(found["xquad"].rows) == 1
+
+
 def test_two_languages_that_share_a_short_name_are_called_by_their_codes():
     names = short_names(read_languages("config/languages.tsv").values())
     assert (names["swh_Latn"], names["zho_Hans"], names["zho_Hant"]) == ("sw", "zho_Hans", "zho_Hant")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from maple.analysis.axes import axis_values
+from maple.analysis.axes import axis_values, varying_axes
 from maple.definitions.language import ENGLISH
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score
 
@@ -95,14 +95,16 @@ class GridAxes:
 
     names: list[str]
     """The axes."""
+    varying: list[str]
+    """Those of them with several values; all, if none has."""
     texts: list[str]
     """Those of them whose values are words."""
     has_families: bool
     """Are there several methods?"""
 
     def in_words(self, *further: str) -> str:
-        """Return the axes and `further` names in one text: rank, bits and trained share."""
-        *names, last = [*self.names, *further]
+        """Return the axes that vary and `further` names in one text: rank, bits and trained share."""
+        *names, last = [*self.varying, *further]
         return f"{', '.join(names)} and {last}" if names else last
 
 
@@ -111,4 +113,4 @@ def grid_axes(views: Sequence[RunView]) -> GridAxes:
     tuned = [view.run for view in views if not view.is_base]
     values = axis_values(tuned)
     texts = [name for name, found in values.items() if any(isinstance(value, str) for value in found)]
-    return GridAxes(list(values), texts, len({run.family for run in tuned}) > 1)
+    return GridAxes(list(values), varying_axes(tuned) or list(values), texts, len({run.family for run in tuned}) > 1)
