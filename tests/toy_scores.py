@@ -10,13 +10,13 @@ from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import SCORE_SCHEMA
 
-BASE = Run.baseline("toy")
-LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", axes={"rank": 2, "bits": 4})
 OFFERED = ["eng_Latn", "deu_Latn", "swh_Latn", "yor_Latn", "xxx_Latn"]
 TASKS = {
     "xnli": TaskMetrics(metrics=["accuracy"], headline="accuracy", chance=0.3333, languages=OFFERED),
     "xquad": TaskMetrics(metrics=["f1", "exact_match"], headline="f1", chance=None, languages=OFFERED),
 }
+BASE = Run.baseline("toy", tuple(TASKS))
+LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", axes={"rank": 2, "bits": 4}, tasks=tuple(TASKS))
 
 
 def language(code, joshi_class, name="", iso639_1="", family="unknown"):

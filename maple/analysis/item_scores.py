@@ -17,7 +17,6 @@ from maple.metrics.registry import is_of_items, metric_of
 
 RUN_KEY = ["model", "dataset", "method", "seed"]
 _KEY_SCHEMA = {**dict.fromkeys(RUN_KEY, pl.String), "seed": pl.Int64}
-RUN = ["model", "dataset", "method", "rank", "bits", "seed"]
 CELL = ["task", "metric", "language"]
 # In frames with the columns of a run: is it a base model that nothing was trained on? As Run.is_baseline.
 IS_BASELINE = pl.col("method") == NONE
@@ -32,6 +31,14 @@ SHARES = [
 def key_of(row: Mapping[str, Any]) -> RunKey:
     """Return the key of the run that a row with the columns RUN_KEY, or the `run` of a card, belongs to."""
     return RunKey(**{name: row[name] for name in RUN_KEY})
+
+
+def task_sets(runs: Iterable[Run]) -> list[tuple[str, ...]]:
+    """Return the different sets of tasks that runs are asked, in the order in which the runs bring them.
+
+    A mean over tasks compares only runs that are asked the same ones.
+    """
+    return list(dict.fromkeys(run.tasks for run in runs))
 
 
 class SummaryError(ValueError):
@@ -75,6 +82,48 @@ class ItemScores:
             ]
         )
 
+    @cached_property
+    def comparisons(self) -> "list[Comparison]":
+        """The comparisons of the study, one per set of tasks that runs are asked."""
+        found = []
+        for tasks in task_sets(self.runs):
+            members = [number for number, run in enumerate(self.runs) if run.tasks == tasks]
+            bases = {base for base in self.bases[members].tolist() if base >= 0}
+            compared = sorted({*members, *(base for base in bases if set(tasks) <= set(self.runs[base].tasks))})
+            found.append(Comparison(self.only(compared), np.array(compared), np.isin(compared, members)))
+        return found
+
+    def only(self, runs: Sequence[int]) -> "ItemScores":
+        """Return the scores of some runs, given by their numbers in order, as if the study had no others.
+
+        Its cells are those that at least one of the runs has, with numbers of their own. A run whose base is left out
+        has no base.
+        """
+        if list(runs) == list(range(len(self.runs))):
+            return self
+        chosen = replace(self, runs=[self.runs[number] for number in runs], values=self.values[:, list(runs)])
+        scored = ~np.isnan(chosen.values)
+        present = np.unique(self.items.cell[scored.any(axis=1)])
+        values, items = chosen.select(present.tolist())
+        scored = ~np.isnan(values)
+        kept, complete = scored.any(axis=1), scored.all(axis=1)
+        shared = np.bincount(items.cell[complete], minlength=len(present)) > 0
+        cells = self.cells[present].with_columns(
+            cell=pl.Series(range(len(present)), dtype=self.cells["cell"].dtype), shared=shared
+        )
+        numbers = pl.DataFrame({"run": list(runs), "number": range(len(runs))})
+        return replace(
+            chosen,
+            cells=cells,
+            values=values[kept],
+            items=replace(items, cell=items.cell[kept], cluster=items.cluster[kept]),
+            shares=self.shares.drop("cell")
+            .join(cells.select("cell", *CELL), on=CELL)
+            .join(numbers, on="run")
+            .drop("run")
+            .rename({"number": "run"}),
+        )
+
     def select(self, cells: Sequence[int]) -> tuple[np.ndarray, Items]:
         """Return the scores and the items of some cells, which are given by their numbers in order."""
         bounds = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
@@ -89,27 +138,6 @@ class ItemScores:
         """Return the smallest and the largest mean that some cells with equal weights can have."""
         low, high = self.cells.filter(pl.col("cell").is_in(list(cells))).select(pl.mean("lowest", "highest")).row(0)
         return low, high
-
-    def only(self, runs: Sequence[int]) -> "ItemScores":
-        """Return the view of some runs, given by their numbers in order.
-
-        Its cells are those that at least one of them has, numbered anew, and `shared` is said of these runs alone.
-        """
-        scored = ~np.isnan(self.values[:, list(runs)])
-        rows = np.flatnonzero(scored.any(axis=1))
-        kept, cell = np.unique(self.items.cell[rows], return_inverse=True)
-        shared = np.bincount(cell[scored[rows].all(axis=1)], minlength=len(kept)) > 0
-        run_numbers, cell_numbers = ({int(old): new for new, old in enumerate(olds)} for olds in (runs, kept))
-        return ItemScores(
-            runs=[self.runs[number] for number in runs],
-            cells=self.cells[kept].drop("cell").with_row_index("cell").with_columns(shared=shared),
-            values=self.values[rows][:, list(runs)],
-            items=Items(cell, self.items.cluster[rows], self.items.task[kept]),
-            shares=self.shares.filter(pl.col("run").is_in(list(runs))).with_columns(
-                run=pl.col("run").replace_strict(run_numbers, return_dtype=self.shares.schema["run"]),
-                cell=pl.col("cell").replace_strict(cell_numbers, return_dtype=self.shares.schema["cell"]),
-            ),
-        )
 
     def average_shared_items(self, cells: Sequence[int], weights: Sequence[float] | np.ndarray) -> Joint:
         """Average some cells by their weights, in every run over the same items: those that all runs have.
@@ -134,6 +162,23 @@ class ItemScores:
             f"{cell['metric']} of {cell['task']} in {cell['language']}: {why}, and means over differing languages or "
             "items do not compare; score it there, or leave the language out of the mean"
         )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs that are asked the same tasks, with the bases that they changed from."""
+
+    scores: ItemScores
+    """The scores of these runs alone."""
+    runs: np.ndarray
+    """(runs,) The number of each run in the whole study."""
+    members: np.ndarray
+    """(runs,) Is the run asked just these tasks? False for a base that is asked others as well."""
+
+    def rows_of_members(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of the runs that are asked just these tasks; their column `run` then counts in the study."""
+        members = pl.Series(self.members).gather(rows["run"])
+        return rows.filter(members).with_columns(run=pl.Series(self.runs).gather(rows["run"]).filter(members))
 
 
 def item_scores(

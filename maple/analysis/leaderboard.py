@@ -1,18 +1,36 @@
 """The leaderboard: runs by their mean score, and the table for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from maple.analysis.item_scores import IS_BASELINE, RUN
+from maple.analysis.item_scores import IS_BASELINE, RUN_KEY, key_of, task_sets
 from maple.definitions.language import ENGLISH
+from maple.definitions.run import Run, RunKey
 from maple.text.plain import plain
 
 
-def leaderboard(summary: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with task and language "all", model by model, each base first, then the best runs first."""
-    return summary.filter(pl.col("task") == "all").sort(
-        "model", ~IS_BASELINE, pl.col("mean"), descending=[False, False, True], maintain_order=True
+def leaderboard(summary: pl.DataFrame, runs: Iterable[Run]) -> pl.DataFrame:
+    """Return the rows with task and language "all": model by model, each base first, then the best runs first.
+
+    Runs that are asked the same tasks stand together, since no others compare; `asked` is the number of their set in
+    task_sets of `runs`, which are those of the grid.
+    """
+    runs = list(runs)
+    sets = task_sets(runs)
+    keys = pl.DataFrame([run.key.params() for run in runs], schema={name: summary.schema[name] for name in RUN_KEY})
+    asked = keys.with_columns(asked=pl.Series([sets.index(run.tasks) for run in runs], dtype=pl.Int64))
+    return (
+        summary.filter(pl.col("task") == "all")
+        .join(asked, on=RUN_KEY, maintain_order="left")
+        .sort(
+            "asked",
+            "model",
+            ~IS_BASELINE,
+            pl.col("mean"),
+            descending=[False, False, False, True],
+            maintain_order=True,
+        )
     )
 
 
@@ -34,28 +52,40 @@ def _line(run: Mapping, means: list[float | None]) -> list[str]:
     return [*names, f"{points(run['mean'])} ± {points(half)}", change, *map(points, means)]
 
 
-def terminal_table(summary: pl.DataFrame, groups: pl.DataFrame) -> str:
+def terminal_table(summary: pl.DataFrame, groups: pl.DataFrame, runs: Iterable[Run]) -> str:
     """Return a plain-text table with one line per run, in points of 100, for the end of a study.
 
-    score is the mean headline score with half the width of its interval; change is the difference from the same model's
-    base, with its interval. The last columns are the means over English and over the low-resource languages, from
-    `groups` (maple.analysis.summary.summarize_groups).
+    Runs that are asked different tasks have tables of their own. score is the mean headline score with half the width
+    of its interval; change is the difference from the same model's base, with its interval. The last columns are the
+    means over English and over the low-resource languages, from `groups` (maple.analysis.summary.summarize_groups).
     """
-    runs = leaderboard(summary)
-    if runs.is_empty():
+    runs = list(runs)
+    rows, sets = leaderboard(summary, runs), task_sets(runs)
+    if rows.is_empty():
         return "No task and language is scored in every run, so the runs cannot be compared.\n"
     columns = {
         "English": groups.filter(kind="language", group=ENGLISH),
         "low-resource": groups.filter(kind="resource", group="low"),
     }
-    means = [{row[:-1]: row[-1] for row in frame.select(*RUN, "mean").iter_rows()} for frame in columns.values()]
-    lines = [["model", "dataset", "method", "seed", "score", "change against base", *columns]]
-    for run in runs.iter_rows(named=True):
-        key = tuple(run[name] for name in RUN)
-        lines.append(_line(run, [by_run.get(key) for by_run in means]))
+    by_column = {
+        name: {key_of(row): row["mean"] for row in frame.filter(pl.col("seed").is_not_null()).iter_rows(named=True)}
+        for name, frame in columns.items()
+    }
+    several = rows["asked"].n_unique() > 1
+    return "\n".join(
+        _table(asked.to_dicts(), by_column, sets[number] if several else ())
+        for (number,), asked in rows.group_by("asked", maintain_order=True)
+    )
+
+
+def _table(runs: Sequence[Mapping], means: Mapping[str, Mapping[RunKey, float]], tasks: Sequence[str]) -> str:
+    """Return the table of the runs that are asked the same `tasks`, which its head names; none: it names none."""
+    lines = [["model", "dataset", "method", "seed", "score", "change against base", *means]]
+    lines += [_line(run, [of_group.get(key_of(run)) for of_group in means.values()]) for run in runs]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    first = runs.row(0, named=True)
+    first = runs[0]
+    asked = f"Asked {plain(', '.join(tasks))}. " if tasks else ""
     level = f"{100 * first['confidence']:g} %"
-    note = f"Mean headline score of {first['cells']} cells, task by language, of 100; {level} intervals."
+    note = f"{asked}Mean headline score of {first['cells']} cells, task by language, of 100; {level} intervals."
     return "\n".join([note, "", *table]) + "\n"

@@ -1,28 +1,47 @@
 """Summary: mean scores per run, task and language with intervals, and their changes against the base models."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
 
-from maple.analysis.item_scores import CELL, DECIMALS, RUN, SHARES, ItemScores
+from maple.analysis.axes import axis_values
+from maple.analysis.item_scores import CELL, DECIMALS, RUN_KEY, SHARES, Comparison, ItemScores
 from maple.analysis.statistics import Estimate, average, holm, mean_interval, paired, small_sample_variance
+from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
 _COLUMNS = [
-    *RUN, "task", "language", "metric", "headline", "cells", "n", "mean", "se", "low", "high", *SHARES,
+    "task", "language", "metric", "headline", "cells", "n", "mean", "se", "low", "high", *SHARES,
     "chance", "against_chance", *_CHANGE, "mde", "confidence",
 ]  # fmt: skip
-_RUN_SCHEMA = {name: pl.Int64 if name in ("rank", "bits", "seed") else pl.String for name in RUN}
-_GROUP_SCHEMA = pl.Schema(
-    {
-        **_RUN_SCHEMA,
-        **dict.fromkeys(("kind", "group"), pl.String),
-        **dict.fromkeys(("seeds", "cells", "n"), pl.Int64),
-        **dict.fromkeys(("mean", "se", "low", "high", *_CHANGE, "p", "p_holm", "mde", "confidence"), pl.Float64),
-    }
-)
+
+
+def _axis_type(values: Iterable[AxisValue]) -> type[pl.DataType]:
+    """Return the type of an axis' column: of whole numbers, of numbers, or else of texts."""
+    types = {type(value) for value in values}
+    if types <= {int}:
+        return pl.Int64
+    return pl.Float64 if types <= {int, float} else pl.String
+
+
+def _run_schema(runs: Iterable[Run]) -> dict[str, type[pl.DataType]]:
+    """Return the columns of a run and their types: the axes of the grid stand between method and seed."""
+    axes = {name: _axis_type(values) for name, values in axis_values(runs).items()}
+    *names, seed = RUN_KEY
+    return {**dict.fromkeys(names, pl.String), **axes, seed: pl.Int64}
+
+
+def _group_schema(runs: Iterable[Run]) -> pl.Schema:
+    """Return the columns of summarize_groups."""
+    return pl.Schema(
+        {
+            **_run_schema(runs),
+            **dict.fromkeys(("kind", "group"), pl.String),
+            **dict.fromkeys(("seeds", "cells", "n"), pl.Int64),
+            **dict.fromkeys(("mean", "se", "low", "high", *_CHANGE, "p", "p_holm", "mde", "confidence"), pl.Float64),
+        }
+    )
 
 
 def _change_columns(change: Estimate, tested: Estimate, confidence: float) -> dict[str, np.ndarray]:
@@ -67,15 +86,14 @@ def _by_run(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.D
 def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.DataFrame:
     """Average some cells, and the runs of each seed group that has several: one row per group, `run` its first run."""
     groups, bases = scores.seed_groups, scores.bases
-    several = [first for first in np.unique(groups[bases >= 0]) if np.count_nonzero(groups == first) > 1]
+    several = np.array([first for first in np.unique(groups[groups >= 0]) if np.count_nonzero(groups == first) > 1])
     members = np.stack([groups == first for first in several], axis=1)
-    is_base = np.equal.outer(np.arange(len(bases)), bases[several])
     values, _ = scores.select(cells)
     joint = scores.average_shared_items(cells, np.full(len(cells), 1 / len(cells)))
-    mean, base = joint.contrast(members / members.sum(axis=0)), joint.contrast(is_base).value
-    change = joint.contrast(members / members.sum(axis=0) - is_base)
+    weights = members / members.sum(axis=0)
+    mean = joint.contrast(weights)
     low, high = mean.interval(confidence)
-    return pl.DataFrame(
+    means = pl.DataFrame(
         {
             "run": several,
             "seeds": members.sum(axis=0),
@@ -85,10 +103,14 @@ def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) 
             "se": mean.se,
             "low": low.clip(*scores.bounds(cells)),
             "high": high.clip(*scores.bounds(cells)),
-            "base": base,
-            **_change_columns(change, change, confidence),
         }
     )
+    tuned = bases[several] >= 0
+    is_base = np.equal.outer(np.arange(len(bases)), bases[several[tuned]])
+    change = joint.contrast(weights[:, tuned] - is_base)
+    base = {"run": several[tuned], "base": joint.contrast(is_base).value}
+    against = pl.DataFrame({**base, **_change_columns(change, change, confidence)})
+    return means.join(against, on="run", how="left", maintain_order="left")
 
 
 def _averaged_shares(scores: ItemScores, cells: pl.DataFrame) -> pl.DataFrame:
@@ -113,28 +135,24 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     Against the same model's base, paired by item: base, change, change_se, change_low, change_high (null for a base,
     and if no item is shared) and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
 
-    Rows with language "all" average the languages that every run has in that task. The row with task and language "all"
-    and metric "headline" averages, in every run, the same cells: the headline metric of each task and language that
-    every run has. Their standard errors are clustered and their intervals are Student's, for means cut at the range of
-    the metric. The intervals of a single cell are those of maple.analysis.statistics.mean_interval and paired.
+    Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
+    languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,
+    in each of these runs, the same cells: the headline metric of each task and language that they all have. Their
+    standard errors are clustered and their intervals are Student's, for means cut at the range of the metric. The
+    intervals of a single cell are those of maple.analysis.statistics.mean_interval and paired.
     """
-    shared = scores.cells.filter("shared")
-    parts = [(key, cell) for key, cell in scores.cells.group_by(*CELL)]
-    parts += [((*key, "all"), cells) for key, cells in shared.group_by("task", "metric", maintain_order=True)]
-    parts += [(("all", "headline", "all"), shared.filter("headline"))]
-    rows = [
-        _by_run(scores, cells["cell"].to_list(), confidence)
-        .join(_averaged_shares(scores, cells), on="run")
-        .with_columns(
-            **{name: pl.lit(value) for name, value in zip(CELL, key, strict=True)},
-            headline=pl.lit(cells["headline"].all()),
-            chance=pl.lit(None if key[0] == "all" else cells["chance"].first(), dtype=pl.Float64),
-        )
-        for key, cells in parts
-        if not cells.is_empty()
-    ]
+    rows = [_rows(scores, key, cell, confidence) for key, cell in scores.cells.group_by(*CELL)]
+    for compared in scores.comparisons:
+        shared = compared.scores.cells.filter("shared")
+        parts = [((*key, "all"), cells) for key, cells in shared.group_by("task", "metric", maintain_order=True)]
+        parts.append((("all", "headline", "all"), shared.filter("headline")))
+        rows += [
+            compared.rows_of_members(_rows(compared.scores, key, cells, confidence))
+            for key, cells in parts
+            if not cells.is_empty()
+        ]
     return (
-        _with_runs(pl.concat(rows), scores)
+        _with_runs(pl.concat(rows), scores.runs)
         .with_columns(
             confidence=confidence,
             against_chance=pl.when(pl.col("low") > pl.col("chance"))
@@ -145,15 +163,35 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
             .then(pl.lit("inside")),
         )
         .sort("run", pl.col("task") != "all", "task", pl.col("language") != "all", "language", "metric")
-        .select(_COLUMNS)
+        .select(*_run_schema(scores.runs), *_COLUMNS)
     )
 
 
-def _with_runs(rows: pl.DataFrame, scores: ItemScores) -> pl.DataFrame:
+def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confidence: float) -> pl.DataFrame:
+    """Return the rows of the summary that average some cells; `key` is their task, metric and language."""
+    return (
+        _by_run(scores, cells["cell"].to_list(), confidence)
+        .join(_averaged_shares(scores, cells), on="run")
+        .with_columns(
+            **{name: pl.lit(value) for name, value in zip(CELL, key, strict=True)},
+            headline=pl.lit(cells["headline"].all()),
+            chance=pl.lit(None if key[0] == "all" else cells["chance"].first(), dtype=pl.Float64),
+        )
+    )
+
+
+def _axis_column(name: str, dtype: type[pl.DataType], runs: Sequence[Run]) -> pl.Series:
+    values = [run.axis(name) for run in runs]
+    texts = [None if value is None else str(value) for value in values]
+    return pl.Series(name, texts if dtype == pl.String else values, dtype=dtype, strict=False)
+
+
+def _with_runs(rows: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
     """Add the columns of runs, replace nan by null, and round to DECIMALS."""
-    table = pl.DataFrame([{**asdict(run), **run.axes} for run in scores.runs], schema=_RUN_SCHEMA).with_columns(
-        run=pl.int_range(pl.len())
-    )
+    schema = _run_schema(runs)
+    keys = pl.DataFrame([run.key.params() for run in runs], schema={name: schema[name] for name in RUN_KEY})
+    axes = [_axis_column(name, dtype, runs) for name, dtype in schema.items() if name not in RUN_KEY]
+    table = keys.with_columns(*axes, run=pl.int_range(pl.len())).select("run", *schema)
     numbers = pl.selectors.float()
     return rows.join(table, on="run", maintain_order="left").with_columns(numbers.fill_nan(None).round(DECIMALS))
 
@@ -163,39 +201,54 @@ def summarize_groups(
 ) -> pl.DataFrame:
     """Average every run's headline scores over groups of languages (language_groups), in all tasks or in one.
 
-    The cells of a group, task by language, have equal weights; they are those that every run has, so that all runs
-    average the same cells. Standard errors are clustered. Columns: those of a run; kind, group; seeds; cells and n
-    (item scores) in the mean; mean, se, low, high; base, change, change_se, change_low, change_high against the same
-    model's base; p of the change, p_holm (corrected over the changes of all runs in all groups of the kind), and mde,
-    the minimum detectable effect at power maple.analysis.statistics.POWER, uncorrected.
+    The cells of a group, task by language, have equal weights; they are those that all runs have which are asked the
+    same tasks, so that these runs average the same cells. Standard errors are clustered. Columns: those of a run; kind,
+    group; seeds; cells and n (item scores) in the mean; mean, se, low, high; base, change, change_se, change_low,
+    change_high against the same model's base (null without one); p of the change, p_holm (corrected over the changes of
+    all runs in all groups of the kind), and mde, the minimum detectable effect at power
+    maple.analysis.statistics.POWER, uncorrected.
 
     If runs differ only in their seed, a row with seed null averages them, and its intervals include the variance
     between seeds (maple.analysis.statistics.joint). The interval of a single run does not say what another seed would
     have given.
     """
-    compared = scores.cells.filter("shared", "headline", pl.lit(True) if task is None else pl.col("task") == task)
-    seed_groups = scores.seed_groups[scores.bases >= 0]
-    several = len(set(seed_groups)) < len(seed_groups)
     rows = []
     for group in groups.iter_rows(named=True):
-        cells = compared.filter(pl.col("language").is_in(group["languages"]))["cell"].to_list()
-        if not cells:
+        averaged = [_group_rows(compared, group["languages"], confidence, task) for compared in scores.comparisons]
+        if not (averaged := [means for means in averaged if means is not None]):
             continue
-        means = _by_run(scores, cells, confidence)
-        if several:
-            means = pl.concat([means, _by_seed_group(scores, cells, confidence)], how="vertical_relaxed")
-        means = _with_runs(means, scores).with_columns(
+        means = _with_runs(pl.concat(averaged, how="vertical_relaxed"), scores.runs).with_columns(
             kind=pl.lit(group["kind"]), group=pl.lit(group["group"]), seed=pl.when(pl.col("seeds") == 1).then("seed")
         )
         rows.append(means if group["dataset"] is None else means.filter(dataset=group["dataset"]))
     kinds = pl.concat(rows, how="vertical_relaxed").partition_by("kind", maintain_order=True) if rows else []
     corrected = [kind.with_columns(p_holm=holm(kind["p"].to_numpy())) for kind in kinds]
+    schema = _group_schema(scores.runs)
     return (
-        pl.concat(corrected or [pl.DataFrame(schema=_GROUP_SCHEMA)])
+        pl.concat(corrected or [pl.DataFrame(schema=schema)])
         .with_columns(pl.col("p_holm").fill_nan(None).round(DECIMALS), confidence=pl.lit(confidence))
-        .select(_GROUP_SCHEMA.keys())
-        .cast(_GROUP_SCHEMA)
+        .select(schema.keys())
+        .cast(schema)
     )
+
+
+def _group_rows(
+    compared: Comparison, languages: Sequence[str], confidence: float, task: str | None
+) -> pl.DataFrame | None:
+    """Return the rows of the runs of a comparison, then of their seed groups, for a group of languages.
+
+    They are None if no cell of the group is scored in all of these runs.
+    """
+    scores = compared.scores
+    chosen = pl.lit(True) if task is None else pl.col("task") == task
+    cells = scores.cells.filter("shared", "headline", chosen, pl.col("language").is_in(languages))["cell"].to_list()
+    if not cells:
+        return None
+    means = _by_run(scores, cells, confidence)
+    seed_groups = scores.seed_groups[scores.seed_groups >= 0]
+    if len(set(seed_groups)) < len(seed_groups):
+        means = pl.concat([means, _by_seed_group(scores, cells, confidence)], how="vertical_relaxed")
+    return compared.rows_of_members(means)
 
 
 def summarize_by_task(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.95) -> pl.DataFrame:

@@ -143,6 +143,13 @@ class TaskMetrics(Record):
     """The score of random guessing; None for tasks without choices."""
     languages: list[str]
     """Codes of the study's languages that the task offers."""
+    lower_is_better: list[str] = []
+    """Those of its metrics that are better when lower, as an error of calibration; never the headline."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a headline that is better when lower: in means over tasks and in the questions more is better."""
+        if self.headline in self.lower_is_better:
+            raise ValueError(f"headline {self.headline!r} is better when lower; write a metric of which more is better")
 
 
 class Clustering(Record):

@@ -4,7 +4,8 @@ Values are in points of 100 unless an axis says otherwise. `usermeta` of a chart
 height in pixels, so that the page reserves the space, and nothing moves when the chart is drawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import altair as alt
@@ -20,12 +21,43 @@ WIDTH = 980
 LEAST = 1e-8
 _DASHES = [4, 3]
 _POINT_SIZE = 46
+# Mean pixels of a letter in the head of a panel.
+_LETTER_WIDTH = 7.0
 _TOP = alt.Header(orient="top", labelAnchor="start")
 
 
-def _panel_width(panels: int, labels: int = 0) -> int:
+@dataclass(frozen=True)
+class Quantity:
+    """What a chart shows of runs: their change against the base or, of those without a base, their score."""
+
+    name: str
+    """The column of the rows that has it, in points."""
+    title: str
+    """The title of its axis."""
+    of: str
+    """What it is, for descriptions."""
+    form: str
+    """The format of its numbers."""
+    has_zero: bool
+    """Is zero on its axis, and marked by a line?"""
+
+
+CHANGE = Quantity("change", "change, points", "Change against the untouched base", "+.1f", True)
+SCORE = Quantity("score", "score, points of 100", "Score", ".1f", False)
+
+
+def panel_width(panels: int, labels: int = 0) -> int:
     """Return the width of one of several panels beside each other, next to `labels` pixels of text."""
     return max(120, min(360, (WIDTH - labels) // max(panels, 1) - 40))
+
+
+def series_column(rows: Rows, width: float) -> alt.Column:
+    """Return a panel per series, beside each other; names that are too long for the width are broken between parts."""
+    series = ordered(rows, "series")
+    header = alt.Header()
+    if max(map(len, series), default=0) * _LETTER_WIDTH > width + 40:
+        header = alt.Header(labelExpr="split(datum.label, ' · ')")
+    return alt.Column("series:N", title=None, sort=series, header=header)
 
 
 def ordered(rows: Rows, column: str) -> list:
@@ -33,11 +65,13 @@ def ordered(rows: Rows, column: str) -> list:
     return list(dict.fromkeys(row[column] for row in rows))
 
 
-def _data(rows: Rows) -> alt.Data:
+def data_of(rows: Rows) -> alt.Data:
+    """Return rows as the data of a chart."""
     return alt.Data(values=[dict(row) for row in rows])
 
 
-def _specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict[str, Any]:
+def specification(chart: alt.TopLevelMixin, description: str, height: float) -> dict[str, Any]:
+    """Return a chart of the page as Vega-Lite's JSON, with what it shows in words and its height in pixels."""
     return shown(chart.properties(description=description, usermeta={"height": round(height)}).to_dict())
 
 
@@ -50,7 +84,8 @@ def shown(content: Any) -> Any:
     return plain(content) if isinstance(content, str) and not content.isprintable() else content
 
 
-def _tooltip(names: Sequence[str], numbers: Sequence[str], form: str = "+.1f") -> list:
+def tooltip_of(names: Sequence[str], numbers: Sequence[str], form: str = "+.1f") -> list:
+    """Return what a mark tells under the pointer: columns of names, and columns of numbers in a format."""
     return [*names, *(alt.Tooltip(f"{number}:Q", format=form) for number in numbers)]
 
 
@@ -59,93 +94,54 @@ def line_at(axis: Literal["x", "y"], value: float, theme: Theme) -> alt.Chart:
     return alt.Chart().mark_rule(strokeDash=_DASHES, stroke=theme.muted).encode(**{axis: alt.datum(value)})
 
 
-def _estimates(
-    base: alt.Chart, axis: Literal["x", "y"], value: str, title: str, theme: Theme
-) -> tuple[alt.Chart, alt.Chart]:
-    """Draw the intervals of the columns low and high along an axis, and the points of the column `value` on them."""
+def estimates(base: alt.Chart, axis: Literal["x", "y"], quantity: Quantity, theme: Theme) -> list[alt.Chart]:
+    """Draw the intervals of the columns low and high along an axis, and the points of a quantity on them."""
     channel = alt.X if axis == "x" else alt.Y
-    bounds: dict[str, Any] = {axis: channel("low:Q"), f"{axis}2": "high:Q"}
-    centre: dict[str, Any] = {axis: channel(f"{value}:Q", title=title)}
-    return (
+    scale: dict[str, Any] = {} if quantity.has_zero else {"scale": alt.Scale(zero=False)}
+    bounds: dict[str, Any] = {axis: channel("low:Q", **scale), f"{axis}2": "high:Q"}
+    centre: dict[str, Any] = {axis: channel(f"{quantity.name}:Q", title=quantity.title, **scale)}
+    zero = [line_at(axis, 0, theme)] if quantity.has_zero else []
+    return [
+        *zero,
         base.mark_rule(strokeWidth=1.5, opacity=theme.interval_opacity).encode(**bounds),
         base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(**centre),
-    )
+    ]
 
 
-def intervals(rows: Rows, y: str, colour: str, value: str, title: str, *, axis: alt.Axis, theme: Theme) -> list:
+def intervals(rows: Rows, y: str, colour: str, quantity: Quantity, *, axis: alt.Axis, theme: Theme) -> list:
     """Return the layers of a chart with one point and its horizontal interval per row.
 
-    Rows have the columns `value`, low, high, `y`, by which they stand below each other, and `colour`.
+    Rows have the columns low, high, that of the quantity, `y`, by which they stand below each other, and `colour`.
     """
     base = alt.Chart().encode(
         y=alt.Y(f"{y}:N", title=None, sort=ordered(rows, y), axis=axis),
         color=alt.Color(f"{colour}:N", title=None, scale=theme.scale(ordered(rows, colour))),
-        tooltip=_tooltip(list(dict.fromkeys(("run:N", f"{y}:N"))), (value, "low", "high")),
+        tooltip=tooltip_of(list(dict.fromkeys(("run:N", f"{y}:N"))), (quantity.name, "low", "high"), quantity.form),
     )
-    return [line_at("x", 0, theme), *_estimates(base, "x", value, title, theme)]
+    return estimates(base, "x", quantity, theme)
 
 
-def changes(rows: Rows) -> dict[str, Any] | None:
-    """Draw the change in each language, one panel per series; None without rows.
+def by_language(rows: Rows, quantity: Quantity) -> dict[str, Any] | None:
+    """Draw a quantity in each language, one panel per series; None without rows.
 
-    Rows have series, run, language, group, change, low, high.
+    Rows have series, run, language, group, the quantity, low, high.
     """
     if not rows:
         return None
     axis = alt.Axis(grid=True, ticks=False, labelLimit=160)
-    layers = intervals(rows, "language", "group", "change", "change, points", axis=axis, theme=PAGE)
-    series = ordered(rows, "series")
-    panels = alt.layer(*layers).properties(width=_panel_width(len(series)), height=alt.Step(20))
-    chart = panels.facet(data=_data(rows), column=alt.Column("series:N", title=None, sort=series))
-    description = "Change against the untouched base in each language, with intervals"
-    return _specification(chart, description, 70 + 20 * len(ordered(rows, "language")))
+    layers = intervals(rows, "language", "group", quantity, axis=axis, theme=PAGE)
+    width = panel_width(len(ordered(rows, "series")))
+    panels = alt.layer(*layers).properties(width=width, height=alt.Step(20))
+    chart = panels.facet(data=data_of(rows), column=series_column(rows, width))
+    description = f"{quantity.of} in each language, with intervals"
+    return specification(chart, description, 70 + 20 * len(ordered(rows, "language")))
 
 
-def capacity_panels(rows: Rows, x: str, colour: str, *, width: int, theme: Theme) -> alt.FacetChart:
-    """Draw the change over `x` (rank or bits), a line per value of `colour` (bits or rank).
-
-    Rows have series (a column of panels), group (a row of panels), rank, bits, seed, change, low, high. A value of
-    `colour` may be None, for methods without it.
-    """
-    values = sorted({row[x] for row in rows})
-    numbers = {row[colour] for row in rows}
-    lines = [*sorted(numbers - {None}), *(["none"] if None in numbers else [])]
-    # Lines are shifted a little along x, so that their intervals do not cover each other.
-    shift = {line: 2 ** (0.14 * (at - (len(lines) - 1) / 2)) for at, line in enumerate(lines)}
-    named = [{**row, colour: "none" if row[colour] is None else row[colour]} for row in rows]
-    data = [{**row, "x": round(row[x] * shift[row[colour]], 3)} for row in named]
-    domain = [values[0] / 1.35, values[-1] * 1.35] if values else [1, 2]
-    base = alt.Chart().encode(
-        x=alt.X(
-            "x:Q",
-            title=x,
-            axis=alt.Axis(values=values, format="d", grid=False),
-            scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
-        ),
-        color=alt.Color(f"{colour}:N", title=colour, scale=theme.scale(lines)),
-        detail="seed:N",
-        tooltip=_tooltip(["series:N", "group:N", "rank:Q", "bits:Q", "seed:N"], ("change", "low", "high")),
-    )
-    interval, point = _estimates(base, "y", "change", "change, points", theme)
-    line = base.mark_line(strokeWidth=2, opacity=theme.line_opacity).encode(y=alt.Y("change:Q", title="change, points"))
-    return (
-        alt.layer(line_at("y", 0, theme), interval, line, point)
-        .properties(width=width, height=150)
-        .facet(
-            data=_data(data),
-            column=alt.Column("series:N", title=None, sort=ordered(rows, "series")),
-            row=alt.Row("group:N", title=None, sort=ordered(rows, "group")),
-        )
-    )
-
-
-def capacity(rows: Rows, x: str, colour: str) -> dict[str, Any] | None:
-    """Draw the panels of capacity_panels; None if `x` has a single value, so that there is no curve."""
-    if len({row[x] for row in rows}) < 2:
-        return None
-    chart = capacity_panels(rows, x, colour, width=_panel_width(len(ordered(rows, "series"))), theme=PAGE)
-    description = f"Change against the untouched base over {x}, with intervals; one line per value of {colour}"
-    return _specification(chart, description, 60 + 170 * len(ordered(rows, "group")))
+def named_values(values: Iterable[Any]) -> list:
+    """Return the different values of an axis in order, and "none" at the end if some run does not have the axis."""
+    found = set(values)
+    has_words = any(isinstance(value, str) for value in found)
+    return [*sorted(found - {None}, key=str if has_words else None), *(["none"] if None in found else [])]
 
 
 def _answer_layers(answer: Answer, least: float, has_sides: bool) -> list[alt.Chart]:
@@ -167,7 +163,7 @@ def _part_layers(rows: Rows, sides: list[str]) -> list[alt.Chart]:
     label_axis = alt.Axis(grid=True, ticks=False, labelLimit=230)
     shared: dict[str, Any] = {
         "y": alt.Y("label:N", title=None, sort=ordered(rows, "label"), axis=label_axis),
-        "tooltip": _tooltip(
+        "tooltip": tooltip_of(
             ["panel:N", "label:N", *(["side:N"] if sides else [])], ("effect", "low", "high"), form="+.2f"
         ),
         "color": alt.value(PAGE.ink),
@@ -194,18 +190,18 @@ def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None
         return None
     sides, panels = ordered([row for row in rows if "side" in row], "side"), ordered(rows, "panel")
     is_stacked = any(row["panel"].startswith("Between") for row in rows)
-    width = 520 if is_stacked else _panel_width(len(panels), labels=130)
+    width = 520 if is_stacked else panel_width(len(panels), labels=130)
     layers = [*_answer_layers(answer, least, bool(sides)), *_part_layers(rows, sides)]
     panel = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
     labels = len(ordered(rows, "label"))
     if is_stacked:
         row = alt.Row("panel:N", title=None, sort=panels, header=_TOP)
-        chart = panel.facet(data=_data(rows), row=row).resolve_scale(y="independent")
+        chart = panel.facet(data=data_of(rows), row=row).resolve_scale(y="independent")
         height = 50 * len(panels) + 19 * labels
     else:
-        chart = panel.facet(data=_data(rows), column=alt.Column("panel:N", title=None, sort=panels))
+        chart = panel.facet(data=data_of(rows), column=alt.Column("panel:N", title=None, sort=panels))
         height = 55 + (34 if sides else 19) * labels
-    return _specification(chart, "Effects with intervals: the parts of the answer", height)
+    return specification(chart, "Effects with intervals: the parts of the answer", height)
 
 
 def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[str, Any] | None:
@@ -222,7 +218,7 @@ def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[
             "label:N", title=None, sort=ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=230)
         ),
         color=alt.value(PAGE.ink),
-        tooltip=_tooltip(["label:N"], ("value", "low", "high"), form=".3~g"),
+        tooltip=tooltip_of(["label:N"], ("value", "low", "high"), form=".3~g"),
     )
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=kind), x2="high:Q"),
@@ -230,8 +226,8 @@ def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[
     ]
     if reference is not None:
         layers.insert(0, line_at("x", reference, PAGE))
-    chart = alt.layer(*layers, data=_data(rows)).properties(width=620, height=alt.Step(19))
-    return _specification(chart, f"{title}, with intervals", 50 + 19 * len(ordered(rows, "label")))
+    chart = alt.layer(*layers, data=data_of(rows)).properties(width=620, height=alt.Step(19))
+    return specification(chart, f"{title}, with intervals", 50 + 19 * len(ordered(rows, "label")))
 
 
 def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
@@ -246,7 +242,7 @@ def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
     x_axis = alt.Axis(format="~e", tickCount=8, grid=True)
     y_axis = alt.Axis(grid=False, ticks=False, labelLimit=260)
     title = "divergence from the trained model, nats per token"
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(data_of(values)).encode(
         x=alt.X("shown:Q", title=title, scale=alt.Scale(type="log"), axis=x_axis),
         y=alt.Y("way:N", title=None, sort=ordered(rows, "way"), axis=y_axis),
         yOffset=alt.YOffset("bits:N", sort=bits),
@@ -260,10 +256,10 @@ def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
     points = base.mark_point(size=60, opacity=0.85, strokeWidth=1.6).encode(
         shape=alt.Shape("chosen:N", title="evaluated", scale=shapes)
     )
-    limit = alt.Chart(_data([{"bound": bound}])).mark_rule(stroke=PAGE.bound).encode(x="bound:Q")
+    limit = alt.Chart(data_of([{"bound": bound}])).mark_rule(stroke=PAGE.bound).encode(x="bound:Q")
     chart = alt.layer(limit, points).properties(width=620, height=alt.Step(13))
     description = "Divergence of each way to use an adapter from the trained model"
-    return _specification(chart, description, 50 + 16 * len(bits) * len(ordered(rows, "way")))
+    return specification(chart, description, 50 + 16 * len(bits) * len(ordered(rows, "way")))
 
 
 def held_out(rows: Rows) -> dict[str, Any] | None:
@@ -273,13 +269,13 @@ def held_out(rows: Rows) -> dict[str, Any] | None:
     """
     if not rows:
         return None
-    languages, panels = ordered(rows, "language"), ordered(rows, "series")
+    languages, width = ordered(rows, "language"), panel_width(len(ordered(rows, "series")), labels=110)
     base = alt.Chart().encode(
         y=alt.Y(
             "language:N", title=None, sort=languages, axis=alt.Axis(grid=True, ticks=False, labelLimit=160)
         ),
         color=alt.Color("group:N", title=None, scale=PAGE.scale(ordered(rows, "group"))),
-        tooltip=_tooltip(["run:N", "language:N"], ("before", "after"), form=".3f"),
+        tooltip=tooltip_of(["run:N", "language:N"], ("before", "after"), form=".3f"),
     )  # fmt: skip
     x_axis = alt.Axis(format="~g", tickCount=5, grid=False)
     x = alt.X("before:Q", title="bits per byte", scale=alt.Scale(type="log"), axis=x_axis)
@@ -287,44 +283,50 @@ def held_out(rows: Rows) -> dict[str, Any] | None:
         base.mark_rule(strokeWidth=1.5, opacity=PAGE.interval_opacity).encode(x=x, x2="after:Q"),
         base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill=PAGE.background).encode(x=x),
         base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(x=alt.X("after:Q", title="bits per byte")),
-    ).properties(width=_panel_width(len(panels), labels=110), height=alt.Step(18))
-    chart = panel.facet(data=_data(rows), column=alt.Column("series:N", title=None, sort=panels))
+    ).properties(width=width, height=alt.Step(18))
+    chart = panel.facet(data=data_of(rows), column=series_column(rows, width))
     description = "Bits per byte of held-out text before (hollow) and after finetuning (filled)"
-    return _specification(chart, description, 68 + 18 * len(languages))
+    return specification(chart, description, 68 + 18 * len(languages))
 
 
-def losses(rows: Rows) -> dict[str, Any] | None:
+def losses(rows: Rows, axes: Sequence[str]) -> dict[str, Any] | None:
     """Draw the training loss over steps, one panel per series; None without rows.
 
-    Rows are those of maple.report.sections.run_cards.loss_points; rank is None for a method without one.
+    Rows are those of maple.report.sections.run_cards.loss_points; `axes` are those that the runs have, of which the
+    first two are colour and dash.
     """
     if not rows:
         return None
-    ranks, bits = (sorted({row[key] for row in rows if row[key] is not None}) for key in ("rank", "bits"))
-    values = [{**row, "rank": row["rank"] or "none"} for row in rows]
-    if any(row["rank"] is None for row in rows):
-        ranks.append("none")
+    colour, dash = [*axes[:2], None, None][:2]
+    width = panel_width(len(ordered(rows, "series")))
+    lines = named_values(row["line"] for row in rows)
+    values = [{**row, "line": "none" if row["line"] is None else row["line"]} for row in rows]
+    encoded: dict[str, Any] = {"color": alt.value(PAGE.series[0])}
+    if colour:
+        encoded["color"] = alt.Color("line:N", title=colour, scale=PAGE.scale(lines))
+    if dash:
+        dashes = named_values(row["dash"] for row in rows if row["dash"] is not None)
+        encoded["strokeDash"] = alt.StrokeDash("dash:N", title=dash, sort=dashes[::-1])
     chart = (
-        alt.Chart(_data(values))
+        alt.Chart(data_of(values))
         .mark_line(strokeWidth=1.5)
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(grid=False, tickCount=5)),
             y=alt.Y("loss:Q", title="loss, nats per token", scale=alt.Scale(zero=False)),
-            color=alt.Color("rank:N", title="rank", scale=PAGE.scale(ranks)),
-            strokeDash=alt.StrokeDash("bits:N", title="bits", sort=bits[::-1]),
             detail="run:N",
-            tooltip=_tooltip(["run:N", "step:Q"], ("loss",), form=".3f"),
+            tooltip=tooltip_of(["run:N", "step:Q"], ("loss",), form=".3f"),
+            **encoded,
         )
-        .properties(width=_panel_width(len(ordered(rows, "series"))), height=170)
-        .facet(column=alt.Column("series:N", title=None, sort=ordered(rows, "series")))
+        .properties(width=width, height=170)
+        .facet(column=series_column(rows, width))
     )
-    return _specification(chart, "Training loss over steps, one line per run", 238)
+    return specification(chart, "Training loss over steps, one line per run", 238)
 
 
-def shares(rows: Rows) -> dict[str, Any] | None:
-    """Draw the change over the share of parameters that are trained; None without rows.
+def shares(rows: Rows, quantity: Quantity) -> dict[str, Any] | None:
+    """Draw a quantity over the share of parameters that are trained; None without rows.
 
-    Rows have series, run, share (percent), change, low, high.
+    Rows have series, run, share (percent), the quantity, low, high.
     """
     if not rows:
         return None
@@ -333,7 +335,7 @@ def shares(rows: Rows) -> dict[str, Any] | None:
     # Series are shifted by a hundredth of the axis, so that their intervals do not cover each other.
     shift = {name: max(widest, 2) ** (0.012 * (at - (len(series) - 1) / 2)) for at, name in enumerate(series)}
     values = [{**row, "x": round(row["share"] * shift[row["series"]], 5)} for row in rows]
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(data_of(values)).encode(
         x=alt.X(
             "x:Q",
             title="trained share of the parameters, %",
@@ -342,9 +344,9 @@ def shares(rows: Rows) -> dict[str, Any] | None:
         ),
         color=alt.Color("series:N", title=None, scale=PAGE.scale(series)),
         tooltip=[
-            "series:N", "run:N", alt.Tooltip("share:Q", format=".2f"), *_tooltip([], ("change", "low", "high")),
+            "series:N", "run:N", alt.Tooltip("share:Q", format=".2f"),
+            *tooltip_of([], (quantity.name, "low", "high"), quantity.form),
         ],
     )  # fmt: skip
-    layers = _estimates(base, "y", "change", "change, points", PAGE)
-    chart = alt.layer(line_at("y", 0, PAGE), *layers).properties(width=620, height=230)
-    return _specification(chart, "Change against the untouched base over the trained share of the parameters", 280)
+    chart = alt.layer(*estimates(base, "y", quantity, PAGE)).properties(width=620, height=230)
+    return specification(chart, f"{quantity.of} over the trained share of the parameters", 280)

@@ -10,12 +10,15 @@ from pathlib import Path
 import altair as alt
 import polars as pl
 
-from maple.analysis.item_scores import IS_BASELINE
+from maple.analysis.axes import dataset_family, have_bases, numeric_axes
+from maple.analysis.item_scores import IS_BASELINE, task_sets
 from maple.analysis.leaderboard import leaderboard
 from maple.analysis.questions.records import Answer, StudyAnswers
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.run import Run
-from maple.report.charts import Rows, capacity_panels, intervals, line_at, ordered, shown
+from maple.report.axis_charts import axis_panels, axis_roles
+from maple.report.charts import CHANGE, SCORE, Quantity, Rows, intervals, line_at, ordered, shown
+from maple.report.figure_names import SCORES, axis_figure, figure_names
 from maple.report.sections.questions import part_name
 from maple.report.theme import PRINT
 from maple.runtime.files import write_text
@@ -39,18 +42,28 @@ def _run_name(base: str) -> pl.Expr:
 
 def _interval_figure(rows: Rows, y: str, colour: str, title: str, *lines: float) -> alt.TopLevelMixin:
     """Draw a point and its interval per row, and further lines at values; rows have value, low, high, `y`, `colour`."""
-    layers = intervals(rows, y, colour, "value", title, axis=alt.Axis(labelLimit=400), theme=PRINT)
+    quantity = Quantity("value", title, of=title, form="+.1f", has_zero=True)
+    layers = intervals(rows, y, colour, quantity, axis=alt.Axis(labelLimit=400), theme=PRINT)
     # Lines have data of their own: they are drawn once, and in a figure without rows as well.
     fixed = [line_at("x", value, PRINT).properties(data=alt.Data(values=[{}])) for value in (0, *lines)]
     figure = alt.layer(*fixed, *layers[1:], data=alt.Data(values=[dict(row) for row in rows]))
-    return figure.properties(width=480, height=alt.Step(STEP))
+    # Without rows a height in steps has no bounds.
+    return figure.properties(width=480, height=alt.Step(STEP) if rows else STEP)
 
 
-def _leaderboard(summary: pl.DataFrame) -> alt.TopLevelMixin:
-    rows = leaderboard(summary).select(
-        "model", run=_run_name("untouched"), value=_points("mean"), low=_points("low"), high=_points("high")
+def _leaderboard(summary: pl.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin:
+    """Draw the mean score of each run; runs that are asked different tasks stand in panels of their own."""
+    sets, title = task_sets(runs), "mean headline score, points of 100"
+    rows = leaderboard(summary, runs).select(
+        "model", "asked", run=_run_name("untouched"), value=_points("mean"), low=_points("low"), high=_points("high")
     )
-    return _interval_figure(rows.to_dicts(), "run", "model", "mean headline score, points of 100")
+    parts = [
+        (f"asked {', '.join(sets[number])}", part.drop("asked").to_dicts())
+        for (number,), part in rows.group_by("asked", maintain_order=True)
+    ]
+    if len(parts) < 2:
+        return _interval_figure(rows.drop("asked").to_dicts(), "run", "model", title)
+    return alt.vconcat(*(_interval_figure(part, "run", "model", title).properties(title=name) for name, part in parts))
 
 
 def _questions(answers: StudyAnswers) -> alt.TopLevelMixin:
@@ -76,54 +89,66 @@ def _questions(answers: StudyAnswers) -> alt.TopLevelMixin:
     return _interval_figure(rows, "line", "verdict", "effect, points")
 
 
-def _average_seeds(groups: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of finetuned runs with value, low, high and run; a seed group is the row that averages it."""
+def _average_seeds(groups: pl.DataFrame, quantity: Quantity) -> pl.DataFrame:
+    """Return the rows of finetuned runs with value, low, high and run; a seed group is the row that averages it.
+
+    With CHANGE they are those of runs with a base, with SCORE those of runs without one.
+    """
     same = ["model", "dataset", "method", "kind", "group"]
-    return groups.filter(~IS_BASELINE, pl.col("seeds") == pl.col("seeds").max().over(same)).with_columns(
-        value=_points("change"), low=_points("change_low"), high=_points("change_high"), run=_run_name("")
-    )
+    mean, low, high = ("change", "change_low", "change_high") if quantity is CHANGE else ("mean", "low", "high")
+    has_change = pl.col("change").is_not_null().any().over("model", "dataset", "method")
+    return groups.filter(
+        ~IS_BASELINE,
+        pl.col("seeds") == pl.col("seeds").max().over(same),
+        has_change if quantity is CHANGE else ~has_change,
+    ).with_columns(value=_points(mean), low=_points(low), high=_points(high), run=_run_name(""))
 
 
-def _languages(groups: pl.DataFrame, languages: Sequence[Language]) -> alt.TopLevelMixin:
+def _languages(groups: pl.DataFrame, languages: Sequence[Language], quantity: Quantity) -> alt.TopLevelMixin:
     names = {language.code: language.name for language in languages}
     rows = groups.filter(kind="language").select("run", "group", "value").drop_nulls()
     rows = rows.with_columns(language=pl.col("group").replace_strict(names, default=pl.col("group")))
     scored = [name for name in names.values() if name in rows["language"]]
-    most = max([1.0, *(abs(value) for value in rows["value"])])
     base = alt.Chart(alt.Data(values=rows.to_dicts())).encode(
         x=alt.X("language:N", title=None, sort=scored, axis=alt.Axis(labelAngle=-60, labelLimit=200)),
         y=alt.Y("run:N", title=None, sort=ordered(rows.to_dicts(), "run"), axis=alt.Axis(labelLimit=400)),
     )
-    colour = alt.Color(
-        "value:Q", title="change, points", scale=alt.Scale(scheme="blueorange", domain=[-most, most], reverse=True)
-    )
+    if quantity is CHANGE:
+        most = max([1.0, *(abs(value) for value in rows["value"])])
+        scale = alt.Scale(scheme="blueorange", domain=[-most, most], reverse=True)
+        is_dark, form = abs(alt.datum.value) > 0.7 * most, "+.0f"
+    else:
+        least, most = min(rows["value"], default=0.0), max(rows["value"], default=100.0)
+        scale = alt.Scale(scheme="blues", domain=[least, most])
+        is_dark, form = alt.datum.value > least + 0.6 * (most - least), ".0f"
     numbers = base.mark_text(fontSize=9).encode(
-        text=alt.Text("value:Q", format="+.0f"),
-        color=alt.when(abs(alt.datum.value) > 0.7 * most).then(alt.value("white")).otherwise(alt.value("black")),
+        text=alt.Text("value:Q", format=form),
+        color=alt.when(is_dark).then(alt.value("white")).otherwise(alt.value("black")),
     )
+    colour = alt.Color("value:Q", title=quantity.title, scale=scale)
     return alt.layer(base.mark_rect().encode(color=colour), numbers).properties(
         width=alt.Step(1.3 * STEP), height=alt.Step(STEP)
     )
 
 
-def _capacity(groups: pl.DataFrame, runs: Iterable[Run], x: str, colour: str) -> alt.FacetChart:
-    """Draw changes of low- and high-resource languages over rank or bits; a line joins runs that differ in it alone.
-
-    `x` and `colour` are "rank" and "bits" in either order.
-    """
-    families = {run.method: run.family for run in runs}
+def _over_axis(groups: pl.DataFrame, runs: Sequence[Run], x: str, quantity: Quantity) -> alt.FacetChart:
+    """Draw low- and high-resource languages over an axis; a line joins runs that differ in it alone."""
+    by_setting = {(run.model, run.dataset, run.method): run for run in runs if run.axis(x) is not None}
+    roles = axis_roles(by_setting.values(), x)
     rows = [
         {
-            "series": f"{row['model']} · {row['dataset']} · {families[row['method']]}",
+            **roles.row(run, f"{run.model} · {dataset_family(run)} · {run.family}"),
             "group": name,
-            **{column: row[column] for column in ("rank", "bits", "low", "high")},
-            "change": row["value"],
+            "low": row["low"],
+            "high": row["high"],
+            quantity.name: row["value"],
         }
         for group, name in _RESOURCE.items()
-        for row in groups.filter(pl.col(x).is_not_null(), kind="resource", group=group).iter_rows(named=True)
+        for row in groups.filter(kind="resource", group=group).iter_rows(named=True)
+        if (run := by_setting.get((row["model"], row["dataset"], row["method"])))
     ]
-    width = max(120, 55 * len({row[x] for row in rows}))
-    return capacity_panels(rows, x, colour, width=width, theme=PRINT)
+    width = max(120, 55 * len({row["at"] for row in rows}))
+    return axis_panels(rows, roles, quantity, width=width, theme=PRINT)
 
 
 def _english(groups: pl.DataFrame, bound: float) -> alt.TopLevelMixin:
@@ -139,20 +164,22 @@ def figures(
     languages: Sequence[Language],
     english_bound: float,
 ) -> dict[str, alt.TopLevelMixin]:
-    """Return the figures by name; a figure is empty if the grid has no runs for it.
+    """Return the figures by name, those of maple.report.figure_names; a figure is empty if no run is scored for it.
 
     `summary` and `groups` are those of maple.analysis.summary, `runs` those of the grid; `english_bound` is the loss of
     English, in points, from which the report names a run.
     """
-    changes = _average_seeds(groups)
-    return {
-        "leaderboard": _leaderboard(summary),
+    drawn: dict[str, alt.TopLevelMixin] = {
+        "leaderboard": _leaderboard(summary, runs),
         "questions": _questions(answers),
-        "languages": _languages(changes, languages),
-        "rank": _capacity(changes, runs, "rank", "bits"),
-        "bits": _capacity(changes, runs, "bits", "rank"),
-        "english": _english(changes, english_bound),
     }
+    for quantity, has_base, end in ((CHANGE, True, ""), (SCORE, False, SCORES)):
+        shown_rows, tuned = _average_seeds(groups, quantity), have_bases(runs)[has_base]
+        drawn[f"languages{end}"] = _languages(shown_rows, languages, quantity)
+        for axis in numeric_axes(tuned):
+            drawn[axis_figure(axis, end)] = _over_axis(shown_rows, tuned, axis, quantity)
+    drawn["english"] = _english(_average_seeds(groups, CHANGE), english_bound)
+    return {name: drawn[name] for name in figure_names(runs, [language.code for language in languages])}
 
 
 def write_figures(charts: Mapping[str, alt.TopLevelMixin], paths: Iterable[str | Path]) -> None:

@@ -14,7 +14,6 @@ import polars as pl
 from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
-from maple.metrics.registry import metric_of
 from maple.runtime.files import write_text
 
 # lm-eval's name for "no filter" between answer and metric: here every metric parses answers in its own way.
@@ -37,6 +36,10 @@ class ExportedTask(Record):
         content = json.dumps(self.spec.params(), sort_keys=True, ensure_ascii=False)
         return blake2b(content.encode(), digest_size=4).hexdigest()
 
+    def higher_is_better(self, metric: str) -> bool:
+        """Return True for a metric of which more is better."""
+        return metric not in self.measured.lower_is_better
+
     def config(self, name: str) -> dict[str, Any]:
         """Return lm-eval's config of the task, which has this name there."""
         return {
@@ -45,20 +48,12 @@ class ExportedTask(Record):
             "doc_to_text": self.spec.prompt,
             "num_fewshot": self.settings.shots,
             "metric_list": [
-                {
-                    "metric": metric,
-                    "aggregation": "mean",
-                    "higher_is_better": not metric_of(metric).scale.lower_is_better,
-                }
+                {"metric": metric, "aggregation": "mean", "higher_is_better": self.higher_is_better(metric)}
                 for metric in self.measured.metrics
             ],
             "generation_kwargs": {"do_sample": False, "max_gen_toks": self.spec.max_new_tokens},
             "metadata": {"version": self.version},
         }
-
-
-def _higher_is_better(metric: str) -> bool:
-    return not metric_of(metric).scale.lower_is_better
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
@@ -77,8 +72,8 @@ def lm_eval_results(
 
     `summary` is that of maple.analysis.summary.summarize, `card` the run's card of the stage generate, and `quality`
     that of maple.evaluation.prompts.quality; `tasks` are keyed by name. A task in a language is named
-    `{task}_{language}`. It belongs to the group `{task}`, which has the means over the languages that every run has.
-    Scores and standard errors are shares of 1.
+    `{task}_{language}`. It belongs to the group `{task}`, which has the means over the languages that every run has
+    which is asked the same tasks. `model_args` has the run's axes. Scores and standard errors are shares of 1.
     """
     rows = summary.filter(pl.col("task") != "all", **run.key.params())
     original = {(row["task"], row["language"]): row["available"] for row in quality.iter_rows(named=True)}
@@ -90,7 +85,7 @@ def lm_eval_results(
         results[name] = _metrics(cells, name)
         versions[name] = exported.version
         shots[name] = exported.settings.shots
-        better[name] = {cell["metric"]: _higher_is_better(cell["metric"]) for cell in cells}
+        better[name] = {cell["metric"]: exported.higher_is_better(cell["metric"]) for cell in cells}
         if language == "all":
             groups[name] = results[name]
             continue
@@ -108,7 +103,7 @@ def lm_eval_results(
         "n-shot": shots,
         "n-samples": samples,
         "higher_is_better": better,
-        "config": {"model": card["engine"], "model_args": {"pretrained": run.path}, **dtype},
+        "config": {"model": card["engine"], "model_args": {"pretrained": run.path, **run.axes}, **dtype},
         "model_source": card["engine"],
         "model_name": run.path,
         "model_name_sanitized": run.path.replace("/", "__"),

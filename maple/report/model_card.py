@@ -50,11 +50,14 @@ def _interval(row: Mapping[str, Any], name: str, signed: bool = False) -> str:
 
 def _results(rows: pl.DataFrame, first: str, names: Mapping[str, str]) -> str:
     """Return the scores of rows as a Markdown table; `names` are those of the rows, by the values of column `first`."""
+    heads = [first, "score", "untouched base", "change"]
     lines = [
         [names[row[first]], _interval(row, "mean"), points(row["base"]), _interval(row, "change", signed=True)]
         for row in rows.iter_rows(named=True)
     ]
-    return markdown_table([first, "score", "untouched base", "change"], lines, left=1)
+    if rows["base"].is_null().all():  # a model that cannot answer untouched
+        heads, lines = heads[:2], [line[:2] for line in lines]
+    return markdown_table(heads, lines, left=1)
 
 
 def _eval_results(cells: pl.DataFrame, study: "CardStudy", hub_task: str) -> list[EvalResult]:
@@ -216,6 +219,7 @@ def model_card(
         run=run,
         name=_name(run),
         whole=kind != ADAPTERS,
+        axes=[(name, escape_markdown(str(value))) for name, value in run.axes.items() if value is not None],
         merged=kind == MERGED,
         part="trains" in finetune["method"],
         files=files,
@@ -231,6 +235,7 @@ def model_card(
         training=[(name, escape_markdown(str(value))) for name, value in _training(finetune)],
         merge=merge,
         way=merge["ways"][merge["into"]] if merge else None,
+        has_base=rows["base"].is_not_null().any(),
         level=f"{100 * study.summary['confidence'][0]:g} %",
         by_task=_results(rows, "task", tasks),
         by_language=_results(languages, "language", {code: row.name for code, row in study.identities.items()}),

@@ -13,6 +13,7 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from maple.analysis.axes import drawn_axes
 from maple.analysis.leaderboard import points
 from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, StudyAnswers
 from maple.definitions.language import Language
@@ -20,7 +21,8 @@ from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.report import charts
 from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_to_read
-from maple.report.sections.changes import capacity_rows, language_rows, share_rows
+from maple.report.figure_names import axis_figure
+from maple.report.sections.changes import result_charts
 from maple.report.sections.data_quality import (
     RerunCommand,
     count_answers,
@@ -33,7 +35,7 @@ from maple.report.sections.data_quality import (
     row_faults,
 )
 from maple.report.sections.merging import held_out_bits, merge_points, merge_ways
-from maple.report.sections.overview import best_runs, count_runs
+from maple.report.sections.overview import best_runs, count_runs, grid_axes
 from maple.report.sections.questions import (
     answer_views,
     chart_rows,
@@ -45,7 +47,7 @@ from maple.report.sections.questions import (
     two_decimals,
 )
 from maple.report.sections.run_cards import ELSEWHERE, loss_points, plain, run_costs
-from maple.report.sections.run_views import LanguageView, RunView, order_languages, view_runs
+from maple.report.sections.run_views import order_languages, view_runs
 from maple.report.sections.score_table import score_table
 
 
@@ -141,15 +143,6 @@ def _question_charts(answers: StudyAnswers) -> dict[str, dict[str, Any] | None]:
     return drawn
 
 
-def _change_charts(views: Sequence[RunView], languages: Sequence[LanguageView]) -> dict[str, dict[str, Any] | None]:
-    capacity = capacity_rows(views)
-    return {
-        "rank": charts.capacity(capacity, "rank", "bits"),
-        "bits": charts.capacity(capacity, "bits", "rank"),
-        "languages": charts.changes(language_rows(views, languages)),
-    }
-
-
 def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     """Return the report as one HTML page that loads nothing.
 
@@ -162,14 +155,14 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     places = {code: place for place, code in enumerate(names)}
     views = view_runs(summary, groups, languages, study.runs)
     costs, ways = run_costs(views, cards), merge_ways(views, cards)
+    axes = drawn_axes(view.run for view in views)
     held_out, held_out_rows = held_out_bits(views, cards, languages)
     specifications = {
         **_question_charts(answers),
-        **_change_charts(views, languages),
-        "shares": charts.shares(share_rows(costs)),
+        **result_charts(views, costs, languages),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows),
-        "losses": charts.losses(loss_points(costs)),
+        "losses": charts.losses(loss_points(costs, axes), axes),
     }
     specifications = {name: chart for name, chart in specifications.items() if chart}
     datasets = sorted(results.datasets, key=lambda one: (one.dataset, places.get(one.code, len(places)), one.name))
@@ -191,6 +184,10 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         low_classes=sorted(study.low_classes),
         views=views,
         counts=count_runs(summary, views, languages, len(study.tasks)),
+        axes=grid_axes(views),
+        over_axes=[name for name in specifications if name.startswith(axis_figure("", ""))],
+        has_changes=any(view.overall.change is not None for view in views),
+        has_scores=any(view.overall.change is None for view in views if not view.is_base),
         best=best_runs(views),
         charts=specifications,
         coverage=coverage(summary, study.tasks, languages),

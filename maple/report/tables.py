@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from maple.analysis.item_scores import IS_BASELINE, RUN
+from maple.analysis.axes import varying_axes
+from maple.analysis.item_scores import RUN_KEY, key_of, task_sets
 from maple.analysis.language_groups import resource_group
 from maple.analysis.leaderboard import points
 from maple.definitions.language import Language
-from maple.definitions.run import NONE
+from maple.definitions.run import Run
 from maple.runtime.files import write_text
 from maple.text.plain import plain
 
@@ -39,10 +40,11 @@ class Table:
     """Heads of the columns of scores."""
     rows: list[tuple[list[str], list[str]]]
     """The names and the scores of each run."""
-    best: list[str | None]
-    """The highest score of each column as it is printed; None if all are the same."""
+    best: list[list[str | None]]
+    """For each row, the highest score of each column as it is printed, among the runs that it is compared with; None if
+    all are the same."""
     groups: list[int]
-    """The number of runs of each base model, in the order of the rows."""
+    """The number of runs of each base model that are compared, in the order of the rows."""
 
     def lines(self, escape: Callable[[str], str], bold: str) -> list[list[str]]:
         """Return the cells of the rows, passed through `escape`, the best of each column in the format `bold`."""
@@ -50,9 +52,9 @@ class Table:
             [*map(escape, names)]
             + [
                 bold.format(escape(cell)) if cell == best else escape(cell)
-                for cell, best in zip(cells, self.best, strict=True)
+                for cell, best in zip(cells, best_of_row, strict=True)
             ]
-            for names, cells in self.rows
+            for (names, cells), best_of_row in zip(self.rows, self.best, strict=True)
         ]
 
 
@@ -63,18 +65,25 @@ def short_names(languages: Iterable[Language]) -> dict[str, str]:
     return {row.code: row.iso639_1 if times[row.iso639_1] == 1 else row.code for row in languages}
 
 
-def _runs(summary: pl.DataFrame) -> pl.DataFrame:
+def _in_order(runs: Sequence[Run]) -> list[Run]:
     """Return the runs, models together, each base first."""
-    runs = summary.select(RUN).unique(maintain_order=True)
-    models = runs["model"].unique(maintain_order=True).to_list()
-    return runs.sort(pl.col("model").replace_strict(models, range(len(models))), ~IS_BASELINE, maintain_order=True)
+    models = list(dict.fromkeys(run.model for run in runs))
+    return sorted(runs, key=lambda run: (models.index(run.model), not run.is_baseline))
 
 
-def _run_names(run: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Return what the columns `names` tell of a run, a row with the columns of a run."""
-    if run["method"] == NONE:
-        run = {**run, "dataset": "–", "method": "untouched", "seed": "–"}
-    return [str(run[name]) for name in names]
+def _columns_of_runs(runs: Sequence[Run]) -> list[str]:
+    """Return the heads of the columns that name runs: of the axes and of the seed only if they vary."""
+    tuned = [run for run in runs if not run.is_baseline]
+    several = len({run.seed for run in tuned}) > 1
+    return ["model", "dataset", "method", *varying_axes(tuned), *(["seed"] if several else [])]
+
+
+def _names_of(run: Run, names: Iterable[str]) -> list[str]:
+    """Return what the columns `names` tell of a run."""
+    told: dict[str, Any] = {**run.axes, **run.key.params()}
+    if run.is_baseline:
+        told |= {"dataset": "–", "method": "untouched", "seed": "–"}
+    return ["–" if told.get(name) is None else str(told[name]) for name in names]
 
 
 def _number(text: str) -> float:
@@ -82,17 +91,31 @@ def _number(text: str) -> float:
     return float(text.replace("−", "-"))
 
 
-def _table(label: str, caption: str, summary: pl.DataFrame, scores: pl.DataFrame, heads: Mapping[str, str]) -> Table:
-    """Return the table of all runs; `heads` are the columns of `scores` that it has, with their heads."""
-    runs = _runs(summary)
-    several = runs.filter(~IS_BASELINE)["seed"].n_unique() > 1
-    names = ["model", "dataset", "method", *(["seed"] if several else [])]
-    scored = runs.join(scores, on=RUN, how="left", nulls_equal=True, maintain_order="left")
-    rows = [(_run_names(run, names), [points(run[column]) for column in heads]) for run in scored.iter_rows(named=True)]
-    columns = [[cell for cell in column if cell != "–"] for column in zip(*(cells for _, cells in rows), strict=True)]
-    best = [max(column, key=_number) if len(set(column)) > 1 else None for column in columns]
-    groups = runs.group_by("model", maintain_order=True).len()["len"].to_list()
-    return Table(label, caption, names, list(heads.values()), rows, best, groups)
+def _best(rows: Sequence[list[str]]) -> list[str | None]:
+    """Return the highest score of each column; None if all are the same."""
+    columns = [[cell for cell in column if cell != "–"] for column in zip(*rows, strict=True)]
+    return [max(column, key=_number) if len(set(column)) > 1 else None for column in columns]
+
+
+def _table(
+    label: str, caption: str, compared: Sequence[Sequence[Run]], scores: pl.DataFrame, heads: Mapping[str, str]
+) -> Table:
+    """Return a table of runs; `heads` are the columns of `scores` that it has, with their heads.
+
+    Runs of one list in `compared` are compared; with several lists the first column names the tasks of each.
+    """
+    has_sets = len(compared) > 1
+    names = _columns_of_runs([run for runs in compared for run in runs])
+    by_run = {key_of(row): row for row in scores.iter_rows(named=True)}
+    rows: list[tuple[list[str], list[str]]] = []
+    best, groups = [], []
+    for runs in compared:
+        cells = [[points(by_run.get(run.key, {}).get(column)) for column in heads] for run in _in_order(runs)]
+        asked = [", ".join(runs[0].tasks)] if has_sets else []
+        rows += [([*asked, *_names_of(run, names)], line) for run, line in zip(_in_order(runs), cells, strict=True)]
+        best += [_best(cells)] * len(runs)
+        groups += Counter(run.model for run in _in_order(runs)).values()
+    return Table(label, caption, [*(["asked"] if has_sets else []), *names], list(heads.values()), rows, best, groups)
 
 
 def _span(numbers: pl.Series) -> str:
@@ -109,13 +132,14 @@ def _interval_note(cells: pl.DataFrame) -> str:
     return f" {100 * cells['confidence'][0]:g} % intervals reach at most ± {points(half)}."
 
 
-def _task_table(summary: pl.DataFrame, task: str, languages: Iterable[Language], low_classes: Sequence[int]) -> Table:
+def _task_table(
+    summary: pl.DataFrame, runs: Sequence[Run], task: str, languages: Iterable[Language], low_classes: Sequence[int]
+) -> Table:
     """Return the table of a task: its headline metric in each language, and means over languages."""
     cells = summary.filter("headline", pl.col("language") != ALL, task=task)
-    wide = cells.pivot("language", index=RUN, values="mean")
+    wide = cells.pivot("language", index=RUN_KEY, values="mean")
     present = [row for row in languages if row.code in wide.columns]
-    runs = _runs(summary).height
-    shared = {row.code: resource_group(row, low_classes) for row in present if wide[row.code].count() == runs}
+    shared = {row.code: resource_group(row, low_classes) for row in present if wide[row.code].count() == len(runs)}
     averaged = {
         name: codes
         for name, groups in (("low", ("low",)), ("high", ("high",)), ("mean", ("low", "high", None)))
@@ -131,33 +155,46 @@ def _task_table(summary: pl.DataFrame, task: str, languages: Iterable[Language],
         means = ", ".join(f"{name} of {len(codes)}" for name, codes in averaged.items())
         classes = ", ".join(map(str, low_classes))
         caption += f" Means over languages that every run has: {means}; low-resource are Joshi classes {classes}."
-    return _table(task, caption, summary, scores, short_names(present) | {name: name for name in averaged})
+    heads = short_names(present) | {name: name for name in averaged}
+    return _table(task, caption, [runs], scores, heads)
 
 
-def _overall_table(summary: pl.DataFrame, tasks: Iterable[str]) -> Table:
+def _overall_table(summary: pl.DataFrame, runs: Sequence[Run], tasks: Iterable[str]) -> Table:
     means = summary.filter("headline", language=ALL)
-    wide = means.pivot("task", index=RUN, values="mean")
+    wide = means.pivot("task", index=RUN_KEY, values="mean")
     heads = {task: task for task in tasks if task in wide.columns} | ({ALL: "mean"} if ALL in wide.columns else {})
+    compared = [[run for run in runs if run.tasks == asked] for asked in task_sets(runs)]
+    same = " which is asked the same tasks" if len(compared) > 1 else ""
     caption = (
-        "Headline scores, points of 100, each a mean over the languages that every run has in the task; the last "
-        f"column is the mean over all these cells; best of a column in bold.{_interval_note(means)}"
+        f"Headline scores, points of 100, each a mean over the languages that every run has{same} in the task; the "
+        f"last column is the mean over all these cells; best of a column{' among these runs' if same else ''} in bold."
+        f"{_interval_note(means)}"
     )
-    return _table(ALL, caption, summary, wide, heads)
+    return _table(ALL, caption, compared, wide, heads)
 
 
 def tables(
-    summary: pl.DataFrame, tasks: Iterable[str], languages: Iterable[Language], low_classes: Sequence[int]
+    summary: pl.DataFrame,
+    runs: Iterable[Run],
+    tasks: Iterable[str],
+    languages: Iterable[Language],
+    low_classes: Sequence[int],
 ) -> dict[str, Table]:
     """Return one table per task, by its name, and one over all tasks, "all".
 
-    `summary` is that of maple.analysis.summary.summarize. A task's table has its headline metric in each language. Its
-    means are over the low-resource, the high-resource and all languages, of those that every run has. A task without
-    scores has no table.
+    `summary` is that of maple.analysis.summary.summarize, `runs` are those of the grid; runs without any score are left
+    out. A task's table has the runs that are asked it, and its headline metric in each language. Its means are over the
+    low-resource, the high-resource and all languages, of those that every run has. A task without scores has no table.
     """
     languages = list(languages)
+    keys = {key_of(row) for row in summary.select(RUN_KEY).unique().iter_rows(named=True)}
+    scored_runs = [run for run in runs if run.key in keys]
     scored = [task for task in tasks if not summary.filter("headline", task=task).is_empty()]
-    by_task = {task: _task_table(summary, task, languages, low_classes) for task in scored}
-    return {**by_task, ALL: _overall_table(summary, scored)}
+    by_task = {
+        task: _task_table(summary, [run for run in scored_runs if task in run.tasks], task, languages, low_classes)
+        for task in scored
+    }
+    return {**by_task, ALL: _overall_table(summary, scored_runs, scored)}
 
 
 def _escape_latex(text: str) -> str:

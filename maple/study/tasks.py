@@ -22,7 +22,7 @@ from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
-from maple.metrics.registry import METRICS, RANKED, is_of_items
+from maple.metrics.registry import METRICS, RANKED, is_of_items, metric_of
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
@@ -78,11 +78,13 @@ class StudyTask:
         ranked = rank_metrics(self.definition.metrics) if "rank" in self.settings.answers else []
         if not generated:
             headline = RANKED + headline if RANKED + headline in ranked else ranked[0]
+        metrics = [*(self.definition.metrics if generated else []), *ranked]
         return TaskMetrics(
-            metrics=[*(self.definition.metrics if generated else []), *ranked],
+            metrics=metrics,
             headline=headline,
             chance=self.definition.chance,
             languages=self.languages,
+            lower_is_better=[metric for metric in metrics if metric_of(metric).scale.lower_is_better],
         )
 
     @property

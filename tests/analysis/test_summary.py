@@ -157,7 +157,7 @@ def test_runs_without_a_common_cell_have_no_macro_score():
     summary = summary_of(scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1"))
     assert summary.filter(task="all").is_empty()
     frames = scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1")
-    assert "cannot be compared" in terminal_table(summary, groups_of(*frames))
+    assert "cannot be compared" in terminal_table(summary, groups_of(*frames), [BASE, LORA])
 
 
 def test_scores_of_no_run_and_of_no_task_are_refused():
@@ -296,7 +296,7 @@ def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
 
 def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():
     frames = in_both(BASE, [0, 1]), in_both(LORA, [1, 1])
-    lines = terminal_table(summary_of(*frames), groups_of(*frames)).splitlines()
+    lines = terminal_table(summary_of(*frames), groups_of(*frames), [BASE, LORA]).splitlines()
     assert "2 cells" in lines[0]
     assert lines[3].split()[:3] == ["toy", "none", "none"] and lines[3].split()[-3:] == ["–", "50.0", "50.0"]
     assert "+50.0 [" in lines[4] and lines[4].endswith("100.0    100.0")

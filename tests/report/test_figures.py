@@ -11,6 +11,7 @@ from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_groups
+from maple.report.figure_names import figure_names
 from maple.report.figures import figures, write_figures
 
 MORE = replace(LORA, method="lora-r4-4bit", axes={"rank": 4, "bits": 4})
@@ -51,11 +52,51 @@ def test_the_change_of_each_language_stands_in_the_heat_map():
 
 
 def test_a_curve_over_ranks_has_a_point_per_rank_in_each_group():
-    rows = values(drawn(BASE, LORA, MORE)["rank"])
-    assert {(row["group"], row["rank"], row["change"]) for row in rows} == {
+    rows = values(drawn(BASE, LORA, MORE)["axis-rank"])
+    assert {(row["group"], row["at"], row["change"]) for row in rows} == {
         (group, rank, change) for group in ("low-resource", "high-resource") for rank, change in ((2, 10.0), (4, 20.0))
     }
     assert {row["series"] for row in rows} == {"toy · little · lora"}
+
+
+NEWS = [
+    replace(LORA, model="bert", dataset=f"news-{rows}rows", axes={"rows": rows}, tasks=tasks)
+    for tasks in (("xnli",), ("xnli", "xquad"))
+    for rows in (250, 1000)
+]
+NEWS[2:] = [replace(run, method="lora-again") for run in NEWS[2:]]
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ((BASE,), {"questions", "leaderboard"}),
+        ((BASE, LORA), {"questions", "leaderboard", "languages", "english"}),
+        ((BASE, LORA, MORE), {"questions", "leaderboard", "languages", "english", "axis-rank"}),
+        (NEWS, {"questions", "leaderboard", "languages-scores", "axis-rows-scores"}),
+        (
+            (BASE, LORA, *NEWS),
+            {"questions", "leaderboard", "languages", "english", "languages-scores", "axis-rows-scores"},
+        ),
+    ],
+)
+def test_the_figures_follow_the_grid_and_are_those_that_planning_names(runs, names):
+    assert set(drawn(*runs)) == set(figure_names(runs, ["eng_Latn"])) == names
+    assert "english" not in figure_names(runs, ["mar_Deva"])
+
+
+def test_runs_that_are_asked_different_tasks_stand_in_panels_of_their_own():
+    panels = drawn(*NEWS)["leaderboard"].to_dict()["vconcat"]
+    assert [panel["title"] for panel in panels] == ["asked xnli", "asked xnli, xquad"]
+    assert "vconcat" not in drawn(BASE, LORA)["leaderboard"].to_dict()
+
+
+def test_the_scores_of_runs_without_a_base_are_a_curve_over_the_rows_of_one_dataset():
+    rows = values(drawn(*NEWS[:2])["axis-rows-scores"])
+    assert {(row["series"], row["group"], row["at"], row["score"]) for row in rows} == {
+        ("bert · news · lora", group, rows, score)
+        for group in ("low-resource", "high-resource") for rows, score in ((250, 50.0), (1000, 60.0))
+    }  # fmt: skip
 
 
 def test_a_question_that_was_asked_is_a_line_and_one_that_was_not_is_none():
@@ -68,7 +109,7 @@ def test_seeds_are_drawn_as_their_mean():
     assert {row["value"] for row in rows if "value" in row} == {15.0}
 
 
-@pytest.mark.parametrize("runs", [(BASE,), (BASE, LORA, MORE)])
+@pytest.mark.parametrize("runs", [(BASE,), (BASE, LORA, MORE), NEWS])
 def test_every_figure_is_a_picture_even_where_there_is_nothing_to_show(tmp_path, runs):
     charts = drawn(*runs)
     write_figures(charts, [tmp_path / f"{name}.svg" for name in charts])

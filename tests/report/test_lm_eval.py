@@ -57,6 +57,16 @@ def test_a_task_is_a_group_of_its_languages():
     assert found["groups"]["xnli"]["accuracy,none"] == found["results"]["xnli"]["accuracy,none"] == 0.5
 
 
+def test_a_metric_that_is_better_when_lower_is_said_to_be_so_and_a_run_tells_its_axes():
+    measured = TASKS["xquad"].changed(lower_is_better=["exact_match"])
+    tasks = EXPORTED | {"xquad": EXPORTED["xquad"].changed(measured=measured)}
+    assert results(tasks)["higher_is_better"]["xquad_eng_Latn"] == {"f1": True, "exact_match": False}
+    metrics = results(tasks)["configs"]["xquad_eng_Latn"]["metric_list"]
+    assert [metric["higher_is_better"] for metric in metrics] == [True, False]
+    tuned = lm_eval_results(SUMMARY, LORA, EXPORTED, CARD, QUALITY)
+    assert tuned["config"]["model_args"] == {"pretrained": LORA.path, "rank": 2, "bits": 4}
+
+
 def test_samples_are_counted_before_and_after_what_could_not_be_asked():
     assert results()["n-samples"]["xnli_swh_Latn"] == {"original": 5, "effective": 4}
 

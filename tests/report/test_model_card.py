@@ -102,6 +102,17 @@ def test_what_is_not_known_is_left_out():
     assert "No licence is stated" in card(licenses={}).text
 
 
+def test_the_axes_of_the_run_are_told():
+    assert "with the method `lora-r2-4bit` (rank 2, bits 4), seed 1" in card().text
+
+
+def test_a_model_without_an_untouched_base_has_scores_and_no_changes():
+    alone = in_both(LORA, [1, 1, 1, 0])
+    text = card(summary=summary_of(alone), groups=groups_of(alone)).text
+    assert "untouched base" in card().text and "untouched base" not in text
+    assert re.search(r"\| task +\| +score \|\n", text)
+
+
 def test_an_adapter_says_so_and_of_what_its_scores_are():
     made = card(ADAPTERS)
     assert (made.data.library_name, made.data.base_model_relation) == ("peft", "adapter")

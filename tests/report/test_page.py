@@ -25,11 +25,12 @@ from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
 from maple.report.page import Results, StudyFacts, _embedded_json, report
 from maple.report.sections.data_quality import RerunCommand
 
-BASE = Run.baseline("toy")
+ASKED = ("xnli", "xquad")
+BASE = Run.baseline("toy", ASKED)
 GRID = [
     BASE,
     *(
-        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, family="lora", axes={"rank": rank, "bits": bits})
+        Run("toy", "little", f"lora-r{rank}-{bits}bit", 1, "lora", {"rank": rank, "bits": bits}, ASKED)
         for rank in (2, 4)
         for bits in (4, 16)
     ),
@@ -95,7 +96,7 @@ def scores(runs, right=better):
             *run.key.params().values(), task, language, str(item), metric,
             float(item < right(run, language)), True, "x", False, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
         )
-        for run in runs for task, language, metric in cells for item in range(4)
+        for run in runs for task, language, metric in cells if task in run.tasks for item in range(4)
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
 
@@ -128,8 +129,8 @@ SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=LOW, smallest_ef
 RERUN = RerunCommand("snakemake --forcerun", "prompts/{task}/{language}.parquet", "answers/{run}/{language}.parquet")
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note="A toy.", scored=None):
-    found = item_scores(scores(runs) if scored is None else scored, runs, TASKS)
+def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note="A toy.", scored=None, tasks=TASKS):
+    found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
     results = Results(
         summary=summarize(found),
@@ -140,7 +141,7 @@ def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note=
         datasets=datasets,
         quality=QUALITY,
     )
-    return report(results, StudyFacts(runs, languages, TASKS, SEEN, LOW, note), RERUN)
+    return report(results, StudyFacts(runs, languages, tasks, SEEN, LOW, note), RERUN)
 
 
 class Page(HTMLParser):
@@ -186,8 +187,8 @@ def page():
 
 
 FIGURES = (
-    "question-rank", "question-bits", "question-english", "question-exchange", "rank", "bits", "languages", "shares",
-    "merges", "held-out", "losses",
+    "question-rank", "question-bits", "question-english", "question-exchange", "axis-rank", "axis-bits", "languages",
+    "shares", "merges", "held-out", "losses",
 )  # fmt: skip
 
 
@@ -214,7 +215,7 @@ def test_the_page_loads_nothing(page):
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_only_the_scripts_of_the_page_itself_may_run(page, whole):
-    html = page if whole else page_of([Run.baseline("toy")], given=[], datasets=[])
+    html = page if whole else page_of([BASE], given=[], datasets=[])
     (policy,) = [attributes["content"] for _, attributes in Page(html).elements if attributes.get("http-equiv")]
     (allowed,) = re.findall(r"script-src ([^;]*);", policy)
     assert "unsafe" not in allowed
@@ -234,7 +235,7 @@ def test_the_page_tells_whose_scripts_it_carries_and_under_which_licences(page):
         "fast-json-patch",
     ):
         assert name in text
-    assert "Mike Bostock" not in page_of([Run.baseline("toy")], given=[], datasets=[])
+    assert "Mike Bostock" not in page_of([BASE], given=[], datasets=[])
 
 
 def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page):
@@ -267,8 +268,8 @@ def test_a_run_that_lost_more_english_than_the_bound_is_named():
 
 
 def test_text_from_models_and_data_stays_text():
-    model = Run.baseline(EVIL)
-    tuned = Run(EVIL, EVIL, EVIL, 1, family="lora", axes={"rank": 2, "bits": 4})
+    model = Run.baseline(EVIL, ASKED)
+    tuned = Run(EVIL, EVIL, EVIL, 1, "lora", {"rank": 2, "bits": 4}, ASKED)
     languages = [replace(LANGUAGES[0], name=EVIL), *LANGUAGES[1:]]
     evil = a_dataset(dataset=EVIL, name=EVIL, reason=EVIL, instruction=EVIL, completion=EVIL)
     datasets = [replace(evil, teacher=EVIL)]
@@ -363,13 +364,13 @@ def test_a_method_without_a_rank_stands_in_the_tables_and_in_no_curve():
     page = page_of([*GRID, plain])
     assert "ia3-4bit" in Page(page).text()
     charts = columns_of(page)["charts"]
-    assert "ia3" not in json.dumps(charts["rank"]) and "ia3" in json.dumps(charts["shares"])
+    assert "ia3" not in json.dumps(charts["axis-rank"]) and "ia3" in json.dumps(charts["shares"])
     assert charts["losses"]["spec"]["encoding"]["color"]["scale"]["domain"] == [2, 4, "none"]
 
 
 def test_methods_are_not_joined_by_a_line():
     other = [replace(run, method=f"dora-r{run.axis('rank')}-4bit", family="dora") for run in GRID if run.bits == 4]
-    series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["rank"]["data"]["values"]}
+    series = {row["series"] for row in columns_of(page_of([*GRID, *other]))["charts"]["axis-rank"]["data"]["values"]}
     assert series == {"toy · little · lora", "toy · little · dora"}
 
 
@@ -612,7 +613,7 @@ def test_rows_that_hold_markup_run_nothing_in_a_browser(browser):
     browser.open(f"<title>MAPLE</title><script>{RUNS}")
     browser.wait(lambda: browser.tell("document.title") == "ran")
     evil = a_dataset(dataset=RUNS, name=RUNS, reason=RUNS, id=RUNS, instruction=RUNS, output=RUNS, completion=RUNS)
-    model, tuned = Run.baseline(RUNS), Run(RUNS, RUNS, RUNS, 1, family="lora", axes={"rank": 2, "bits": 4})
+    model, tuned = Run.baseline(RUNS, ASKED), Run(RUNS, RUNS, RUNS, 1, "lora", {"rank": 2, "bits": 4}, ASKED)
     languages = [replace(LANGUAGES[0], name=RUNS), *LANGUAGES[1:]]
     shown(browser, page_of([model, tuned], languages, datasets=[evil]))
     assert browser.tell("document.title").startswith("MAPLE")
@@ -656,3 +657,149 @@ def test_thinking_is_counted_and_what_is_unfinished_names_the_key_to_raise():
     assert "raise <code>thinking_tokens</code> in <code>config/models/toy.yaml</code>" in page
     first = table(page, "Answer issues by task")[0]
     assert {"100.0", "7.0"} < set(first)
+
+
+# Models without an untouched base, finetuned on one task and asked that task alone.
+ENCODERS = [
+    Run("bert", f"{task}-{rows}rows", f"pfeiffer-{factor}", 1, "pfeiffer", {"reduction": factor, "rows": rows}, (task,))
+    for task in ASKED
+    for rows in (250, 1000)
+    for factor in (2, 16)
+]
+
+
+def by_rows(run, language):
+    """More rows are better, and in Swahili a smaller reduction; a base has one right of four."""
+    if run.is_baseline:
+        return 1
+    return (run.axis("rows") or 1000) // 1000 + (run.axis("reduction") == 2) + 1
+
+
+@pytest.fixture(scope="module")
+def encoders():
+    return page_of(ENCODERS, scored=scores(ENCODERS, by_rows))
+
+
+def test_runs_without_a_base_show_scores_and_no_changes(encoders):
+    charts = columns_of(encoders)["charts"]
+    assert {"axis-reduction-scores", "axis-rows-scores", "languages-scores", "shares-scores"} <= set(charts)
+    assert not {"axis-reduction", "axis-rows", "languages", "shares"} & set(charts)
+    assert Page(encoders).open == []
+    heads = re.findall(r"<th [^>]*>([^<]*)", encoders[encoders.index('id="leaders"') :].split("</thead>")[0])
+    assert heads == ["run", "model", "reduction", "rows", "score", "95&nbsp;% interval"]
+    assert "untouched base" not in Page(encoders).text() and '<option value="change">' not in encoders
+
+
+def test_every_axis_of_the_grid_has_a_column_and_a_curve_over_its_numbers(encoders):
+    found = columns_of(encoders)
+    assert found["axes"] == ["reduction", "rows"] and found["runs"][1]["axes"] == [16, 250]
+    curves = found["charts"]["axis-rows-scores"]["data"]["values"]
+    # One series per task: the sizes of a dataset are points of one curve.
+    assert {row["series"] for row in curves} == {"bert · xnli", "bert · xquad"}
+    assert {(row["at"], row["line"], row["score"]) for row in curves if row.get("group") == "All languages"} == {
+        (250, 2, 50.0), (250, 16, 25.0), (1000, 2, 75.0), (1000, 16, 50.0),
+    }  # fmt: skip
+    assert "Reduction, rows and trained share" in encoders and "Best dataset, reduction and rows" in encoders
+    first = table(encoders, "Scores by run")[0]
+    assert first[:4] == ["bert · xnli-250rows · pfeiffer-2", "2", "250", "50.0 0.0 to 100.0"]
+
+
+def test_every_panel_of_a_curve_has_a_row_so_that_none_takes_the_place_of_another(encoders):
+    # XQuAD has no low-resource language: its panel stays empty.
+    rows = columns_of(encoders)["charts"]["axis-rows-scores"]["data"]["values"]
+    assert {(row["series"], row["group"]) for row in rows} == {
+        (series, group) for series in ("bert · xnli", "bert · xquad")
+        for group in ("All languages", "High-resource", "Low-resource")
+    }  # fmt: skip
+    assert {"series": "bert · xquad", "group": "Low-resource"} in rows
+
+
+def test_a_task_that_a_run_is_not_asked_is_not_missing_in_it(encoders):
+    cells = table(encoders, "Missing cells")
+    assert all(row[2].startswith("every run") for row in cells)
+    lacking = scores(ENCODERS, by_rows).filter(
+        (pl.col("dataset") != "xnli-250rows") | (pl.col("method") != "pfeiffer-2") | (pl.col("language") != "swh_Latn")
+    )
+    cells = table(page_of(ENCODERS, scored=lacking), "Missing cells")
+    assert [row[2] for row in cells if row[1] == "Swahili"] == ["1 of 4 runs"]
+
+
+def test_the_best_run_is_one_among_those_that_are_asked_the_same(encoders):
+    best = encoders[encoders.index('<table class="best">') :].split("</table>")[0]
+    text = " ".join(re.sub(r"<[^>]+>", " ", best).split())
+    assert "bert asked xnli All languages xnli-1000rows 2 1000 75.0 3 of 3" in text
+    assert "bert asked xquad All languages xquad-1000rows 2 1000 75.0 2 of 3" in text
+
+
+def test_models_with_and_without_a_base_stand_in_charts_of_their_own():
+    runs = [*GRID, *ENCODERS]
+    page = page_of(runs, scored=scores(runs, by_rows))
+    charts = columns_of(page)["charts"]
+    assert {"axis-rank", "axis-bits", "axis-reduction-scores", "languages", "languages-scores"} <= set(charts)
+    assert {row["series"] for row in charts["languages"]["data"]["values"]} == {"toy · little"}
+    assert "among the runs that are asked the same tasks" in page
+
+
+def test_an_axis_of_words_is_a_column_and_no_curve():
+    runs = [replace(GRID[1], method=where, axes={"location": where}) for where in ("mlp", "attention")]
+    page = page_of([BASE, *runs], given=[])
+    assert not [name for name in columns_of(page)["charts"] if name.startswith("axis-")]
+    assert table(page, "Changes by run")[0][1] == "mlp" and "so there is no curve to draw" in page
+
+
+def test_an_axis_with_a_zero_has_a_plain_scale_and_one_without_other_axes_one_colour():
+    runs = [replace(GRID[1], method=f"d{value}", axes={"dropout": value}) for value in (0, 0.5)]
+    chart = columns_of(page_of([BASE, *runs]))["charts"]["axis-dropout"]
+    x = chart["spec"]["layer"][1]["encoding"]["x"]
+    assert x["scale"]["domain"] == [-0.03, 0.53] and "type" not in x["scale"]
+    assert chart["spec"]["layer"][1]["encoding"]["color"] == {"value": "var(--series-1)"}
+
+
+def test_the_leaderboard_sorts_each_set_of_tasks_by_itself(encoders, browser):
+    shown(browser, encoders)
+    heads = "[...document.querySelectorAll('#leaders tbody.asked')].map((body) => body.textContent)"
+    bodies = (
+        "[...document.querySelectorAll('#leaders tbody:not(.asked)')]"
+        ".map((body) => [...body.rows].map((row) => row.cells[4].textContent))"
+    )
+    assert browser.tell(heads) == ["Asked xnli", "Asked xquad"]
+    assert browser.tell(bodies) == 2 * [["75.0", "50.0", "50.0", "25.0"]]
+    browser.click("#leaders th:nth-child(5) button")
+    assert browser.tell(bodies) == 2 * [["25.0", "50.0", "50.0", "75.0"]]
+    browser.tab_to("#leaders-task")
+    browser.type("xnli")
+    assert browser.tell(heads) == ["Asked xnli"]
+    assert told(browser, "leaders-status").startswith("4 runs: accuracy of xnli") and browser.messages == []
+
+
+def test_the_heat_map_walks_past_the_heads_of_the_sets(encoders, browser):
+    shown(browser, encoders)
+    assert browser.tell("[...document.querySelectorAll('#heat tbody.asked')].map((body) => body.textContent)") == [
+        "Asked xnli", "Asked xquad",
+    ]  # fmt: skip
+    browser.tab_to("#heat td")
+    browser.press("ArrowDown", times=4)
+    assert told(browser, "heat-status").startswith("bert · xquad-250rows · pfeiffer-2, All: 50.0")
+
+
+def test_of_a_metric_that_is_better_when_lower_the_lowest_score_leads_and_a_fall_is_a_gain(browser):
+    # The finetuned runs are right on three of four items, the base on two: its error is the larger one.
+    found = scores(GRID)
+    error = found.filter(task="xnli").with_columns(metric=pl.lit("error"), value=1 - pl.col("value"))
+    tasks = TASKS | {"xnli": TASKS["xnli"].changed(metrics=["accuracy", "error"], lower_is_better=["error"])}
+    shown(browser, page_of(scored=pl.concat([found, error]), tasks=tasks))
+    names = rows_of(browser, "leaders")
+    assert names[-1] == "untouched base"
+    browser.tab_to("#leaders-task")
+    browser.press("ArrowDown", times=3)
+    assert "error of xnli" in told(browser, "leaders-status") and "lower is better" in told(browser, "leaders-status")
+    assert sorted_by(browser, "leaders") == [["score", "ascending"]]
+    assert rows_of(browser, "leaders")[-1] == "untouched base"
+    for control, place in (("heat-mode", 1), ("heat-task", 3)):
+        browser.tell(
+            f"(() => {{const one = document.getElementById('{control}'); one.selectedIndex = {place};"
+            " one.dispatchEvent(new Event('change'));})()"
+        )
+    assert "lower is better" in told(browser, "heat-scale")
+    cells = "[...document.querySelectorAll('#heat tbody tr:last-child td')].map((cell) => cell.className.split(' ')[0])"
+    assert "down" not in browser.tell(cells)

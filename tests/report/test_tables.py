@@ -26,8 +26,8 @@ SUMMARY = summary_of(
 )
 
 
-def of(summary):
-    return tables(summary, TASKS, LANGUAGES, (0, 1, 2))
+def of(summary, runs=(BASE, LORA)):
+    return tables(summary, runs, TASKS, LANGUAGES, (0, 1, 2))
 
 
 def test_a_row_is_a_run_and_a_column_a_language_in_points():
@@ -60,7 +60,8 @@ def test_the_columns_of_markdown_stand_under_one_another():
 
 
 def test_latex_is_escaped_and_every_line_has_a_cell_per_column():
-    text = latex(of(summary_of(scored(BASE, [1, 0])).with_columns(model=pl.lit("a_b&c")))["xnli"])
+    found = summarize(item_scores(scored(OTHER, [1, 0]), [OTHER], TASKS))
+    text = latex(of(found, [OTHER])["xnli"])
     assert r"a\_b\&c & -- & untouched & 50.0" in text and r"95 \% intervals" in text
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     bare = [line.replace(r"\&", "") for line in body]
@@ -80,7 +81,7 @@ def test_latex_opens_and_closes_the_same_environments_and_braces():
 def test_base_models_are_parted_by_a_line():
     runs = (BASE, OTHER, LORA)
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
-    table = of(found)["xnli"]
+    table = of(found, runs)["xnli"]
     assert [names[0] for names, _ in table.rows] == ["toy", "toy", "a_b&c"] and table.groups == [2, 1]
     assert latex(table).count(r"\midrule") == 2
 
@@ -100,8 +101,34 @@ def test_a_seed_has_a_column_where_runs_differ_by_it():
     other = replace(LORA, seed=2)
     runs = (BASE, LORA, other)
     found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
-    assert of(found)["xnli"].names == ["model", "dataset", "method", "seed"]
+    assert of(found, runs)["xnli"].names == ["model", "dataset", "method", "seed"]
     assert of(SUMMARY)["xnli"].names == ["model", "dataset", "method"]
+
+
+def test_an_axis_has_a_column_where_runs_differ_by_it():
+    runs = (BASE, LORA, replace(LORA, method="lora-r4-4bit", axes={"rank": 4, "bits": 4}))
+    found = summarize(item_scores(pl.concat(scored(run, [1, 0]) for run in runs), runs, TASKS))
+    table = of(found, runs)["xnli"]
+    assert table.names == ["model", "dataset", "method", "rank"]
+    assert [names[-1] for names, _ in table.rows] == ["–", "2", "4"]
+
+
+def test_only_runs_that_are_asked_the_same_tasks_have_a_best_in_common():
+    # The runs on XNLI alone have 75 and 50; the base, which is asked XQuAD too, has 100 and is compared with none.
+    one, other = (replace(LORA, method=name, tasks=("xnli",)) for name in ("lora-r2-4bit", "lora-r4-4bit"))
+    runs, right = (BASE, one, other), ([1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0])
+    frames = [scored(run, values) for run, values in zip(runs, right, strict=True)]
+    frames.append(scored(BASE, [1, 0], "xquad", metric="f1"))
+    found = of(summarize(item_scores(pl.concat(frames), runs, TASKS)), runs)
+    table = found["all"]
+    assert table.names[0] == "asked" and [names[0] for names, _ in table.rows] == ["xnli, xquad", "xnli", "xnli"]
+    assert [cells for _, cells in table.rows] == [
+        ["100.0", "50.0", "75.0"],
+        ["75.0", "–", "75.0"],
+        ["50.0", "–", "50.0"],
+    ]
+    assert re.findall(r"\*\*([\d.]+)\*\*", markdown(table)) == ["75.0", "75.0"] and table.groups == [1, 2]
+    assert len(found["xnli"].rows) == 3 and len(found["xquad"].rows) == 1
 
 
 def test_two_languages_that_share_a_short_name_are_called_by_their_codes():

@@ -2,6 +2,7 @@ from dataclasses import asdict
 
 from maple.definitions.hardware import read_hardware
 from maple.planning.plan import plan_of
+from maple.report.figure_names import figure_names
 
 HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
 # Where the forecast looks for results that are already there.
@@ -31,7 +32,8 @@ MIXTURES = sorted({run.dataset for run in STUDY.finetuned})
 FINETUNING_DATASETS = sorted({STUDY.mixtures[name].dataset for name in MIXTURES})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
-FIGURES = ["questions", "leaderboard", "languages", "rank", "bits", "english"]
+# The figures that the grid gives, each with the name of its caption.
+FIGURES = figure_names(STUDY.runs, CODES)
 DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
 # The same for the datasets of runs, which have names of their own at each size.
 FINETUNED_IN = DATASET_LANGUAGES | {name: DATASET_LANGUAGES[STUDY.mixtures[name].dataset] for name in MIXTURES}
@@ -158,6 +160,7 @@ rule tabulate:
     conda:
         "../../envs/analysis.yaml"
     params:
+        runs=RUNS,
         tasks=list(STUDY.tasks),
         languages=LANGUAGES,
         low_classes=STUDY.config.report.low_resource_classes,
@@ -173,7 +176,10 @@ rule draw:
         groups="results/groups.parquet",
         questions="results/questions.json",
     output:
-        [report(f"results/figures/{name}.svg", caption=f"../report/{name}.rst", category="Figures") for name in FIGURES],
+        [
+            report(f"results/figures/{name}.svg", caption=f"../report/{caption}.rst", category="Figures")
+            for name, caption in FIGURES.items()
+        ],
     log:
         "logs/draw.log",
     conda:

@@ -20,9 +20,10 @@ log_to(snakemake.log[0])
 cards = read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings = ReportSettings(**snakemake.params.settings)
+runs = [Run(**run) for run in snakemake.params.runs]
 scores = item_scores(
     scan_parquet(snakemake.input.scores),
-    runs=[Run(**run) for run in snakemake.params.runs],
+    runs,
     tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
     clusters=read_clusters(snakemake.input.clusters),
 )
@@ -34,6 +35,6 @@ write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake
 questions = questions_of(snakemake.params.questions)
 answers = answer_questions(scores, languages, settings, questions, run_costs(cards))
 write_json(answers.content(), snakemake.output.questions)
-write_text(terminal_table(summary, groups), snakemake.output.leaderboard)
+write_text(terminal_table(summary, groups, runs), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

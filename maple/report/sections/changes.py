@@ -1,24 +1,31 @@
-"""Changes: the rows of the charts of changes over rank and bits, languages and the trained share."""
+"""Changes: the rows of the charts over axes, languages and the trained share; of runs without a base, their scores."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from maple.analysis.axes import numeric_axes
+from maple.report.axis_charts import AxisRoles, axis_roles, over_axis
+from maple.report.charts import CHANGE, SCORE, Quantity, by_language, shares
+from maple.report.figure_names import SCORES, axis_figure
 from maple.report.sections.run_cards import RunCost
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score, best_of_series
 
 
-def _in_points(score: Score) -> dict[str, float]:
-    bounds = {"change": score.change, "low": score.change_low, "high": score.change_high}
-    return {name: round(100 * value, 2) for name, value in bounds.items() if value is not None}
+def _in_points(score: Score, quantity: Quantity) -> dict[str, float]:
+    shown = {"change": score.change, "low": score.change_low, "high": score.change_high}
+    if quantity is SCORE:
+        shown = {"score": score.mean, "low": score.low, "high": score.high}
+    return {name: round(100 * value, 2) for name, value in shown.items() if value is not None}
 
 
-def _changed(view: RunView, score: Score | None) -> bool:
-    return not view.is_base and score is not None and score.change is not None
+def _has(view: RunView, quantity: Quantity) -> bool:
+    """Return True for a finetuned run that has a change, or that has none and so shows its score."""
+    return not view.is_base and (view.overall.change is not None) == (quantity is CHANGE)
 
 
-def capacity_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
-    """Return the changes of the runs that have a rank: rank, bits, seed, series, group, change, low, high."""
-    families = {view.run.family for view in views if view.run.axis("rank")}
+def _axis_rows(views: Sequence[RunView], roles: AxisRoles, quantity: Quantity) -> list[dict[str, Any]]:
+    """Return the rows of maple.report.axis_charts.axis_panels."""
+    families = {view.run.family for view in views}
     levels: dict[str, Callable[[RunView], Score | None]] = {
         "All languages": lambda view: view.overall,
         GROUPS["high"]: lambda view: view.groups["high"],
@@ -26,22 +33,21 @@ def capacity_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
     }
     return [
         {
-            "rank": view.run.axis("rank"),
-            "bits": view.run.bits,
-            "seed": view.run.seed,
             # A line joins runs of one method only, because a rank means something different in each method.
-            "series": view.series if len(families) < 2 else f"{view.series} · {view.run.family}",
+            **roles.row(view.run, view.series if len(families) < 2 else f"{view.series} · {view.run.family}"),
             "group": group,
-            **_in_points(score),
+            **_in_points(score, quantity),
         }
         for group, score_of in levels.items()
         for view in views
-        if (score := score_of(view)) and _changed(view, score) and view.run.axis("rank") and view.run.bits
+        if (score := score_of(view)) and (quantity is SCORE or score.change is not None)
     ]
 
 
-def language_rows(views: Sequence[RunView], languages: Iterable[LanguageView]) -> list[dict[str, Any]]:
-    """Return the changes in each language of the best run of each series: series, run, language, group, change, ..."""
+def _language_rows(
+    views: Sequence[RunView], languages: Iterable[LanguageView], quantity: Quantity
+) -> list[dict[str, Any]]:
+    """Return the rows of maple.report.charts.by_language, of the best run of each series."""
     languages = list(languages)
     return [
         {
@@ -49,18 +55,43 @@ def language_rows(views: Sequence[RunView], languages: Iterable[LanguageView]) -
             "run": view.name,
             "language": language.name,
             "group": GROUPS[language.group],
-            **_in_points(score),
+            **_in_points(score, quantity),
         }
         for view in best_of_series(views)
         for language in languages
-        if (score := view.languages[language.code]) and _changed(view, score)
+        if (score := view.languages[language.code]) and (quantity is SCORE or score.change is not None)
     ]
 
 
-def share_rows(costs: Iterable[RunCost]) -> list[dict[str, Any]]:
-    """Return the changes of the runs whose trained share is known: series, run, share (percent), change, low, high."""
+def _share_rows(costs: Iterable[RunCost], quantity: Quantity) -> list[dict[str, Any]]:
+    """Return the rows of maple.report.charts.shares: the runs whose trained share is known."""
     return [
-        {"series": cost.view.series, "run": cost.view.name, "share": 100 * cost.share, **_in_points(cost.view.overall)}
+        {
+            "series": cost.view.series,
+            "run": cost.view.name,
+            "share": 100 * cost.share,
+            **_in_points(cost.view.overall, quantity),
+        }
         for cost in costs
-        if cost.share and _changed(cost.view, cost.view.overall)
+        if cost.share and _has(cost.view, quantity)
     ]
+
+
+def result_charts(
+    views: Sequence[RunView], costs: Sequence[RunCost], languages: Sequence[LanguageView]
+) -> dict[str, dict[str, Any] | None]:
+    """Return the charts of results by name: over each numeric axis, over languages, and over the trained share.
+
+    Runs with a base show their changes. Those without one show their scores in charts of their own, whose names end in
+    SCORES. A chart without rows is None.
+    """
+    drawn: dict[str, dict[str, Any] | None] = {}
+    for quantity, end in ((CHANGE, ""), (SCORE, SCORES)):
+        of_quantity = [view for view in views if _has(view, quantity)]
+        for axis in numeric_axes(view.run for view in of_quantity):
+            on_axis = [view for view in of_quantity if view.run.axis(axis) is not None]
+            roles = axis_roles([view.run for view in on_axis], axis)
+            drawn[axis_figure(axis, end)] = over_axis(_axis_rows(on_axis, roles, quantity), roles, quantity)
+        drawn[f"languages{end}"] = by_language(_language_rows(of_quantity, languages, quantity), quantity)
+        drawn[f"shares{end}"] = shares(_share_rows(costs, quantity), quantity)
+    return drawn

@@ -93,7 +93,7 @@ class RerunCommand:
 
 @dataclass(frozen=True)
 class MissingCell:
-    """A cell that a task offers and that has no score in some run."""
+    """A cell that a task offers and that has no score in some run which is asked the task."""
 
     task: str
     """The task."""
@@ -101,6 +101,8 @@ class MissingCell:
     """The name of the language."""
     runs: list[str] | None
     """The paths of the runs without a score; None if it is all, because the task has no items there."""
+    asked: int
+    """The number of runs that are asked the task."""
     command: str
     """The command line that fills the cell."""
 
@@ -112,7 +114,7 @@ def missing_cells(
     views: Sequence[RunView],
     rerun: RerunCommand,
 ) -> list[MissingCell]:
-    """Return the cells that tasks offer and that have no score in some run.
+    """Return the cells that tasks offer and that have no score in some run which is asked the task.
 
     If no run has a score, the task had no items: its prompts are rendered again, once its rows are there. Otherwise the
     runs without a score generate again, which computes only the missing completions.
@@ -125,15 +127,17 @@ def missing_cells(
     with_items = {(task, language) for _, task, language in scored}
     cells = []
     for name, task in tasks.items():
+        asked = [view for view in views if name in view.run.tasks]
         for language in (language for language in languages if language.code in task.languages):
-            runs = [view.run.path for view in views if (view.key, name, language.code) not in scored]
+            runs = [view.run.path for view in asked if (view.key, name, language.code) not in scored]
             if not runs:
                 continue
             if (name, language.code) in with_items:
                 command = rerun.for_completions(runs, language.code)
-                cells.append(MissingCell(name, language.name, runs, command))
+                cells.append(MissingCell(name, language.name, runs, len(asked), command))
             else:
-                cells.append(MissingCell(name, language.name, None, rerun.for_prompts(name, language.code)))
+                command = rerun.for_prompts(name, language.code)
+                cells.append(MissingCell(name, language.name, None, len(asked), command))
     return cells
 
 

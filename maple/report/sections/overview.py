@@ -1,10 +1,11 @@
-"""The overview: what was run, and which dataset, rank and bits had the highest score."""
+"""The overview: what was run, and which dataset and values of the axes had the highest score."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from maple.analysis.axes import axis_values, varying_axes
 from maple.definitions.language import ENGLISH
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score
 
@@ -68,16 +69,16 @@ class BestRun:
     score: Score
     """Its score over the group."""
     others: int
-    """The number of other finetuned runs of the model."""
+    """The number of other finetuned runs of the model that are asked the same tasks."""
     as_good: int | None
     """The number of these whose score lies within the best run's interval; None without an interval."""
 
 
 def best_runs(views: Sequence[RunView]) -> list[BestRun]:
-    """Return the best finetuned run of each model in each of LEVELS."""
+    """Return the best finetuned run of each model and set of tasks in each of LEVELS."""
     best = []
-    for model in dict.fromkeys(view.run.model for view in views):
-        tuned = [view for view in views if view.run.model == model and not view.is_base]
+    for model, asked in dict.fromkeys((view.run.model, view.asked) for view in views):
+        tuned = [view for view in views if (view.run.model, view.asked) == (model, asked) and not view.is_base]
         for level, score_of in LEVELS.items():
             scored = [(score, view) for view in tuned if (score := score_of(view))]
             if scored:
@@ -86,3 +87,30 @@ def best_runs(views: Sequence[RunView]) -> list[BestRun]:
                 as_good = None if low is None else sum(other.mean >= low for other, _ in scored) - 1
                 best.append(BestRun(level, view, score, len(scored) - 1, as_good))
     return best
+
+
+@dataclass(frozen=True)
+class GridAxes:
+    """What the page says of the axes of the finetuned runs."""
+
+    names: list[str]
+    """The axes."""
+    varying: list[str]
+    """Those of them with several values; all, if none has."""
+    texts: list[str]
+    """Those of them whose values are words."""
+    has_families: bool
+    """Are there several methods?"""
+
+    def in_words(self, *further: str) -> str:
+        """Return the axes that vary and `further` names in one text: rank, bits and trained share."""
+        *names, last = [*self.varying, *further]
+        return f"{', '.join(names)} and {last}" if names else last
+
+
+def grid_axes(views: Sequence[RunView]) -> GridAxes:
+    """Return the axes of the finetuned runs."""
+    tuned = [view.run for view in views if not view.is_base]
+    values = axis_values(tuned)
+    texts = [name for name, found in values.items() if any(isinstance(value, str) for value in found)]
+    return GridAxes(list(values), varying_axes(tuned) or list(values), texts, len({run.family for run in tuned}) > 1)

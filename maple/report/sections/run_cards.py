@@ -74,11 +74,12 @@ def run_costs(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> l
     return costs
 
 
-def loss_points(costs: Iterable[RunCost]) -> list[dict[str, Any]]:
-    """Return the rows of the chart of losses: series, run, rank, bits, step, loss.
+def loss_points(costs: Iterable[RunCost], axes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of the chart of losses: series, run, line and dash (the first two of `axes`), step, loss.
 
     A run has at most POINTS rows; each is the mean of consecutive losses, at the step of the last of them.
     """
+    colour, dash = [*axes[:2], "", ""][:2]
     rows = []
     for cost in costs:
         loss = cost.stages.get("finetune", {}).get("loss", [])
@@ -88,8 +89,8 @@ def loss_points(costs: Iterable[RunCost]) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "series": cost.view.series,
-                    "rank": cost.view.run.axis("rank"),
-                    "bits": cost.view.run.bits,
+                    "line": cost.view.run.axis(colour),
+                    "dash": cost.view.run.axis(dash),
                     "run": cost.view.name,
                     "step": around[-1]["step"],
                     "loss": round(sum(point["loss"] for point in around) / len(around), 4),

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import polars as pl
 
-from maple.analysis.item_scores import key_of
+from maple.analysis.axes import dataset_family
+from maple.analysis.item_scores import key_of, task_sets
 from maple.analysis.language_groups import ResourceGroup, resource_group
 from maple.analysis.leaderboard import leaderboard
 from maple.definitions.language import Language
@@ -81,11 +82,13 @@ class RunView:
     variant: str
     """Its method, with the seed if the study has several."""
     series: str
-    """Its model and dataset."""
+    """Its model and dataset, whose variants are one series; where runs of both are asked different tasks, these too."""
+    asked: str
+    """The tasks that it is asked, in words; empty if all runs of the study are asked the same."""
     overall: Score
     """Its score over all tasks and languages."""
     languages: dict[str, Score | None]
-    """Its score in each language, by code; None without a cell that every run has."""
+    """Its score in each language, by code; None without a cell that all runs have which are asked the same tasks."""
     groups: dict[ResourceGroup, Score | None]
     """Its score over the high- and over the low-resource languages, likewise."""
 
@@ -111,6 +114,11 @@ def _scores(groups: pl.DataFrame, kind: str) -> dict[tuple[RunKey, str], Score]:
     return {(key_of(row), row["group"]): Score.from_row(row) for row in rows}
 
 
+def tasks_in_words(tasks: Sequence[str]) -> str:
+    """Return the names of tasks in one text; "no task" for none."""
+    return ", ".join(tasks) or "no task"
+
+
 def view_runs(
     summary: pl.DataFrame, groups: pl.DataFrame, languages: Sequence[LanguageView], runs: Iterable[Run]
 ) -> list[RunView]:
@@ -118,21 +126,29 @@ def view_runs(
 
     `summary` and `groups` are those of maple.analysis.summary.
     """
+    runs = list(runs)
     by_language, by_group = (_scores(groups, kind) for kind in ("language", "resource"))
-    overall = {key_of(row): Score.from_row(row) for row in leaderboard(summary).iter_rows(named=True)}
+    overall = {key_of(row): Score.from_row(row) for row in leaderboard(summary, runs).iter_rows(named=True)}
     scored = [run for run in runs if run.key in overall]
     models = list(dict.fromkeys(run.model for run in scored))
     seeds = {run.seed for run in scored if not run.is_baseline}
+    has_sets = len(task_sets(scored)) > 1
+    sets_of: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+    for run in scored:
+        sets_of.setdefault((run.model, dataset_family(run)), set()).add(run.tasks)
     resource_groups: tuple[ResourceGroup, ...] = ("high", "low")
     views = []
     for run in sorted(scored, key=lambda run: (models.index(run.model), not run.is_baseline)):
         variant = run.method if len(seeds) < 2 else f"{run.method}, seed {run.seed}"
+        family = dataset_family(run)
+        asked = tasks_in_words(run.tasks)
         views.append(
             RunView(
                 run=run,
                 name=BASE if run.is_baseline else f"{run.dataset} · {variant}",
                 variant=variant,
-                series=f"{run.model} · {run.dataset}",
+                series=" · ".join([run.model, family, *([asked] if len(sets_of[run.model, family]) > 1 else [])]),
+                asked=asked if has_sets else "",
                 overall=overall[run.key],
                 languages={language.code: by_language.get((run.key, language.code)) for language in languages},
                 groups={group: by_group.get((run.key, group)) for group in resource_groups},
@@ -142,7 +158,7 @@ def view_runs(
 
 
 def best_of_series(views: Sequence[RunView]) -> list[RunView]:
-    """Return the finetuned run with the highest score of each model and dataset."""
+    """Return the finetuned run with the highest score of each series."""
     best: dict[str, RunView] = {}
     for view in sorted((view for view in views if not view.is_base), key=lambda view: view.overall.mean):
         best[view.series] = view

@@ -1,14 +1,15 @@
 """Scores of all runs as columns of whole numbers, from which the page draws its leaderboard and its heat map."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from maple.analysis.item_scores import RUN_KEY
+from maple.analysis.axes import axis_values
+from maple.analysis.item_scores import RUN_KEY, task_sets
+from maple.definitions.run import AxisValue, Run
 from maple.definitions.task import TaskMetrics
-from maple.metrics.registry import metric_of
-from maple.report.sections.run_views import GROUPS, LanguageView, RunView
+from maple.report.sections.run_views import GROUPS, LanguageView, RunView, tasks_in_words
 
 KINDS = {
     "resource": "Resources",
@@ -32,14 +33,24 @@ class TableRun:
     """Its method variant; "none" for a base."""
     seed: int | None
     """Its seed; None for a mean over seeds."""
-    rank: int | None
-    """The rank of its adapter; None without one."""
-    bits: int | None
-    """The bits of the base that it was trained on; None for a base."""
+    axes: list[AxisValue | None]
+    """Its values of ScoreTable.axes; None for an axis that it does not have."""
+    asked: int
+    """The place of the tasks that it is asked, in ScoreTable.asked."""
     seeds: int
     """The number of runs in the mean; 1 for a run."""
     name: str
     """Its name among the runs of its model."""
+
+
+@dataclass(frozen=True)
+class AskedTasks:
+    """A set of tasks that runs are asked."""
+
+    name: str
+    """The tasks in words."""
+    tasks: list[str]
+    """The tasks."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,8 @@ class Measure:
     """Is it the task's headline metric?"""
     chance: float | None
     """The score of guessing, of a headline metric that has one."""
-    lower_is_better: bool
-    """Is a lower score better, so that a fall is a gain?"""
+    lower_is_better: bool = False
+    """Is a lower score the better one?"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,10 @@ class Scope:
 class ScoreTable:
     """The scores of the page: lists, and rows that refer to their places."""
 
+    axes: list[str]
+    """The axes of the grid."""
+    asked: list[AskedTasks]
+    """The sets of tasks that runs are asked: only runs of one set are compared."""
     runs: list[TableRun]
     """The runs, first those of the views, then the means over seeds."""
     languages: list[TableLanguage]
@@ -103,16 +118,21 @@ class ScoreTable:
     all languages)."""
 
 
-def _table_runs(groups: pl.DataFrame, views: Iterable[RunView]) -> list[TableRun]:
-    means = groups.filter(pl.col("seed").is_null())
-    means = means.select(*RUN_KEY, "rank", "bits", "seeds").unique(RUN_KEY, maintain_order=True)
-    return [
-        *(
-            TableRun(**view.key.params(), rank=view.run.axis("rank"), bits=view.run.bits, seeds=1, name=view.name)
-            for view in views
-        ),
-        *(TableRun(**row, name=f"{row['dataset']} · {row['method']}") for row in means.iter_rows(named=True)),
-    ]
+def _table_runs(groups: pl.DataFrame, views: Sequence[RunView], sets: Sequence[tuple[str, ...]]) -> list[TableRun]:
+    names = list(axis_values(view.run for view in views))
+
+    def table_run(run: Run, seed: int | None, seeds: int, name: str) -> TableRun:
+        axes = [run.axis(axis) for axis in names]
+        key = {**run.key.params(), "seed": seed}
+        return TableRun(**key, axes=axes, asked=sets.index(run.tasks), seeds=seeds, name=name)
+
+    by_setting = {(view.run.model, view.run.dataset, view.run.method): view.run for view in views}
+    means = groups.filter(pl.col("seed").is_null()).select(*RUN_KEY, "seeds").unique(RUN_KEY, maintain_order=True)
+    runs = [table_run(view.run, view.run.seed, 1, view.name) for view in views]
+    for row in means.iter_rows(named=True):
+        run = by_setting[row["model"], row["dataset"], row["method"]]
+        runs.append(table_run(run, None, row["seeds"], f"{run.dataset} · {run.method}"))
+    return runs
 
 
 def _measures(summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> list[Measure]:
@@ -124,7 +144,7 @@ def _measures(summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> list[M
             Measure(
                 **row,
                 chance=task.chance if row["headline"] else None,
-                lower_is_better=metric_of(row["metric"]).scale.lower_is_better,
+                lower_is_better=row["metric"] in task.lower_is_better,
             )
             for row in rows.iter_rows(named=True)
         ]
@@ -207,7 +227,8 @@ def score_table(
 
     The frames are those of maple.analysis.summary; `finetuned_in` has the codes of each dataset's languages.
     """
-    runs, measures = _table_runs(groups, views), _measures(summary, tasks)
+    sets = task_sets(view.run for view in views)
+    runs, measures = _table_runs(groups, views, sets), _measures(summary, tasks)
     scopes, kinds = _scopes(groups, languages, finetuned_in)
     run_places = pl.DataFrame(
         [(run.model, run.dataset, run.method, run.seed, place) for place, run in enumerate(runs)],
@@ -231,6 +252,8 @@ def score_table(
         .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure")
     )
     return ScoreTable(
+        axes=list(axis_values(view.run for view in views)),
+        asked=[AskedTasks(tasks_in_words(tasks), list(tasks)) for tasks in sets],
         runs=runs,
         languages=[TableLanguage(language.name, language.code, GROUPS[language.group]) for language in languages],
         measures=measures,
