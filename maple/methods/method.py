@@ -3,6 +3,7 @@
 What planning must know of a method is in maple.methods.capabilities, so that an edit there retrains nothing.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -36,8 +37,14 @@ class AdaptationMethod(Protocol):
         """Return True if gradient checkpointing is used, which saves GPU memory."""
         ...
 
-    def attach(self, base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path) -> "PeftModel":
-        """Add the trainable weights to a loaded base and freeze the rest; `save` will be called with this `folder`."""
+    def attach(
+        self, base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+    ) -> "PeftModel":
+        """Add the trainable weights to a loaded base and freeze the rest; `save` will be called with this `folder`.
+
+        `heads` are the modules of the base that finetuning has started anew, by their whole names: they are trained and
+        saved whatever the method is.
+        """
         ...
 
     def adapted(self, network: "PeftModel") -> dict[str, int]:

@@ -5,6 +5,7 @@ Imported by name, as a method (maple.methods.method).
 
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +133,10 @@ def uses_gradient_checkpointing(method: MethodVariant) -> bool:
     return devices.device() == "cuda" and _type(method.peft).gradient_checkpointing
 
 
-def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path) -> "PeftModel":
-    """Attach a new adapter to a loaded base and freeze the base.
+def attach(
+    base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+) -> "PeftModel":
+    """Attach a new adapter to a loaded base and freeze the base, all but the modules `heads`.
 
     An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`. Raises
     AdapterError if biases are to be trained and there are none, if a rank is above a side of its layer, and if PEFT
@@ -148,7 +151,7 @@ def attach(base: "PreTrainedModel", method: MethodVariant, peft_task: str, folde
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
-    layers = all_linear(base, method)
+    layers = all_linear(base, method) | ({"modules_to_save": list(heads)} if heads else {})
     config = {"peft_type": method.peft, "task_type": peft_task, **peft_type.config(method), **method.adapter, **layers}
     network = get_peft_model(base, get_peft_config(config))
     peft_type.check(network)

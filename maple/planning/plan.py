@@ -12,6 +12,7 @@ from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
+from maple.models.kind import KINDS
 from maple.study.datasets import StudyDataset
 from maple.study.repositories import repository_of
 from maple.study.study import Study
@@ -29,6 +30,8 @@ class PlannedModel(Record):
     """True if it answers behind an endpoint."""
     hub: str | None
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
+    auto_class: str = KINDS["causal"].auto_class
+    """transformers' class of its kind of model."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -158,11 +161,18 @@ def plan_of(study: Study) -> Plan:
 def _model(model: Model) -> PlannedModel:
     if isinstance(model, BuiltModel):
         architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
-        return PlannedModel(endpoint=False, hub=None, architecture=architecture, pretraining=model.build.training)
+        return PlannedModel(
+            endpoint=False,
+            hub=None,
+            auto_class=KINDS[model.kind].auto_class,
+            architecture=architecture,
+            pretraining=model.build.training,
+        )
     repository = repository_of(model)
     return PlannedModel(
         endpoint=isinstance(model, EndpointModel),
         hub=repository.id if repository else None,
+        auto_class=KINDS[model.kind].auto_class,
         architecture=model.architecture,
         trust_remote_code=model.trust_remote_code,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maple.runtime import devices
 from maple.training.batches import masked, micro_batches, split_over_ranks
 from maple.training.best_adapter import BestAdapter
-from maple.training.callbacks import held_out_callback, packing_check
+from maple.training.callbacks import StepClock, held_out_callback, packing_check, step_timer
 from maple.training.checkpoints import UNFINISHED, seal
 from maple.training.kernels import compile_layers, uses_liger
 from maple.training.preflight import FinetuningError
@@ -46,8 +46,10 @@ class Collator:
         }
 
 
-def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase") -> "SFTTrainer":
-    """Return the trainer of an adapted model, whose trained weights are kept in float32.
+def build_trainer(
+    network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase", clock: StepClock
+) -> "SFTTrainer":
+    """Return the trainer of an adapted model, whose trained weights are kept in float32; `clock` times its steps.
 
     A batch of the trainer is a rank's part of a step, in as many micro-batches as fit the memory.
     """
@@ -68,6 +70,7 @@ def build_trainer(network: "PeftModel", plan: TrainingPlan, tokenizer: "PreTrain
         data_collator=Collator(plan, processes),
         processing_class=tokenizer,
         callbacks=[
+            step_timer(clock, plan),
             *plan.adaptation.callbacks(network),
             *observers,
             *([packing_check(network, plan)] if plan.packing.used else []),
@@ -152,7 +155,10 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch: Any = None):
             # SFTTrainer's own computes the output layer at every token, and entropies that nobody reads.
             # Gradients are averaged over processes, but the sum is wanted.
-            return plan.kind.losses(model, inputs)[0].sum() * (processes.num_processes / num_items_in_batch)
+            losses, rows = plan.kind.losses(model, inputs)
+            if "weights" in inputs:
+                losses = losses * inputs["weights"].to(losses.device)[rows]
+            return losses.sum() * (processes.num_processes / num_items_in_batch)
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""
