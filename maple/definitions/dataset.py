@@ -260,7 +260,23 @@ class LoadedDataset(DatasetBase):
     load: LoadSettings
 
 
+class TrainingRows(Record):
+    """The train rows of a task."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """The task, a file of config/tasks/."""
+
+
+class TaskDataset(DatasetBase):
+    """The train rows of a task: its prompts and answers for causal models, its texts and labels for encoders."""
+
+    model_config = ConfigDict(title="recipe: task")
+
+    recipe: Literal["task"]
+    task: TrainingRows
+
+
 Dataset = Annotated[
-    SelfInstructDataset | TranslateRespondDataset | LoadedDataset,
+    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset,
     Field(discriminator="recipe", title="an instruction set to finetune on"),
 ]

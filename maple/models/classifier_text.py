@@ -45,7 +45,7 @@ class ClassifierEncoder:
         """Return the number of a label; raises BaseError for one that the model does not have."""
         if name not in self.labels:
             raise BaseError(
-                f"the label {name!r} is none of the model's: {', '.join(self.labels)}; a task's labels are the keys of "
+                f"the label {name!r} is none of the model's: {', '.join(sorted(self.labels, key=self.labels.__getitem__))}; a task's labels are the keys of "
                 "its choices"
             )
         return self.labels[name]

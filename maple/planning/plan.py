@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import LoadedDataset, SelfInstructDataset, TaughtDataset, TranslateRespondDataset
 from maple.definitions.local_model import BuiltModel, PretrainingSettings
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.record import Record
@@ -32,6 +32,8 @@ class PlannedModel(Record):
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
     auto_class: str = KINDS["causal"].auto_class
     """transformers' class of its kind of model."""
+    attachable: bool = True
+    """True if vLLM attaches adapters to models of its kind."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -165,6 +167,7 @@ def _model(model: Model) -> PlannedModel:
             endpoint=False,
             hub=None,
             auto_class=KINDS[model.kind].auto_class,
+            attachable="vllm" in KINDS[model.kind].engines,
             architecture=architecture,
             pretraining=model.build.training,
         )
@@ -173,6 +176,7 @@ def _model(model: Model) -> PlannedModel:
         endpoint=isinstance(model, EndpointModel),
         hub=repository.id if repository else None,
         auto_class=KINDS[model.kind].auto_class,
+        attachable="vllm" in KINDS[model.kind].engines,
         architecture=model.architecture,
         trust_remote_code=model.trust_remote_code,
     )
@@ -197,8 +201,10 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
         rows = definition.self_instruct.max_rows
     elif isinstance(definition, TranslateRespondDataset):
         rows = definition.translate_respond.max_rows
-    else:
+    elif isinstance(definition, LoadedDataset):
         rows = definition.load.max_rows
+    else:
+        rows = None
     return PlannedDataset(
         languages=dataset.languages,
         rows=rows or (size.rows if size else ITEMS),

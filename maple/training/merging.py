@@ -224,7 +224,7 @@ def check(card: MergeCard) -> None:
     others = ", ".join(f"{name} {other.worst_kl:.2g}" for name, other in card.ways.items() if name != card.into)
     raise MergeError(
         f"the adapter folded into the {card.into} weights of its base is not the model that was trained in {card.bits} "
-        f"bits: its answers differ by {way.worst_kl:.2g} nats in {way.worst_language}, and merge.bound "
+        f"bits: its answers differ by {way.worst_kl:.2g} nats a token in {way.worst_language}, and merge.bound "
         f"allows {card.bound:g} (mean of {len(way.languages)} languages {way.kl:.2g}, same first choice on "
         f"{way.agreement:.1%} of the tokens, {way.bits_change:+.2g} {card.measure.replace('_', ' ')}, logits within "
         f"{way.largest_logit_difference:.2g}; other ways, worst language: {others}). See that base and adapter "

@@ -15,7 +15,7 @@ RESULT_PATHS = {
 }
 MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
 COMPARED_RUNS = [
-    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
+    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.comparable(run)
 ]
 MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
