@@ -69,9 +69,7 @@ def save_letters(folder: Path) -> None:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {f"{name[1:-1].lower()}_token": name for name in SPECIAL}
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names})
-    )
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names}))
 
 
 def with_head(base: Path, folder: Path, labels: list[str] | None = None, seed: int = 1) -> Path:

@@ -45,8 +45,8 @@ class TrainingSettings(Record):
     frame: Frame | None = None
     """Frame of finetuned runs, in training and in evaluation; null: the model's. A baseline has the model's."""
     class_weights: Literal["none", "balanced"] = "none"
-    """For models that learn labels. balanced: the loss of a label's examples is multiplied by n / (k n_c), of n training
-    examples in k labels, n_c of this one (King and Zeng 2001, as scikit-learn has it); none: all count alike."""
+    """For models that learn labels. balanced: losses of a label are multiplied by n / (k n_c), of n examples in k
+    labels, n_c of this one (King and Zeng 2001, as scikit-learn has it); none: all count alike."""
     early_stopping: EarlyStopping | None = None
     """Ends a run early if its held-out bits per byte, or per label, rise; runs then learn from different numbers of
     examples."""

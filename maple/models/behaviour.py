@@ -62,7 +62,7 @@ class ModelKind(Protocol):
         ...
 
     def prepare_tokenizer(self, folder: Path, tokens: Mapping[str, str], *, trust_remote_code: bool = False) -> None:
-        """Make the tokenizer of a base's folder agree with itself; `tokens` are bos, eos and pad of the model's file."""
+        """Make the tokenizer of a base's folder agree with itself; `tokens`: bos, eos and pad of the model's file."""
         ...
 
     def encoder_of(self, folder: str | Path, model: LocalModel, frame: Frame | None = None) -> ExampleEncoder:

@@ -44,9 +44,9 @@ class ClassifierEncoder:
     def label(self, name: str) -> int:
         """Return the number of a label; raises BaseError for one that the model does not have."""
         if name not in self.labels:
+            known = ", ".join(sorted(self.labels, key=self.labels.__getitem__))
             raise BaseError(
-                f"the label {name!r} is none of the model's: {', '.join(sorted(self.labels, key=self.labels.__getitem__))}; a task's labels are the keys of "
-                "its choices"
+                f"the label {name!r} is none of the model's: {known}; a task's labels are the keys of its choices"
             )
         return self.labels[name]
 
@@ -59,7 +59,9 @@ def prepare_classifier_tokenizer(folder: Path, tokens: Mapping[str, str], *, tru
     model's file that no text of a classifier has.
     """
     if other := sorted(tokens.keys() - {"pad"}):
-        raise BaseError(f"{folder}: {other[0]}: the texts of a classifier begin and end as its tokenizer says; leave it out")
+        raise BaseError(
+            f"{folder}: {other[0]}: the texts of a classifier begin and end as its tokenizer says; leave it out"
+        )
     tokenizer = load_tokenizer(folder, trust_remote_code)
     if pad := tokens.get("pad"):
         tokenizer.pad_token = pad

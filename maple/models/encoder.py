@@ -17,7 +17,7 @@ from maple.models.empty import empty_network
 from maple.models.example import MASKED, EncodedExample
 from maple.models.heads import head_modules
 from maple.models.precision import load_pretrained
-from maple.models.tiny import BaseError, Pretraining, pretrain
+from maple.models.tiny import Pretraining, pretrain
 from maple.models.tiny_encoder import masked_token_loss, text_rows, train_tokenizer
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ PEFT_TASK: str = "SEQ_CLS"
 NEW_HEADS: tuple[str, ...] = ("classifier", "head", "pooler", "pre_classifier", "score")
 MEASURE: str = "bits_per_label"
 PACKS: bool = False
-# Model types that do not train in 4 bits (torch 2.13, bitsandbytes 0.50): their attention writes into what 4-bit layers
-# return. maple.models.architectures tells planning the same.
-NOT_IN_4_BITS = ("deberta", "deberta-v2")
 ONE_TEXT_A_ROW = "a classifier gives one label to all of a row"
 
 
@@ -44,13 +41,11 @@ def load(
 ) -> "PreTrainedModel":
     """Load a classifier in 4, 8 or 16 bits, as maple.models.precision says; its head stays in 32 bits.
 
-    Raises BaseError for a folder without a head, and for a model type that does not train in these bits.
+    Raises BaseError for a folder without a head.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    if bits == 4 and config.model_type in NOT_IN_4_BITS:
-        raise BaseError(f"bits: 4: {config.model_type} fails in the first step of a training; write 8 or 16")
     network = empty_network(config, AUTO_CLASS, trust_remote_code=trust_remote_code)
     return load_pretrained(
         AutoModelForSequenceClassification,
@@ -74,7 +69,7 @@ def encoder_of(folder: str | Path, model: LocalModel, frame: Frame | None = None
 
 
 def encode(example: Mapping[str, Any], encoder: ClassifierEncoder) -> EncodedExample:
-    """Return the tokens of a labelled example (keys language, texts, label): one text or two, as the model reads them."""
+    """Return the tokens of a labelled example (keys language, texts, label): one text or two."""
     input_ids, segments = encoder.texts(example["texts"])
     return EncodedExample(
         language=example["language"],
@@ -128,7 +123,9 @@ def label_logits(model: "PreTrainedModel | PeftModel", batch: Mapping[str, Any])
         names.append("token_type_ids")
     inputs: Any = send_to_device({name: batch[name] for name in names}, inner.device)
     is_half = inner.get_input_embeddings().weight.dtype == torch.bfloat16
-    with torch.autocast(inner.device.type, torch.bfloat16, enabled=is_half or torch.is_autocast_enabled(inner.device.type)):
+    with torch.autocast(
+        inner.device.type, torch.bfloat16, enabled=is_half or torch.is_autocast_enabled(inner.device.type)
+    ):
         return model(**inputs).logits.float()
 
 

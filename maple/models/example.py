@@ -19,7 +19,7 @@ class EncodedExample:
     labels: np.ndarray
     """What is learnt at each token, MASKED where nothing is, or the one label of the text."""
     units: int
-    """What a loss on held-out text is divided by (ModelKind.MEASURE): UTF-8 bytes of the completion, or 1 for a label."""
+    """What a loss on held-out text is divided by (ModelKind.MEASURE): UTF-8 bytes of a completion, or 1 for a label."""
     segments: np.ndarray | None = None
     """For each token 0 or 1, for the first or the second text of a pair; None for a model that reads one text."""
     weight: float = 1.0

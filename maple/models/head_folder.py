@@ -43,7 +43,7 @@ def draw_head(
     digest = weights_digest(base)  # first of all: refuses a folder of which a file has changed
     devices.prepare(threads, seed)
     names = {number: label for number, label in enumerate(labels)}
-    before = transformers.AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
+    before: Any = transformers.AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
     known = [before.id2label[number] for number in sorted(before.id2label)]
     config = transformers.AutoConfig.from_pretrained(
         base,

@@ -115,9 +115,9 @@ def _quantization(bits: int, sharded: bool, dtype: str, heads: Sequence[str]) ->
     if bits == 16:
         return {}
     # Patterns that transformers (5.19) matches from the start of a module's whole name.
-    kept = {"llm_int8_skip_modules": [rf"{re.escape(head)}(\.|$)" for head in heads]} if heads else {}
+    kept = [rf"{re.escape(head)}(\.|$)" for head in heads] or None  # None: its own choice, the output layer
     if bits == 8:
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, **kept)}
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)}
     computed = devices.compute_dtype(dtype)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -125,7 +125,7 @@ def _quantization(bits: int, sharded: bool, dtype: str, heads: Sequence[str]) ->
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=computed,
         bnb_4bit_quant_storage=computed if sharded else None,
-        **kept,
+        llm_int8_skip_modules=kept,
     )
     return {"quantization_config": config}
 

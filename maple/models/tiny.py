@@ -103,8 +103,9 @@ def pretrain(
 ) -> dict:
     """Pretrain a small model from scratch on `texts` and save it as a Hub-style folder in 16-bit weights.
 
-    `prompt_words` are texts whose words become single tokens, although the model never reads these texts. Returns what is also written to build.json: parameters, tokens seen, the
-    first and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
+    `prompt_words` are texts whose words become single tokens, although the model never reads these texts. Returns
+    what is also written to build.json: parameters, tokens seen (without padding, by the mean of the rows), the first
+    and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
     """
     import torch
     from transformers import AutoConfig, GenerationConfig
@@ -113,9 +114,7 @@ def pretrain(
     prepare(threads, training.seed)
     with timed({}) as card:
         # A hundred times each (our choice): the texts hold few of these words, and rare words are not merged.
-        tokenizer = way.tokenizer(
-            [*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary
-        )
+        tokenizer = way.tokenizer([*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary)
         tokens = {
             f"{name}_token_id": number
             for name in ("bos", "eos", "pad")
@@ -133,7 +132,7 @@ def pretrain(
         tokenizer.save_pretrained(folder)
         card |= {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "tokens": training.steps * training.batch * training.length,
+            "tokens": round(training.steps * training.batch * rows.ne(tokenizer.pad_token_id).sum().item() / len(rows)),
             "first_loss": round(losses[0], 4),
             "last_loss": round(sum(losses[-20:]) / len(losses[-20:]), 4),
         }

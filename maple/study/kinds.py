@@ -18,7 +18,8 @@ def check_kinds(models: Mapping[str, Model]) -> None:
     for name, model in models.items():
         if model.kind not in KINDS:
             raise DefinitionError(
-                f"config/models/{name}.yaml: kind: {model.kind!r} is not one of {', '.join(KINDS)} (maple/models/kind.py)"
+                f"config/models/{name}.yaml: kind: {model.kind!r} is not one of {', '.join(KINDS)}, the lines of "
+                "maple/models/kind.py"
             )
 
 

@@ -78,7 +78,7 @@ class Divergence:
     """How far a model is from the one that was trained, on what is learnt of held-out examples: tokens, or labels."""
 
     kl: float
-    """Kullback-Leibler divergence, trained model || this one, mean over completion tokens or examples, nats per each."""
+    """Kullback-Leibler divergence, trained model || this one, mean over tokens or examples, nats per each."""
     agreement: float
     """Share of them for which both find the same token or label likeliest."""
     bits: float

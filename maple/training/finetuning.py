@@ -91,7 +91,9 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
             if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        if last and last_step(read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping, kind.MEASURE):
+        if last and last_step(
+            read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping, kind.MEASURE
+        ):
             data = replace(data, steps=data.steps[: int(last.name)])  # it had ended there
         plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing, tracking)
         clock = StepClock()

@@ -60,9 +60,9 @@ def held_out_bits(
 
     The unit is the kind's (ModelKind.MEASURE). A mean loss in nats per token cannot be compared between models with
     different tokenizers; bits per byte can. It is the sum of -ln p over a language's completion tokens, EOS included,
-    divided by ln 2 and by the completions' bytes in UTF-8 (as in The Pile, arXiv 2101.00027, section 3). Of a classifier
-    it is the cross-entropy per label; 1 bit is that of a coin between two labels. No weights count. A micro-batch has at most `batch_tokens` tokens. The model's
-    mode is restored, and no random number is drawn.
+    divided by ln 2 and by the completions' bytes in UTF-8 (as in The Pile, arXiv 2101.00027, section 3). Of a
+    classifier it is the cross-entropy per label; 1 bit is that of a coin between two labels. No weights count. A
+    micro-batch has at most `batch_tokens` tokens. The model's mode is restored, and no random number is drawn.
     """
     import torch
 

@@ -17,6 +17,7 @@ from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
@@ -131,6 +132,13 @@ def _arguments(network: "PeftModel", plan: TrainingPlan) -> "SFTConfig":
     )
 
 
+def _summed_loss(plan: TrainingPlan, model: Any, batch: dict) -> "Tensor":
+    """Return the losses of a micro-batch, added up; weighted where its kind of model weighs its rows."""
+    losses, rows = plan.kind.losses(model, batch)
+    weights = batch.get("weights")
+    return (losses if weights is None else losses * weights.to(losses.device)[rows]).sum()
+
+
 def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
     """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
@@ -155,10 +163,7 @@ def _trainer_class(network: "PeftModel", plan: TrainingPlan, best: BestAdapter) 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch: Any = None):
             # SFTTrainer's own computes the output layer at every token, and entropies that nobody reads.
             # Gradients are averaged over processes, but the sum is wanted.
-            losses, rows = plan.kind.losses(model, inputs)
-            if "weights" in inputs:
-                losses = losses * inputs["weights"].to(losses.device)[rows]
-            return losses.sum() * (processes.num_processes / num_items_in_batch)
+            return _summed_loss(plan, model, inputs) * (processes.num_processes / num_items_in_batch)
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""

@@ -9,9 +9,9 @@ from studies import CONFIG, study
 
 from maple.data.sources import repository_folder
 from maple.definitions.errors import DefinitionError
+from maple.definitions.local_model import BUILT
 from maple.definitions.reading import read_yaml
 from maple.methods.targets import adapted_embedding
-from maple.definitions.local_model import BUILT
 from maple.models.limits import DEFAULT_POSITIONS, positions_of, reason_against_lengths
 from maple.study.study import read_study
 

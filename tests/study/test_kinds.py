@@ -48,7 +48,11 @@ def test_an_encoder_has_no_baseline_and_is_asked_the_task_that_it_learns_alone()
 
 
 REFUSED = [
-    ({"datasets": ["texts"]}, {}, r"config/datasets/texts.yaml: recipe: load: bert is of the kind encoder, which learns"),
+    (
+        {"datasets": ["texts"]},
+        {},
+        r"config/datasets/texts.yaml: recipe: load: bert is of the kind encoder, which learns",
+    ),
     ({"tasks": ["xquad"]}, {}, r"config: grid: tasks: xquad: bert .* from labels xnli, and can be asked no other"),
     ({}, {"tasks": ["xquad"]}, r"config: tasks: lacks xnli, and bert .* from labels this one; add it"),
     ({"datasets": [], "methods": {}, "seeds": []}, {}, r"config: grid: part 1: bert .* head is random before it is"),
@@ -64,14 +68,18 @@ def test_what_an_encoder_cannot_learn_or_be_asked_is_refused(part, study, says):
 def test_a_task_without_labels_teaches_an_encoder_nothing():
     tasks = {"xnli": parse(Task, read_yaml(ROOT / "config/tasks/xquad.yaml"), "xquad")}
     runs, variants = expand(PART)
-    with pytest.raises(DefinitionError, match=r"config/tasks/xnli\.yaml: choices: has 0 labels, and bert is of the kind"):
+    with pytest.raises(
+        DefinitionError, match=r"config/tasks/xnli\.yaml: choices: has 0 labels, and bert is of the kind"
+    ):
         check_labels(runs, variants, MODELS, tasks)
 
 
 def test_weights_of_labels_are_refused_for_a_model_that_learns_text():
     runs, variants = expand({**PART, "models": ["llama"]}, training=TRAINING.changed(class_weights="balanced"))
     finetuned = [run for run in runs if not run.is_baseline]
-    with pytest.raises(DefinitionError, match=r"finetune\.class_weights: llama is of the kind causal, which learns text"):
+    with pytest.raises(
+        DefinitionError, match=r"finetune\.class_weights: llama is of the kind causal, which learns text"
+    ):
         check_labels(finetuned, variants, MODELS, {})
 
 
@@ -94,7 +102,13 @@ def test_a_built_model_and_a_format_say_their_kind():
 def test_the_encoders_that_are_shipped_are_read():
     files = {path.stem: parse(Model, read_yaml(path), path) for path in (ROOT / "config/models").glob("*.yaml")}
     encoders = {name for name, model in files.items() if model.kind == "encoder"}
-    shipped = {"tiny-bert", "multilingual-e5-small", "bert-base-multilingual-cased", "xlm-roberta-base", "modernbert-base"}
+    shipped = {
+        "tiny-bert",
+        "multilingual-e5-small",
+        "bert-base-multilingual-cased",
+        "xlm-roberta-base",
+        "modernbert-base",
+    }
     assert encoders == shipped and {model.kind for model in files.values()} == set(KINDS)
 
 
@@ -103,5 +117,7 @@ def test_a_teacher_must_write_text(tmp_path):
     dataset = yaml.safe_load((folder / "datasets/generated.yaml").read_text())
     dataset |= {"teacher": "transformers", "transformers": {"model": "tiny-bert"}}
     (folder / "datasets/generated.yaml").write_text(yaml.safe_dump(dataset))
-    with pytest.raises(DefinitionError, match=r"transformers\.model names 'tiny-bert', .* kind encoder, which writes no"):
+    with pytest.raises(
+        DefinitionError, match=r"transformers\.model names 'tiny-bert', .* kind encoder, which writes no"
+    ):
         read_study(CONFIG, folder)

@@ -70,7 +70,9 @@ def test_a_classifier_learns_and_its_card_says_what_was_measured(bert):
     _, card = bert
     before, *_, after = card.held_out
     assert card.measure == "bits_per_label" and set(before) == {"step", "bits_per_label"}
-    assert all(after["bits_per_label"][code] < 0.8 * before["bits_per_label"][code] for code in ("eng_Latn", "swh_Latn"))
+    assert all(
+        after["bits_per_label"][code] < 0.8 * before["bits_per_label"][code] for code in ("eng_Latn", "swh_Latn")
+    )
     assert (card.packed, card.padded_because) == (False, None)
     assert card.tokens["completion"] == round(card.epochs * card.examples), "a label for each example"
 

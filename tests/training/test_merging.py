@@ -67,7 +67,16 @@ def card(kl):
     figures = {"kl": kl / 2, "agreement": 0.9, "bits": 1.0, "bits_change": 0.1}
     way = Divergence(**figures, largest_logit_difference=2.0)
     ways = {"original": Comparison(**vars(way), worst_kl=kl, worst_language="b", languages={"a": way, "b": way})}
-    settings = {"bits": 4, "into": "original", "measure": "bits_per_byte", "bound": 0.01, "rows": 1, "tokens": 1, "dtype": "bfloat16", "ways": ways}
+    settings = {
+        "bits": 4,
+        "into": "original",
+        "measure": "bits_per_byte",
+        "bound": 0.01,
+        "rows": 1,
+        "tokens": 1,
+        "dtype": "bfloat16",
+        "ways": ways,
+    }
     resources = {"seconds": 1.0, "peak_memory_gib": 1.0, "energy_joules": None, "hardware": {}, "versions": {}}
     return MergeCard(**settings, **resources)
 
