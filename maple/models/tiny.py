@@ -123,6 +123,7 @@ def pretrain(
         config = AutoConfig.for_model(**settings.architecture, vocab_size=len(tokenizer), **tokens)
         model = way.auto_class.from_config(config, dtype=torch.float32).to(device())
         rows = torch.tensor(way.rows(tokenizer, texts, training.length))
+        padding: Any = tokenizer.pad_token_id
         losses = _train(model, rows, way.loss, training, progress)
         if not math.isfinite(losses[-1]):
             raise BaseError(f"the loss became {losses[-1]}; lower learning_rate under build.training")
@@ -132,7 +133,7 @@ def pretrain(
         tokenizer.save_pretrained(folder)
         card |= {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "tokens": round(training.steps * training.batch * rows.ne(tokenizer.pad_token_id).sum().item() / len(rows)),
+            "tokens": round(training.steps * training.batch * rows.ne(padding).sum().item() / len(rows)),
             "first_loss": round(losses[0], 4),
             "last_loss": round(sum(losses[-20:]) / len(losses[-20:]), 4),
         }
