@@ -26,7 +26,7 @@ def finetune_with_numbers_of_each_rank(*args, **settings):
     from maple.training.finetuning import finetune
 
     numbers = itertools.count(1) if os.environ["RANK"] == "0" else itertools.count(99, -1)
-    maple.training.callbacks.bits_per_byte = lambda *_, **__: {"eng_Latn": float(next(numbers))}
+    maple.training.callbacks.held_out_bits = lambda *_, **__: {"eng_Latn": float(next(numbers))}
     return finetune(*args, **settings)
 
 

@@ -1,89 +1,82 @@
-"""Tiny encoders with random weights and a head for three labels, one of each architecture, and how they are loaded."""
+"""Tiny encoders of several architectures, as masked language models: bases without the head of a classifier."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-COMMON = {"vocab_size": 60, "max_position_embeddings": 40, "num_labels": 3}
-WIDE = {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+SIZE: dict[str, Any] = {
+    "vocab_size": 40, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "max_position_embeddings": 64, "pad_token_id": 0, "initializer_range": 0.2,
 }  # fmt: skip
-# By transformers' model_type: keys of the config, and the modules that finetuning starts anew.
-ENCODERS = {
-    "bert": (WIDE, ["bert.pooler", "classifier"]),
-    "xlm-roberta": (WIDE, ["classifier"]),
-    "albert": (WIDE | {"embedding_size": 32}, ["albert.pooler", "classifier"]),
-    "distilbert": ({"dim": 64, "hidden_dim": 128, "n_layers": 2, "n_heads": 4}, ["classifier", "pre_classifier"]),
-    "deberta-v2": (WIDE | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}, ["classifier", "pooler"]),
-    "modernbert": (WIDE | {"pad_token_id": 0, "global_attn_every_n_layers": 2}, ["classifier", "head"]),
-    "electra": (WIDE | {"embedding_size": 32}, ["classifier"]),
+DISENTANGLED = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+# The keys of each config, by model_type.
+ENCODERS: dict[str, dict[str, Any]] = {
+    "albert": SIZE | {"embedding_size": 16},
+    "bert": SIZE,
+    "deberta": SIZE | DISENTANGLED,
+    "deberta-v2": SIZE | DISENTANGLED | {"position_buckets": 8},
+    "distilbert": {
+        "vocab_size": 40, "dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 64,
+        "pad_token_id": 0, "initializer_range": 0.2,
+    },
+    "electra": SIZE | {"embedding_size": 16},
+    "modernbert": SIZE
+    | {"global_attn_every_n_layers": 2, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
+    "roberta": SIZE | {"type_vocab_size": 1},
+    "xlm-roberta": SIZE | {"type_vocab_size": 1},
+}  # fmt: skip
+# The modules of each head.
+HEADS = {
+    "albert": ["albert.pooler", "classifier"],
+    "bert": ["bert.pooler", "classifier"],
+    "deberta": ["classifier", "pooler"],
+    "deberta-v2": ["classifier", "pooler"],
+    "distilbert": ["classifier", "pre_classifier"],
+    "electra": ["classifier"],
+    "modernbert": ["classifier", "head"],
+    "roberta": ["classifier"],
+    "xlm-roberta": ["classifier"],
 }
-# What a module of the kind of encoders names: a whole name, or its end.
-HEADS = ("classifier", "head", "pooler", "pre_classifier")
+LABELS = ["sad", "glad", "odd"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def build(model_type: str, folder: Path) -> Path:
-    """Save a tiny classifier with random weights, in float32."""
+def build(name: str, folder: Path) -> Path:
+    """Save a tiny base and a tokenizer of letters (a is 5, b is 6) as a Hub-style folder, in bfloat16."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForMaskedLM
 
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(model_type, **COMMON | ENCODERS[model_type][0])
-    config.id2label = {0: "no", 1: "perhaps", 2: "yes"}
-    config.label2id = {label: number for number, label in config.id2label.items()}
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    torch.manual_seed(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(name, **ENCODERS[name]))
+    model.to(torch.bfloat16).save_pretrained(folder)
+    save_letters(folder)
     return folder
 
 
-def load(folder: Path, bits: int = 16):
-    """Load a classifier; its head stays unquantized at any bits, by patterns of names."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, BitsAndBytesConfig
+def save_letters(folder: Path) -> None:
+    """Save a tokenizer that makes `[CLS] a [SEP] b [SEP]` of a pair, each letter a token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    skipped = [f".*{name}" for name in HEADS]
-    quantized = {
-        16: None,
-        8: BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped),
-        4: BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", llm_int8_skip_modules=skipped),
-    }[bits]
-    more = {} if quantized is None else {"quantization_config": quantized, "device_map": {"": "cpu"}}
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **more).eval()
-    for layer in model.modules():
-        if hasattr(layer, "support_avx512bf16_for_cpu"):
-            layer.support_avx512bf16_for_cpu = False  # as maple.models.precision
-    return model
-
-
-def rows():
-    """Return eight texts of ten tokens, and their labels."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(5, COMMON["vocab_size"], (8, 10), generator=generator)
-    return ids, torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    vocabulary = {token: number for number, token in enumerate([*SPECIAL, *"abcdefghijklmnopqrstuvwxyz []CLS"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name[1:-1].lower()}_token": name for name in SPECIAL}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **names}))
 
 
-def logits(network):
-    import torch
+def with_head(base: Path, folder: Path, labels: list[str] | None = None, seed: int = 1) -> Path:
+    """Draw a head for the labels; return its folder."""
+    from maple.models import encoder
+    from maple.models.head_folder import draw_head
 
-    network.eval()
-    with torch.inference_mode():
-        return network(input_ids=rows()[0]).logits.float().clone()
-
-
-def learn(network, rate: float, steps: int = 8) -> list[float]:
-    """Take steps of Adam on all rows with what is trained in float32; return the losses."""
-    import torch
-
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.data = parameter.data.float()
-    optimizer, losses = torch.optim.AdamW(trained, lr=rate), []
-    ids, labels = rows()
-    network.train()
-    for _ in range(steps):
-        loss = torch.nn.functional.cross_entropy(network(input_ids=ids).logits.float(), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    network.eval()
-    return losses
+    folder.mkdir(parents=True)
+    draw_head(base, folder, kind=encoder, labels=labels or LABELS, seed=seed, threads=1)
+    return folder

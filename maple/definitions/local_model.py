@@ -1,7 +1,7 @@
 """A model whose weights are on this machine: from the Hub, a folder or a package, or built here."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -20,8 +20,8 @@ Token = Annotated[str, Field(min_length=1)]
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Literal["causal"] = "causal"
-    """Kind of model; decides how it is loaded, trained and evaluated."""
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder"])] = "causal"
+    """Kind of model, a line of maple/models/kind.py; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra={"required": ["model_type"]})] = {}
@@ -141,9 +141,9 @@ class PackageModel(ModelBase):
         super().model_post_init(_)
         held = FORMATS[self.package.format]
         if held != self.kind:
-            known = get_args(type(self).model_fields["kind"].annotation)
-            advice = f"write kind: {held}" if held in known else f"models here are of the kind {', '.join(known)}"
-            raise ValueError(f"package.format: {self.package.format} holds a model of the kind {held}; {advice}")
+            raise ValueError(
+                f"package.format: {self.package.format} holds a model of the kind {held}; write kind: {held}"
+            )
 
 
 class PretrainingSettings(Record):
@@ -161,9 +161,13 @@ class PretrainingSettings(Record):
     """Seed of the initial weights and of the order of blocks."""
 
 
-def _is_causal(schema: dict) -> None:
+# Model types that can be built here, and the kind of model that each is.
+BUILT = {"llama": "causal", "mistral": "causal", "bert": "encoder"}
+
+
+def _is_built(schema: dict) -> None:
     schema["required"] = ["model_type"]
-    schema["properties"] = {"model_type": {"enum": ["llama", "mistral"]}}
+    schema["properties"] = {"model_type": {"enum": list(BUILT)}}
 
 
 class BuildSettings(Record):
@@ -171,16 +175,16 @@ class BuildSettings(Record):
 
     vocabulary: Annotated[int, Field(ge=300)]
     """Size of the vocabulary, in tokens."""
-    architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_causal)]
-    """Keys of transformers' config; model_type is llama or mistral."""
+    architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
+    """Keys of transformers' config; model_type is llama or mistral, or bert for an encoder."""
     documents: Count
     """Number of documents in the corpus."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
         """Refuse a model type that cannot be built here."""
-        if self.architecture.get("model_type") not in ("llama", "mistral"):
-            raise ValueError("architecture.model_type must be llama or mistral")
+        if self.architecture.get("model_type") not in BUILT:
+            raise ValueError(f"architecture.model_type must be one of {', '.join(BUILT)}")
 
 
 class BuiltModel(ModelBase):
@@ -189,6 +193,16 @@ class BuiltModel(ModelBase):
     model_config = ConfigDict(title="a model that is built here", json_schema_extra={"x-tag": "build"})
 
     build: BuildSettings
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a model type of another kind."""
+        super().model_post_init(_)
+        model_type = self.build.architecture["model_type"]
+        if BUILT[model_type] != self.kind:
+            raise ValueError(
+                f"build.architecture.model_type: {model_type} is of the kind {BUILT[model_type]}; write kind: "
+                f"{BUILT[model_type]}"
+            )
 
 
 # A model whose weights are on this machine. Training reads this type, without records of endpoints, so that an edit

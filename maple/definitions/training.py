@@ -44,8 +44,12 @@ class TrainingSettings(Record):
     """Steps between two measurements of bits per byte."""
     frame: Frame | None = None
     """Frame of finetuned runs, in training and in evaluation; null: the model's. A baseline has the model's."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """For models that learn labels. balanced: losses of a label are multiplied by n / (k n_c), of n examples in k
+    labels, n_c of this one (King and Zeng 2001, as scikit-learn has it); none: all count alike."""
     early_stopping: EarlyStopping | None = None
-    """Ends a run early if its held-out bits per byte rise; runs then learn from different numbers of examples."""
+    """Ends a run early if its held-out bits per byte, or per label, rise; runs then learn from different numbers of
+    examples."""
     keep: Literal["last", "best"] = "last"
     """The adapter that is saved: of the last step, or of the measurement with the fewest held-out bits per byte."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

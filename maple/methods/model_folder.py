@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SHARD = "2GB"  # of a saved model; a shard is copied in memory while it is written
 # Files of a base's folder that are not copied, weights aside: they describe the base alone.
-DESCRIBING_THE_BASE = ("config.json", "build.json", "README.md")
+DESCRIBING_THE_BASE = ("config.json", "build.json", "README.md", "head.json")
 
 
 def save_model(model: "PreTrainedModel", base: str | Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Why examples do not share a row, so that rows are padded.
+ONE_TEXT = "a classifier gives one label to all of a row"
 CHUNKS = "its attention is cut into chunks at places of the row; examples within one chunk are packed"
 OWN_ATTENTION = "its attention is its own and cannot be told where an example ends"
 STATES = "a state runs through the row, from one example into the next"
@@ -34,6 +35,7 @@ class Architecture:
 LIKE_LLAMA = Architecture()
 MIXTURE = Architecture(fails={8: EXPERTS, 4: EXPERTS}, experts=True)
 STATE_SPACE = Architecture(STATES)
+CLASSIFIER = Architecture(ONE_TEXT)
 
 # Each line was measured (transformers 5.19.0, peft 0.21.2, bitsandbytes 0.50.2, CPU) on a tiny model with random
 # weights. tests/models/test_each_architecture.py does it again in 16 bits, and in 4 and 8 for one of each form;
@@ -57,6 +59,10 @@ ARCHITECTURES = {
     "falcon": Architecture(OWN_ATTENTION, {8: OWN_LINEAR, 4: OWN_LINEAR}),
     **dict.fromkeys(("bamba", "falcon_h1", "falcon_mamba", "lfm2", "mamba2"), STATE_SPACE),
     "mamba": Architecture(STATES, {8: RAW_WEIGHTS, 4: RAW_WEIGHTS}),
+    **dict.fromkeys(
+        ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"),
+        CLASSIFIER,
+    ),
     **dict.fromkeys(("jamba", "qwen3_next"), Architecture(STATES, MIXTURE.fails, experts=True)),
 }  # fmt: skip
 

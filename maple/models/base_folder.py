@@ -15,7 +15,6 @@ from maple.models.model_files import model_files
 from maple.models.sentencepiece_files import write_tokenizer_json
 from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, weight_files
 from maple.models.tiny import BaseError
-from maple.models.tokenizer_folder import prepare_tokenizer
 from maple.runtime.files import SUMS, check_folder, read_json
 
 
@@ -40,7 +39,7 @@ def prepare_base(
     kind = behaviour_of(model.kind)
     if isinstance(model, BuiltModel):
         _build(model, kind, folder, phrases, threads, progress)
-        prepare_tokenizer(folder, model.special_tokens)
+        kind.prepare_tokenizer(folder, model.special_tokens)
         return
     source = Path(fetched or "")
     if isinstance(model, PackageModel):
@@ -55,7 +54,7 @@ def prepare_base(
         # A fetched model may be removed once it is linked; one in the user's own folder is never copied.
         otherwise = os.symlink if isinstance(model, PathModel) else shutil.copyfile
         link_model(source, folder, otherwise, trust_remote_code=model.trust_remote_code)
-    prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
+    kind.prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
 
 
 def link_model(

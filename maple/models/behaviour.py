@@ -3,16 +3,35 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from maple.definitions.local_model import BuildSettings
-from maple.models.encoding import Encoder
+from maple.definitions.frame import Frame
+from maple.definitions.local_model import BuildSettings, LocalModel
 from maple.models.example import EncodedExample
+from maple.models.text_tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel
+
+
+class ExampleEncoder(Protocol):
+    """What turns the examples of a kind of model into tokens."""
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The model's tokenizer."""
+        ...
+
+    @property
+    def pad(self) -> int:
+        """The token that fills a micro-batch."""
+        ...
+
+    def piece(self, text: str) -> list[int]:
+        """Return the tokens of a text alone, without special tokens."""
+        ...
 
 
 class ModelKind(Protocol):
@@ -23,7 +42,12 @@ class ModelKind(Protocol):
     PEFT_TASK: str
     """PEFT's task type."""
     NEW_HEADS: tuple[str, ...]
-    """Beginnings of the names of weights that a base may lack: heads that finetuning starts anew."""
+    """Names of modules that a base may lack, heads that finetuning starts anew; a name is a whole part of a module's.
+    They are trained and saved with every method (maple.models.heads)."""
+    MEASURE: str
+    """The measure on held-out text: -ln p / ln 2 of what is learnt, per unit of an example (EncodedExample.units)."""
+    PACKS: bool
+    """True if several examples may share a row."""
 
     def load(
         self,
@@ -37,7 +61,15 @@ class ModelKind(Protocol):
         """Load a model in 4, 8 or 16 bits; `sharded`: for FSDP, which spreads it over GPUs; `dtype` of arithmetic."""
         ...
 
-    def encode(self, example: Mapping[str, str], encoder: Encoder) -> EncodedExample:
+    def prepare_tokenizer(self, folder: Path, tokens: Mapping[str, str], *, trust_remote_code: bool = False) -> None:
+        """Make the tokenizer of a base's folder agree with itself; `tokens`: bos, eos and pad of the model's file."""
+        ...
+
+    def encoder_of(self, folder: str | Path, model: LocalModel, frame: Frame | None = None) -> ExampleEncoder:
+        """Return the text encoding of a model, in the frame of a run; None: that of the model's file."""
+        ...
+
+    def encode(self, example: Mapping[str, Any], encoder: Any) -> EncodedExample:
         """Return the tokens of an example, a row of a dataset with its columns as keys."""
         ...
 
@@ -49,15 +81,15 @@ class ModelKind(Protocol):
         ...
 
     def collate(self, examples: Sequence[EncodedExample], pad: int, *, packing: bool) -> dict:
-        """Return a micro-batch as the model reads it."""
+        """Return a micro-batch as the model reads it; `weights` in it, [rows], weigh the losses of training."""
         ...
 
     def losses(self, model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
-        """Return -ln p of every labelled token of a micro-batch, and the row of each."""
+        """Return -ln p of every label of a micro-batch that is learnt, and the row of each."""
         ...
 
     def completion_logits(self, model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":
-        """Return the logits of an example's completion, [tokens, vocabulary] in float32."""
+        """Return the logits of what an example learns, [labels, vocabulary or classes] in float32."""
         ...
 
     def build(

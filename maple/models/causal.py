@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maple.definitions.local_model import BuildSettings
+from maple.definitions.frame import Frame
+from maple.definitions.local_model import BuildSettings, LocalModel
 from maple.models.attention import reason_against_packing, separate_examples, set_row
 from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
 from maple.models.frames import instruction_text
 from maple.models.precision import load_pretrained
-from maple.models.tiny import BaseError, pretrain
+from maple.models.tiny import BaseError, Pretraining, next_token_loss, pretrain, token_blocks, train_tokenizer
+from maple.models.tokenizer_folder import prepare_tokenizer
 from maple.runtime import devices
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 AUTO_CLASS: str = "AutoModelForCausalLM"
 PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
+MEASURE: str = "bits_per_byte"
+PACKS: bool = True
+
+__all__ = ["prepare_tokenizer"]  # of the protocol
 
 
 def load(
@@ -36,13 +42,24 @@ def load(
     )
 
 
-def encode(example: Mapping[str, str], encoder: Encoder) -> EncodedExample:
+def encoder_of(folder: str | Path, model: LocalModel, frame: Frame | None = None) -> Encoder:
+    """Return the text encoding of a model in a frame; None: the frame of the model's file."""
+    return Encoder.of(
+        folder,
+        frame or model.frame,
+        template_arguments=model.template_arguments,
+        trust_remote_code=model.trust_remote_code,
+    )
+
+
+def encode(example: Mapping[str, Any], encoder: Encoder) -> EncodedExample:
     """Return the tokens of an instruction example (keys language, instruction, input, output).
 
     That is the prompt in the encoder's frame, then the output and its end, which alone are labelled.
     """
     prompt, answer = encoder.example(instruction_text(example["instruction"], example["input"]), example["output"])
     input_ids, labels = (np.array(ids, dtype=np.int32) for ids in (prompt + answer, [MASKED] * len(prompt) + answer))
+    labels[0] = MASKED  # no token stands before it
     return EncodedExample(example["language"], input_ids, labels, len(example["output"].encode()))
 
 
@@ -139,9 +156,8 @@ def build(
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
-    """Pretrain a tiny model from scratch, as maple.models.tiny does."""
+    """Pretrain a tiny model from scratch on the next token, as maple.models.tiny does."""
     from transformers import AutoModelForCausalLM
 
-    return pretrain(
-        AutoModelForCausalLM, settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress
-    )
+    way = Pretraining(AutoModelForCausalLM, train_tokenizer, token_blocks, next_token_loss)
+    return pretrain(way, settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)

@@ -1,4 +1,4 @@
-"""A training example as the tokens that a model reads."""
+"""A training example as the tokens that a model reads, and what it learns of them."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,26 @@ MASKED = -100  # the label of a token that adds no loss; torch's own default
 
 @dataclass(frozen=True, eq=False)
 class EncodedExample:
-    """An example as tokens: `input_ids` and `labels` (MASKED on the prompt), and the UTF-8 bytes of its completion."""
+    """An example as tokens and labels.
+
+    A model learns to complete a text, with a label for each token, or to label it, with one label for the whole text.
+    """
 
     language: str
     input_ids: np.ndarray
     labels: np.ndarray
-    completion_bytes: int
+    """What is learnt at each token, MASKED where nothing is, or the one label of the text."""
+    units: int
+    """What a loss on held-out text is divided by (ModelKind.MEASURE): UTF-8 bytes of a completion, or 1 for a label."""
+    segments: np.ndarray | None = None
+    """For each token 0 or 1, for the first or the second text of a pair; None for a model that reads one text."""
+    weight: float = 1.0
+    """Of its loss in training."""
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     @property
     def completion_tokens(self) -> int:
-        """The number of tokens that are learnt, the end of the answer among them."""
-        return int((self.labels[1:] != MASKED).sum())
+        """The number of labels that are learnt: tokens of the completion with its end, or 1 for a label of a text."""
+        return int((self.labels != MASKED).sum())

@@ -1,6 +1,8 @@
 """Loading a model in 4, 8 or 16 bits."""
 
 import logging
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,30 +24,41 @@ def load_pretrained(
     trust_remote_code: bool = False,
     sharded: bool = False,
     dtype: str = "auto",
+    heads: Sequence[str] = (),
 ) -> "PreTrainedModel":
     """Load the Hub-style folder by one of transformers' Auto classes.
 
     4 bits is NF4 with double quantization (QLoRA, arXiv 2305.14314), 8 bits LLM.int8 (arXiv 2208.07339), 16 bits the
     stored weights. `dtype` is that of the arithmetic, as `devices.compute_dtype` names it. A model that is
     to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, because
-    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). Raises ValueError for other bits, and
-    BaseError for a model of which they would leave most weights as they are.
+    FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). The modules `heads`, by their whole
+    names, stay in 32 bits. Raises ValueError for other bits, and BaseError for a model of which they would leave most
+    weights as they are, and for a folder that lacks some, which transformers would draw at random.
     """
     from transformers import AutoConfig
 
     if bits not in BITS:
         raise ValueError(f"bits: {bits} is not one of {', '.join(map(str, BITS))}")
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    model = auto_class.from_pretrained(
+    model, report = auto_class.from_pretrained(
         folder,
         dtype=devices.compute_dtype(dtype),
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
         attn_implementation=loaded_implementation(config),
         device_map={"": devices.local_rank() if devices.device() == "cuda" and not sharded else "cpu"},
-        **_quantization(bits, sharded, dtype),
+        output_loading_info=True,
+        **_quantization(bits, sharded, dtype, heads),
     )
-    model.config.use_cache = False
+    if missing := sorted(report["missing_keys"]):
+        raise BaseError(
+            f"{folder}: lacks {len(missing)} of the weights of a {type(model).__name__}, which would be random and "
+            f"others each time: {', '.join(missing[:3])}; make the folder again"
+        )
+    for head in heads:
+        model.get_submodule(head).float()
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
     if bits < 16:
         _check_quantized(model, bits)
     if bits == 4:
@@ -96,13 +109,15 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
         )
 
 
-def _quantization(bits: int, sharded: bool, dtype: str) -> dict:
+def _quantization(bits: int, sharded: bool, dtype: str, heads: Sequence[str]) -> dict:
     from transformers import BitsAndBytesConfig
 
     if bits == 16:
         return {}
+    # Patterns that transformers (5.19) matches from the start of a module's whole name.
+    kept = [rf"{re.escape(head)}(\.|$)" for head in heads] or None  # None: its own choice, the output layer
     if bits == 8:
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)}
     computed = devices.compute_dtype(dtype)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -110,6 +125,7 @@ def _quantization(bits: int, sharded: bool, dtype: str) -> dict:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=computed,
         bnb_4bit_quant_storage=computed if sharded else None,
+        llm_int8_skip_modules=kept,
     )
     return {"quantization_config": config}
 

@@ -16,6 +16,8 @@ ROUTED_EXPERTS = re.compile(r"(^|\.)experts\.")
 # The keys under which configs say how many of them compute for a token.
 EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk")
 
+CAUSAL = "AutoModelForCausalLM"
+
 
 class UnknownSizeError(ValueError):
     """transformers cannot build the network; the message says why, and what to write."""
@@ -46,27 +48,31 @@ class Size:
         return self.cache * tokens + self.window_cache * min(tokens, self.window)
 
 
-def size_of_keys(architecture: Mapping[str, Any]) -> Size:
-    """Return the size of a model by keys of its config.json; transformers' defaults stand for the keys that lack."""
+def size_of_keys(architecture: Mapping[str, Any], auto_class: str = CAUSAL) -> Size:
+    """Return the size of a model by keys of its config.json; transformers' defaults stand for the keys that lack.
+
+    `auto_class` is that of its kind.
+    """
     from transformers import AutoConfig
 
-    return _size(lambda: AutoConfig.for_model(**architecture), trust_remote_code=False)
+    return _size(lambda: AutoConfig.for_model(**architecture), auto_class, trust_remote_code=False)
 
 
-def size_of_folder(folder: str | Path, *, trust_remote_code: bool = False) -> Size:
-    """Return the size of the model in a Hub-style folder; its weights are not read."""
+def size_of_folder(folder: str | Path, auto_class: str = CAUSAL, *, trust_remote_code: bool = False) -> Size:
+    """Return the size of the model in a Hub-style folder, by the Auto class of its kind; its weights are not read."""
     from transformers import AutoConfig
 
     return _size(
         lambda: AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code),
+        auto_class,
         trust_remote_code=trust_remote_code,
     )
 
 
-def _size(read: Any, *, trust_remote_code: bool) -> Size:
+def _size(read: Any, auto_class: str, *, trust_remote_code: bool) -> Size:
     try:
         config = read()
-        auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else "AutoModelForCausalLM"
+        auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else auto_class
         network = empty_network(config, auto_class, trust_remote_code=trust_remote_code)
         return size_of_network(network)
     # Whatever a config makes transformers raise: a size that is not known must not end a forecast.
@@ -89,7 +95,8 @@ def size_of_network(network: "PreTrainedModel") -> Size:
     output = network.get_output_embeddings()
     layers = [layer for layer in network.modules() if isinstance(layer, Linear | Conv1D) and layer is not output]
     active, missing = _active(network, config)
-    cache, window, window_cache, notes = _cache(config)
+    # A model that does not generate keeps no keys and values.
+    cache, window, window_cache, notes = _cache(config) if network.can_generate() else (0.0, 0, 0.0, [])
     return Size(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         active=active,
@@ -110,10 +117,13 @@ def _active(network: "PreTrainedModel", config: "PreTrainedConfig") -> tuple[int
     looked_up -= {id(output.weight)} if output is not None else set()  # tied to the input embedding
     chosen = next((count for key in EXPERTS_PER_TOKEN if (count := getattr(config, key, None))), None)
     active, notes = 0.0, []
+    groups = getattr(config, "num_hidden_groups", None)  # ALBERT's layers share the weights of so many
     for name, parameter in network.named_parameters():
         share = 1.0
         if id(parameter) in looked_up:
             share = 0.0
+        elif groups and "layer_groups" in name:
+            share = config.num_hidden_layers / groups
         elif ROUTED_EXPERTS.search(name):
             # All experts of a layer are one tensor, experts first.
             if chosen and parameter.ndim > 1:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from maple.models.behaviour import ModelKind
 from maple.models.empty import empty_model
+from maple.models.heads import names_a_head
 from maple.models.limits import NOT_QUANTIZED, quantization_key
 from maple.models.tiny import BaseError
 
@@ -137,10 +138,12 @@ def _check_fit(folder: Path, tensors: dict[str, StoredTensor], kind: ModelKind, 
         raise BaseError(f"{folder}: config and weights make no model: {' '.join(str(error).split())[:500]}") from error
     parts = {part for owner in (model, model.base_model) for part, _ in owner.named_children()}
     faults = {
-        "missing": [name for name in report["missing_keys"] if not name.startswith(kind.NEW_HEADS)],
+        "missing": [name for name in report["missing_keys"] if not names_a_head(name, kind.NEW_HEADS)],
         "of another shape than config.json says": [name for name, *_ in report["mismatched_keys"]],
         "without a place in the model of config.json": [
-            name for name in report["unexpected_keys"] if name.split(".")[0] in parts
+            name
+            for name in report["unexpected_keys"]
+            if name.split(".")[0] in parts and not names_a_head(name, kind.NEW_HEADS)
         ],
     }
     if told := [f"{len(names)} {fault}: {_first(names)}" for fault, names in faults.items() if names]:

@@ -1,8 +1,9 @@
-"""Tiny models: a tokenizer and a language model, pretrained here."""
+"""Tiny models: a tokenizer and a network, pretrained here."""
 
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from maple.runtime.devices import device, prepare
 from maple.runtime.run_cards import timed
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from tokenizers import Tokenizer
+    from torch import Generator, Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # The order of the ids, 0 to 3; LLaMA's names, so that every tool knows them.
@@ -22,10 +24,23 @@ class BaseError(ValueError):
     """A base model cannot be prepared; the message says which file to change."""
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokenizerFast":
-    """Train a byte-level BPE tokenizer with `vocabulary` tokens on `texts`."""
+@dataclass(frozen=True)
+class Pretraining:
+    """How a tiny model of one kind is pretrained."""
+
+    auto_class: Any
+    """transformers' Auto class of the network that is pretrained."""
+    tokenizer: Callable[[Iterable[str], int], "PreTrainedTokenizerFast"]
+    """Trains the tokenizer on texts, with so many tokens."""
+    rows: Callable[["PreTrainedTokenizerFast", Sequence[str], int], list[list[int]]]
+    """Returns the rows of tokens to learn from, each of so many tokens."""
+    loss: Callable[["PreTrainedModel", "Tensor", "Generator"], "Tensor"]
+    """Returns the loss of a batch [rows, tokens], in nats per token; random numbers are the generator's."""
+
+
+def train_bpe(texts: Iterable[str], vocabulary: int, special_tokens: Sequence[str]) -> "Tokenizer":
+    """Train a byte-level BPE with `vocabulary` tokens on `texts`; the special tokens have the first ids."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE(unk_token=None))
     # As LLaMA's: a text starts with a space, so that a word at the start of an answer is the same token as within one.
@@ -39,14 +54,21 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokeniz
     bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=list(special_tokens),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
+    return bpe
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokenizerFast":
+    """Train a byte-level BPE tokenizer with `vocabulary` tokens on `texts`, for a model that continues texts."""
+    from transformers import PreTrainedTokenizerFast
+
     unk, bos, eos, pad = SPECIAL_TOKENS
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
+        tokenizer_object=train_bpe(texts, vocabulary, SPECIAL_TOKENS),
         unk_token=unk,
         bos_token=bos,
         eos_token=eos,
@@ -56,7 +78,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokeniz
     )
 
 
-def blocks(tokenizer: "PreTrainedTokenizerFast", texts: Sequence[str], length: int) -> list[list[int]]:
+def token_blocks(tokenizer: "PreTrainedTokenizerFast", texts: Sequence[str], length: int) -> list[list[int]]:
     """Return the texts' tokens, each `<s> text </s>`, cut into full blocks of `length`."""
     stream: list[int] = []
     for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
@@ -64,8 +86,13 @@ def blocks(tokenizer: "PreTrainedTokenizerFast", texts: Sequence[str], length: i
     return [stream[start : start + length] for start in range(0, len(stream) - length + 1, length)]
 
 
+def next_token_loss(model: "PreTrainedModel", batch: "Tensor", generator: "Generator") -> "Tensor":
+    """Return the mean loss of predicting each token from those before it."""
+    return model(input_ids=batch, labels=batch).loss
+
+
 def pretrain(
-    auto_class: Any,
+    way: Pretraining,
     settings: BuildSettings,
     texts: Sequence[str],
     folder: Path,
@@ -76,9 +103,9 @@ def pretrain(
 ) -> dict:
     """Pretrain a small model from scratch on `texts` and save it as a Hub-style folder in 16-bit weights.
 
-    `auto_class` is transformers' for the kind of model; `prompt_words` are texts whose words become single tokens,
-    although the model never reads these texts. Returns what is also written to build.json: parameters, tokens seen, the
-    first and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
+    `prompt_words` are texts whose words become single tokens, although the model never reads these texts. Returns
+    what is also written to build.json: parameters, tokens seen (without padding, by the mean of the rows), the first
+    and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
     """
     import torch
     from transformers import AutoConfig, GenerationConfig
@@ -87,21 +114,26 @@ def pretrain(
     prepare(threads, training.seed)
     with timed({}) as card:
         # A hundred times each (our choice): the texts hold few of these words, and rare words are not merged.
-        tokenizer = train_tokenizer(
-            [*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary
-        )
-        tokens: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
+        tokenizer = way.tokenizer([*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary)
+        tokens = {
+            f"{name}_token_id": number
+            for name in ("bos", "eos", "pad")
+            if (number := getattr(tokenizer, f"{name}_token_id")) is not None
+        }
         config = AutoConfig.for_model(**settings.architecture, vocab_size=len(tokenizer), **tokens)
-        model = auto_class.from_config(config, dtype=torch.float32).to(device())
-        losses = _train(model, torch.tensor(blocks(tokenizer, texts, training.length)), training, progress)
+        model = way.auto_class.from_config(config, dtype=torch.float32).to(device())
+        rows = torch.tensor(way.rows(tokenizer, texts, training.length))
+        padding: Any = tokenizer.pad_token_id
+        losses = _train(model, rows, way.loss, training, progress)
         if not math.isfinite(losses[-1]):
             raise BaseError(f"the loss became {losses[-1]}; lower learning_rate under build.training")
-        model.generation_config = GenerationConfig(**tokens)
+        if model.can_generate():
+            model.generation_config = GenerationConfig(**tokens)
         model.to(torch.bfloat16).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         card |= {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "tokens": training.steps * training.batch * training.length,
+            "tokens": round(training.steps * training.batch * rows.ne(padding).sum().item() / len(rows)),
             "first_loss": round(losses[0], 4),
             "last_loss": round(sum(losses[-20:]) / len(losses[-20:]), 4),
         }
@@ -109,8 +141,14 @@ def pretrain(
     return card
 
 
-def _train(model: "PreTrainedModel", data: "Tensor", training: PretrainingSettings, progress: Callable) -> list[float]:
-    """Train on random rows of `data`, [blocks, tokens]; return the loss of every step in nats per token."""
+def _train(
+    model: "PreTrainedModel",
+    data: "Tensor",
+    loss_of: Callable[["PreTrainedModel", "Tensor", "Generator"], "Tensor"],
+    training: PretrainingSettings,
+    progress: Callable,
+) -> list[float]:
+    """Train on random rows of `data`, [rows, tokens]; return the loss of every step in nats per token."""
     import torch
 
     generator = torch.Generator().manual_seed(training.seed)
@@ -121,7 +159,7 @@ def _train(model: "PreTrainedModel", data: "Tensor", training: PretrainingSettin
         batch = data[torch.randint(len(data), (training.batch,), generator=generator)].to(model.device)
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate * _schedule(step, training.steps)
-        loss = model(input_ids=batch, labels=batch).loss
+        loss = loss_of(model, batch, generator)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

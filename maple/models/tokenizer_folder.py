@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,25 @@ def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_c
     config = json_of(folder / "config.json")
     if config.get("is_encoder_decoder"):
         return
+    tokenizer = load_tokenizer(folder, trust_remote_code)
+    stated = _name_tokens(tokenizer, folder, tokens)
+    if stated or not _agrees(tokenizer, folder):
+        _write(tokenizer, folder)
+        written = load_tokenizer(folder, trust_remote_code)
+        if not _agrees(written, folder):  # its class makes something else of the file; the plain class does not
+            _replace(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+            written = load_tokenizer(folder, trust_remote_code)
+        if not _agrees(written, folder):
+            raise BaseError(
+                f"{folder}: transformers makes other tokens of a text than its tokenizer.json says; a model that is "
+                "saved with it would ask otherwise than the study; take a copy whose tokenizer.json was saved again"
+            )
+    _end_turns(folder, trust_remote_code)
+    check_ids(folder, config)
+
+
+def load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
+    """Return transformers' tokenizer of a folder; raises BaseError for one that is not that of a tokenizer.json."""
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -53,20 +72,7 @@ def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_c
         raise BaseError(
             f"{folder}: its tokenizer is Python code of its own, which knows no tokenizer.json; take a model with one"
         )
-    stated = _name_tokens(tokenizer, folder, tokens)
-    if stated or not _agrees(tokenizer, folder):
-        _write(tokenizer, folder)
-        written: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        if not _agrees(written, folder):  # its class makes something else of the file; the plain class does not
-            _replace(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
-            written = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        if not _agrees(written, folder):
-            raise BaseError(
-                f"{folder}: transformers makes other tokens of a text than its tokenizer.json says; a model that is "
-                "saved with it would ask otherwise than the study; take a copy whose tokenizer.json was saved again"
-            )
-    _end_turns(folder, trust_remote_code)
-    _check_ids(folder, config)
+    return tokenizer
 
 
 def _name_tokens(tokenizer: Any, folder: Path, tokens: Mapping[str, str]) -> bool:
@@ -122,12 +128,17 @@ def _probes(plain: "Tokenizer", folder: Path) -> Iterable[str]:
             yield from (f"{token.content}\na b", f"{token.content}a", f"a {token.content} b")
 
 
-def _write(tokenizer: Any, folder: Path) -> None:
+def write_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Save transformers' tokenizer to a folder; files that are links are replaced and not written into."""
     for path in (folder / name for name in FILES):
         if path.is_file():  # a link shares its bytes with what was fetched
             shutil.copyfile(path, copy := path.with_name(f".{path.name}"))
             copy.replace(path)
     tokenizer.save_pretrained(folder)
+
+
+def _write(tokenizer: Any, folder: Path) -> None:
+    write_tokenizer(tokenizer, folder)
     # If these keys are there, transformers makes the post-processor anew, with one BOS at most.
     start, _ = starts_with(tokenizer.backend_tokenizer)
     by_key = start in ((), (tokenizer.bos_token_id,))
@@ -163,12 +174,12 @@ def _end_turns(folder: Path, trust_remote_code: bool) -> None:
         _replace(path, eos_token_id=[*dict.fromkeys([*ends, eos, end])])
 
 
-def _check_ids(folder: Path, config: Mapping) -> None:
+def check_ids(folder: Path, config: Mapping, ends: Sequence[str] = ("eos",)) -> None:
     """Refuse tokens beyond the embedding that a text, a frame or the padding could use."""
     size = config.get("vocab_size", (config.get("text_config") or {}).get("vocab_size"))
     if not isinstance(size, int):
         return
-    tokenizer = TextTokenizer.of(folder)
+    tokenizer = TextTokenizer.of(folder, ends)
     special = {tokenizer.eos, tokenizer.pad, *tokenizer.start}
     template = template_of(folder)
     for text, number in tokenizer.whole.get_vocab(with_added_tokens=True).items():

@@ -13,6 +13,7 @@ from maple.definitions.record import Record
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
+from maple.models.kind import KINDS
 from maple.study.architectures import known_architecture
 from maple.study.datasets import StudyDataset
 from maple.study.repositories import repository_of
@@ -31,6 +32,10 @@ class PlannedModel(Record):
     """True if it answers behind an endpoint."""
     hub: str | None
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
+    auto_class: str = KINDS["causal"].auto_class
+    """transformers' class of its kind of model."""
+    attachable: bool = True
+    """True if vLLM attaches adapters to models of its kind."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -173,12 +178,21 @@ def plan_of(study: Study) -> Plan:
 def _model(name: str, model: Model) -> PlannedModel:
     if isinstance(model, BuiltModel):
         architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
-        return PlannedModel(endpoint=False, hub=None, architecture=architecture, pretraining=model.build.training)
+        return PlannedModel(
+            endpoint=False,
+            hub=None,
+            auto_class=KINDS[model.kind].auto_class,
+            attachable="vllm" in KINDS[model.kind].engines,
+            architecture=architecture,
+            pretraining=model.build.training,
+        )
     repository = repository_of(model)
     return PlannedModel(
         endpoint=isinstance(model, EndpointModel),
         hub=repository.id if repository else None,
         architecture=known_architecture(name, model) if isinstance(model, PathModel) else model.architecture,
+        auto_class=KINDS[model.kind].auto_class,
+        attachable="vllm" in KINDS[model.kind].engines,
         trust_remote_code=model.trust_remote_code,
         thinking_tokens=0 if isinstance(model, EndpointModel) else model.thinking_tokens,
     )

@@ -52,10 +52,14 @@ def _remembered_size(model: PlannedModel, folder: Path, remembered: dict) -> Siz
         raise UnknownSizeError("fetch it, or write `architecture:` with the keys of its config.json into its file")
     content = read_json(folder / "config.json") if fetched else model.architecture
     code = [path.read_bytes() for path in sorted(folder.glob("*.py"))] if model.trust_remote_code else []
-    key = _digest(json.dumps(content, sort_keys=True).encode(), *code)
+    key = _digest(model.auto_class.encode(), json.dumps(content, sort_keys=True).encode(), *code)
     if key not in remembered:
         trusted = model.trust_remote_code
-        found = size_of_folder(folder, trust_remote_code=trusted) if fetched else size_of_keys(model.architecture)
+        found = (
+            size_of_folder(folder, model.auto_class, trust_remote_code=trusted)
+            if fetched
+            else size_of_keys(model.architecture, model.auto_class)
+        )
         remembered[key] = asdict(found)
     return Size(**{**remembered[key], "notes": tuple(remembered[key]["notes"])})
 

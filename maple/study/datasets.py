@@ -27,6 +27,7 @@ from maple.definitions.task import EmbeddedRows
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
 from maple.embedded.tasks import LEARNABLE
 from maple.evaluation.training_rows import TrainingPlaces, training_places
+from maple.models.kind import KINDS
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask, TestSet
 from maple.synthesis.self_instruct import prompt_in
@@ -222,7 +223,7 @@ def blocks(definition: Dataset) -> dict[str, tuple[str, Block]]:
 def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[str, str]:
     """Return the models on this machine that make a dataset, by role.
 
-    Raises DefinitionError for a model without a file, and for a model behind an endpoint.
+    Raises DefinitionError for a model without a file, for one behind an endpoint, and for one that writes no text.
     """
     roles = {}
     for role, (key, block) in blocks(definition).items():
@@ -237,6 +238,11 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
             raise DefinitionError(
                 f"config/datasets/{name}.yaml: {key}.model names {block.model!r}, which is behind an endpoint; write "
                 "`teacher: openai` with a block of its own"
+            )
+        if "generate" not in KINDS[models[block.model].kind].answer_modes:
+            raise DefinitionError(
+                f"config/datasets/{name}.yaml: {key}.model names {block.model!r}, a model of the kind "
+                f"{models[block.model].kind}, which writes no text; name another"
             )
         roles[role] = block.model
     return roles
@@ -321,6 +327,11 @@ def datasets_needed(
                 )
             queue.append((source, of_source, (*users, name)))
     return needed
+
+
+def learnt_task(definition: Dataset) -> str | None:
+    """Return the task of which a dataset has the train rows; None for instruction sets."""
+    return definition.task.name if isinstance(definition, TaskDataset) else None
 
 
 def ngram_words_of(definition: Dataset) -> int:

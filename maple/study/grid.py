@@ -9,11 +9,13 @@ from maple.definitions.config import GridPart
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.method import GridAxes, Method, MethodVariant, PeftMethod, PeftVariant, WeightsVariant
+from maple.definitions.model import Model
 from maple.definitions.reading import pick
 from maple.definitions.run import Run
 from maple.definitions.training import TrainingSettings
 from maple.methods.capabilities import PEFT_TYPES
 from maple.study.datasets import StudyMixture, dataset_variants
+from maple.study.kinds import answers_untouched, check_untouched, tasks_asked
 
 
 def method_variants(
@@ -72,7 +74,7 @@ def check_parts(grid: Sequence[GridPart]) -> None:
 
 def expand_grid(
     grid: Sequence[GridPart],
-    models: Mapping,
+    models: Mapping[str, Model],
     datasets: Mapping[str, Dataset],
     methods: Mapping[str, Method],
     training: TrainingSettings,
@@ -80,7 +82,8 @@ def expand_grid(
 ) -> tuple[list[Run], dict[str, MethodVariant]]:
     """Return all runs of the grid, baselines first, and all method variants, by name.
 
-    A run that several parts have is asked the tasks of them all, and a baseline those of all parts with its model.
+    A run that several parts have is asked the tasks of them all, and a baseline those of all parts with its model. A
+    model that answers nothing before it is finetuned has no baseline.
     `tasks` are the config's. Raises DefinitionError for a model, dataset or method without a file, and for a part's
     task that is none of `tasks`.
     """
@@ -89,7 +92,9 @@ def expand_grid(
         pick(list(part.datasets), datasets, "config: grid: datasets", "config/datasets/")
         pick(list(part.methods), methods, "config: grid: methods", "config/methods/")
         pick(part.tasks or [], dict.fromkeys(tasks), "config: grid: tasks", "the config's tasks: ")
-    runs = [(Run.baseline(model), part.tasks) for part in grid for model in part.models]
+    check_untouched(grid, models)
+    untouched = [(part, name) for part in grid for name in part.models if answers_untouched(models[name])]
+    runs: list[tuple[Run, Sequence[str] | None]] = [(Run.baseline(name), part.tasks) for part, name in untouched]
     variants: dict[str, MethodVariant] = {}
     family_of: dict[str, str] = {}
     for part in grid:
@@ -106,8 +111,9 @@ def expand_grid(
         sizes = mixtures_of([part], datasets)
         for model, dataset, name, seed in itertools.product(part.models, sizes, families, part.seeds):
             family, variant = families[name]
-            axes = {**variant.axes, **sizes[dataset].axes}
-            runs.append((Run(model, dataset, name, seed, family, axes), part.tasks))
+            axes, file = {**variant.axes, **sizes[dataset].axes}, sizes[dataset].dataset
+            asked = tasks_asked(model, models[model], file, datasets[file], part.tasks, tasks)
+            runs.append((Run(model, dataset, name, seed, family, axes), asked))
     return _with_tasks(runs, tasks), variants
 
 

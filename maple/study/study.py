@@ -21,6 +21,7 @@ from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
 from maple.definitions.task import Task
+from maple.models.kind import KINDS
 from maple.models.model_files import folder_digest
 from maple.study.architectures import check_architectures, lengths_of
 from maple.study.checks import (
@@ -45,6 +46,7 @@ from maple.study.datasets import (
     ngram_words_of,
 )
 from maple.study.grid import check_parts, expand_grid, mixtures_of
+from maple.study.kinds import check_kinds, check_labels
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
@@ -91,8 +93,19 @@ class Study:
         return [
             run
             for run in self.finetuned
-            if run.model == model and self.methods[run.method].shares_engine and len(run.tasks) == len(self.tasks)
+            if run.model == model
+            and self.methods[run.method].shares_engine
+            and self.head_task(run) is None
+            and len(run.tasks) == len(self.tasks)
         ]
+
+    def head_task(self, run: Run) -> str | None:
+        """Return the task for whose labels a run's model has a head of its own; None for a kind without such a head."""
+        return run.tasks[0] if KINDS[self.models[run.model].kind].needs_head else None
+
+    def comparable(self, run: Run) -> bool:
+        """Return True if a merged run's completions can be compared with those of its attached adapter."""
+        return self.methods[run.method].comparable and "vllm" in KINDS[self.models[run.model].kind].engines
 
     def settings(self, method: str) -> dict:
         """Return the engine settings of a method variant; "none" gives those of the baselines."""
@@ -175,6 +188,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     methods = read_definitions(folder / "methods", Method)
     tasks = read_definitions(folder / "tasks", Task)
     selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
+    check_kinds(models)
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
     mixtures = mixtures_of(config.grid, datasets)
@@ -195,6 +209,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_config(config, list(tasks), folder / "hardware.tsv")
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
+    check_labels(finetuned, variants, models, selection)
     check_architectures(runs, variants, models, config.generate, results)
     check_frames(runs, variants, models)
     frame = config.finetune.frame

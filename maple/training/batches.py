@@ -2,27 +2,38 @@
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from maple.models.behaviour import ModelKind
-from maple.models.encoding import Encoder
+from maple.models.behaviour import ExampleEncoder, ModelKind
 from maple.models.example import MASKED, EncodedExample
 
 
 def encode(
-    examples: pl.DataFrame, kind: ModelKind, encoder: Encoder, max_length: int
+    examples: pl.DataFrame, kind: ModelKind, encoder: ExampleEncoder, max_length: int
 ) -> tuple[list[EncodedExample], int]:
-    """Encode examples (columns language, instruction, input, output); return them, and the number that is too long.
+    """Encode examples (columns of EXAMPLE_SCHEMA); return them, and the number that is too long.
 
     An example of more than `max_length` tokens is left out whole: one that is cut would teach the model not to end.
     """
     encoded = [kind.encode(example, encoder) for example in examples.iter_rows(named=True)]
     fitting = [example for example in encoded if len(example) <= max_length]
     return fitting, len(encoded) - len(fitting)
+
+
+def balanced(examples: Sequence[EncodedExample]) -> list[EncodedExample]:
+    """Return examples of one label each with weights by which all labels count alike.
+
+    A label's weight is n / (k n_c), of n examples in k labels, n_c of this one (King and Zeng 2001, Logistic regression
+    in rare events data; scikit-learn calls it balanced). Over all examples the weights have the mean 1.
+    """
+    counts = Counter(int(example.labels[0]) for example in examples)
+    share = len(examples) / len(counts) if counts else 0.0
+    return [replace(example, weight=share / counts[int(example.labels[0])]) for example in examples]
 
 
 def sample_steps(lengths: Sequence[int], *, steps: int, tokens: int, seed: int) -> list[list[int]]:

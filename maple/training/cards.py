@@ -29,20 +29,30 @@ class FinetuneCard(RunCard):
     all_parameters: int
     trainable_share: float
     loss: list[dict]
-    """A curve of {step, loss}, nats per token."""
+    """A curve of {step, loss}, nats per label that is learnt: a token of a completion, or the label of a text."""
     held_out_examples: int
     held_out: list[dict]
-    """Measurements {step, bits_per_byte: {language: bits per byte}}."""
+    """Measurements {step, measure: {language: bits}}."""
+    measure: str
+    """What is measured on held-out text: bits_per_byte, or bits_per_label of a classifier."""
     steps: int
     """Optimizer steps that were made."""
     stopped_early: bool
     """True if early stopping ended the training before `training.steps`; it has seen fewer examples than other runs."""
     best_step: int | None
-    """The step with the fewest held-out bits per byte, mean over languages; None if nothing was measured."""
+    """The step with the fewest held-out bits, mean over languages; None if nothing was measured."""
     kept_step: int
     """The step whose adapter was saved."""
     resumed_from: int | None
     """The step of the checkpoint that the training went on from."""
+    timed_steps: int
+    """Optimizer steps that this call made and timed: all but its first two. A training that resumes makes the rest."""
+    step_seconds: float
+    """What they took, the update included; no tokenizing, padding, measuring, saving or start of the job."""
+    step_cpu_seconds: float
+    """Seconds of the processor in them, all threads; on a busy machine `step_seconds` are more than these on a core."""
+    tokens_per_second: float | None
+    """Tokens that they learnt from per second, without padding; None if no step was timed."""
     packed: bool
     """True if the examples of a micro-batch shared a row."""
     padded_because: str | None
@@ -64,16 +74,16 @@ class FinetuneCard(RunCard):
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
-    """How far a model is from the one that was trained, on completion tokens of held-out examples."""
+    """How far a model is from the one that was trained, on what is learnt of held-out examples: tokens, or labels."""
 
     kl: float
-    """Kullback-Leibler divergence, trained model || this one, mean over completion tokens, nats per token."""
+    """Kullback-Leibler divergence, trained model || this one, mean over tokens or examples, nats per each."""
     agreement: float
-    """Share of the tokens for which both find the same token likeliest."""
-    bits_per_byte: float
-    """Loss of this model on the completions, bits per byte of UTF-8."""
-    bits_per_byte_change: float
-    """From the trained model's; positive: this model finds the completions less likely."""
+    """Share of them for which both find the same token or label likeliest."""
+    bits: float
+    """Loss of this model on them, in the card's measure."""
+    bits_change: float
+    """From the trained model's; positive: this model finds them less likely."""
     largest_logit_difference: float
 
 
@@ -93,11 +103,13 @@ class MergeCard(RunCard):
     bits: int
     into: str
     """The weights that the adapter was folded into: dequantized or original."""
+    measure: str
+    """bits_per_byte of completions, or bits_per_label of a classifier."""
     bound: float
     """The largest kl that a language may have."""
     rows: int
     tokens: int
-    """Completion tokens that were compared."""
+    """Completion tokens, or labels, that were compared."""
     dtype: str
     ways: dict[str, Comparison]
     """By name: both folds (the saved one read back from its files), the adapter attached to either base, and the base

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from maple.definitions.local_model import HubModel, LocalModel, trained
 from maple.definitions.method import MethodVariant
 from maple.definitions.training import TrainingSettings
-from maple.methods.heads import head_modules
 from maple.methods.method import adaptation
-from maple.models.behaviour import ModelKind, behaviour_of
-from maple.models.encoding import Encoder
+from maple.models.behaviour import ExampleEncoder, ModelKind, behaviour_of
 from maple.models.example import EncodedExample
+from maple.models.heads import head_modules
 from maple.runtime import devices
 from maple.runtime.files import read_json, read_parquet
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.run_cards import timed, versions
-from maple.training.batches import encode, sample_steps
+from maple.training.batches import balanced, encode, sample_steps
+from maple.training.callbacks import StepClock
 from maple.training.cards import FinetuneCard
 from maple.training.checkpoints import CheckpointPlan, clear_for, newest, training_digest
 from maple.training.early_stopping import best_measurement, last_step
@@ -78,10 +78,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
     processes, adapter = PartialState(), Path(adapter)
     with timed({}) as resources:
         weights = weights_digest(base)  # first of all: refuses a folder of which a file has changed
-        frame = method.training.frame or model.frame
-        encoder = Encoder.of(
-            base, frame, template_arguments=model.template_arguments, trust_remote_code=model.trust_remote_code
-        )
+        encoder = kind.encoder_of(base, model, method.training.frame)
         data = read_data(examples, held_out, kind, encoder, method.training, seed)
         _check_measures(data, method.training, sharded)
         if compared_rows:
@@ -93,16 +90,19 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
             if not adapting.resumes(method):
                 shutil.rmtree(folder, ignore_errors=True)
             last = newest(folder)
-        if last and last_step(read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping):
+        if last and last_step(
+            read_json(last / "trainer_state.json")["log_history"], method.training.early_stopping, kind.MEASURE
+        ):
             data = replace(data, steps=data.steps[: int(last.name)])  # it had ended there
         plan = _plan(data, encoder.pad, method, model, seed, folder, checkpoints.steps, sharded, packing, tracking)
-        trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code))
+        clock = StepClock()
+        trainer = build_trainer(network, plan, _tokenizer(base, encoder, model.trust_remote_code), clock)
         trainer.train(resume_from_checkpoint=last and str(last))
         adapting.save(network, base, adapter)
         if processes.is_main_process:
             hub = isinstance(model, HubModel)
             adapting.name_base(adapter, model.hub if hub else None, model.revision if hub else None)
-        outcome = _outcome(network, trainer, data, method, packing)
+        outcome = _outcome(network, trainer, data, method, packing, kind.MEASURE) | clock.fields()
     return FinetuneCard(
         base=trained(model.params()),
         resumed_from=int(last.name) if last else None,
@@ -131,13 +131,15 @@ def read_data(
     examples: str | Path,
     held_out: str | Path,
     kind: ModelKind,
-    encoder: Encoder,
+    encoder: ExampleEncoder,
     training: TrainingSettings,
     seed: int,
 ) -> TrainingData:
     """Read and encode the examples of a training, and sample its steps."""
     frames = [read_parquet(path) for path in (examples, held_out)]
     encoded, too_long = encode(frames[0], kind, encoder, training.max_length)
+    if training.class_weights == "balanced":
+        encoded = balanced(encoded)
     rows, max_length = training.held_out_rows, training.max_length
     return TrainingData(
         encoded=encoded,
@@ -244,7 +246,7 @@ def _adapted(
     kind, adapting = behaviour_of(model.kind), adaptation(method.MODULE)
     settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
     network = kind.load(base, method.bits, **settings)
-    packing = Packing(method.training.packing, str(network.config._attn_implementation))
+    packing = Packing(method.training.packing and kind.PACKS, str(network.config._attn_implementation))
     adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, head_modules(network, kind.NEW_HEADS))
     if packing.used:
         reason = adapting.reason_against_packing(adapted)
@@ -253,7 +255,7 @@ def _adapted(
     return adapted, packing
 
 
-def _tokenizer(base: str | Path, encoder: Encoder, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
+def _tokenizer(base: str | Path, encoder: ExampleEncoder, trust_remote_code: bool) -> "PreTrainedTokenizerBase":
     """Return transformers' tokenizer, which the trainer asks for; it pads as `encoder` does."""
     from transformers import AutoTokenizer
 
@@ -268,13 +270,14 @@ def _outcome(
     data: TrainingData,
     method: MethodVariant,
     packing: Packing,
+    measure: str,
 ) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
     adapting = adaptation(method.MODULE)
     trained, total = adapting.parameters(network)
     history, made = trainer.state.log_history, trainer.state.global_step
     seen = [example for step in data.steps[:made] for example in step]
-    best = best_measurement(history)
+    best = best_measurement(history, measure)
     return {
         "bits": method.bits,
         "method": method.adapted_by(),
@@ -289,7 +292,8 @@ def _outcome(
         "trainable_share": trained / total,
         "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
         "held_out_examples": len(data.held_out),
-        "held_out": [entry for entry in history if "bits_per_byte" in entry],
+        "held_out": [entry for entry in history if measure in entry],
+        "measure": measure,
         "steps": made,
         "stopped_early": made < method.training.steps,
         "best_step": best["step"] if best else None,

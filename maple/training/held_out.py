@@ -1,4 +1,4 @@
-"""Bits per byte on text that nobody trained on: how well a model predicts it, per language."""
+"""Bits on text that nobody trained on: how well a model predicts what it learns of such text, per language."""
 
 import math
 from collections import Counter
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from maple.models.behaviour import ModelKind
-from maple.models.encoding import Encoder
+from maple.models.behaviour import ExampleEncoder, ModelKind
 from maple.models.example import EncodedExample
 from maple.training.batches import encode, micro_batches
 
@@ -22,7 +21,7 @@ class HeldOutError(ValueError):
 
 
 def examples_to_compare(
-    held_out: pl.DataFrame, kind: ModelKind, encoder: Encoder, rows: int, max_length: int
+    held_out: pl.DataFrame, kind: ModelKind, encoder: ExampleEncoder, rows: int, max_length: int
 ) -> list[EncodedExample]:
     """Return the first `rows` examples of each language that fit `max_length` tokens, as in training.
 
@@ -43,13 +42,13 @@ def examples_to_compare(
 
 
 def encode_held_out(
-    held_out: pl.DataFrame, kind: ModelKind, encoder: Encoder, *, rows: int, max_length: int
+    held_out: pl.DataFrame, kind: ModelKind, encoder: ExampleEncoder, *, rows: int, max_length: int
 ) -> list[EncodedExample]:
     """Encode the first `rows` held-out examples of each language, without those longer than `max_length` tokens."""
     return encode(held_out.filter(pl.int_range(pl.len()).over("language") < rows), kind, encoder, max_length)[0]
 
 
-def bits_per_byte(
+def held_out_bits(
     model: "PreTrainedModel | PeftModel",
     kind: ModelKind,
     examples: Sequence[EncodedExample],
@@ -57,12 +56,13 @@ def bits_per_byte(
     pad: int,
     batch_tokens: int,
 ) -> dict[str, float]:
-    """Return the bits that a model needs per byte of the completions, {language: bits per byte}.
+    """Return the bits that a model needs for what it learns of the examples, {language: bits per unit}.
 
-    A mean loss in nats per token cannot be compared between models with different tokenizers; bits per byte can. It is
-    the sum of -ln p over a language's completion tokens, EOS included, divided by ln 2 and by the completions' bytes in
-    UTF-8 (as in The Pile, arXiv 2101.00027, section 3). A micro-batch has at most `batch_tokens` tokens. The model's
-    mode is restored, and no random number is drawn.
+    The unit is the kind's (ModelKind.MEASURE). A mean loss in nats per token cannot be compared between models with
+    different tokenizers; bits per byte can. It is the sum of -ln p over a language's completion tokens, EOS included,
+    divided by ln 2 and by the completions' bytes in UTF-8 (as in The Pile, arXiv 2101.00027, section 3). Of a
+    classifier it is the cross-entropy per label; 1 bit is that of a coin between two labels. No weights count. A
+    micro-batch has at most `batch_tokens` tokens. The model's mode is restored, and no random number is drawn.
     """
     import torch
 
@@ -78,5 +78,5 @@ def bits_per_byte(
     model.train(training)
     size: Counter = Counter()
     for example in examples:
-        size[example.language] += example.completion_bytes
+        size[example.language] += example.units
     return {language: nats[language] / math.log(2) / size[language] for language in sorted(+size)}

@@ -14,9 +14,8 @@ from maple.definitions.method import PeftVariant
 from maple.definitions.training import MergeSettings
 from maple.methods.method import AdaptationMethod, adaptation
 from maple.methods.model_folder import save_model
-from maple.models.behaviour import ModelKind, behaviour_of
-from maple.models.encoding import Encoder
-from maple.models.example import EncodedExample
+from maple.models.behaviour import ExampleEncoder, ModelKind, behaviour_of
+from maple.models.example import MASKED, EncodedExample
 from maple.models.precision import dequantized
 from maple.runtime import devices
 from maple.runtime.run_cards import timed
@@ -45,7 +44,7 @@ def predictions(
 
     for example in examples:
         logits = kind.completion_logits(model, example)
-        completion = torch.tensor(example.input_ids[-len(logits) :].tolist(), device=logits.device)
+        completion = torch.tensor(example.labels[example.labels != MASKED].tolist(), device=logits.device)
         with torch.inference_mode():
             loss = torch.nn.functional.cross_entropy(logits, completion, reduction="sum").item()
         yield logits, loss
@@ -69,13 +68,13 @@ def compare(
         .agg(
             kl=pl.sum("kl") / pl.sum("tokens"),
             agreement=pl.sum("agreement") / pl.sum("tokens"),
-            bits_per_byte=pl.sum("bits") / pl.sum("bytes"),
-            bits_per_byte_change=pl.sum("change") / pl.sum("bytes"),
+            bits=pl.sum("bits") / pl.sum("units"),
+            bits_change=pl.sum("change") / pl.sum("units"),
             largest_logit_difference=pl.max("largest_logit_difference"),
         )
     )
     largest = pl.max("largest_logit_difference")
-    means = by_language.select(pl.mean("kl", "agreement", "bits_per_byte", "bits_per_byte_change"), largest)
+    means = by_language.select(pl.mean("kl", "agreement", "bits", "bits_change"), largest)
     worst = by_language.sort("kl", descending=True).row(0, named=True)  # a kl that is NaN sorts first
     return Comparison(
         **means.row(0, named=True),
@@ -99,7 +98,7 @@ def _differences(
         "agreement": (p.argmax(-1) == q.argmax(-1)).sum().item(),
         "bits": other_loss / math.log(2),
         "change": (other_loss - loss) / math.log(2),
-        "bytes": example.completion_bytes,
+        "units": example.units,
         "largest_logit_difference": (after - before).abs().max().item(),
     }
 
@@ -140,6 +139,7 @@ def merge(  # noqa: PLR0913 (a stage's entry: each argument is an input or a par
     card = MergeCard(
         bits=bits,
         into=into,
+        measure=job.kind.MEASURE,
         bound=settings.bound,
         rows=len(examples),
         tokens=sum(len(logits) for logits, _ in trained),
@@ -165,13 +165,8 @@ class _MergeJob:
     def kind(self) -> ModelKind:
         return behaviour_of(self.model.kind)
 
-    def encoder(self) -> Encoder:
-        return Encoder.of(
-            self.base,
-            self.model.frame,
-            template_arguments=self.model.template_arguments,
-            trust_remote_code=self.model.trust_remote_code,
-        )
+    def encoder(self) -> ExampleEncoder:
+        return self.kind.encoder_of(self.base, self.model)
 
     def load(self, folder: str | Path, bits: int) -> "PreTrainedModel":
         gc.collect()  # the model before this one: quantized ones hold references to themselves
@@ -212,7 +207,7 @@ def check(card: MergeCard) -> None:
         f"the adapter folded into the {card.into} weights of its base is not the model that was trained in {card.bits} "
         f"bits: its answers differ by {way.worst_kl:.2g} nats a token in {way.worst_language}, and merge.bound "
         f"allows {card.bound:g} (mean of {len(way.languages)} languages {way.kl:.2g}, same first choice on "
-        f"{way.agreement:.1%} of the tokens, {way.bits_per_byte_change:+.2g} bits a byte, logits within "
+        f"{way.agreement:.1%} of the tokens, {way.bits_change:+.2g} {card.measure.replace('_', ' ')}, logits within "
         f"{way.largest_logit_difference:.2g}; other ways, worst language: {others}). See that base and adapter "
         "belong together; choose other weights with merge.into; or raise merge.bound, if that is close enough"
     )

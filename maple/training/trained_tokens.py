@@ -1,13 +1,13 @@
 """Tokens whose embedding is trained: their texts in a method's file, and their ids in one base's vocabulary."""
 
 from maple.definitions.method import MethodVariant, PeftVariant
-from maple.models.encoding import Encoder
+from maple.models.behaviour import ExampleEncoder
 from maple.training.preflight import FinetuningError
 
 KEY = "trainable_token_indices"  # PEFT's
 
 
-def with_token_ids(method: MethodVariant, encoder: Encoder) -> MethodVariant:
+def with_token_ids(method: MethodVariant, encoder: ExampleEncoder) -> MethodVariant:
     """Return the method with the ids of the tokens that its `adapter.trainable_token_indices` names by text.
 
     A text is an entry of the vocabulary ("<|im_end|>", "▁Nairobi"), or text that is one token. Raises FinetuningError
@@ -19,7 +19,7 @@ def with_token_ids(method: MethodVariant, encoder: Encoder) -> MethodVariant:
     return method.changed(adapter={**method.adapter, KEY: ids})
 
 
-def _token_id(text: str, encoder: Encoder) -> int:
+def _token_id(text: str, encoder: ExampleEncoder) -> int:
     if (token := encoder.tokenizer.whole.token_to_id(text)) is not None:
         return token
     ids = encoder.piece(text)

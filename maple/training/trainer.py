@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maple.runtime import devices
 from maple.training.batches import masked, micro_batches, split_over_ranks
 from maple.training.best_adapter import BestAdapter
-from maple.training.callbacks import held_out_callback, packing_check
+from maple.training.callbacks import StepClock, held_out_callback, packing_check, step_timer
 from maple.training.checkpoints import UNFINISHED, seal
 from maple.training.kernels import compile_layers, uses_liger
 from maple.training.preflight import FinetuningError
@@ -17,6 +17,7 @@ from maple.training.training_plan import TrainingPlan
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
@@ -47,9 +48,9 @@ class Collator:
 
 
 def build_trainer(
-    network: "PeftModel | PreTrainedModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase"
+    network: "PeftModel | PreTrainedModel", plan: TrainingPlan, tokenizer: "PreTrainedTokenizerBase", clock: StepClock
 ) -> "SFTTrainer":
-    """Return the trainer of an adapted model, whose trained weights are kept in float32.
+    """Return the trainer of an adapted model, whose trained weights are kept in float32; `clock` times its steps.
 
     A batch of the trainer is a rank's part of a step, in as many micro-batches as fit the memory.
     """
@@ -70,6 +71,7 @@ def build_trainer(
         data_collator=Collator(plan, processes),
         processing_class=tokenizer,
         callbacks=[
+            step_timer(clock, plan),
             *plan.adaptation.callbacks(network),
             *observers,
             *([packing_check(network, plan)] if plan.packing.used else []),
@@ -130,6 +132,13 @@ def _arguments(network: "PeftModel | PreTrainedModel", plan: TrainingPlan) -> "S
     )
 
 
+def _summed_loss(plan: TrainingPlan, model: Any, batch: dict) -> "Tensor":
+    """Return the losses of a micro-batch, added up; weighted where its kind of model weighs its rows."""
+    losses, rows = plan.kind.losses(model, batch)
+    weights = batch.get("weights")
+    return (losses if weights is None else losses * weights.to(losses.device)[rows]).sum()
+
+
 def _trainer_class(network: "PeftModel | PreTrainedModel", plan: TrainingPlan, best: BestAdapter) -> "type[SFTTrainer]":
     """Return TRL's trainer with steps of several micro-batches, losses of ours, and checkpoints that are complete."""
     import torch
@@ -154,7 +163,7 @@ def _trainer_class(network: "PeftModel | PreTrainedModel", plan: TrainingPlan, b
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch: Any = None):
             # SFTTrainer's own computes the output layer at every token, and entropies that nobody reads.
             # Gradients are averaged over processes, but the sum is wanted.
-            return plan.kind.losses(model, inputs)[0].sum() * (processes.num_processes / num_items_in_batch)
+            return _summed_loss(plan, model, inputs) * (processes.num_processes / num_items_in_batch)
 
         def create_model_card(self, *args, **kwargs):
             """Write none: a checkpoint is not a model to publish."""

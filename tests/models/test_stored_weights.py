@@ -136,7 +136,7 @@ def test_a_new_head_is_the_exception_that_its_kind_names(tmp_path):
     encoder = Folder(tmp_path / "unused")
     shutil.rmtree(encoder.path)
     BertForPreTraining(BertConfig(num_hidden_layers=2, **SIZE)).save_pretrained(encoder.path)
-    classifier = SimpleNamespace(AUTO_CLASS="AutoModelForSequenceClassification", NEW_HEADS=("classifier.",))
+    classifier = SimpleNamespace(AUTO_CLASS="AutoModelForSequenceClassification", NEW_HEADS=("classifier",))
     assert encoder.refused(classifier) == ""
     encoder.weights(without("layer.1.attention"))
     assert "missing: bert.encoder.layer.1.attention." in encoder.refused(classifier)

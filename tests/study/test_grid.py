@@ -3,6 +3,7 @@ import pytest
 from maple.definitions.config import GridPart
 from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.local_model import HubModel
 from maple.definitions.method import GridAxes, PeftMethod
 from maple.definitions.training import TrainingSettings
 from maple.study.grid import expand_grid, method_variants, mixtures_of
@@ -30,6 +31,7 @@ LORA = PeftMethod(
 
 
 def expand(parts, models, datasets, methods):
+    models = dict.fromkeys(models, HubModel(hub="a/b", revision="0" * 40))
     return expand_grid([GridPart(**part) for part in parts], models, datasets, methods, TRAINING, TASKS)
 
 

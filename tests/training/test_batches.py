@@ -16,7 +16,7 @@ def test_examples_too_long_are_left_out_whole_and_counted(letters):
     rows = {"language": "eng_Latn", "instruction": ["a", "a" * 90], "input": "", "output": "bé"}
     (fitting,), too_long = encode(pl.DataFrame(rows), causal, Encoder.of(letters), max_length=64)
     assert too_long == 1
-    assert (fitting.language, fitting.completion_bytes, fitting.completion_tokens) == (
+    assert (fitting.language, fitting.units, fitting.completion_tokens) == (
         "eng_Latn",
         3,
         3,

@@ -8,6 +8,8 @@ from maple.definitions.reading import parse
 from maple.definitions.training import EarlyStopping, TrainingSettings
 from maple.training.early_stopping import best_measurement, last_step, mean_bits
 
+BITS = "bits_per_byte"
+
 
 def curve(*bits):
     """Return a trainer's log: before training 9 bits per byte, then these after every tenth step, and the losses."""
@@ -16,7 +18,7 @@ def curve(*bits):
 
 
 def test_each_language_counts_as_much_as_another():
-    assert mean_bits({"step": 1, "bits_per_byte": {"eng_Latn": 1.0, "swh_Latn": 2.0}}) == 1.5
+    assert mean_bits({"step": 1, "bits_per_byte": {"eng_Latn": 1.0, "swh_Latn": 2.0}}, BITS) == 1.5
 
 
 @pytest.mark.parametrize(
@@ -32,17 +34,17 @@ def test_each_language_counts_as_much_as_another():
     ],
 )
 def test_training_ends_after_so_many_measurements_without_an_improvement(bits, patience, min_delta, step):
-    assert last_step(curve(*bits), EarlyStopping(patience=patience, min_delta=min_delta)) == step
+    assert last_step(curve(*bits), EarlyStopping(patience=patience, min_delta=min_delta), BITS) == step
 
 
 def test_without_the_rule_training_goes_on():
-    assert last_step(curve(1, 2, 3, 4), None) is None
+    assert last_step(curve(1, 2, 3, 4), None, BITS) is None
 
 
 def test_the_best_step_is_the_first_of_the_lowest_and_never_the_untouched_base():
-    assert best_measurement(curve(5, 4, 4, 6))["step"] == 20
-    assert best_measurement(curve(12, 10))["step"] == 20
-    assert best_measurement([{"step": 1, "loss": 2.0}]) is None
+    assert best_measurement(curve(5, 4, 4, 6), BITS)["step"] == 20
+    assert best_measurement(curve(12, 10), BITS)["step"] == 20
+    assert best_measurement([{"step": 1, "loss": 2.0}], BITS) is None
 
 
 def test_keys_that_a_config_does_not_have_are_not_compared():

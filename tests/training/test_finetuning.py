@@ -23,7 +23,7 @@ from maple.runtime.files import read_json
 from maple.study.grid import method_variants
 from maple.training.batches import encode
 from maple.training.finetuning import examples_of_steps, loss_curve
-from maple.training.held_out import bits_per_byte, encode_held_out
+from maple.training.held_out import encode_held_out, held_out_bits
 from maple.training.preflight import FinetuningError
 
 HERE = Path(__file__).parent
@@ -63,7 +63,7 @@ def test_a_measure_leaves_the_gradients_of_quantized_layers_alone(toy_base, bits
         embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
         model(inputs_embeds=embedded, labels=ids).loss.backward()
         gradients.append(embedded.grad)
-        bits_per_byte(model, causal, unseen, pad=encoder.pad, batch_tokens=128)
+        held_out_bits(model, causal, unseen, pad=encoder.pad, batch_tokens=128)
     assert gradients[0].abs().max() > 0 and torch.equal(*gradients)
     assert model.training
 

@@ -9,7 +9,7 @@ from maple.models.encoding import Encoder
 from maple.runtime.files import write_parquet
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
-from maple.training.held_out import HeldOutError, bits_per_byte, encode_held_out
+from maple.training.held_out import HeldOutError, encode_held_out, held_out_bits
 
 HELD_OUT = pl.DataFrame(
     {
@@ -24,7 +24,7 @@ HELD_OUT = pl.DataFrame(
 def test_the_first_rows_of_each_language_are_measured_and_none_that_is_too_long(letters):
     encoded = encode_held_out(HELD_OUT, causal, Encoder.of(letters), rows=2, max_length=64)
     assert [one.language for one in encoded] == ["eng_Latn", "eng_Latn", "swh_Latn"]
-    assert [one.completion_bytes for one in encoded] == [4, 2, 2]
+    assert [one.units for one in encoded] == [4, 2, 2]
 
 
 @pytest.mark.heavy
@@ -36,7 +36,7 @@ def test_a_model_that_knows_nothing_needs_the_bits_of_a_number_of_its_vocabulary
     model = LlamaForCausalLM(LlamaConfig(vocab_size=64, **size)).train()
     torch.nn.init.zeros_(model.lm_head.weight)
     examples = encode_held_out(HELD_OUT, causal, Encoder.of(letters), rows=2, max_length=64)
-    measured = bits_per_byte(model, causal, examples, pad=3, batch_tokens=64)
+    measured = held_out_bits(model, causal, examples, pad=3, batch_tokens=64)
     bits = math.log2(64)  # of a token; each answer has one more, its end, and é is one token of two bytes
     assert measured == pytest.approx({"eng_Latn": (5 + 3) * bits / 6, "swh_Latn": 2 * bits / 2})
     assert model.training

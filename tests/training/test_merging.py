@@ -51,7 +51,7 @@ def alphabet(*answers):
 def test_rows_are_the_first_of_each_language_that_training_would_have_kept(letters):
     encoder = Encoder.of(letters)
     rows = examples_to_compare(alphabet("b" * 60, "", "c", "dd", "e"), causal, encoder, rows=2, max_length=64)
-    assert [(row.completion_tokens, row.completion_bytes) for row in rows] == [
+    assert [(row.completion_tokens, row.units) for row in rows] == [
         (2, 1),
         (3, 2),
     ]  # the end of the text is a token more
@@ -64,10 +64,19 @@ def test_a_merge_that_cannot_be_checked_says_what_to_raise(letters):
 
 
 def card(kl):
-    figures = {"kl": kl / 2, "agreement": 0.9, "bits_per_byte": 1.0, "bits_per_byte_change": 0.1}
+    figures = {"kl": kl / 2, "agreement": 0.9, "bits": 1.0, "bits_change": 0.1}
     way = Divergence(**figures, largest_logit_difference=2.0)
     ways = {"original": Comparison(**vars(way), worst_kl=kl, worst_language="b", languages={"a": way, "b": way})}
-    settings = {"bits": 4, "into": "original", "bound": 0.01, "rows": 1, "tokens": 1, "dtype": "bfloat16", "ways": ways}
+    settings = {
+        "bits": 4,
+        "into": "original",
+        "measure": "bits_per_byte",
+        "bound": 0.01,
+        "rows": 1,
+        "tokens": 1,
+        "dtype": "bfloat16",
+        "ways": ways,
+    }
     resources = {"seconds": 1.0, "peak_memory_gib": 1.0, "energy_joules": None, "hardware": {}, "versions": {}}
     return MergeCard(**settings, **resources)
 
@@ -111,9 +120,9 @@ def test_the_figures_are_those_of_a_coin():
     assert [measured.languages[code].kl for code in "ab"] == pytest.approx([kl, kl])
     assert measured.agreement == 1.0
     saved = 1 - math.log2(4 / 3)  # bits that each answer token is cheaper by: of one byte in a, of two in b
-    bits = {code: measured.languages[code].bits_per_byte_change for code in "ab"}
+    bits = {code: measured.languages[code].bits_change for code in "ab"}
     assert bits == pytest.approx({"a": -saved, "b": -2 * saved / 4})
-    assert measured.bits_per_byte == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
+    assert measured.bits == pytest.approx((math.log2(4 / 3) + 2 * math.log2(4 / 3) / 4) / 2)
     assert measured.largest_logit_difference == pytest.approx(math.log(0.5 / 0.25))
     assert compared(0.25, 0.75).agreement == 0.0
 

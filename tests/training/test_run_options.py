@@ -14,7 +14,7 @@ from toy_training import EXAMPLES, HELD_OUT, MERGE, MODEL, finetuned, lora
 from maple.models import causal
 from maple.models.encoding import Encoder
 from maple.training.early_stopping import mean_bits
-from maple.training.held_out import bits_per_byte, encode_held_out
+from maple.training.held_out import encode_held_out, held_out_bits
 from maple.training.merging import merge
 from maple.training.preflight import FinetuningError
 from maple.training.tracking import TrackingPlan, check_trackers
@@ -50,7 +50,7 @@ def test_a_training_ends_when_held_out_text_gets_less_likely_and_keeps_the_adapt
     from maple.methods import peft_method
 
     folder, card = stopped
-    curve = {measured["step"]: mean_bits(measured) for measured in card.held_out}
+    curve = {measured["step"]: mean_bits(measured, causal.MEASURE) for measured in card.held_out}
     assert card.stopped_early and card.steps == card.best_step + 2 < 20
     assert list(curve) == list(range(0, card.steps + 1, 2))
     assert curve[card.kept_step] == min(curve.values()) < curve[card.steps]
@@ -58,8 +58,8 @@ def test_a_training_ends_when_held_out_text_gets_less_likely_and_keeps_the_adapt
     encoder = Encoder.of(toy_base)
     unseen = encode_held_out(HELD_OUT, causal, encoder, rows=2, max_length=128)
     kept = peft_method.load(causal.load(toy_base, 16), folder / "adapter")
-    bits = bits_per_byte(kept, causal, unseen, pad=encoder.pad, batch_tokens=160)
-    assert mean_bits({"bits_per_byte": bits}) == pytest.approx(curve[card.best_step], abs=1e-5)
+    bits = held_out_bits(kept, causal, unseen, pad=encoder.pad, batch_tokens=160)
+    assert mean_bits({"bits_per_byte": bits}, causal.MEASURE) == pytest.approx(curve[card.best_step], abs=1e-5)
 
 
 def killable(base, folder, moment):

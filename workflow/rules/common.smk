@@ -193,11 +193,18 @@ def clearances(wildcards):
     return [f"results/cleared/{mixture.dataset}/{code}.json" for code in codes]
 
 
+def base_of(wildcards):
+    """The folder that a run is adapted from: the base, or the base with the head of the run's task and seed."""
+    run = RUN_BY_PATH[run_key(wildcards).path]
+    task = STUDY.head_task(run)
+    return f"results/heads/{run.model}/{task}/seed{run.seed}" if task else f"results/base/{run.model}"
+
+
 def weights(wildcards):
     """The folder of weights that a run generates with: what it trained or merged, or its base; none for an endpoint."""
     run = run_key(wildcards)
     if STUDY.endpoint(run.model):
         return []
     if run.is_baseline or STUDY.methods[run.method].attached:
-        return f"results/base/{run.model}"
+        return base_of(wildcards)
     return f"results/{'merged' if STUDY.methods[run.method].merged else 'trained'}/{run.path}"

@@ -138,7 +138,7 @@ rule generate_attached:
 rule compare_attached:
     """Generate a sample of a merged run's completions with its adapter attached, and count those that differ."""
     input:
-        base="results/base/{model}",
+        base=base_of,
         adapter=f"results/adapters/{RUN}",
         prompts=prompts_of_run,
         generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),

@@ -42,10 +42,30 @@ rule base:
         "../scripts/base.py"
 
 
+rule head:
+    """Draw the head of a model that answers by labels: one model, task and seed. Its runs start from this folder."""
+    input:
+        base="results/base/{model}",
+    output:
+        head=directory("results/heads/{model}/{task}/seed{seed}"),
+    log:
+        "logs/head/{model}/{task}/seed{seed}.log",
+    conda:
+        "../../envs/training.yaml"
+    params:
+        model=prepared_model,
+        labels=labels_of_task,
+        seed=lambda w: int(w.seed),
+        code=fingerprint("head.py"),
+        parts=kind_code,
+    script:
+        "../scripts/head.py"
+
+
 rule finetune:
     """Finetune an adapter: one model, dataset, method and seed."""
     input:
-        base="results/base/{model}",
+        base=base_of,
         mixture="results/mixtures/{dataset}.parquet",
         held_out="results/held_out/{dataset}.parquet",
     output:
@@ -81,7 +101,7 @@ use rule finetune as finetune_model with:
 rule merge:
     """Fold an adapter into 16-bit weights, and check on held-out text that it is still the model that was trained."""
     input:
-        base="results/base/{model}",
+        base=base_of,
         adapter=f"results/adapters/{RUN}",
         trained=f"results/cards/{RUN}/finetune.json",
         held_out="results/held_out/{dataset}.parquet",

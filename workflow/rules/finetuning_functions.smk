@@ -62,6 +62,11 @@ def prepared_model(wildcards):
     return prepared(model_of(wildcards))
 
 
+def labels_of_task(wildcards):
+    """The labels of a task, in the order in which its file states them: the order of the head's logits."""
+    return list(STUDY.tasks[wildcards.task].definition.choices)
+
+
 def trained_model(wildcards):
     """What decides a training, of a run's model."""
     return trained(model_of(wildcards))

@@ -19,7 +19,7 @@ MERGED_RUNS = [run for run in STUDY.finetuned if STUDY.methods[run.method].merge
 MODEL_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_MODELS]
 ADAPTER_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_ADAPTERS]
 COMPARED_RUNS = [
-    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
+    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.comparable(run)
 ]
 MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),

@@ -52,7 +52,7 @@ class MergeWay:
     agreement: float
     """The share of tokens at which both models have the same likeliest token."""
     bits_per_byte: float | None
-    """Bits per byte of the held-out completions; None in cards that lack it."""
+    """Bits per byte of the held-out completions, of a classifier per label; None in cards that lack it."""
     bits_per_byte_change: float
     """Their difference from those of the trained model."""
     largest_logit_difference: float
@@ -72,7 +72,7 @@ def merge_ways(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> 
     cards = list(cards)
     attached = {key_of(card["run"]): card["attached_differ"] for card in cards if card["stage"] == "compare_attached"}
     measures = (
-        "kl", "worst_kl", "worst_language", "agreement", "bits_per_byte_change", "largest_logit_difference",
+        "kl", "worst_kl", "worst_language", "agreement", "largest_logit_difference",
     )  # fmt: skip
     ways = []
     for view, card in _with_cards(views, cards, "merge"):
@@ -86,11 +86,17 @@ def merge_ways(views: Sequence[RunView], cards: Iterable[Mapping[str, Any]]) -> 
                     label=WAYS[way],
                     is_evaluated=is_evaluated,
                     attached=AttachedComparison(**differ) if differ and is_evaluated else None,
-                    bits_per_byte=card["ways"][way].get("bits_per_byte"),
+                    bits_per_byte=_bits(card["ways"][way], ""),
+                    bits_per_byte_change=_bits(card["ways"][way], "_change"),
                     **{name: card["ways"][way][name] for name in measures},
                 )
             )
     return ways
+
+
+def _bits(way: Mapping[str, Any], end: str) -> Any:
+    """Return the bits of a merge card's way, or their change; earlier cards name the unit."""
+    return way.get(f"bits{end}", way.get(f"bits_per_byte{end}"))
 
 
 def merge_points(ways: Iterable[MergeWay]) -> list[dict[str, Any]]:
@@ -138,7 +144,7 @@ def held_out_bits(
     measured = [
         (view, card["held_out"][0]["bits_per_byte"], _at_kept_step(card))
         for view, card in _with_cards(views, cards, "finetune")
-        if len(card.get("held_out", [])) > 1
+        if len(card.get("held_out", [])) > 1 and card.get("measure", "bits_per_byte") == "bits_per_byte"
     ]
 
     def thousandths(bits: Mapping[str, float]) -> list[int | None]:

@@ -1,4 +1,4 @@
-"""The modules of a model that finetuning starts anew: a classifier, a pooler."""
+"""The modules of a model that finetuning may start anew: a classifier, a pooler."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,11 +12,10 @@ def head_modules(model: "Module", names: Sequence[str]) -> list[str]:
 
     A name is a whole part of a module's: `classifier` is not DistilBERT's `pre_classifier`, which is a name of its own.
     """
-    wanted = [name.strip(".") for name in names]
     found = [
         name
         for name, module in model.named_modules()
-        if any(name == one or name.endswith(f".{one}") for one in wanted) and any(True for _ in module.parameters())
+        if name.rpartition(".")[2] in names and any(True for _ in module.parameters())
     ]
     return sorted(name for name in found if not any(name.startswith(f"{other}.") for other in found))
 
@@ -24,3 +23,8 @@ def head_modules(model: "Module", names: Sequence[str]) -> list[str]:
 def within(name: str, heads: Sequence[str]) -> bool:
     """Return True if a module or parameter is one of the heads, or lies in one."""
     return any(name == head or name.startswith(f"{head}.") for head in heads)
+
+
+def names_a_head(tensor: str, names: Sequence[str]) -> bool:
+    """Return True if a tensor, by its whole name, lies in a module of one of `names`, be it in the model or not."""
+    return any(part in names for part in tensor.split(".")[:-1])
