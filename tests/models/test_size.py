@@ -138,9 +138,23 @@ def test_the_config_of_a_fetched_model_is_read_before_the_keys_of_its_file(toy_b
 def test_a_size_is_remembered_until_the_config_changes(tmp_path, monkeypatch):
     memory = tmp_path / "memory.json"
     first = model_sizes(planned(toy=LLAMA), f"{tmp_path}/{{model}}", memory)
-    monkeypatch.setattr("maple.planning.sizes.size_of_keys", lambda keys: pytest.fail("it is known"))
+    monkeypatch.setattr("maple.planning.sizes.size_of_keys", lambda *_: pytest.fail("it is known"))
     assert model_sizes(planned(toy=LLAMA), f"{tmp_path}/{{model}}", memory) == first
-    monkeypatch.setattr("maple.planning.sizes.size_of_keys", lambda keys: Size(1, 1, 1, 1))
+    monkeypatch.setattr("maple.planning.sizes.size_of_keys", lambda *_: Size(1, 1, 1, 1))
     changed = model_sizes(planned(toy=LLAMA | {"vocab_size": 11}), f"{tmp_path}/{{model}}", memory)
     assert changed.known["toy"].parameters == 1
     assert len([key for key in json.loads(memory.read_text()) if len(key) == 32]) == 2
+
+
+def test_an_encoder_caches_nothing_and_the_shared_layer_of_albert_computes_as_often_as_it_has_layers():
+    size = {"vocab_size": 10, "hidden_size": 2, "intermediate_size": 3, "num_attention_heads": 1}
+    keys = size | {"num_hidden_layers": 4, "max_position_embeddings": 8}
+    auto_class = "AutoModelForSequenceClassification"
+    bert = size_of_keys({"model_type": "bert", **keys}, auto_class)
+    # A layer: four 2 x 2 of attention and two 2 x 3 with biases, two norms. The head: a pooler, and two labels.
+    layer, pooler, classifier = 4 * (4 + 2) + (6 + 3) + (6 + 2) + 2 * 4, 4 + 2, 4 + 2
+    assert bert.active == 4 * layer + 4 + pooler + classifier, "4: the norm of the embeddings"
+    assert bert.parameters == bert.active + 2 * (10 + 8 + 2)
+    assert (bert.cache, bert.window, bert.notes) == (0.0, 0, ())
+    albert = size_of_keys({"model_type": "albert", "embedding_size": 2, **keys}, auto_class)
+    assert albert.active - (albert.parameters - 2 * (10 + 8 + 2)) == 3 * layer
