@@ -40,7 +40,7 @@ def _run_name(base: str) -> pl.Expr:
     return pl.format("{} · {}", "model", pl.when(IS_BASELINE).then(pl.lit(base)).otherwise(tuned))
 
 
-def _interval_figure(rows: Rows, y: str, colour: str, title: str, *lines: float) -> alt.TopLevelMixin:
+def _interval_figure(rows: Rows, y: str, colour: str, title: str, *lines: float) -> alt.LayerChart | alt.FacetChart:
     """Draw a point and its interval per row, and further lines at values; rows have value, low, high, `y`, `colour`."""
     quantity = Quantity("value", title, of=title, form="+.1f", has_zero=True)
     layers = intervals(rows, y, colour, quantity, axis=alt.Axis(labelLimit=400), theme=PRINT)
