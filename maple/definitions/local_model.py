@@ -20,7 +20,7 @@ Token = Annotated[str, Field(min_length=1)]
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Literal["causal"] = "causal"
+    kind: Literal["causal", "encoder"] = "causal"
     """Kind of model; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""

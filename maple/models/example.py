@@ -9,12 +9,16 @@ MASKED = -100  # the label of a token that adds no loss; torch's own default
 
 @dataclass(frozen=True, eq=False)
 class EncodedExample:
-    """An example as tokens: `input_ids` and `labels` (MASKED on the prompt), and the UTF-8 bytes of its completion."""
+    """An example as tokens: `input_ids` and `labels` (MASKED on the prompt), and the UTF-8 bytes of its completion.
+
+    `segments` are, for a classifier, the text of each token, 0 or 1.
+    """
 
     language: str
     input_ids: np.ndarray
     labels: np.ndarray
     completion_bytes: int
+    segments: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -18,7 +18,7 @@ class KindFacts:
     hub_task: str
     """The Hub's task: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]
-    """Answer modes: generate, rank."""
+    """Answer modes: generate, rank, classify."""
     engines: tuple[str, ...]
     """Engines that serve it, best first."""
     inputs: frozenset[str]
@@ -27,6 +27,8 @@ class KindFacts:
     """True if several examples may share a row."""
     answers_untouched: bool
     """True if an untouched base can answer; False if its head is random before finetuning."""
+    needs_head: bool = False
+    """True if it learns the labels of one task by a head of its own, which the rule `head` draws for each run."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Named parts that a method can address, {name: prefix of its modules}; empty for a model of one part."""
 
@@ -42,5 +44,17 @@ KINDS = {
         inputs=frozenset({"text"}),
         packs=True,
         answers_untouched=True,
+    ),
+    "encoder": KindFacts(
+        auto_class="AutoModelForSequenceClassification",
+        peft_task="SEQ_CLS",
+        hub_task="text-classification",
+        answer_modes=frozenset({"classify"}),
+        engines=("transformers",),
+        inputs=frozenset({"text"}),
+        packs=False,
+        answers_untouched=False,
+        needs_head=True,
+        parts={"classifier": "classifier"},
     ),
 }

@@ -7,6 +7,8 @@ from typing import Any
 # built here (a test compares them with transformers).
 POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "max_seq_len")
 DEFAULT_POSITIONS = {"llama": 2048, "mistral": 131072}
+# Model types whose first position is the one after the id of the padding token, which is 1 if the config does not say.
+AFTER_PADDING = ("camembert", "roberta", "xlm-roberta", "xlm-roberta-xl")
 # Keys under which the tools that quantize models say so in config.json.
 QUANTIZED_KEYS = ("quantization_config", "compression_config")
 NOT_QUANTIZED = (
@@ -22,6 +24,8 @@ def positions_of(architecture: Mapping[str, Any]) -> int | None:
     positions = next((text[key] for key in POSITIONS if isinstance(text.get(key), int)), None)
     if positions is None:
         return None
+    if text.get("model_type") in AFTER_PADDING:
+        positions -= text.get("pad_token_id", 1) + 1
     scaling = text.get("rope_scaling") or text.get("rope_parameters") or {}
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind in WITH_FACTOR or not isinstance(scaling.get("factor"), int | float):

@@ -6,6 +6,7 @@ alike stays text; all else is encoded as transformers does.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,11 +68,12 @@ class TextTokenizer:
     pad: int
 
     @classmethod
-    def of(cls, folder: Path) -> "TextTokenizer":
+    def of(cls, folder: Path, ends: Sequence[str] = ("eos",)) -> "TextTokenizer":
         """Read the folder's tokenizer. Raises PromptError if it has no EOS: a model must be able to end its answer.
 
-        The padding token is the tokenizer's own, else its unknown token, else the EOS: labels and attention are masked
-        by place, so that the model learns to end its answers all the same.
+        The EOS is the first of the special tokens `ends` that the tokenizer names: sep for a model that only reads. The
+        padding token is the tokenizer's own, else its unknown token, else the EOS: labels and attention are masked by
+        place, so that the model learns to end its answers all the same.
         """
         from tokenizers import Tokenizer
 
@@ -84,11 +86,14 @@ class TextTokenizer:
         if lost := [text for text, number in control.items() if plain.token_to_id(_name(number)) != number]:
             raise PromptError(f"{folder}/tokenizer.json: {lost[0]!r} has another id than the file says; save it again")
 
-        bos, eos, pad, unk = (special_token(folder, name, whole.token_to_id) for name in ("bos", "eos", "pad", "unk"))
+        bos, pad, unk, *named = (
+            special_token(folder, name, whole.token_to_id) for name in ("bos", "pad", "unk", *ends)
+        )
+        eos = next((number for number in named if number is not None), None)
         if eos is None:
             raise PromptError(
-                f"{folder}/tokenizer_config.json: no eos_token; a model must be able to end its answer: write eos: "
-                "with the token's text in the model's file"
+                f"{folder}/tokenizer_config.json: no {ends[-1]}_token; a model must be able to end its answer: write "
+                "eos: with the token's text in the model's file"
             )
         pads = (number for number in (pad, unk, eos) if number is not None)
         return cls(plain, whole, control, starts_with(whole)[0], bos, eos, next(pads))
@@ -100,6 +105,15 @@ class TextTokenizer:
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """Return what `encode` returns for each of the texts, faster."""
         return [one.ids for one in self.plain.encode_batch(list(map(_clean, texts)), add_special_tokens=False)]
+
+    def encode_texts(self, texts: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the tokens of one or two texts as the tokenizer puts them into a row, and the text of each, 0 or 1.
+
+        The special tokens between and around them are those of the tokenizer's post-processor; nothing is cut.
+        """
+        first, *rest = self.plain.encode_batch(list(map(_clean, texts)), add_special_tokens=False)
+        row = self.whole.post_process(first, rest[0] if rest else None)
+        return row.ids, row.type_ids
 
     def encode_after(self, context: str, text: str) -> list[int]:
         """Return the tokens of a text that follows a context; those of the text alone if the two merge."""
