@@ -88,6 +88,12 @@ def prompts_of_run(wildcards):
     return [path for task in RUN_BY_PATH[run_key(wildcards).path].tasks for path in PROMPTS_OF_TASKS[task]]
 
 
+def answers_of_run(wildcards):
+    """The answer modes of a run, by task that it is asked: those of its kind of model, so that a model of another kind
+    that joins the study changes nothing here."""
+    return STUDY.answers(RUN_BY_PATH[run_key(wildcards).path])
+
+
 def engine_settings(wildcards):
     """The settings of a run's engine."""
     return STUDY.settings(wildcards.method)
@@ -124,6 +130,11 @@ def shared_model(wildcards):
 def shared_runs(wildcards):
     """Model, dataset, method and seed of these runs."""
     return [run.key.params() for run in RUNS_ON_ONE_ENGINE[wildcards.model]]
+
+
+def shared_answers(wildcards):
+    """The answer modes of these runs, by task: they are asked all tasks."""
+    return STUDY.answers(RUNS_ON_ONE_ENGINE[wildcards.model][0])
 
 
 def shared_completions(wildcards):

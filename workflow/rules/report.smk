@@ -14,9 +14,6 @@ RESULT_PATHS = {
     "completions": "results/generations/{run}/{language}.parquet",
 }
 MERGED_RUNS = [run for run in STUDY.finetuned if not STUDY.methods[run.method].attached]
-COMPARED_RUNS = [
-    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.methods[run.method].comparable
-]
 MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
     "adapters": for_runs("results/model_cards/adapters/{run}/README.md", STUDY.finetuned),
@@ -77,7 +74,7 @@ rule report:
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
-        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS)],
+        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", STUDY.compared)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
@@ -201,6 +198,7 @@ rule export:
             }
             for task in STUDY.tasks.values()
         },
+        answers=[STUDY.answers(run) for run in STUDY.runs],
         # Of these, others are removed: a study of bases alone has no job that writes the folder.
         model_cards=[path for paths in MODEL_CARDS.values() for path in paths],
         code=fingerprint("export.py"),
