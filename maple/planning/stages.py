@@ -153,7 +153,10 @@ class Stages:
             device=seconds + (len(runs) - jobs_saved) * start,
             disk=sum(load.items * (COMPLETION_BYTES + COMPRESSED * load.bytes) for load in loads),
         )
-        jobs = sum(methods[run.method].comparable for run in self.estimates.finetuned)
+        jobs = sum(
+            methods[run.method].comparable and self.plan.models[run.model].generates(run.tasks)
+            for run in self.estimates.finetuned
+        )
         jobs *= self.plan.compare_attached
         yield self._line("compare_attached", jobs, "an engine's start each", device=jobs * start)
 
