@@ -66,20 +66,21 @@ def demonstrated(data: Path, items: int | None):
     from maple.definitions.reading import read_yaml
     from maple.definitions.task import Task, TaskSettings
     from maple.evaluation.benchmark_rows import read_task, row_places
+    from maple.evaluation.completions import asked
     from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
     frames, folders = [], RowFolders(data=str(data), fetched="")
     for name, codes in LANGUAGES.items():
         task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
-        spec, settings = task.prompt_spec(), TaskSettings(shots=SHOTS, answers=["generate"])
+        spec, settings = task.prompt_spec(), TaskSettings(shots=SHOTS)
         for code in codes:
             places = row_places(task.sources.local, table, code, folders, repair=None, dev=False)
             rows = read_task(name, places, repair=None, phrases=None, items=None).test
             words = task_words(task, table[code], table[ENGLISH], "own")
             sample = {"rows": rows[SHOTS : items and SHOTS + items], "words": words, "dev": rows[:SHOTS], "seed": 1}
             frames.append(render(spec, settings, task=name, language=code, **sample))
-    return pl.concat(frames).filter(pl.col("fault").is_null())
+    return asked(pl.concat(frames), {name: ["generate"] for name in LANGUAGES}).filter(pl.col("fault").is_null())
 
 
 def tiny_model(texts: list[str], folder: Path) -> None:

@@ -67,7 +67,7 @@ TRAINING = {"steps": 30, "batch": 8, "length": 128, "learning_rate": 4e-3, "seed
 
 
 def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
-    """Return the prompts of maple.evaluation.prompts.PROMPT_SCHEMA in each task and language, faulty rows left out."""
+    """Return the prompts of maple.evaluation.prompts.ASKED_SCHEMA in each task and language, faulty rows left out."""
     import polars as pl
 
     from maple.data.sources import RowFolders
@@ -75,19 +75,20 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
     from maple.definitions.reading import read_yaml
     from maple.definitions.task import Task, TaskSettings
     from maple.evaluation.benchmark_rows import read_task, row_places
+    from maple.evaluation.completions import asked
     from maple.evaluation.prompts import render, task_words
 
     table = read_languages(ROOT / "config/languages.tsv")
     frames, folders = [], RowFolders(data=str(data), fetched="")
     for name, codes in languages.items():
         task = Task(**read_yaml(ROOT / f"config/tasks/{name}.yaml"))
-        spec, settings = task.prompt_spec(), TaskSettings(shots=0, answers=["rank"], items=items)
+        spec, settings = task.prompt_spec(), TaskSettings(shots=0, items=items)
         for code in codes:
             places = row_places(task.sources.local, table, code, folders, repair=task.repair, dev=False)
             rows = read_task(name, places, repair=task.repair, phrases=None, items=None).test
             words = task_words(task, table[code], table[ENGLISH], "own")
             frames.append(render(spec, settings, task=name, language=code, rows=rows, words=words))
-    return pl.concat(frames).filter(pl.col("fault").is_null())
+    return asked(pl.concat(frames), {name: ["rank"] for name in languages}).filter(pl.col("fault").is_null())
 
 
 def tiny_model(prompts, folder: Path) -> None:

@@ -18,7 +18,8 @@ from maple.definitions.generation import GenerateBlock
 from maple.engines.machine import Machine
 from maple.engines.start import choose
 from maple.evaluation.asked_model import Weights
-from maple.evaluation.generation import RunOutputs, generate
+from maple.evaluation.completions import RunOutputs, asked
+from maple.evaluation.generation import generate
 
 pytestmark = pytest.mark.heavy
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -146,7 +147,10 @@ def test_vllm_answers_the_study_as_transformers_does(finished, tmp_path):
     ]
     project.study(items=60)
     project.snakemake(*names)
-    prompts = pl.concat(pl.read_parquet(project.folder / name) for name in names)
+    prompts = asked(
+        pl.concat(pl.read_parquet(project.folder / name) for name in names),
+        {task: ["generate"] for task in ("xnli", "xquad")},
+    )
     answers = {}
     for engine in ("vllm", "transformers"):
         outputs = {code: tmp_path / engine / f"{code}.parquet" for code in ("eng_Latn", "swh_Latn")}

@@ -1,89 +1,72 @@
-"""Tiny encoders with random weights and a head for three labels, one of each architecture, and how they are loaded."""
+"""Toy classifiers as Hub-style folders: BERT, XLM-R and ModernBERT of a few thousand random weights, over ten words."""
 
+import json
 from pathlib import Path
 
-COMMON = {"vocab_size": 60, "max_position_embeddings": 40, "num_labels": 3}
-WIDE = {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-}  # fmt: skip
-# By transformers' model_type: keys of the config, and the modules that finetuning starts anew.
-ENCODERS = {
-    "bert": (WIDE, ["bert.pooler", "classifier"]),
-    "xlm-roberta": (WIDE, ["classifier"]),
-    "albert": (WIDE | {"embedding_size": 32}, ["albert.pooler", "classifier"]),
-    "distilbert": ({"dim": 64, "hidden_dim": 128, "n_layers": 2, "n_heads": 4}, ["classifier", "pre_classifier"]),
-    "deberta-v2": (WIDE | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}, ["classifier", "pooler"]),
-    "modernbert": (WIDE | {"pad_token_id": 0, "global_attn_every_n_layers": 2}, ["classifier", "head"]),
-    "electra": (WIDE | {"embedding_size": 32}, ["classifier"]),
+WORDS = ["the", "sun", "rises", "sets", "in", "east", "west", "good", "bad", "day"]
+LABELS = ("bad", "good", "none")
+# The special tokens of each, by the names of tokenizer_config.json, in the order of their ids.
+SPECIAL = {
+    "bert": {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]"},
+    "xlm-roberta": {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>"},
+    "modernbert": {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]"},
 }
-# What a module of the kind of encoders names: a whole name, or its end.
-HEADS = ("classifier", "head", "pooler", "pre_classifier")
+TYPES = tuple(SPECIAL)
+# Tokens that fit, special tokens among them. XLM-R counts positions from the id of its padding token on.
+POSITIONS = 24
 
 
-def build(model_type: str, folder: Path) -> Path:
-    """Save a tiny classifier with random weights, in float32."""
+def _save_tokenizer(model_type: str, folder: Path) -> dict[str, int]:
+    """Write the tokenizer; return the ids of its special tokens by name."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    special = SPECIAL[model_type]
+    ids = {name: number for number, name in enumerate(special)}
+    vocabulary = {token: number for number, token in enumerate([*special.values(), *WORDS, "[", "]", "<", "/"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=special["unk"]))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(list(special.values()))
+    cls, sep = special["cls"], special["sep"]
+    pair = f"{cls} $A {sep} {sep} $B {sep}" if model_type == "xlm-roberta" else f"{cls} $A {sep} $B:1 {sep}:1"
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{cls} $A {sep}", pair=pair, special_tokens=[(cls, ids["cls"]), (sep, ids["sep"])]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name}_token": token for name, token in special.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+    return ids
+
+
+def saved(folder: Path, model_type: str = "bert", labels=LABELS, bias=None, seed: int = 0) -> Path:
+    """Write a classifier of random weights to `folder`; with `bias`, one that gives every text these logits."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    import transformers
 
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(model_type, **COMMON | ENCODERS[model_type][0])
-    config.id2label = {0: "no", 1: "perhaps", 2: "yes"}
-    config.label2id = {label: number for number, label in config.id2label.items()}
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = _save_tokenizer(model_type, folder)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    offset = ids["pad"] + 1 if model_type == "xlm-roberta" else 0
+    config = transformers.AutoConfig.for_model(
+        model_type,
+        **sizes,
+        vocab_size=len(SPECIAL[model_type]) + len(WORDS) + 4,
+        max_position_embeddings=POSITIONS + offset,
+        pad_token_id=ids["pad"],
+        bos_token_id=ids["cls"],
+        eos_token_id=ids["sep"],
+        cls_token_id=ids["cls"],
+        sep_token_id=ids["sep"],
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: number for number, label in enumerate(labels)},
+        initializer_range=0.5,  # far apart, so that texts differ in their answers
+    )
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    if bias is not None:
+        *_, last = (module for module in model.modules() if getattr(module, "out_features", None) == len(labels))
+        with torch.no_grad():
+            last.weight.zero_()
+            last.bias = torch.nn.Parameter(torch.tensor(bias))
+    model.save_pretrained(folder)
     return folder
-
-
-def load(folder: Path, bits: int = 16):
-    """Load a classifier; its head stays unquantized at any bits, by patterns of names."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, BitsAndBytesConfig
-
-    skipped = [f".*{name}" for name in HEADS]
-    quantized = {
-        16: None,
-        8: BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped),
-        4: BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", llm_int8_skip_modules=skipped),
-    }[bits]
-    more = {} if quantized is None else {"quantization_config": quantized, "device_map": {"": "cpu"}}
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, **more).eval()
-    for layer in model.modules():
-        if hasattr(layer, "support_avx512bf16_for_cpu"):
-            layer.support_avx512bf16_for_cpu = False  # as maple.models.precision
-    return model
-
-
-def rows():
-    """Return eight texts of ten tokens, and their labels."""
-    import torch
-
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(5, COMMON["vocab_size"], (8, 10), generator=generator)
-    return ids, torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
-
-
-def logits(network):
-    import torch
-
-    network.eval()
-    with torch.inference_mode():
-        return network(input_ids=rows()[0]).logits.float().clone()
-
-
-def learn(network, rate: float, steps: int = 8) -> list[float]:
-    """Take steps of Adam on all rows with what is trained in float32; return the losses."""
-    import torch
-
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.data = parameter.data.float()
-    optimizer, losses = torch.optim.AdamW(trained, lr=rate), []
-    ids, labels = rows()
-    network.train()
-    for _ in range(steps):
-        loss = torch.nn.functional.cross_entropy(network(input_ids=ids).logits.float(), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    network.eval()
-    return losses

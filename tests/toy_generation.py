@@ -10,7 +10,7 @@ from maple.engines.engine import Completion
 from maple.evaluation.asked_model import ModelFolder, Weights
 from maple.evaluation.completions import COMPLETION_SCHEMA
 from maple.evaluation.generation import complete
-from maple.evaluation.prompts import PROMPT_SCHEMA
+from maple.evaluation.prompts import ASKED_SCHEMA
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
 
@@ -64,7 +64,7 @@ def prompts(*texts, **changes):
         | changes
         for number, text in enumerate(texts)
     ]
-    return pl.DataFrame(rows, schema=PROMPT_SCHEMA)
+    return pl.DataFrame(rows, schema=ASKED_SCHEMA)
 
 
 def run(model, frame, path, engine, previous=NOTHING, asked=None, **settings):

@@ -230,15 +230,20 @@ def item_scores(
 
 
 def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
-    """Return ItemScores.shares, with task, metric and language in the place of the cell's number."""
+    """Return ItemScores.shares, with task, metric and language in the place of the cell's number.
+
+    An answer that is chosen among labels, ranked or classified, is no completion: it is neither empty nor cut, which
+    the scores tell by their column `thinking`, null for it.
+    """
+    generated = pl.col("thinking").is_not_null()
     return (
         table.select(
             "run", *CELL, "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
             "thinking_tokens",
             pl.col("wrong_language", "wrong_script", "thinking", "unfinished_thinking").cast(pl.Float64),
             unparsed=(~pl.col("parsed")).cast(pl.Float64),
-            empty=(pl.col("prediction") == "").cast(pl.Float64),
-            truncated=(pl.col("finish_reason") == "length").cast(pl.Float64),
+            empty=pl.when(generated).then(pl.col("prediction") == "").cast(pl.Float64),
+            truncated=pl.when(generated).then(pl.col("finish_reason") == "length").cast(pl.Float64),
             too_long=(pl.col("finish_reason") == TOO_LONG).cast(pl.Float64),
         )
         .group_by("run", *CELL)

@@ -127,8 +127,8 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     """Summarize item scores: one row per run, task, language and metric.
 
     Columns: those of a run; task, language, metric; headline (is it the task's headline metric?); cells and n (item
-    scores) in the mean; mean, se, low, high (at `confidence`); unparsed, empty, truncated, too_long (shares of all
-    completions), wrong_language, wrong_script (shares of the completions for which they are defined); thinking,
+    scores) in the mean; mean, se, low, high (at `confidence`); unparsed, too_long (shares of all answers),
+    wrong_language, wrong_script (shares of the completions for which they are defined); empty, truncated, thinking,
     unfinished_thinking (shares of the generated completions); thinking_tokens (the mean over those with thinking),
     prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots, shots_dropped
     (means); chance, and against_chance: "above", "below" or "inside", where the interval lies relative to chance.

@@ -77,7 +77,8 @@ class Config(Record):
     max_new_tokens: dict[str, Count]
     """Limit of new tokens per completion, by task; a task that is not named keeps the limit of its file."""
     answers: dict[str, AnswerModes]
-    """Answer modes by task: generate, rank or both; [generate] for a task that is not named."""
+    """Answer modes by task, of which each kind of model takes those that it has: generate and rank of causal models,
+    classify of encoders; [generate, classify] for a task that is not named."""
     grid: Annotated[list[GridPart], Field(min_length=1)]
     finetune: TrainingSettings
     checkpoint_steps: Count

@@ -1,5 +1,6 @@
 """A benchmark: prompt, gold answers, metrics and sources of its rows. One file of config/tasks/."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -11,7 +12,9 @@ OfferedLanguages = Annotated[
     Field(description="all, a list of codes, or {code: the set's own name of the language}, used as {key} in paths"),
 ]
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
-AnswerMode = Literal["generate", "rank"]
+AnswerMode = Literal["generate", "rank", "classify"]
+# The answer modes of a run, by task that it is asked.
+AnswersByTask = Mapping[str, Sequence[AnswerMode]]
 
 
 class Splits(Record):
@@ -106,9 +109,9 @@ class PromptSpec(Record):
     targets: str
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
-    """Labels, and the forms in which each may be written."""
-    texts: list[str] = []
-    """Jinja templates over a row: the one or two texts that an encoder reads."""
+    """Labels, and the forms in which each may be written. Their order is that of the log-likelihoods of an answer."""
+    texts: Annotated[list[str], Field(max_length=2)] = []
+    """Jinja templates over a row, one or two: the texts that an encoder reads, which needs no instructions."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
@@ -124,8 +127,6 @@ class TaskSettings(Record):
 
     shots: CountOrZero
     """Few-shot demonstrations before each prompt."""
-    answers: list[AnswerMode]
-    """Answer modes: generate (the completion is parsed), rank (the most likely choice is the answer), or both."""
     items: Count | None = None
     """Items per language; None: all."""
     cluster: str = ""

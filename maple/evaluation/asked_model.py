@@ -19,6 +19,8 @@ class Weights:
 
     folder: str | Path
     """Hub-style."""
+    kind: str = "causal"
+    """Kind of model; decides how a model that classifies is loaded and read."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
     frame: Frame = DEFAULT_FRAME
@@ -31,7 +33,7 @@ class Weights:
     @classmethod
     def of(cls, definition: Mapping[str, Any], folder: str | Path) -> "Weights":
         """Return the weights in a folder, asked as the model's params say."""
-        return cls(folder, **_stated(definition, "trust_remote_code", *ASKED))
+        return cls(folder, **_stated(definition, "kind", "trust_remote_code", *ASKED))
 
     def encoder(self) -> Encoder:
         """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""

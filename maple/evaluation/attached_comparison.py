@@ -10,8 +10,9 @@ from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.asked_model import Weights
 from maple.evaluation.cards import CompareCard
+from maple.evaluation.completions import RunOutputs
 from maple.evaluation.finish_reasons import TOO_LONG
-from maple.evaluation.generation import RunOutputs, generate_with_weights
+from maple.evaluation.generation import generate_with_weights
 from maple.runtime.files import read_parquet
 
 

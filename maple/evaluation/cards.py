@@ -56,6 +56,8 @@ class GenerateCard:
     """None if every completion was there already."""
     counts: CompletionCounts
     seconds: float
+    rows_per_second: float | None = None
+    """Of a run that classifies, in its forward passes; None for another, and if every answer was there already."""
     schema_version: int = 1
 
     @property
@@ -80,6 +82,7 @@ class GenerateCard:
             **use,
             **asdict(self.counts),
             "seconds": self.seconds,
+            **({} if self.rows_per_second is None else {"rows_per_second": self.rows_per_second}),
             "schema_version": self.schema_version,
         }
 

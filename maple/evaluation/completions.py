@@ -1,4 +1,4 @@
-"""Completions: their requests, columns and keys, and those of an earlier job."""
+"""Completions: their requests, columns, keys and files, and those of an earlier job."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,8 @@ from types import NoneType
 
 import polars as pl
 
+from maple.definitions.task import AnswersByTask
+from maple.evaluation.finish_reasons import TOO_LONG
 from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
 from maple.runtime.journal import Journal
 
@@ -33,6 +35,22 @@ REQUEST_SCHEMA = pl.Schema(
         "shots_dropped": pl.Int32,
     }
 )
+
+
+# The columns of prompts that are not in the files of completions.
+ASKED_ONLY = ("demonstrations", "texts", "text_words", "answers")
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """Where one run's completions go."""
+
+    outputs: Mapping[str, str | Path]
+    """One file per language, by code."""
+    journal: str | Path
+    """The file of the unfinished job."""
+    adapter: str | Path | None = None
+    """The folder of an adapter that is attached to the model."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,51 @@ class PromptRequest:
             "shots": self.shots,
             "shots_dropped": self.shots_dropped,
         }
+
+
+def asked(prompts: pl.DataFrame, answers: AnswersByTask) -> pl.DataFrame:
+    """Return prompts as a run is asked them (maple.evaluation.prompts.ASKED_SCHEMA); `answers` are its answer modes."""
+    modes = pl.col("task").replace_strict(answers, return_dtype=pl.List(pl.String))
+    return prompts.with_columns(answers=modes)
+
+
+def rows_by_answer(prompts: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per prompt without a fault and answer mode, which is in the column `answer`.
+
+    `prompts` has the columns of maple.evaluation.prompts.ASKED_SCHEMA.
+    """
+    return (
+        prompts.filter(pl.col("fault").is_null())
+        .with_columns(answer="answers")
+        .explode("answer")
+        .drop("fault", "repaired", "available")
+    )
+
+
+def joined(rows: pl.DataFrame, requests: Sequence[PromptRequest], completions: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of `rows_by_answer` with the columns of their requests (REQUEST_SCHEMA) and of their completions.
+
+    `completions` has the columns of COMPLETION_SCHEMA; a row without a key is TOO_LONG.
+    """
+    keyed = rows.drop(ASKED_ONLY).hstack(pl.DataFrame([request.row for request in requests], schema=REQUEST_SCHEMA))
+    return keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
+        pl.col("completion").fill_null(""),
+        pl.col("finish_reason").fill_null(TOO_LONG),
+        pl.col("token_ids", "log_likelihoods").fill_null([]),
+        completion_tokens=pl.col("token_ids").list.len().fill_null(0).cast(pl.Int32),
+    )
+
+
+def write_completions(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:
+    """Write a run's completions, one file per language, and print how many there are of each kind."""
+    for language, path in outputs.items():
+        rows = completed.filter(pl.col("language") == language)
+        write_parquet(rows, path)
+        reasons = rows["finish_reason"]
+        print(
+            f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
+            f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
+        )
 
 
 def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:

@@ -12,7 +12,7 @@ from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import Ledger, ledger
 from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
 from maple.evaluation.cards import EndpointCard, EndpointCounts
-from maple.evaluation.completions import previous_completions
+from maple.evaluation.completions import ASKED_ONLY, previous_completions, rows_by_answer
 from maple.evaluation.finish_reasons import NO_ANSWER
 from maple.evaluation.thinking_columns import print_thinking
 from maple.models.frames import as_text
@@ -102,7 +102,7 @@ def complete(
 ) -> tuple[pl.DataFrame, EndpointCounts, Ledger]:
     """Send an endpoint the prompts that are missing, each distinct one once, and carry over the rest.
 
-    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and so is
+    `prompts` has the columns of maple.evaluation.prompts.ASKED_SCHEMA; rows with a fault are left out, and so is
     ranking: an endpoint returns no likelihoods of given choices. `previous` has the columns of ANSWER_SCHEMA;
     `progress` is tqdm.
 
@@ -115,8 +115,8 @@ def complete(
     Returns the columns of maple.evaluation.generation.complete, of which those in UNKNOWN are empty, the counts, and
     the sum of this job's journal. Raises maple.engines.openai_endpoint.EndpointError.
     """
-    faultless = prompts.filter(pl.col("fault").is_null())
-    rows = faultless.filter(pl.col("answers").list.contains("generate")).with_columns(answer=pl.lit("generate"))
+    asked = rows_by_answer(prompts)
+    rows = asked.filter(pl.col("answer") == "generate")
     endpoint = OpenAIEndpoint(block, journal)
     # Greedy, like the engines.
     keys, bodies = _bodies(rows, block.with_defaults(temperature=0.0))
@@ -135,7 +135,7 @@ def complete(
             shots_dropped=pl.lit(0, pl.Int32),
             **UNKNOWN,
         )
-        .drop("demonstrations", "answers", "fault", "repaired", "available")
+        .drop(ASKED_ONLY)
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
         .with_columns(pl.col("reasoning").fill_null(""))
     )
@@ -146,7 +146,7 @@ def complete(
         distinct=len(bodies),
         carried_over=len(bodies) - len(missing),
         computed=len(missing),
-        not_ranked=int(faultless["answers"].list.contains("rank").sum()),
+        not_ranked=int(asked["answer"].eq("rank").sum()),
     )
     return completed, counts, ledger(endpoint.rows.values())
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from maple.engines.engine import Engine
 from maple.evaluation.completions import PromptRequest
+from maple.evaluation.finish_reasons import RANK
 from maple.models.completion_text import CompletionDecoder
 
 
@@ -12,7 +13,8 @@ class NotFiniteError(ValueError):
     """A model computes a log-probability that is no number; the message names the item."""
 
 
-def _checked(request: PromptRequest, log_probabilities: Sequence[float]) -> None:
+def check_finite(request: PromptRequest, log_probabilities: Sequence[float]) -> None:
+    """Refuse a model that computes NaN or an infinity for a request."""
     for value in log_probabilities:
         if not math.isfinite(value):
             raise NotFiniteError(f"{request.item}: the model computes {value} where a log-probability belongs")
@@ -23,7 +25,7 @@ def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: C
     completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
     rows = []
     for request, completion in zip(requests, completions, strict=True):
-        _checked(request, [completion.log_probability])
+        check_finite(request, [completion.log_probability])
         rows.append(
             {
                 "key": request.key,
@@ -44,13 +46,13 @@ def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]
     rows = []
     for request in requests:
         log_likelihoods = [next(scores) for _ in request.choices]
-        _checked(request, log_likelihoods)
+        check_finite(request, log_likelihoods)
         rows.append(
             {
                 "key": request.key,
                 "completion": "",
                 "token_ids": [],
-                "finish_reason": "rank",
+                "finish_reason": RANK,
                 "log_probability": None,
                 "log_likelihoods": log_likelihoods,
             }

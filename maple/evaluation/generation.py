@@ -14,42 +14,31 @@ from maple.engines.engine import Engine, EngineOptions
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
-from maple.evaluation import endpoint_generation
+from maple.evaluation import classification, endpoint_generation
 from maple.evaluation.asked_model import ModelFolder, Weights
 from maple.evaluation.cards import CompletionCounts, EndpointCard, EngineUse, GenerateCard
 from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
-    REQUEST_SCHEMA,
     PromptRequest,
+    RunOutputs,
     is_completion,
+    joined,
     previous_completions,
+    rows_by_answer,
+    write_completions,
 )
 from maple.evaluation.engine_rows import NotFiniteError, flipped_rows, generated_rows, ranked_rows
-from maple.evaluation.finish_reasons import TOO_LONG
 from maple.evaluation.prompt_requests import print_raised_limits, prompt_requests
 from maple.evaluation.thinking_columns import with_thinking
 from maple.models.completion_text import CompletionDecoder
 from maple.models.encoding import Encoder
 from maple.runtime.devices import energy_joules, energy_since
-from maple.runtime.files import write_parquet
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows
 
 # Prompts are computed in chunks of so many batches and journaled after each chunk; a killed job loses at most one
 # chunk. A batch's last prompts leave the engine partly idle, and larger chunks make that rarer.
 BATCHES_PER_CHUNK = 4
-
-
-@dataclass(frozen=True)
-class RunOutputs:
-    """Where one run's completions go."""
-
-    outputs: Mapping[str, str | Path]
-    """One file per language, by code."""
-    journal: str | Path
-    """The file of the unfinished job."""
-    adapter: str | Path | None = None
-    """The folder of an adapter that is attached to the model."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +110,10 @@ def complete(
 ) -> tuple[pl.DataFrame, CompletionCounts]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
-    `prompts` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA; rows with a fault are left out, and each
-    answer mode becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's name and version,
-    which are part of every key, as the model's digest is; `start_engine` is called only if something is missing;
-    `progress` is tqdm.
+    `prompts` has the columns of maple.evaluation.prompts.ASKED_SCHEMA; rows with a fault are left out, and each
+    of the task's answer modes becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's
+    name and version, which are part of every key, as the model's digest is; `start_engine` is called only if something
+    is missing; `progress` is tqdm.
 
     Returns the rows with the columns of COMPLETION_SCHEMA, REQUEST_SCHEMA and THINKING_SCHEMA: log_probability
     (natural, of the completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion
@@ -134,15 +123,10 @@ def complete(
     """
     encoder = model.weights.encoder()
     decoder = CompletionDecoder.of(encoder.tokenizer.whole.get_added_tokens_decoder(), encoder.text)
-    rows_by_answer = (
-        prompts.filter(pl.col("fault").is_null())
-        .with_columns(answer="answers")
-        .explode("answer")
-        .drop("fault", "repaired", "available")
-    )
+    asked = rows_by_answer(prompts)
     room = model.weights.thinking_tokens
-    requests = prompt_requests(rows_by_answer, encoder, model.digest, engine, settings.max_length, room)
-    print_raised_limits(rows_by_answer, requests, room)
+    requests = prompt_requests(asked, encoder, model.digest, engine, settings.max_length, room)
+    print_raised_limits(asked, requests, room)
     by_key = {request.key: request for request in requests if request.key}
     carried_over = [row for row in previous.to_dicts() if row["key"] in by_key]
     rows = JournaledRows(journal, carried_over, is_completion)
@@ -159,20 +143,7 @@ def complete(
         compared_alone=completions["flipped"].count(),
         flipped=int(completions["flipped"].sum()),
     )
-    return with_thinking(_joined(rows_by_answer, requests, completions), requests, decoder), counts
-
-
-def _joined(prompts: pl.DataFrame, requests: Sequence[PromptRequest], completions: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of prompts with their requests and completions."""
-    keyed = prompts.drop("demonstrations", "answers").hstack(
-        pl.DataFrame([request.row for request in requests], schema=REQUEST_SCHEMA)
-    )
-    return keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
-        pl.col("completion").fill_null(""),
-        pl.col("finish_reason").fill_null(TOO_LONG),
-        pl.col("token_ids", "log_likelihoods").fill_null([]),
-        completion_tokens=pl.col("token_ids").list.len().fill_null(0).cast(pl.Int32),
-    )
+    return with_thinking(joined(asked, requests, completions), requests, decoder), counts
 
 
 class _SharedEngine:
@@ -241,13 +212,18 @@ def generate(
     The completions in a run's outputs and journal are carried over. Its files are replaced, one after the other, once
     all its completions are there; the journals are kept until all runs are done, since a job that fails loses its
     outputs. At most one engine is started, and completes run after run. A model behind an endpoint has no weights
-    (maple.evaluation.endpoint_generation).
+    (maple.evaluation.endpoint_generation), and one that classifies completes nothing (maple.evaluation.classification).
     """
     if isinstance(source, EndpointBlock):
         return [
             endpoint_generation.generate(
                 prompts, source, outputs=run.outputs, journal=Journal(run.journal), progress=progress
             )
+            for run in runs
+        ]
+    if classification.classifies(prompts):
+        return [
+            classification.generate(prompts, source, run, settings=settings, machine=machine, progress=progress)
             for run in runs
         ]
     return generate_with_weights(prompts, source, runs, settings=settings, machine=machine, progress=progress)
@@ -285,7 +261,7 @@ def generate_with_weights(
     for run, (completed, card) in zip(
         runs, _complete_runs(prompts, weights, runs, settings, machine, progress), strict=True
     ):
-        _write(completed, run.outputs)
+        write_completions(completed, run.outputs)
         cards.append(card)
     for run in runs:
         Journal(run.journal).remove()
@@ -335,14 +311,3 @@ def _complete_runs(
             seconds=round(time.perf_counter() - begin, 2),
         )
         yield completed, card
-
-
-def _write(completed: pl.DataFrame, outputs: Mapping[str, str | Path]) -> None:
-    for language, path in outputs.items():
-        rows = completed.filter(pl.col("language") == language)
-        write_parquet(rows, path)
-        reasons = rows["finish_reason"]
-        print(
-            f"{language}: {rows.height} answers, {reasons.eq('stop').sum()} completions ended by themselves, "
-            f"{reasons.eq(TOO_LONG).sum()} prompts too long, {rows['shots_dropped'].sum()} demonstrations left out"
-        )

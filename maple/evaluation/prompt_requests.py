@@ -14,9 +14,9 @@ def prompt_requests(
 ) -> list[PromptRequest]:
     """Return one request per row.
 
-    `rows` has the columns of maple.evaluation.prompts.PROMPT_SCHEMA, and `answer`, generate or rank; `weights` is a
-    digest, `engine` name and version, `max_length` the tokens of prompt and completion. Prompts of a task begin with
-    the same tokens, those of its demonstrations. The demonstrations that do not fit with the prompt and its answer are
+    `rows` are those of maple.evaluation.completions.rows_by_answer, to generate or to rank; `weights` is a digest,
+    `engine` name and version, `max_length` the tokens of prompt and completion. Prompts of a task begin with the same
+    tokens, those of its demonstrations. The demonstrations that do not fit with the prompt and its answer are
     left out, from the end. A completion may have `max_new_tokens` tokens, or as many as the longest label takes, and
     one more to end: in some scripts a tokenizer cuts each letter into several tokens. Thinking may take
     `thinking_tokens` more.

@@ -29,17 +29,21 @@ PROMPT_SCHEMA = {
     "language": pl.String,
     "item": pl.String,
     "prompt": pl.String,
+    "texts": pl.List(pl.String),
     "words": pl.Int32,
+    "text_words": pl.Int32,
     "demonstrations": pl.List(pl.Struct({"prompt": pl.String, "answer": pl.String})),
     "targets": pl.List(pl.String),
     "labels": pl.List(pl.String),
     "verbalizers": pl.List(pl.List(pl.String)),
-    "answers": pl.List(pl.String),
     "max_new_tokens": pl.Int32,
     "repaired": pl.Boolean,
     "available": pl.Int32,
     "fault": pl.String,
 }
+# Prompts as a run is asked them: `answers` are the answer modes of its model, which the files of prompts do not hold,
+# since models of every kind are asked from them.
+ASKED_SCHEMA = {**PROMPT_SCHEMA, "answers": pl.List(pl.String)}
 # The names under which a template reaches words of the language table: those of the language that the prompt instructs
 # in, of the text's own language, and of English.
 VOICES = ("words", "own", "english")
@@ -70,6 +74,8 @@ class Rendering:
 
     item: str
     prompt: str = ""
+    texts: tuple[str, ...] = ()
+    """The texts that an encoder reads; none if the task states none."""
     targets: tuple[str, ...] = ()
     """The gold label, or all gold answers."""
     labels: tuple[str, ...] = ()
@@ -86,6 +92,7 @@ class Rendering:
         return {
             "item": self.item,
             "prompt": self.prompt,
+            "texts": list(self.texts) or None,
             "targets": list(self.targets),
             "labels": list(self.labels),
             "verbalizers": list(map(list, self.verbalizers)),
@@ -169,8 +176,9 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
             targets = _gold_answers(spec, values)
             item = item_of(spec.item, row, number)
             text = render_template("prompt", spec.prompt, {**values, **words})
+            texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
             choices = _choices(spec, {**values, **words})
-        "".join((item, text, *targets, *(form for forms in choices.values() for form in forms))).encode()
+        "".join((item, text, *texts, *targets, *(form for forms in choices.values() for form in forms))).encode()
     except UnicodeEncodeError:
         raise RowFault("half of a character (a lone surrogate)") from None
     except TemplateLimitError:
@@ -183,7 +191,9 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
         raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
-    return Rendering(item, text.strip(), targets, tuple(choices), tuple(choices.values()))
+    if not all(texts):
+        raise RowFault("an empty text", "texts")
+    return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()))
 
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
@@ -268,6 +278,7 @@ def _prompt_columns(
         {
             **rendering.columns(),
             "words": len(words_of(rendering.prompt, language)),
+            "text_words": sum(len(words_of(text, language)) for text in rendering.texts) if rendering.texts else None,
             "repaired": row.get("repaired") is True,
             "fault": fault,
         }
@@ -289,15 +300,16 @@ def render(
     """Render the rows of one task in one language, or a sample of `settings.items` of them.
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
-    in the expressions of item and targets, the fields alone; in all of them `number`, the row's position. The few-shot
-    demonstrations are rows of `dev`, sampled by `seed`.
+    in those of the texts, and in the expressions of item and targets, the fields alone; in all of them `number`, the
+    row's position. The few-shot demonstrations are rows of `dev`, sampled by `seed`.
 
-    Returns the columns of PROMPT_SCHEMA: texts without the frame that a model lays around them; `words` is the number
-    of words of the prompt, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
-    says why, in at most REASON_LENGTH characters: it lacks a prompt or a gold answer, its label is none of the choices,
-    or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty, or
-    more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a template that is
-    beyond the bounds of maple.evaluation.templates.
+    Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
+    that an encoder reads, null if the task states none; `words` and `text_words` are the numbers of words of the prompt
+    and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
+    says why, in at most REASON_LENGTH characters: it lacks a field, a text or a gold answer, its label is none of the
+    choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are
+    faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a
+    template that is beyond the bounds of maple.evaluation.templates.
     """
     demonstrations = []
     try:
@@ -318,7 +330,6 @@ def render(
         "task": task,
         "language": language,
         "demonstrations": demonstrations,
-        "answers": list(settings.answers),
         "max_new_tokens": spec.max_new_tokens,
         "available": len(rows),
     }

@@ -14,6 +14,11 @@ from maple.text.thinking import split_thinking
 THINKING_SCHEMA = pl.Schema({"opened_by": pl.String, "reasoning": pl.String, "thinking_tokens": pl.Int32})
 
 
+def without_thinking(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return answers that no model could think in, with the columns of THINKING_SCHEMA."""
+    return rows.with_columns(opened_by=pl.lit(""), reasoning=pl.lit(""), thinking_tokens=pl.lit(None, pl.Int32))
+
+
 def with_thinking(rows: pl.DataFrame, requests: Sequence[PromptRequest], decoder: CompletionDecoder) -> pl.DataFrame:
     """Return completions with the columns of THINKING_SCHEMA; print how many have thinking, and what is wrong with it.
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import PeftVariant
 from maple.methods.adapter_files import AdapterError
+from maple.methods.heads import within
 from maple.methods.targets import reason_against_experts
-from maple.models.heads import within
 
 if TYPE_CHECKING:
     from peft import PeftModel

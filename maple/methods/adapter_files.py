@@ -54,6 +54,11 @@ def check_saved(base: "PreTrainedModel", folder: str | Path) -> None:
     _check_places(network, shapes, folder)
 
 
+def virtual_tokens(folder: str | Path | None) -> int:
+    """Return how many of a model's positions the soft prompt or prefix of an adapter takes; 0 without one."""
+    return (read_json(Path(folder) / CONFIG).get("num_virtual_tokens") or 0) if folder else 0
+
+
 def name_base(folder: Path, hub: str | None, revision: str | None) -> None:
     """Let the adapter in `folder` name its base by the Hub's id and revision; null for a base that is not there.
 

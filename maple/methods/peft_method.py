@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from maple.definitions.method import PeftVariant
 from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapted_experts
 from maple.methods.adapter_files import AdapterError, attach_saved, name_base
+from maple.methods.heads import within
 from maple.methods.lora_init import init_changes_base
 from maple.methods.own_types import register
 from maple.methods.peft_config_keys import config_keys
 from maple.methods.sharded import full_state_dict
-from maple.models.heads import within
 from maple.runtime import devices
 
 if TYPE_CHECKING:

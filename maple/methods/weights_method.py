@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import WeightsVariant
 from maple.methods.adapter_files import NAMED, AdapterError
+from maple.methods.heads import within
 from maple.methods.model_folder import save_model
 from maple.methods.sharded import full_state_dict
-from maple.models.heads import within
 from maple.runtime import devices
 from maple.runtime.files import read_json, write_text
 

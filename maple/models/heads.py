@@ -20,11 +20,6 @@ def head_modules(model: "Module", names: Sequence[str]) -> list[str]:
     return sorted(name for name in found if not any(name.startswith(f"{other}.") for other in found))
 
 
-def within(name: str, heads: Sequence[str]) -> bool:
-    """Return True if a module or parameter is one of the heads, or lies in one."""
-    return any(name == head or name.startswith(f"{head}.") for head in heads)
-
-
 def names_a_head(tensor: str, names: Sequence[str]) -> bool:
     """Return True if a tensor, by its whole name, lies in a module of one of `names`, be it in the model or not."""
     return any(part in names for part in tensor.split(".")[:-1])

@@ -82,6 +82,8 @@ class PromptFigures:
     items: int
     bytes: float
     """UTF-8, the mean of a prompt without demonstrations."""
+    text_bytes: float
+    """UTF-8, the mean of the texts that an encoder reads in its place; those of the prompt until they are rendered."""
     demonstration_bytes: float
     """UTF-8, of the demonstrations before each."""
     basis: str
@@ -114,7 +116,8 @@ class Estimates:
     @cached_property
     def answers(self) -> int:
         """Answers of all runs."""
-        return sum(self.items(task) * len(self.plan.tasks[task].answers) for run in self.runs for task in run.tasks)
+        models = self.plan.models
+        return sum(self.items(task) * len(models[run.model].answers[task]) for run in self.runs for task in run.tasks)
 
     def items(self, task: str) -> int:
         """Return the prompts of a task in all languages."""
@@ -178,13 +181,18 @@ class Estimates:
             prompt = pl.col("prompt").str.len_bytes().mean()
             texts = pl.concat_str(pl.element().struct.field("prompt"), pl.element().struct.field("answer"))
             demonstrations = pl.col("demonstrations").first().list.eval(texts.str.len_bytes()).list.sum()
-            figures = rows.select(items=pl.len(), prompt=prompt, demonstrations=demonstrations).collect()
-            items, prompt_bytes, demonstration_bytes = figures.row(0)
-            return PromptFigures(items, prompt_bytes or 0, demonstration_bytes or 0, "measured")
+            has_texts = "texts" in rows.collect_schema()  # files of an earlier version have none
+            texts_read = pl.col("texts").list.join("").str.len_bytes().mean() if has_texts else pl.lit(None)
+            figures = rows.select(pl.len(), prompt, texts=texts_read, demonstrations=demonstrations).collect()
+            items, prompt_bytes, text_bytes, demonstration_bytes = figures.row(0)
+            return PromptFigures(
+                items, prompt_bytes or 0, text_bytes or prompt_bytes or 0, demonstration_bytes or 0, "measured"
+            )
         items = planned.items if isinstance(planned.items, int) else planned.items.get(code, ITEMS)
         return PromptFigures(
             items=min(items, self.plan.items or items),
             bytes=planned.bytes,
+            text_bytes=planned.bytes,
             demonstration_bytes=planned.shots * planned.bytes,
             basis="declared" if planned.declared else "assumed",
         )
@@ -198,7 +206,7 @@ class Estimates:
         paths = [Path(self.results.completions.format(run=run, language=code)) for code in self.plan.languages]
         if not (paths := [path for path in paths if path.is_file()]):
             return {}
-        completions = scan_parquet(paths).filter(pl.col("finish_reason") != "rank")
+        completions = scan_parquet(paths).filter(pl.col("answer") == "generate")
         means = completions.group_by("task", "language").agg(
             pl.col("item_tokens").mean(), pl.col("completion_tokens").mean()
         )
@@ -207,8 +215,15 @@ class Estimates:
     def _loads_of(self, model: str) -> dict[tuple[str, str], TaskLoad]:
         loads = {}
         for (task, code), prompts in self.prompts.items():
-            planned = self.plan.tasks[task]
-            tokens = prompts.bytes / self._token_bytes(model, self.plan.scripts[code])
+            planned, modes = self.plan.tasks[task], self.plan.models[model].answers.get(task, [])
+            bytes_per_token = self._token_bytes(model, self.plan.scripts[code])
+            if "classify" in modes:  # one forward pass of the texts
+                read = min(prompts.text_bytes / bytes_per_token, self.plan.max_length)
+                loads[task, code] = TaskLoad(
+                    items=prompts.items, prompt=read, demonstrations=0, answer=0, choices=0, bytes=prompts.text_bytes
+                )
+                continue
+            tokens = prompts.bytes / bytes_per_token
             longest = planned.max_new_tokens + self.local[model].thinking_tokens
             prompt, answer = self.counts[model].get((task, code), (tokens, longest))
             demonstrations = prompts.demonstration_bytes * prompt / prompts.bytes if prompts.bytes else 0
@@ -216,8 +231,8 @@ class Estimates:
                 items=prompts.items,
                 prompt=prompt,
                 demonstrations=max(0, min(demonstrations, self.plan.max_length - prompt - answer)),
-                answer=answer if "generate" in planned.answers else 0,
-                choices=planned.choices,
+                answer=answer if "generate" in modes else 0,
+                choices=planned.choices if "rank" in modes else 0,
                 bytes=prompts.bytes,
             )
         return loads

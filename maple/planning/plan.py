@@ -1,5 +1,6 @@
 """What a forecast reads of a study, as plain values that cross Snakemake's params."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -34,8 +35,6 @@ class PlannedModel(Record):
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
     auto_class: str = KINDS["causal"].auto_class
     """transformers' class of its kind of model."""
-    attachable: bool = True
-    """True if vLLM attaches adapters to models of its kind."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -44,6 +43,12 @@ class PlannedModel(Record):
     """None unless it is built here."""
     thinking_tokens: int = 0
     """Tokens of a completion beside the answer's that are left to thinking."""
+    answers: dict[str, list[AnswerMode]] = Field(default_factory=dict)
+    """Its answer modes by task; empty for a model that only makes a dataset."""
+
+    def generates(self, tasks: Iterable[str]) -> bool:
+        """Return True if it generates answers to one of the tasks."""
+        return any("generate" in self.answers[task] for task in tasks)
 
 
 class PlannedMethod(Record):
@@ -93,9 +98,8 @@ class PlannedTask(Record):
     declared: bool
     """True if the task's file declares items and bytes of the source that is read."""
     shots: int
-    answers: list[AnswerMode]
     choices: int
-    """Choices that are ranked; 0 if none are."""
+    """Its labels; 0 for an open question."""
     max_new_tokens: int
     metrics: int
     """How many there are."""
@@ -154,7 +158,9 @@ def plan_of(study: Study) -> Plan:
     datasets = {name: _dataset(dataset) for name, dataset in study.datasets.items()}
     codes = [*study.languages.codes, *(code for dataset in datasets.values() for code in dataset.languages)]
     return Plan(
-        models={name: _model(name, model) for name, model in study.models.items()},
+        models={
+            name: _model(name, model).changed(answers=_answers(study, model)) for name, model in study.models.items()
+        },
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
         mixtures={name: mixture.dataset for name, mixture in study.mixtures.items()},
@@ -175,6 +181,10 @@ def plan_of(study: Study) -> Plan:
     )
 
 
+def _answers(study: Study, model: Model) -> dict[str, list[AnswerMode]]:
+    return {name: task.answers[model.kind] for name, task in study.tasks.items() if model.kind in task.answers}
+
+
 def _model(name: str, model: Model) -> PlannedModel:
     if isinstance(model, BuiltModel):
         architecture = {**model.build.architecture, "vocab_size": model.build.vocabulary}
@@ -182,7 +192,6 @@ def _model(name: str, model: Model) -> PlannedModel:
             endpoint=False,
             hub=None,
             auto_class=KINDS[model.kind].auto_class,
-            attachable="vllm" in KINDS[model.kind].engines,
             architecture=architecture,
             pretraining=model.build.training,
         )
@@ -192,7 +201,6 @@ def _model(name: str, model: Model) -> PlannedModel:
         hub=repository.id if repository else None,
         architecture=known_architecture(name, model) if isinstance(model, PathModel) else model.architecture,
         auto_class=KINDS[model.kind].auto_class,
-        attachable="vllm" in KINDS[model.kind].engines,
         trust_remote_code=model.trust_remote_code,
         thinking_tokens=0 if isinstance(model, EndpointModel) else model.thinking_tokens,
     )
@@ -243,8 +251,7 @@ def _task(config: Config, task: StudyTask) -> PlannedTask:
         bytes=size.bytes if size else PROMPT_BYTES,
         declared=size is not None,
         shots=task.settings.shots,
-        answers=task.settings.answers,
-        choices=len(task.definition.choices) if "rank" in task.settings.answers else 0,
+        choices=len(task.definition.choices),
         max_new_tokens=task.prompt_spec.max_new_tokens,
         metrics=len(task.metrics.metrics),
         clustered=task.clustering is not None,

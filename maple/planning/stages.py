@@ -160,8 +160,10 @@ class Stages:
             device=seconds + (len(runs) - jobs_saved) * start,
             disk=sum(load.items * (COMPLETION_BYTES + COMPRESSED * load.bytes) for load in loads),
         )
-        models, finetuned = self.plan.models, self.estimates.finetuned
-        jobs = sum(methods[run.method].comparable and models[run.model].attachable for run in finetuned)
+        jobs = sum(
+            methods[run.method].comparable and self.plan.models[run.model].generates(run.tasks)
+            for run in self.estimates.finetuned
+        )
         jobs *= self.plan.compare_attached
         yield self._line("compare_attached", jobs, "an engine's start each", device=jobs * start)
 

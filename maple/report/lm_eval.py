@@ -13,7 +13,7 @@ import polars as pl
 
 from maple.definitions.record import Record
 from maple.definitions.run import Run
-from maple.definitions.task import PromptSpec, TaskMetrics, TaskSettings
+from maple.definitions.task import AnswerMode, AnswersByTask, PromptSpec, TaskMetrics, TaskSettings
 from maple.runtime.files import write_text
 
 # lm-eval's name for "no filter" between answer and metric: here every metric parses answers in its own way.
@@ -28,7 +28,7 @@ class ExportedTask(Record):
     spec: PromptSpec
     """Its prompt and gold answers."""
     settings: TaskSettings
-    """Its demonstrations and answer modes."""
+    """Its demonstrations."""
 
     @property
     def version(self) -> str:
@@ -40,13 +40,17 @@ class ExportedTask(Record):
         """Return True for a metric of which more is better."""
         return metric not in self.measured.lower_is_better
 
-    def config(self, name: str) -> dict[str, Any]:
-        """Return lm-eval's config of the task, which has this name there."""
+    def shots(self, modes: Sequence[AnswerMode]) -> int:
+        """Return the demonstrations before each prompt; a text that is classified has none."""
+        return 0 if "classify" in modes else self.settings.shots
+
+    def config(self, name: str, modes: Sequence[AnswerMode]) -> dict[str, Any]:
+        """Return lm-eval's config of the task, which has this name there, for a run with these answer modes."""
         return {
             "task": name,
-            "output_type": "generate_until" if "generate" in self.settings.answers else "multiple_choice",
-            "doc_to_text": self.spec.prompt,
-            "num_fewshot": self.settings.shots,
+            "output_type": "generate_until" if "generate" in modes else "multiple_choice",
+            "doc_to_text": "\n".join(self.spec.texts) if "classify" in modes else self.spec.prompt,
+            "num_fewshot": self.shots(modes),
             "metric_list": [
                 {"metric": metric, "aggregation": "mean", "higher_is_better": self.higher_is_better(metric)}
                 for metric in self.measured.metrics
@@ -66,14 +70,20 @@ def _metrics(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
 
 
 def lm_eval_results(
-    summary: pl.DataFrame, run: Run, tasks: Mapping[str, ExportedTask], card: Mapping[str, Any], quality: pl.DataFrame
+    summary: pl.DataFrame,
+    run: Run,
+    tasks: Mapping[str, ExportedTask],
+    answers: AnswersByTask,
+    card: Mapping[str, Any],
+    quality: pl.DataFrame,
 ) -> dict[str, Any]:
     """Return one run's results as lm-eval has them.
 
     `summary` is that of maple.analysis.summary.summarize, `card` the run's card of the stage generate, and `quality`
-    that of maple.evaluation.prompts.quality; `tasks` are keyed by name. A task in a language is named
-    `{task}_{language}`. It belongs to the group `{task}`, which has the means over the languages that every run has
-    which is asked the same tasks. `model_args` has the run's axes. Scores and standard errors are shares of 1.
+    that of maple.evaluation.prompts.quality; `tasks` are keyed by name, and `answers` are the run's answer modes. A
+    task in a language is named `{task}_{language}`. It belongs to the group `{task}`, which has the means over the
+    languages that every run has which is asked the same tasks. `model_args` has the run's axes. Scores and standard
+    errors are shares of 1.
     """
     rows = summary.filter(pl.col("task") != "all", **run.key.params())
     original = {(row["task"], row["language"]): row["available"] for row in quality.iter_rows(named=True)}
@@ -84,14 +94,14 @@ def lm_eval_results(
         cells, exported = frame.to_dicts(), tasks[task]
         results[name] = _metrics(cells, name)
         versions[name] = exported.version
-        shots[name] = exported.settings.shots
+        shots[name] = exported.shots(answers[task])
         better[name] = {cell["metric"]: exported.higher_is_better(cell["metric"]) for cell in cells}
         if language == "all":
             groups[name] = results[name]
             continue
         subtasks.setdefault(task, []).append(name)
         samples[name] = {"original": original[task, language], "effective": results[name]["sample_len"]}
-        configs[name] = exported.config(name)
+        configs[name] = exported.config(name, answers[task])
     # A job that found all completions computed starts no engine and has no dtype, nor has an endpoint.
     dtype = {"model_dtype": card["dtype"]} if "dtype" in card else {}
     return {
@@ -116,10 +126,11 @@ def write_lm_eval(
     cards: Iterable[Mapping[str, Any]],
     paths: Iterable[str | Path],
     tasks: Mapping[str, ExportedTask],
+    answers: Iterable[AnswersByTask],
     quality: pl.DataFrame,
 ) -> None:
-    """Write the results of runs, one file each; `cards` and `paths` are in the order of the runs."""
-    for run, card, path in zip(runs, cards, paths, strict=True):
+    """Write the results of runs, one file each; `cards`, `paths` and `answers` are in the order of the runs."""
+    for run, card, path, of_run in zip(runs, cards, paths, answers, strict=True):
         # Without a checksum: lm-eval knows all keys of its files.
-        results = lm_eval_results(summary, run, tasks, card, quality)
+        results = lm_eval_results(summary, run, tasks, of_run, card, quality)
         write_text(json.dumps(results, ensure_ascii=False, indent=2, sort_keys=True) + "\n", path)

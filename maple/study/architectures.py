@@ -13,6 +13,7 @@ from maple.definitions.run import Run
 from maple.engines.vllm_architectures import reason_against_serving
 from maple.methods.targets import adapted_embedding, reason_against_experts
 from maple.models.architectures import architecture_of
+from maple.models.kind import KINDS
 from maple.models.limits import (
     DEFAULT_POSITIONS,
     NOT_QUANTIZED,
@@ -46,15 +47,16 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def lengths_of(
-    runs: Sequence[Run], variants: Mapping[str, MethodVariant], max_length: int
+    runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model], max_length: int
 ) -> dict[str, dict[str, int]]:
     """Return the longest texts that each model of the grid must take, in tokens: {model: {key of the config: tokens}}.
 
-    `max_length` is generate's.
+    `max_length` is generate's. A model that classifies leaves out texts that are longer than its positions.
     """
     lengths: dict[str, dict[str, int]] = {}
     for run in runs:
-        of_model = lengths.setdefault(run.model, {"generate.max_length": max_length})
+        classifies = "classify" in KINDS[models[run.model].kind].answer_modes
+        of_model = lengths.setdefault(run.model, {} if classifies else {"generate.max_length": max_length})
         if not run.is_baseline:
             learnt = variants[run.method].training.max_length
             of_model["finetune.max_length"] = max(of_model.get("finetune.max_length", 0), learnt)
@@ -73,7 +75,7 @@ def check_architectures(
 
     What is not known yet, the rule `base` refuses once the model is fetched, and finetuning before it trains.
     """
-    lengths = lengths_of(runs, variants, generate.max_length)
+    lengths = lengths_of(runs, variants, models, generate.max_length)
     known = {
         name: known_architecture(name, models[name], results)
         for name in lengths
@@ -82,6 +84,12 @@ def check_architectures(
     for name, architecture in known.items():
         if reason := reason_against_lengths(architecture, lengths[name]):
             raise DefinitionError(f"config: {reason}, or leave {name} out of the grid")
+        if key := quantization_key(architecture):
+            raise DefinitionError(
+                f"config/models/{name}.yaml: the weights are quantized already ({key}); {NOT_QUANTIZED}"
+            )
+        if "vllm" not in KINDS[models[name].kind].engines:  # generate.engine and its settings are for others
+            continue
         heads = architecture.get("num_attention_heads")
         if isinstance(heads, int) and heads % generate.tensor_parallel:
             raise DefinitionError(
@@ -92,10 +100,6 @@ def check_architectures(
             raise DefinitionError(
                 f"config: generate.engine: vllm: {name} is a {reason}; write transformers, or auto, which takes it for "
                 "this model alone"
-            )
-        if key := quantization_key(architecture):
-            raise DefinitionError(
-                f"config/models/{name}.yaml: the weights are quantized already ({key}); {NOT_QUANTIZED}"
             )
     for run in runs:
         if run.is_baseline:

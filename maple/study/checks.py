@@ -21,6 +21,7 @@ from maple.methods.capabilities import (
     reason_against_kind,
     reason_against_training,
 )
+from maple.study.answer_modes import answer_modes
 from maple.study.methods import StudyMethod
 from maple.study.tasks import StudyTask
 from maple.synthesis.self_instruct import MARKS, VALUES
@@ -90,7 +91,7 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
         )
 
 
-def check_endpoint(name: str, finetuned: bool, config: Config) -> None:
+def check_endpoint(name: str, kind: str, finetuned: bool, config: Config) -> None:
     """Refuse finetuning of a model behind an endpoint, and tasks for which it would only have to rank choices."""
     if finetuned:
         raise DefinitionError(
@@ -98,7 +99,7 @@ def check_endpoint(name: str, finetuned: bool, config: Config) -> None:
             f"give it a part of its own: {{models: [{name}], datasets: [], methods: {{}}, seeds: []}}"
         )
     for task in config.tasks:
-        if config.answers.get(task) == ["rank"]:
+        if answer_modes(task, kind, config) == ["rank"]:
             raise DefinitionError(
                 f"config: answers.{task}: {name} is behind an endpoint, which tells no likelihood of a choice that is "
                 f"given to it, and no run could be compared with it; write [generate, rank], or leave {name} out of "
@@ -149,12 +150,12 @@ def check_room(tasks: Mapping[str, StudyTask], models: Mapping[str, Model], conf
     room = rooms.get(thinking, 0)
     for name, task in tasks.items():
         limit, length = task.prompt_spec.max_new_tokens, config.generate.max_length
-        if "generate" in task.settings.answers and limit >= length:
+        if "generate" in task.modes and limit >= length:
             raise DefinitionError(
                 f"config: generate.max_length: {length} tokens leave no prompt of {name} room beside its limit of "
                 f"{limit} new tokens; raise it, or lower max_new_tokens.{name}"
             )
-        if "generate" in task.settings.answers and limit + room >= length:
+        if "generate" in task.modes and limit + room >= length:
             raise DefinitionError(
                 f"config/models/{thinking}.yaml: thinking_tokens: {room} and the limit of {limit} new tokens of {name} "
                 f"leave no prompt room in the config's generate.max_length: {length}; raise that, or lower this"
@@ -165,7 +166,9 @@ def check_endpoints(runs: Sequence[Run], models: Mapping[str, Model], config: Co
     """Refuse for each model behind an endpoint what it cannot do."""
     for name in dict.fromkeys(run.model for run in runs):
         if isinstance(models[name], EndpointModel):
-            check_endpoint(name, any(run.model == name and not run.is_baseline for run in runs), config)
+            check_endpoint(
+                name, models[name].kind, any(run.model == name and not run.is_baseline for run in runs), config
+            )
 
 
 def check_frames(runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model]) -> None:

@@ -20,9 +20,10 @@ from maple.definitions.question import Question
 from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run, RunKey
-from maple.definitions.task import Task
+from maple.definitions.task import AnswerMode, Task
 from maple.models.kind import KINDS
 from maple.models.model_files import folder_digest
+from maple.study.answer_modes import check_answers, kinds_asked
 from maple.study.architectures import check_architectures, lengths_of
 from maple.study.checks import (
     IDENTITY,
@@ -89,7 +90,12 @@ class Study:
         return [run for run in self.runs if not run.is_baseline]
 
     def runs_on_one_engine(self, model: str) -> list[Run]:
-        """Return the runs of a base that are asked all tasks by one engine, their adapters attached in turn."""
+        """Return the runs of a base that are asked all tasks by one engine, their adapters attached in turn.
+
+        None of a kind whose base cannot answer: each run has a head of its own.
+        """
+        if not KINDS[self.models[model].kind].answers_untouched:
+            return []
         return [
             run
             for run in self.finetuned
@@ -103,9 +109,20 @@ class Study:
         """Return the task for whose labels a run's model has a head of its own; None for a kind without such a head."""
         return run.tasks[0] if KINDS[self.models[run.model].kind].needs_head else None
 
-    def comparable(self, run: Run) -> bool:
-        """Return True if a merged run's completions can be compared with those of its attached adapter."""
-        return self.methods[run.method].comparable and "vllm" in KINDS[self.models[run.model].kind].engines
+    def answers(self, run: Run) -> dict[str, list[AnswerMode]]:
+        """Return the answer modes of a run, by task that it is asked."""
+        kind = self.models[run.model].kind
+        return {task: self.tasks[task].answers[kind] for task in run.tasks}
+
+    @property
+    def compared(self) -> list[Run]:
+        """The merged runs of which some completions are computed again with the adapter attached."""
+        asked = self.finetuned if self.config.generate.compare_attached else []
+        return [
+            run
+            for run in asked
+            if self.methods[run.method].comparable and any("generate" in modes for modes in self.answers(run).values())
+        ]
 
     def settings(self, method: str) -> dict:
         """Return the engine settings of a method variant; "none" gives those of the baselines."""
@@ -144,7 +161,7 @@ class Study:
     def lengths(self, model: str) -> dict[str, int]:
         """Return the longest texts that a model of the grid must take, in tokens, by the key of the config."""
         variants = {name: method.variant for name, method in self.methods.items()}
-        return lengths_of(self.runs, variants, self.config.generate.max_length).get(model, {})
+        return lengths_of(self.runs, variants, self.models, self.config.generate.max_length).get(model, {})
 
     def endpoint(self, model: str) -> dict | None:
         """Return how requests are sent to an endpoint's model, and the file that says so; None for another model."""
@@ -176,6 +193,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     demonstrations of a task whose source has no rows for them;
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
+    a task that a model of the grid cannot answer, as a prompt to generate from that an encoder is asked;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
     a model's folder that is not there, or holds no model;
     a question of which the config or the question names what is not there;
@@ -207,6 +225,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     for name, task in selection.items():
         check_task(name, task, config, languages.table)
     check_config(config, list(tasks), folder / "hardware.tsv")
+    check_answers(runs, selection, models, config)
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
     check_labels(finetuned, variants, models, selection)
@@ -215,7 +234,10 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     frame = config.finetune.frame
     of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
     check_held_out(finetuned, of_methods, {name: datasets[mixture.dataset] for name, mixture in mixtures.items()})
-    of_study = {name: study_task(name, task, config, languages) for name, task in selection.items()}
+    of_study = {
+        name: study_task(name, task, config, languages, kinds_asked(name, runs, models))
+        for name, task in selection.items()
+    }
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     study_datasets = {name: replace(one, task=learnt.get(name)) for name, one in study_datasets.items()}

@@ -9,6 +9,7 @@ from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
 from maple.definitions.task import (
+    AnswerMode,
     Clustering,
     EmbeddedRows,
     HubRows,
@@ -23,6 +24,7 @@ from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, wor
 from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import METRICS, RANKED, is_of_items, metric_of
+from maple.study.answer_modes import answer_modes, reason_against_classifying
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
@@ -62,7 +64,9 @@ class StudyTask:
     source: TaskSource
     """The source of rows that the config chose."""
     settings: TaskSettings
-    """Demonstrations and answer modes."""
+    """Demonstrations, and how many items."""
+    answers: dict[str, list[AnswerMode]]
+    """Answer modes by kind of model, of the kinds that are asked."""
     prompt_spec: PromptSpec
     """The part that decides prompts and gold answers."""
     languages: list[str]
@@ -71,14 +75,21 @@ class StudyTask:
     """True if the rows are those of the embedded world."""
 
     @property
+    def modes(self) -> set[AnswerMode]:
+        """The answer modes of all models that are asked."""
+        return {mode for modes in self.answers.values() for mode in modes}
+
+    @property
     def metrics(self) -> TaskMetrics:
-        """The metrics of the task's answer modes, with headline, chance and languages."""
-        generated = "generate" in self.settings.answers
-        headline = self.definition.headline
-        ranked = rank_metrics(self.definition.metrics) if "rank" in self.settings.answers else []
-        if not generated:
+        """The metrics of the task's answer modes, with headline, chance and languages.
+
+        The task's own are those of completions and of labels that a classifier gives.
+        """
+        only_ranked, headline = self.modes == {"rank"}, self.definition.headline
+        ranked = rank_metrics(self.definition.metrics) if "rank" in self.modes else []
+        if only_ranked:
             headline = RANKED + headline if RANKED + headline in ranked else ranked[0]
-        metrics = [*(self.definition.metrics if generated else []), *ranked]
+        metrics = [*([] if only_ranked else self.definition.metrics), *ranked]
         return TaskMetrics(
             metrics=metrics,
             headline=headline,
@@ -136,13 +147,12 @@ def offered_languages(source: TaskSource, table: Mapping[str, Language]) -> list
     return [code for code in table if source.languages == "all" or code in source.languages]
 
 
-def study_task(name: str, task: Task, config: Config, languages: Languages) -> StudyTask:
-    """Return a task with the config's settings."""
+def study_task(name: str, task: Task, config: Config, languages: Languages, kinds: Sequence[str]) -> StudyTask:
+    """Return a task with the config's settings, for the kinds of models that are asked."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
     settings = TaskSettings(
         shots=config.shots.get(name, 0),
-        answers=config.answers.get(name, ["generate"]),
         items=config.items,
         # Only where some rows are sampled, else another cluster would render all prompts again.
         cluster=task.cluster if config.items and not isinstance(source, EmbeddedRows) else "",
@@ -152,6 +162,7 @@ def study_task(name: str, task: Task, config: Config, languages: Languages) -> S
         definition=task,
         source=source,
         settings=settings,
+        answers={kind: answer_modes(name, kind, config) for kind in kinds},
         prompt_spec=task.prompt_spec(config.max_new_tokens.get(name)),
         languages=[code for code in languages.codes if code in offered],
         embedded=config.task_source == "embedded",
@@ -168,6 +179,8 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
+    if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
+        raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; write them there, or generate")
     columns = set(next(iter(table.values())).params())
     names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
     if unknown := set().union(*names) - columns:
@@ -204,6 +217,7 @@ def _check_fields(file: str, fields: Sequence[str]) -> None:
 def _check_templates(file: str, task: Task) -> None:
     templates = [("prompt", task.prompt)]
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
+    templates += [("texts", text) for text in task.texts]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     for key, template in templates + expressions:
         if reason := wrong_template(template):

@@ -137,6 +137,18 @@ def test_quirks_are_shares_of_the_completions():
     assert (one["unparsed"], one["empty"], one["truncated"], one["prompt_tokens"]) == (0.25, 0.25, 0.25, 10.0)
 
 
+def test_an_answer_chosen_among_labels_is_neither_empty_nor_cut():
+    chosen = {"thinking": None, "unfinished_thinking": None, "completion_tokens": 0}
+    frames = [scored(BASE, [1], finish_reason="classify", **chosen)]
+    frames.append(scored(BASE, [0], parsed=False, prediction="", finish_reason="too_long", **chosen))
+    frames[1] = frames[1].with_columns(item=pl.lit("long"))
+    one = row(summary_of(*frames), "none")
+    assert (one["unparsed"], one["too_long"]) == (0.5, 0.5)
+    assert {name: one[name] for name in ("empty", "truncated", "wrong_language", "thinking")} == dict.fromkeys(
+        ("empty", "truncated", "wrong_language", "thinking")
+    )
+
+
 def test_the_length_of_thinking_is_a_mean_over_the_answers_that_have_some():
     thought = scored(BASE, [0, 1], thinking=True, unfinished_thinking=True, thinking_tokens=30)
     short = scored(BASE, [1, 1]).with_columns(item=pl.col("item") + "b")

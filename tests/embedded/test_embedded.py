@@ -339,7 +339,7 @@ def test_the_teacher_never_asks_a_choice_of_the_evaluation():
 def test_a_task_of_the_teacher_has_the_layout_of_the_evaluation(code, task):
     spec = Task(**read_yaml(CONFIG / f"tasks/{task}.yaml")).prompt_spec()
     own, english = (Language.from_row(LANGUAGES[name]) for name in (code, "eng_Latn"))
-    words, settings = task_words(spec, own, english, "own"), TaskSettings(shots=0, answers=["generate"])
+    words, settings = task_words(spec, own, english, "own"), TaskSettings(shots=0)
     items = rows(task, WORDS[code], 20, 0)
     prompts = render_prompts(spec, settings, task=task, language=code, rows=items, words=words)["prompt"]
     examples = [own for kind, _, _, own in sayable(code, evaluation=True) if kind == task]

@@ -260,7 +260,7 @@ def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
     ("settings", "ending"), [({}, "toy 1"), ({"dtype": "auto"}, "toy 1"), ({"dtype": "float16"}, "toy 1, float16")]
 )
 def test_a_dtype_that_is_named_is_a_part_of_every_key(monkeypatch, settings, ending):
-    monkeypatch.setattr(generation, "choose", lambda engine: engine)
+    monkeypatch.setattr(generation, "choose", lambda engine, *_: engine)
     monkeypatch.setattr(generation, "engine_version", lambda engine: f"{engine} 1")
     shared = generation._SharedEngine(Weights("model"), [], SETTINGS.changed(**settings), Machine())
     assert shared.version == ending

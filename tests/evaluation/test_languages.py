@@ -71,7 +71,7 @@ each_prompt_language = pytest.mark.parametrize("prompt_language", ["own", "engli
 
 def prompts_of(task, code, prompt_language):
     words = task_words(TASKS[task], LANGUAGES[code], ENGLISH, prompt_language)
-    settings = TaskSettings(shots=0, answers=["generate"])
+    settings = TaskSettings(shots=0)
     spec = TASKS[task].prompt_spec()
     return render(spec, settings, task=task, language=code, rows=ROWS[task], words=words).to_dicts()
 

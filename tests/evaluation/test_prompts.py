@@ -24,7 +24,7 @@ OPEN = PromptSpec(
 
 
 def prompts(spec, rows, language="eng_Latn", words=None, *, dev=(), shots=0, seed=0):
-    settings = TaskSettings(shots=shots, answers=["generate"])
+    settings = TaskSettings(shots=shots)
     words = words or {"words": {}, "own": {}, "english": {}}
     return render(spec, settings, task="toy", language=language, rows=rows, words=words, dev=dev, seed=seed)
 
@@ -61,6 +61,25 @@ def test_a_row_becomes_a_prompt_with_its_gold_label():
     assert prompt["targets"] == ["1"]
     assert prompt["labels"] == ["1", "2"]
     assert prompt["verbalizers"] == [["1", "Wet."], ["2", "Dry."]]
+
+
+def test_a_row_has_the_texts_that_an_encoder_reads_and_a_task_without_texts_has_none():
+    pair = CHOICE.changed(texts=[" {{ premise }} ", "{{ choice1 }}: {{ number }}"])
+    (prompt,) = prompts(pair, [ROW], words=WORDS).to_dicts()
+    assert prompt["texts"] == ["It rained.", "Wet.: 0"] and prompt["text_words"] == 4
+    assert prompt["prompt"] == prompts(CHOICE, [ROW], words=WORDS)["prompt"][0]
+    (prompt,) = prompts(CHOICE, [ROW], words=WORDS).to_dicts()
+    assert (prompt["texts"], prompt["text_words"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [("{{ choice1 | trim('.Wet') }}", "an empty text"), ("{{ words.cause }}", "'words' is undefined")],
+)
+def test_a_row_with_an_empty_text_or_one_that_instructs_is_faulty(template, fault):
+    spec = CHOICE.changed(texts=["{{ premise }}", template])
+    with pytest.raises(TaskError, match=fault):
+        prompts(spec, [ROW], words=WORDS)
 
 
 def test_all_gold_answers_of_an_open_task_are_kept():
@@ -203,7 +222,7 @@ SORTED = [{"text": f"text {number}", "label": "good" if number < 20 else "bad"} 
 
 
 def asked(rows, items, cluster="", language="eng_Latn"):
-    settings = TaskSettings(shots=0, answers=["generate"], items=items, cluster=cluster)
+    settings = TaskSettings(shots=0, items=items, cluster=cluster)
     words = {"words": {}, "own": {}, "english": {}}
     return render(LABELLED, settings, task="toy", language=language, rows=rows, words=words)
 

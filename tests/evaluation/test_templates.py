@@ -14,7 +14,7 @@ ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% 
 
 def rendered(rows=(ROW,), **changes):
     words = {"words": {}, "own": {}, "english": {}}
-    settings = TaskSettings(shots=0, answers=["generate"])
+    settings = TaskSettings(shots=0)
     spec = SPEC.changed(**changes)
     return render(spec, settings, task="toy", language="eng_Latn", rows=rows, words=words)
 

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from project import ROOT
-from toy_classifiers import ENCODERS, build, learn, load, logits
+from toy_heads import ENCODERS, build, learn, load, logits
 from toy_training import variant
 
 from maple.methods import peft_method

@@ -1,13 +1,14 @@
 """Methods on encoders with a new head: traps of poolers and classifiers, and every type of the table, for real."""
 
 import pytest
-from toy_classifiers import ENCODERS, HEADS, build, learn, load, logits
+from toy_heads import ENCODERS, HEADS, build, learn, load, logits
 from toy_training import trains, variant
 
 from maple.methods import peft_method, weights_method
 from maple.methods.adapted_layers import adapted_layers
 from maple.methods.capabilities import PEFT_TYPES, reason_against_training
-from maple.models.heads import head_modules, within
+from maple.methods.heads import within
+from maple.models.heads import head_modules
 
 pytestmark = pytest.mark.heavy
 

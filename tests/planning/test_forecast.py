@@ -14,12 +14,13 @@ from project import ROOT, TOY_STUDY, Project
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import Hardware, read_hardware
 from maple.definitions.local_model import PathModel
+from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.models.size import Size
 from maple.planning.costs import TaskLoad, generation_seconds, training_operations
-from maple.planning.estimates import ResultPaths
+from maple.planning.estimates import BUILT_TOKEN_BYTES, ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import figure, table
-from maple.planning.plan import Plan, _model, plan_of
+from maple.planning.plan import PROMPT_BYTES, Plan, _model, plan_of
 from maple.planning.sizes import ModelSizes
 from maple.runtime.files import write_parquet
 from maple.study.study import read_study
@@ -223,6 +224,28 @@ def test_room_for_thinking_is_forecast_with_the_answer():
     prompts = sum(len(task.languages) * min(task.items, plan.items) for task in plan.tasks.values())
     more = tokens(plan.changed(models={**plan.models, "tiny-llama": thinking})) - tokens(plan)
     assert more == pytest.approx(100 * prompts * len(plan.runs))
+
+
+def test_a_text_that_is_classified_is_read_once_and_nothing_is_written(tmp_path):
+    study = read_study(DEFAULT | {"grid": [DEFAULT["grid"][0] | {"models": ["tiny-llama"]}]}, ROOT / "config")
+    plan, table = plan_of(study), read_hardware(TABLE)
+    reads = plan.models["tiny-llama"].changed(answers={task: ["classify"] for task in plan.tasks})
+    plan = plan.changed(models={**plan.models, "tiny-llama": reads})
+    sizes = ModelSizes({"tiny-llama": SIZES["tiny-llama"]})
+    prompts = sum(len(task.languages) * min(task.items, plan.items) for task in plan.tasks.values())
+    made = forecast(plan, table["cpu"], paths("nothing"), sizes, core_watts=1.0)
+    assert stage(made, "generate").tokens == pytest.approx(len(plan.runs) * prompts * PROMPT_BYTES / BUILT_TOKEN_BYTES)
+    assert made.study.answers == len(plan.runs) * prompts
+    # Once rendered, the texts count and not the prompts.
+    texts = {"item": "1", "prompt": "p" * 1000, "texts": ["t" * 40, "t" * 3], "demonstrations": []}
+    for task, planned in plan.tasks.items():
+        for code in planned.languages:
+            frame = pl.DataFrame([texts | {"task": task, "language": code}], schema=PROMPT_SCHEMA)
+            (tmp_path / f"prompts/{task}").mkdir(parents=True, exist_ok=True)
+            write_parquet(frame, tmp_path / f"prompts/{task}/{code}.parquet")
+    made = forecast(plan, table["cpu"], paths(tmp_path), sizes, core_watts=1.0)
+    cells = sum(len(task.languages) for task in plan.tasks.values())
+    assert stage(made, "generate").tokens == pytest.approx(len(plan.runs) * cells * 43 / BUILT_TOKEN_BYTES)
 
 
 def test_a_model_in_a_folder_has_a_size_before_it_is_linked(tmp_path):

@@ -21,10 +21,11 @@ EXPORTED = {
     name: ExportedTask(
         measured=task,
         spec=spec(f"{name}: {{{{ x }}}}"),
-        settings=TaskSettings(shots=SHOTS[name], answers=["generate"]),
+        settings=TaskSettings(shots=SHOTS[name]),
     )
     for name, task in TASKS.items()
 }
+ANSWERS = {name: ["generate"] for name in TASKS}
 # Half of four items right in English, all in Swahili; in Swahili a fifth row could not be asked.
 SUMMARY = summary_of(
     scored(BASE, [1, 1, 0, 0]),
@@ -39,8 +40,8 @@ QUALITY = pl.DataFrame(
 CARD = {"engine": "vllm 0.32.0", "dtype": "bfloat16"}
 
 
-def results(tasks=EXPORTED):
-    return lm_eval_results(SUMMARY, BASE, tasks, CARD, QUALITY)
+def results(tasks=EXPORTED, answers=ANSWERS):
+    return lm_eval_results(SUMMARY, BASE, tasks, answers, CARD, QUALITY)
 
 
 def test_a_task_in_a_language_is_a_task_and_metrics_have_lm_eval_s_keys():
@@ -73,7 +74,7 @@ def test_samples_are_counted_before_and_after_what_could_not_be_asked():
 
 def test_a_task_s_version_changes_with_its_prompt_alone():
     version = results()["versions"]["xnli_eng_Latn"]
-    without_shots = EXPORTED["xnli"].changed(settings=TaskSettings(shots=0, answers=["generate"]))
+    without_shots = EXPORTED["xnli"].changed(settings=TaskSettings(shots=0))
     assert results(EXPORTED | {"xnli": without_shots})["versions"] == results()["versions"]
     other = EXPORTED["xnli"].changed(spec=spec("another"))
     assert results(EXPORTED | {"xnli": other})["versions"]["xnli_eng_Latn"] != version
@@ -81,12 +82,25 @@ def test_a_task_s_version_changes_with_its_prompt_alone():
 
 def test_a_single_item_has_no_standard_error():
     one = summary_of(scored(BASE, [1]))
-    found = lm_eval_results(one, BASE, EXPORTED, CARD, QUALITY)
+    found = lm_eval_results(one, BASE, EXPORTED, ANSWERS, CARD, QUALITY)
     assert found["results"]["xnli_eng_Latn"]["accuracy_stderr,none"] == "N/A"
 
 
 def test_a_job_that_started_no_engine_has_no_dtype():
-    assert "model_dtype" not in lm_eval_results(SUMMARY, BASE, EXPORTED, {"engine": "openai"}, QUALITY)["config"]
+    found = lm_eval_results(SUMMARY, BASE, EXPORTED, ANSWERS, {"engine": "openai"}, QUALITY)
+    assert "model_dtype" not in found["config"]
+
+
+def test_a_run_that_classifies_has_texts_and_no_demonstrations_beside_one_that_generates():
+    texts = EXPORTED["xnli"].changed(spec=spec("Is it so? {{ x }}").params() | {"texts": ["{{ x }}", "{{ y }}"]})
+    tasks = EXPORTED | {"xnli": texts}
+    named = ("output_type", "doc_to_text", "num_fewshot")
+    of_encoder = results(tasks, ANSWERS | {"xnli": ["classify"]})
+    assert [of_encoder["configs"]["xnli_eng_Latn"][key] for key in named] == ["multiple_choice", "{{ x }}\n{{ y }}", 0]
+    assert of_encoder["n-shot"]["xnli_eng_Latn"] == 0
+    generated = results(tasks)
+    assert [generated["configs"]["xnli_eng_Latn"][key] for key in named] == ["generate_until", "Is it so? {{ x }}", 8]
+    assert generated["versions"] == of_encoder["versions"]
 
 
 @pytest.mark.heavy
@@ -94,7 +108,7 @@ def test_lm_eval_reads_the_files_with_its_own_table(tmp_path):
     if not LM_EVAL.exists():
         pytest.skip("lm-eval is not installed: make .lm-eval/done")
     path = tmp_path / "results_maple.json"
-    write_lm_eval(SUMMARY, [BASE], [CARD], [path], EXPORTED, QUALITY)
+    write_lm_eval(SUMMARY, [BASE], [CARD], [path], EXPORTED, [ANSWERS], QUALITY)
     script = """
 import json, sys
 from lm_eval.result_schema import EvalResults

@@ -47,7 +47,7 @@ def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
     }
     assert len(paper.languages.codes) >= 40
     assert len(paper.tasks["belebele"].languages) >= 40 and len(paper.tasks["mlqa"].languages) == 7
-    assert paper.tasks["xnli"].settings == TaskSettings(shots=8, answers=["generate"], items=None)
+    assert paper.tasks["xnli"].settings == TaskSettings(shots=8, items=None)
     assert paper.tasks["xlsum"].prompt_spec.max_new_tokens == 400
     assert set(paper.tests) == set(CONFIG["tasks"])
     assert len(paper.datasets["multialpaca"].languages) == 11 and len(paper.datasets["bactrian-x"].languages) == 32

@@ -71,7 +71,7 @@ rule guard:
 
 
 rule generate:
-    """Generate a run's missing completions, for all tasks and languages."""
+    """Answer a run's prompts where answers are missing, for all tasks and languages: generate, rank or classify."""
     input:
         model=weights,
         adapter=attached_adapter,
@@ -97,12 +97,13 @@ rule generate:
         model=asked_model,
         languages=CODES,
         service=model_service,
+        answers=answers_of_run,
         settings=engine_settings,
         memory=engine_memory,
         run=run_of,
         journal=f"results/generations/{RUN}/journal.jsonl",
         code=fingerprint("generate.py"),
-        parts=attached_code,
+        parts=answering_code,
     script:
         "../scripts/generate.py"
 
@@ -125,6 +126,7 @@ rule generate_attached:
         "../../envs/generation.yaml"
     params:
         model=shared_model,
+        answers=shared_answers,
         settings=STUDY.settings("none"),
         memory=engine_memory,
         runs=shared_runs,
@@ -152,6 +154,7 @@ rule compare_attached:
         model=asked_model,
         settings=engine_settings,
         memory=engine_memory,
+        answers=answers_of_run,
         sample=STUDY.config.generate.compare_attached,
         run=run_of,
         code=fingerprint("compare_attached.py"),

@@ -88,6 +88,12 @@ def prompts_of_run(wildcards):
     return [path for task in RUN_BY_PATH[run_key(wildcards).path].tasks for path in PROMPTS_OF_TASKS[task]]
 
 
+def answers_of_run(wildcards):
+    """The answer modes of a run, by task that it is asked: those of its kind of model, so that a model of another kind
+    that joins the study changes nothing here."""
+    return STUDY.answers(RUN_BY_PATH[run_key(wildcards).path])
+
+
 def engine_settings(wildcards):
     """The settings of a run's engine."""
     return STUDY.settings(wildcards.method)
@@ -99,10 +105,10 @@ def attached_adapter(wildcards):
     return f"results/adapters/{run_key(wildcards).path}" if method and method.attached else []
 
 
-def attached_code(wildcards):
-    """The digests of the modules of this project that compute with an attached adapter; none for PEFT's own types."""
+def answering_code(wildcards):
+    """The digests of the modules of a model's kind, and of this project's modules that an attached adapter needs."""
     own = modules_of(STUDY.methods[wildcards.method].variant)[1:] if attached_adapter(wildcards) else []
-    return [code_of(f"maple/methods/{name}.py") for name in own]
+    return [*kind_code(wildcards), *(code_of(f"maple/methods/{name}.py") for name in own)]
 
 
 def shared_card(wildcards):
@@ -130,6 +136,11 @@ def shared_model(wildcards):
 def shared_runs(wildcards):
     """Model, dataset, method and seed of these runs."""
     return [run.key.params() for run in RUNS_ON_ONE_ENGINE[wildcards.model]]
+
+
+def shared_answers(wildcards):
+    """The answer modes of these runs, by task: they are asked all tasks."""
+    return STUDY.answers(RUNS_ON_ONE_ENGINE[wildcards.model][0])
 
 
 def shared_completions(wildcards):

@@ -18,9 +18,6 @@ MERGED_RUNS = [run for run in STUDY.finetuned if STUDY.methods[run.method].merge
 # Runs of which a whole model is saved, and those of which an adapter is.
 MODEL_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_MODELS]
 ADAPTER_RUNS = [run for run in STUDY.finetuned if run.method in SAVING_ADAPTERS]
-COMPARED_RUNS = [
-    run for run in STUDY.finetuned if STUDY.config.generate.compare_attached and STUDY.comparable(run)
-]
 MODEL_CARDS = {
     "merged": for_runs("results/model_cards/merged/{run}/README.md", MERGED_RUNS),
     "adapters": for_runs("results/model_cards/adapters/{run}/README.md", ADAPTER_RUNS),
@@ -87,7 +84,7 @@ rule report:
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
-        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", COMPARED_RUNS)],
+        cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", STUDY.compared)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),
         dropped=expand("results/dropped/{set}.parquet", set=EXAMPLES),
@@ -215,6 +212,7 @@ rule export:
             }
             for task in STUDY.tasks.values()
         },
+        answers=[STUDY.answers(run) for run in STUDY.runs],
         # Of these, others are removed: a study of bases alone has no job that writes the folder.
         model_cards=[path for paths in MODEL_CARDS.values() for path in paths],
         code=fingerprint("export.py"),

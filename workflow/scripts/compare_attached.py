@@ -6,6 +6,7 @@ from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.asked_model import Weights
 from maple.evaluation.attached_comparison import compare_attached
+from maple.evaluation.completions import asked
 from maple.runtime.files import read_all, write_json
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -14,7 +15,7 @@ log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 model = snakemake.params.model
 card = compare_attached(
-    read_all(snakemake.input.prompts),
+    asked(read_all(snakemake.input.prompts), snakemake.params.answers),
     Weights.of(snakemake.params.model, snakemake.input.base),
     snakemake.input.adapter,
     read_all(snakemake.input.generations),

@@ -14,6 +14,7 @@ write_lm_eval(
     read_held_cards(snakemake.input.cards, {}),
     snakemake.output,
     tasks={name: ExportedTask(**task) for name, task in snakemake.params.tasks.items()},
+    answers=snakemake.params.answers,
     quality=quality(snakemake.input.prompts),
 )
 remove_leftovers("results/lm_eval", ["results_maple.json"], snakemake.output)

@@ -6,7 +6,8 @@ from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.asked_model import model_source
 from maple.evaluation.cards import write_shared_card
-from maple.evaluation.generation import RunOutputs, fill_journals
+from maple.evaluation.completions import RunOutputs, asked
+from maple.evaluation.generation import fill_journals
 from maple.runtime.files import read_all
 from maple.runtime.gpu_locks import claim
 from maple.runtime.logs import log_to
@@ -14,7 +15,7 @@ from maple.runtime.logs import log_to
 log_to(snakemake.log[0])
 claim(snakemake.resources.get("gpu", 1))
 cards = fill_journals(
-    read_all(snakemake.input.prompts),
+    asked(read_all(snakemake.input.prompts), snakemake.params.answers),
     model_source(snakemake.params.model, snakemake.input.model),
     list(map(RunOutputs, snakemake.params.outputs, snakemake.params.journals, snakemake.input.adapters)),
     settings=GenerateSettings(**snakemake.params.settings),

@@ -1,0 +1,128 @@
+"""By which answer modes causal models and encoders are asked the tasks of one study."""
+
+import pytest
+from studies import CONFIG, study
+
+from maple.definitions.config import Config
+from maple.definitions.errors import DefinitionError
+from maple.definitions.local_model import PathModel
+from maple.definitions.reading import parse
+from maple.definitions.run import Run
+from maple.definitions.task import Task
+from maple.study.answer_modes import answer_modes, check_answers, kinds_asked
+
+MODELS = {"decoder": PathModel(path="d"), "encoder": PathModel(path="e", kind="encoder")}
+LABELLED = {
+    "item": "id",
+    "prompt": "{{ text }} Good or bad?",
+    "targets": "label",
+    "fields": ["text", "label"],
+    "max_new_tokens": 4,
+    "metrics": ["accuracy"],
+    "headline": "accuracy",
+    "sources": {"embedded": {"languages": "all"}},
+    "choices": {"good": ["good"], "bad": ["bad"]},
+    "texts": ["{{ text }}"],
+}
+
+
+def task(*without):
+    return Task(**{key: value for key, value in LABELLED.items() if key not in without})
+
+
+TASKS = {"labelled": task(), "open": task("texts", "choices"), "untexted": task("texts")}
+
+
+def checked(*asked, answers=None):
+    """Check runs (model, task) of a study whose config has these `answers`."""
+    runs = [Run.baseline(model, tuple(name for one, name in asked if one == model)) for model, _ in asked]
+    named = {name: TASKS[name] for name in dict.fromkeys(name for _, name in asked)}
+    check_answers(runs, named, MODELS, config(answers or {}))
+
+
+def config(answers):
+    return parse(Config, CONFIG | {"answers": answers}, "config")
+
+
+@pytest.mark.parametrize(
+    ("answers", "of_decoder", "of_encoder"),
+    [
+        ({}, ["generate"], ["classify"]),
+        ({"labelled": ["generate", "rank", "classify"]}, ["generate", "rank"], ["classify"]),
+        ({"labelled": ["classify", "generate"]}, ["generate"], ["classify"]),
+        ({"labelled": ["rank"]}, ["rank"], []),
+    ],
+)
+def test_a_model_is_asked_by_the_modes_that_its_kind_has(answers, of_decoder, of_encoder):
+    assert answer_modes("labelled", "causal", config(answers)) == of_decoder
+    assert answer_modes("labelled", "encoder", config(answers)) == of_encoder
+
+
+def test_one_task_is_generated_by_a_decoder_and_classified_by_an_encoder():
+    checked(("decoder", "labelled"), ("encoder", "labelled"))
+    checked(("decoder", "open"), ("encoder", "labelled"))
+    every = {"labelled": ["generate", "rank", "classify"]}
+    checked(("decoder", "labelled"), ("encoder", "labelled"), answers=every)
+
+
+def test_a_task_without_a_mode_for_a_model_of_the_grid_is_refused_with_what_to_write():
+    says = (
+        r"config: answers\.labelled: \[generate, rank\] is no way in which encoder answers, of the kind encoder "
+        r"\(config/models/encoder\.yaml\); write \[generate, rank, classify\], or name other tasks under `tasks`"
+    )
+    with pytest.raises(DefinitionError, match=says):
+        checked(("encoder", "labelled"), answers={"labelled": ["generate", "rank"]})
+    with pytest.raises(
+        DefinitionError, match=r"\[classify\] is no way in which decoder answers.*\[classify, generate, "
+    ):
+        checked(("decoder", "labelled"), answers={"labelled": ["classify"]})
+
+
+@pytest.mark.parametrize(("name", "lacks"), [("open", "no texts and no choices"), ("untexted", "no texts")])
+def test_a_prompt_to_generate_from_that_an_encoder_is_asked_is_refused_by_name(name, lacks):
+    says = (
+        f"config: grid: encoder is of the kind encoder, which classifies texts, and config/tasks/{name}.yaml has a "
+        f"prompt to generate from and {lacks}; write them there"
+    )
+    with pytest.raises(DefinitionError, match=says):
+        checked(("decoder", name), ("encoder", name))
+    checked(("decoder", name), ("encoder", "labelled"))
+
+
+def test_answers_that_no_metric_compares_are_refused():
+    says = r"answers\.labelled: causal models would only rank and others not at all.*write \[generate, rank, classify\]"
+    with pytest.raises(DefinitionError, match=says):
+        checked(("decoder", "labelled"), ("encoder", "labelled"), answers={"labelled": ["rank", "classify"]})
+    checked(("decoder", "labelled"), answers={"labelled": ["rank", "classify"]})
+
+
+def test_the_kinds_of_models_that_are_asked_a_task_are_known():
+    runs = [Run.baseline("decoder", ("labelled", "open")), Run.baseline("encoder", ("labelled",))]
+    assert kinds_asked("labelled", runs, MODELS) == ["causal", "encoder"]
+    assert kinds_asked("open", runs, MODELS) == ["causal"]
+
+
+def test_what_is_classified_needs_texts_and_choices_whoever_is_asked():
+    with pytest.raises(DefinitionError, match=r"answers\.xnli: config/tasks/xnli\.yaml has no texts to classify"):
+        study(answers={"xnli": ["generate", "classify"]})
+
+
+def test_a_run_s_answers_are_those_of_its_own_kind_whatever_other_models_are_asked():
+    toy = study(answers={"xcopa": ["generate", "rank"]})
+    assert toy.answers(toy.runs[0])["xcopa"] == ["generate", "rank"]
+    assert {mode for name, modes in toy.answers(toy.runs[0]).items() if name != "xcopa" for mode in modes} == {
+        "generate"
+    }
+    assert "answers" not in toy.tasks["xcopa"].settings.params()  # prompts are rendered once for models of every kind
+
+
+def test_a_classified_task_has_its_own_metrics_and_headline():
+    toy = study()
+    asked = {"causal": ["generate", "rank"], "encoder": ["classify"]}
+    for answers, metrics in (
+        ({"encoder": ["classify"]}, ["accuracy"]),
+        (asked, ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]),
+    ):
+        fields = {**vars(toy.tasks["xnli"]), "answers": answers}
+        measured = type(toy.tasks["xnli"])(**fields).metrics
+        assert (measured.metrics, measured.headline) == (metrics, "accuracy")
