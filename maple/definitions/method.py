@@ -8,6 +8,7 @@ from maple.definitions.record import Count, Distinct, Positive, Record
 from maple.definitions.training import TrainingSettings
 
 Counts = Annotated[list[Count], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
+Rates = Annotated[list[Positive], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 Bits = Annotated[list[Literal[4, 8, 16]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 # Which weights of a model are trained: all, those of its head, or its biases and those of its head.
 Trained = Literal["all", "head", "biases"]
@@ -20,13 +21,17 @@ class Axes(Record):
     """Ranks of the adapter; leave it out for a method without a rank."""
     reduction: Counts = []
     """Hidden size of the model over size of the bottleneck; leave it out for a method without one."""
+    learning_rate: Rates = []
+    """Largest learning rates; left out: one, that of `training` or of the config's `finetune:` block."""
     bits: Bits
     """Precisions of the base in training."""
 
 
 class Precisions(Record):
-    """Values of the one axis of a method that trains the model's own weights."""
+    """Values of the axes of a method that trains the model's own weights."""
 
+    learning_rate: Rates = []
+    """Largest learning rates; left out: one, that of `training` or of the config's `finetune:` block."""
     bits: Bits
     """Precisions of the base in training."""
 
@@ -38,6 +43,8 @@ class GridAxes(Record):
     """Ranks of the adapter; left out: those of the method's file."""
     reduction: Counts = []
     """Reduction factors of the adapter; left out: those of the method's file."""
+    learning_rate: Rates = []
+    """Largest learning rates; left out: those of the method's file. Any method has this axis."""
     bits: Bits = []
     """Precisions of the base in training; left out: those of the method's file."""
 
@@ -94,7 +101,7 @@ Method = Annotated[Annotated[PeftMethod, Tag("peft")] | Annotated[WeightsMethod,
 class Variant(Record):
     """What the variants of both kinds of method have."""
 
-    axes: dict[str, int]
+    axes: dict[str, int | float]
     """The point of the method's axes, as {"rank": 8, "bits": 4}."""
     training: TrainingSettings
     """The config's `finetune:` block with the method's own values."""
@@ -102,7 +109,7 @@ class Variant(Record):
     @property
     def bits(self) -> int:
         """Precision of the base in training: 4, 8 or 16."""
-        return self.axes["bits"]
+        return int(self.axes["bits"])
 
 
 class PeftVariant(Variant):

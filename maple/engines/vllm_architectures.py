@@ -8,8 +8,10 @@ served: an engine that cannot load a model says so itself.
 from collections.abc import Mapping
 from typing import Any
 
-NOT_SERVED = dict.fromkeys(("gpt_neo", "mpt", "xglm"), "vLLM 0.32 does not have this architecture")
-NOT_SERVED_ON_CPU = {
+NOT_SERVED: Mapping[str, str] = {
+    name: "vLLM 0.32 does not have this architecture" for name in ("gpt_neo", "mpt", "xglm")
+}
+NOT_SERVED_ON_CPU: Mapping[str, str] = {
     **dict.fromkeys(("falcon_mamba", "jamba", "mamba"), "vLLM 0.32 does not have this architecture on a CPU"),
     "qwen3_next": "vLLM 0.32 does not have this architecture in float32, which is the arithmetic on a CPU",
 }
@@ -29,8 +31,10 @@ def reason_against_serving(
     model_type = str((text.get("model_type") if isinstance(text, Mapping) else None) or config.get("model_type"))
     if reason := table.get(model_type):
         return f"{model_type} model: {reason}"
-    window = config.get("sliding_window") or LONGER_WINDOW.get(model_type)
-    if model_type in LONGER_WINDOW and max_length > window:
+    if model_type not in LONGER_WINDOW:
+        return None
+    window = config.get("sliding_window") or LONGER_WINDOW[model_type]
+    if max_length > window:
         return (
             f"{model_type} model: vLLM 0.32 takes its sliding window one token longer than transformers, which trains "
             f"it, so that texts above {window} tokens get other answers (generate.max_length: {max_length})"

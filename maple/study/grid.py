@@ -17,26 +17,29 @@ from maple.methods.capabilities import PEFT_TYPES
 from maple.study.datasets import StudyMixture, dataset_variants
 from maple.study.kinds import answers_untouched, check_untouched, tasks_asked
 
+LEARNING_RATE = "learning_rate"
+
 
 def method_variants(
     name: str, method: Method, axes: GridAxes | None, training: TrainingSettings
 ) -> dict[str, MethodVariant]:
     """Return all variants of a method, by name: lora-r16-4bit, pfeiffer-reduction16-4bit, or ia3-4bit without others.
 
-    `axes` (from the grid) replaces values of the axes in the method's file. Raises DefinitionError for an axis that the
-    method does not have.
+    `axes` (from the grid) replaces values of the axes in the method's file. The learning rate is an axis of any method,
+    named as full-lr2e-05-16bit where it is given. Raises DefinitionError for an axis that the method does not have.
     """
     values, other = method.axes.params(), {} if axes is None else axes.params()
-    if unknown := set(other) - set(values):
+    if unknown := set(other) - set(values) - {LEARNING_RATE}:
         raise DefinitionError(
             f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(values)}"
         )
     values |= other
-    names = [axis for axis in ("rank", "reduction", "bits") if axis in values]
-    trained = training.changed(**method.training)
+    names = [axis for axis in ("rank", "reduction", LEARNING_RATE, "bits") if axis in values]
     variants: dict[str, MethodVariant] = {}
     for point in itertools.product(*(values[axis] for axis in names)):
-        of_point: dict[str, int] = dict(zip(names, point, strict=True))
+        of_point: dict[str, int | float] = dict(zip(names, point, strict=True))
+        rate = {LEARNING_RATE: of_point[LEARNING_RATE]} if LEARNING_RATE in of_point else {}
+        trained = training.changed(**method.training | rate)
         variants[_variant_name(name, of_point)] = (
             PeftVariant(peft=method.peft, axes=of_point, adapter=_arguments(method, of_point), training=trained)
             if isinstance(method, PeftMethod)
@@ -45,12 +48,12 @@ def method_variants(
     return variants
 
 
-def _variant_name(method: str, point: Mapping[str, int]) -> str:
-    written = {"rank": "r{}", "bits": "{}bit"}
+def _variant_name(method: str, point: Mapping[str, int | float]) -> str:
+    written = {"rank": "r{}", LEARNING_RATE: "lr{:g}", "bits": "{}bit"}
     return "-".join([method, *(written.get(axis, axis + "{}").format(value) for axis, value in point.items())])
 
 
-def _arguments(method: PeftMethod, point: Mapping[str, int]) -> dict[str, Any]:
+def _arguments(method: PeftMethod, point: Mapping[str, int | float]) -> dict[str, Any]:
     """Return the arguments of the config class of a type at one point of the axes."""
     kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
     for axis, keys in kind.axes.items():

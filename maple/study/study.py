@@ -290,7 +290,7 @@ def _learnt_tasks(
             pick([task], tasks, f"config/datasets/{name}.yaml: task.name", "config/tasks/")
             check_task(task, tasks[task], config, languages.table)
             check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
-            learnt[name] = study_task(task, tasks[task], config, languages)
+            learnt[name] = study_task(task, tasks[task], config, languages, kinds=())
             check_training_task(name, definition, learnt[name])
     return learnt
 

@@ -41,6 +41,15 @@ def test_a_method_is_spelt_over_its_axes():
     assert variants["lora-r16-4bit"].adapter == {"target_modules": "all-linear", "r": 16, "lora_alpha": 32}
 
 
+def test_the_learning_rate_is_an_axis_of_any_method_where_the_grid_names_it():
+    variants = method_variants("lora", LORA, GridAxes(rank=[8], learning_rate=[1e-5, 0.02], bits=[4]), TRAINING)
+    assert {name: variant.training.learning_rate for name, variant in variants.items()} == {
+        "lora-r8-lr1e-05-4bit": 1e-5,
+        "lora-r8-lr0.02-4bit": 0.02,
+    }
+    assert variants["lora-r8-lr0.02-4bit"].axes == {"rank": 8, "learning_rate": 0.02, "bits": 4}
+
+
 def test_what_a_method_changes_of_training_is_in_its_variants():
     slow = LORA.changed(training={"learning_rate": 0.01})
     trained = method_variants("lora", slow, None, TRAINING)["lora-r8-4bit"].training
