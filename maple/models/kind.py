@@ -15,6 +15,8 @@ class KindFacts:
     """Auto class of transformers that loads it."""
     peft_task: str
     """PEFT's task type."""
+    adapts_like: str
+    """The kind on which its methods were measured (maple.methods.capabilities), its own or one with the same networks."""
     hub_task: str
     """The Hub's task: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]
@@ -38,6 +40,7 @@ KINDS = {
     "causal": KindFacts(
         auto_class="AutoModelForCausalLM",
         peft_task="CAUSAL_LM",
+        adapts_like="causal",
         hub_task="text-generation",
         answer_modes=frozenset({"generate", "rank"}),
         engines=("vllm", "transformers"),
@@ -48,6 +51,7 @@ KINDS = {
     "encoder": KindFacts(
         auto_class="AutoModelForSequenceClassification",
         peft_task="SEQ_CLS",
+        adapts_like="encoder",
         hub_task="text-classification",
         answer_modes=frozenset({"classify"}),
         engines=("transformers",),

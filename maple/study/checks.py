@@ -21,6 +21,7 @@ from maple.methods.capabilities import (
     reason_against_kind,
     reason_against_training,
 )
+from maple.models.kind import KINDS
 from maple.study.answer_modes import answer_modes
 from maple.study.methods import StudyMethod
 from maple.study.tasks import StudyTask
@@ -113,7 +114,7 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
         if reason := reason_against_kind(variant, model.kind):
             raise DefinitionError(f"{file}: {reason}; give {run.model} a part of the grid without {run.family}")
-        if reason := reason_against_training(variant, model.kind):
+        if reason := reason_against_training(variant, KINDS[model.kind].adapts_like):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")
         if variant.training.measures_decide and (reason := reason_against_early_end(variant)):
             raise DefinitionError(

@@ -1,7 +1,6 @@
 """The rule `head`, and the folders from which the runs of an encoder start."""
 
 import json
-import re
 
 import pytest
 from project import Project
@@ -32,14 +31,6 @@ LABELS = {
 @pytest.mark.heavy
 def test_each_seed_has_a_head_for_the_labels_of_the_task_and_runs_start_from_it(tmp_path):
     project = Project.made_in(tmp_path)
-    # Methods name the kinds that they were measured on.
-    text = (tmp_path / "maple/methods/capabilities.py").read_text()
-    measured = re.sub(
-        r'kinds: frozenset\[str\] = frozenset\({"causal"}\)',
-        'kinds: frozenset[str] = frozenset({"causal", "encoder"})',
-        text,
-    )
-    (tmp_path / "maple/methods/capabilities.py").write_text(measured)
     project.write("config/models/toy.yaml", BERT)
     project.write("config/datasets/little.yaml", LABELS)
     project.study(finetune={"steps": 4, "max_length": 128, "batch_tokens": 700})

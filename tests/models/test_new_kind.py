@@ -28,8 +28,6 @@ def test_a_new_kind_is_one_module_and_one_line_and_is_trained(wide_base, tmp_pat
     (tmp_path / "maple/models/backwards.py").write_text(MODULE)
     with open(tmp_path / "maple/models/kind.py", "a") as table:
         table.write(FACTS)
-    # A method names the kinds that it was measured on.
-    project.replace("maple/methods/capabilities.py", 'frozenset({"causal"})', 'frozenset({"causal", "backwards"})')
     project.write("config/models/toy.yaml", {"path": str(wide_base), "kind": "backwards"})
     run = "toy/little/lora-r2-16bit/seed1"
     project.snakemake(f"results/adapters/{run}")
