@@ -35,14 +35,6 @@ def numeric_axes(runs: Iterable[Run]) -> list[str]:
     return [name for name in varying_axes(runs) if not any(isinstance(value, str) for value in values[name])]
 
 
-def dataset_family(run: Run) -> str:
-    """Return the dataset without the values of axes that its variant is named after: mahasent of mahasent-250rows."""
-    name = run.dataset
-    for axis, value in run.axes.items():
-        name = name.removesuffix(f"-{value}{axis}")
-    return name
-
-
 def have_bases(runs: Iterable[Run]) -> dict[bool, list[Run]]:
     """Return the finetuned runs with an untouched base among the runs (True), and those without one (False)."""
     runs = list(runs)

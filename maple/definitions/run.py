@@ -62,6 +62,14 @@ class Run(RunKey):
         return self.axes.get(name)
 
     @property
+    def dataset_family(self) -> str:
+        """The dataset's file of config/datasets/, without the values of its axes: mahasent of mahasent-250rows."""
+        name = self.dataset
+        for axis, value in self.axes.items():
+            name = name.removesuffix(f"-{value}{axis}")
+        return name
+
+    @property
     def bits(self) -> int | None:
         """The precision of the base in training: 4, 8 or 16; None for a baseline."""
         bits = self.axes.get("bits")

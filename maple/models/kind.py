@@ -16,7 +16,7 @@ class KindFacts:
     peft_task: str
     """PEFT's task type."""
     adapts_like: str
-    """The kind on which its methods were measured (maple.methods.capabilities), its own or one with the same networks."""
+    """The kind on which its methods were measured (maple.methods.capabilities): its own, or one with such networks."""
     hub_task: str
     """The Hub's task: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]

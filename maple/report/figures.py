@@ -10,7 +10,7 @@ from pathlib import Path
 import altair as alt
 import polars as pl
 
-from maple.analysis.axes import dataset_family, have_bases, numeric_axes
+from maple.analysis.axes import have_bases, numeric_axes
 from maple.analysis.item_scores import IS_BASELINE, task_sets
 from maple.analysis.leaderboard import leaderboard
 from maple.analysis.questions.records import Answer, StudyAnswers
@@ -137,7 +137,7 @@ def _over_axis(groups: pl.DataFrame, runs: Sequence[Run], x: str, quantity: Quan
     roles = axis_roles(by_setting.values(), x)
     rows = [
         {
-            **roles.row(run, f"{run.model} · {dataset_family(run)} · {run.family}"),
+            **roles.row(run, f"{run.model} · {run.dataset_family} · {run.family}"),
             "group": name,
             "low": row["low"],
             "high": row["high"],

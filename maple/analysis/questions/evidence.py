@@ -103,24 +103,13 @@ class Evidence:
         return f"{said} {verb} not scored in every run; add {', '.join(codes)} to `languages`"
 
 
-def dataset_name(run: Run) -> str:
-    """Return the file of config/datasets/ of a run's dataset, without the values of its axes: mahasent-250rows.
-
-    A variant of a dataset is named by its file, the value and the axis.
-    """
-    for axis, value in run.axes.items():
-        if run.dataset.endswith(f"-{value}{axis}"):
-            return run.dataset.removesuffix(f"-{value}{axis}")
-    return run.dataset
-
-
 def _fits(run: Run, selection: RunSelection) -> bool:
     if selection.models is not None and run.model not in selection.models:
         return False
     if run.is_baseline:
         return True
     datasets, methods = selection.datasets, selection.methods
-    return (datasets is None or dataset_name(run) in datasets) and (methods is None or run.family in methods)
+    return (datasets is None or run.dataset_family in datasets) and (methods is None or run.family in methods)
 
 
 def select_cells(cells: pl.DataFrame, selection: CellSelection) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 
 from maple.analysis.questions.comparison import answer_from_contrasts, blocks_of, equally
 from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_of
-from maple.analysis.questions.evidence import Evidence, dataset_name, select_cells
+from maple.analysis.questions.evidence import Evidence, select_cells
 from maple.analysis.questions.records import Answer, NotAsked, not_asked
 from maple.definitions.question import SlopeQuestion
 
@@ -28,7 +28,7 @@ def _slopes(evidence: Evidence, question: SlopeQuestion) -> list[Contrast]:
         run = evidence.runs[number]
         value = run.axis(question.axis)
         if isinstance(value, int | float):
-            labels = labels_of(run, names) | {"dataset": dataset_name(run)}
+            labels = labels_of(run, names) | {"dataset": run.dataset_family}
             place = math.log2(value) if question.per == "doubling" else float(value)
             curves.setdefault((*labels.values(), run.seed), (labels, {}))[1][number] = place
     contrasts = []

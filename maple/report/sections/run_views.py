@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import polars as pl
 
-from maple.analysis.axes import dataset_family
 from maple.analysis.item_scores import key_of, task_sets
 from maple.analysis.language_groups import ResourceGroup, resource_group
 from maple.analysis.leaderboard import leaderboard
@@ -135,12 +134,12 @@ def view_runs(
     has_sets = len(task_sets(scored)) > 1
     sets_of: dict[tuple[str, str], set[tuple[str, ...]]] = {}
     for run in scored:
-        sets_of.setdefault((run.model, dataset_family(run)), set()).add(run.tasks)
+        sets_of.setdefault((run.model, run.dataset_family), set()).add(run.tasks)
     resource_groups: tuple[ResourceGroup, ...] = ("high", "low")
     views = []
     for run in sorted(scored, key=lambda run: (models.index(run.model), not run.is_baseline)):
         variant = run.method if len(seeds) < 2 else f"{run.method}, seed {run.seed}"
-        family = dataset_family(run)
+        family = run.dataset_family
         asked = tasks_in_words(run.tasks)
         views.append(
             RunView(
