@@ -3,7 +3,7 @@ from dataclasses import replace
 import polars as pl
 from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, scored, together
 
-from maple.analysis.axes import axis_values, dataset_family, drawn_axes, have_bases, numeric_axes, varying_axes
+from maple.analysis.axes import axis_values, drawn_axes, have_bases, numeric_axes, varying_axes
 from maple.analysis.language_groups import language_groups
 from maple.analysis.summary import summarize, summarize_groups
 from maple.definitions.run import Run
@@ -33,8 +33,8 @@ def test_a_curve_needs_two_numbers():
 
 
 def test_the_rows_of_a_dataset_are_no_part_of_its_name():
-    assert dataset_family(replace(FULL, dataset="news-250rows", axes={"rows": 250})) == "news"
-    assert dataset_family(replace(FULL, dataset="news-250rows", axes={"bits": 16})) == "news-250rows"
+    assert replace(FULL, dataset="news-250rows", axes={"rows": 250}).dataset_family == "news"
+    assert replace(FULL, dataset="news-250rows", axes={"bits": 16}).dataset_family == "news-250rows"
 
 
 def test_only_a_model_with_an_untouched_run_has_a_base():
