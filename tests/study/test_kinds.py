@@ -11,7 +11,7 @@ from maple.definitions.config import GridPart
 from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.local_model import BuiltModel, HubModel, PackageModel
-from maple.definitions.method import Method
+from maple.definitions.method import PeftMethod
 from maple.definitions.model import Model
 from maple.definitions.reading import parse, read_yaml
 from maple.definitions.task import Task
@@ -28,7 +28,7 @@ DATASETS = {
     "labels": TaskDataset(recipe="task", task={"name": "xnli"}, curate={}, mix=MIX),
     "texts": LoadedDataset(recipe="load", load={}, curate={}, mix=MIX),
 }
-LORA = Method(peft="LORA", axes={"rank": [8], "bits": [16]}, alpha_over_rank=2, adapter={})
+LORA = PeftMethod(peft="LORA", axes={"rank": [8], "bits": [16]}, alpha_over_rank=2, adapter={})
 PART = {"models": ["bert"], "datasets": ["labels"], "methods": {"lora": None}, "seeds": [1]}
 TRAINING = parse(TrainingSettings, CONFIG["finetune"], "config: finetune")
 
