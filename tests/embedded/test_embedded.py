@@ -77,7 +77,7 @@ def test_no_sentence_of_another_script_has_latin_letters_but_a_to_d(code):
     if LANGUAGES[code]["script"] != "Latn":
         identity = ("code", "name", "iso639_1", "script", "family", "joshi_class")
         for key, said in WORDS[code].items():
-            if key not in identity:
+            if key not in identity and said != WORDS["eng_Latn"][key]:  # an empty word is that of English
                 assert not re.search(r"[E-Za-z]", re.sub(r"{\w+}", "", said)), key
 
 

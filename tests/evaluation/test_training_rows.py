@@ -67,7 +67,7 @@ def test_a_file_without_rows_is_refused_with_its_name(tmp_path):
 
 def test_an_empty_text_is_a_fault(tmp_path):
     rows = learnt(tmp_path, train=[("a", "good"), (" ", "bad")], dev=[("d", "bad")])
-    assert rows["fault"].to_list() == ["", "a text is empty", ""]
+    assert rows["fault"].to_list() == ["", "an empty text", ""]
 
 
 def test_fewer_rows_are_a_sample_of_the_train_rows_and_all_dev_rows(tmp_path):

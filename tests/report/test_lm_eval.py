@@ -64,7 +64,7 @@ def test_a_metric_that_is_better_when_lower_is_said_to_be_so_and_a_run_tells_its
     assert results(tasks)["higher_is_better"]["xquad_eng_Latn"] == {"f1": True, "exact_match": False}
     metrics = results(tasks)["configs"]["xquad_eng_Latn"]["metric_list"]
     assert [metric["higher_is_better"] for metric in metrics] == [True, False]
-    tuned = lm_eval_results(SUMMARY, LORA, EXPORTED, CARD, QUALITY)
+    tuned = lm_eval_results(SUMMARY, LORA, EXPORTED, ANSWERS, CARD, QUALITY)
     assert tuned["config"]["model_args"] == {"pretrained": LORA.path, "rank": 2, "bits": 4}
 
 
@@ -131,5 +131,7 @@ print(json.dumps([make_table(found), make_table(found, "groups")]))
 
 def test_a_metric_of_errors_is_not_better_if_higher():
     summary = summary_of(scored(BASE, [1, 0]), scored(BASE, [0.2, 0.4], metric="brier"))
-    better = lm_eval_results(summary, BASE, EXPORTED, CARD, QUALITY)["higher_is_better"]
+    measured = EXPORTED["xnli"].measured.changed(metrics=["accuracy", "brier"], lower_is_better=["brier"])
+    tasks = EXPORTED | {"xnli": EXPORTED["xnli"].changed(measured=measured)}
+    better = lm_eval_results(summary, BASE, tasks, ANSWERS, CARD, QUALITY)["higher_is_better"]
     assert better["xnli_eng_Latn"] == {"accuracy": True, "brier": False}
