@@ -687,7 +687,7 @@ def test_runs_without_a_base_show_scores_and_no_changes(encoders):
     assert Page(encoders).open == []
     heads = re.findall(r"<th [^>]*>([^<]*)", encoders[encoders.index('id="leaders"') :].split("</thead>")[0])
     assert heads == ["run", "model", "reduction", "rows", "score", "95&nbsp;% interval"]
-    assert "untouched base" not in Page(encoders).text() and '<option value="change">' not in encoders
+    assert "· untouched base" not in Page(encoders).text() and '<option value="change">' not in encoders
 
 
 def test_every_axis_of_the_grid_has_a_column_and_a_curve_over_its_numbers(encoders):
@@ -785,14 +785,14 @@ def test_the_heat_map_walks_past_the_heads_of_the_sets(encoders, browser):
 def test_of_a_metric_that_is_better_when_lower_the_lowest_score_leads_and_a_fall_is_a_gain(browser):
     # The finetuned runs are right on three of four items, the base on two: its error is the larger one.
     found = scores(GRID)
-    error = found.filter(task="xnli").with_columns(metric=pl.lit("error"), value=1 - pl.col("value"))
-    tasks = TASKS | {"xnli": TASKS["xnli"].changed(metrics=["accuracy", "error"], lower_is_better=["error"])}
+    error = found.filter(task="xnli").with_columns(metric=pl.lit("brier"), value=1 - pl.col("value"))
+    tasks = TASKS | {"xnli": TASKS["xnli"].changed(metrics=["accuracy", "brier"], lower_is_better=["brier"])}
     shown(browser, page_of(scored=pl.concat([found, error]), tasks=tasks))
     names = rows_of(browser, "leaders")
     assert names[-1] == "untouched base"
     browser.tab_to("#leaders-task")
     browser.press("ArrowDown", times=3)
-    assert "error of xnli" in told(browser, "leaders-status") and "lower is better" in told(browser, "leaders-status")
+    assert "brier of xnli" in told(browser, "leaders-status") and "lower is better" in told(browser, "leaders-status")
     assert sorted_by(browser, "leaders") == [["score", "ascending"]]
     assert rows_of(browser, "leaders")[-1] == "untouched base"
     for control, place in (("heat-mode", 1), ("heat-task", 3)):

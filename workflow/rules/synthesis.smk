@@ -42,7 +42,7 @@ rule label:
     wildcard_constraints:
         dataset=one_of(*LABELLED),
     conda:
-        "../../envs/synthesis.yaml"
+        "../../envs/analysis.yaml"
     params:
         task=learnt_task,
         rows=training_rows,
@@ -90,7 +90,7 @@ rule curate_labelled:
     wildcard_constraints:
         dataset=one_of(*LABELLED),
     conda:
-        "../../envs/synthesis.yaml"
+        "../../envs/analysis.yaml"
     params:
         task=learnt_task,
         rows=training_rows,
