@@ -112,7 +112,7 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
     """Refuse runs whose method cannot train at its precision or on its model."""
     for run in runs:
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
-        if reason := reason_against_kind(variant, model.kind):
+        if reason := reason_against_kind(variant, KINDS[model.kind].adapts_like):
             raise DefinitionError(f"{file}: {reason}; give {run.model} a part of the grid without {run.family}")
         if reason := reason_against_training(variant, KINDS[model.kind].adapts_like):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")

@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
             calls.append(losses)
         return losses * (float("nan") if len(calls) == 5 else 1), rows
 
-    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_: None)
+    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_, **__: None)
     monkeypatch.setattr(causal, "losses", broken)
     with pytest.raises(FinetuningError, match=r"step 5: the loss is nan; lower finetune\.learning_rate"):
         finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000), save_steps=3)
@@ -252,7 +252,7 @@ def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path
             calls.append(losses)
         return losses * (1 if model.training or trained > len(calls) else float("nan")), rows
 
-    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_: None)
+    monkeypatch.setattr(maple.training.callbacks, "check_packing", lambda *_, **__: None)
     monkeypatch.setattr(causal, "losses", broken)
     with pytest.raises(FinetuningError, match=r"nan bits per byte of held-out \w+_Latn") as error:
         finetuned(toy_base, tmp_path, lora(micro_batch_tokens=1000))
@@ -261,7 +261,7 @@ def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path
 
 @pytest.mark.heavy
 def test_an_adapter_that_is_not_finite_is_not_saved(toy_base, tmp_path):
-    with pytest.raises(FinetuningError, match=r"step 1: the adapter is not finite; lower finetune\.learning_rate"):
+    with pytest.raises(FinetuningError, match=r"step 1: what is trained is not finite; lower finetune\.learning_rate"):
         finetuned(toy_base, tmp_path, lora(learning_rate=1e39, warmup=0.0), save_steps=1)
     assert kept(tmp_path) == []
 

@@ -11,7 +11,7 @@ import pytest
 from toy_training import MERGE, MODEL
 
 from maple.definitions.local_model import BuildSettings
-from maple.methods import peft_method
+from maple.methods import model_folder, peft_method
 from maple.models import causal
 from maple.models.encoding import Encoder
 from maple.models.example import MASKED, EncodedExample
@@ -280,15 +280,13 @@ def test_a_planted_fault_is_caught_by_the_bound_that_the_right_merge_keeps(
 def test_a_merged_model_is_an_ordinary_hub_folder_with_all_that_its_base_had(toy_base, tmp_path, monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from maple.training import merging
-
     base = tmp_path / "base"
     shutil.copytree(toy_base, base)
     (base / "chat_template.jinja").write_text("{{ messages[0]['content'] }}!")
     unsaved = json.dumps({"eos_token_id": 2, "temperature": 0.6})  # without do_sample, which transformers saves not
     (base / "generation_config.json").write_text(unsaved)
     (base / ".snakemake_timestamp").touch()
-    monkeypatch.setattr(merging, "SHARD", "300KB")
+    monkeypatch.setattr(model_folder, "SHARD", "300KB")
     merged(base, adapter(base, tmp_path / "adapter"), tmp_path / "merged", 4)
     names = {path.name for path in (tmp_path / "merged").iterdir()}
     weights = {name for name in names if name.endswith(".safetensors")}

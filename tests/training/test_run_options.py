@@ -215,7 +215,7 @@ def test_named_tokens_change_their_rows_alone_and_tied_weights_stay_tied(toy_bas
 
     tokens = ["a", "</s>", "M"]
     method = lora(bits, adapter={"trainable_token_indices": tokens})
-    assert finetuned(toy_base, tmp_path, method).adapter["trainable_token_indices"] == tokens
+    assert finetuned(toy_base, tmp_path, method).method["adapter"]["trainable_token_indices"] == tokens
     merged = tmp_path / "merged"
     merged.mkdir()
     merge(
