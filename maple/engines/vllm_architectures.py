@@ -8,6 +8,8 @@ served: an engine that cannot load a model says so itself.
 from collections.abc import Mapping
 from typing import Any
 
+from maple.models.limits import model_type_of, text_config
+
 NOT_SERVED: Mapping[str, str] = {
     name: "vLLM 0.32 does not have this architecture" for name in ("gpt_neo", "mpt", "xglm")
 }
@@ -27,13 +29,12 @@ def reason_against_serving(
 
     `max_length` is that of prompt and completion, in tokens.
     """
-    text = config.get("text_config")
-    model_type = str((text.get("model_type") if isinstance(text, Mapping) else None) or config.get("model_type"))
+    model_type = model_type_of(config)
     if reason := table.get(model_type):
         return f"{model_type} model: {reason}"
     if model_type not in LONGER_WINDOW:
         return None
-    window = config.get("sliding_window") or LONGER_WINDOW[model_type]
+    window = text_config(config).get("sliding_window") or LONGER_WINDOW[model_type]
     if max_length > window:
         return (
             f"{model_type} model: vLLM 0.32 takes its sliding window one token longer than transformers, which trains "

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maple.models.limits import model_type_of
+
 # Why examples do not share a row, so that rows are padded.
 ONE_TEXT = "a classifier gives one label to all of a row"
 CHUNKS = "its attention is cut into chunks at places of the row; examples within one chunk are packed"
@@ -69,6 +71,4 @@ ARCHITECTURES = {
 
 def architecture_of(config: Mapping[str, Any]) -> Architecture | None:
     """Return what is known of a model's architecture by the keys of its config; None if it has no line."""
-    text = config.get("text_config")
-    model_type = (text.get("model_type") if isinstance(text, Mapping) else None) or config.get("model_type")
-    return ARCHITECTURES.get(str(model_type))
+    return ARCHITECTURES.get(model_type_of(config))

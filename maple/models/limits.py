@@ -20,7 +20,7 @@ WITH_FACTOR = ("default", "llama3", "longrope", "su", "mrope", "proportional")
 
 def positions_of(architecture: Mapping[str, Any]) -> int | None:
     """Return the number of positions that a model of this config has, in tokens; None if the config does not say it."""
-    text = _text_config(architecture)
+    text = text_config(architecture)
     positions = next((text[key] for key in POSITIONS if isinstance(text.get(key), int)), None)
     if positions is None:
         return None
@@ -51,11 +51,17 @@ def quantization_key(config: object) -> str | None:
     return next(own, None) or next(filter(None, map(quantization_key, config.values())), None)
 
 
+def model_type_of(architecture: Mapping[str, Any]) -> str:
+    """Return transformers' name of a model's architecture, of its text part if it has several; "" if there is none."""
+    return str(text_config(architecture).get("model_type") or architecture.get("model_type") or "")
+
+
 def ties_embeddings(architecture: Mapping[str, Any], default: bool | None = None) -> bool | None:
     """Return True if input embedding and output layer are one matrix; `default` if the config does not say it."""
-    return _text_config(architecture).get("tie_word_embeddings", architecture.get("tie_word_embeddings", default))
+    return text_config(architecture).get("tie_word_embeddings", architecture.get("tie_word_embeddings", default))
 
 
-def _text_config(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
+def text_config(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the keys of a model's text part; all keys of a model without parts."""
     text = architecture.get("text_config")
     return text if isinstance(text, Mapping) else architecture

@@ -1,6 +1,6 @@
 """A study: a config with every name looked up and every contradiction found before any job starts."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from maple.data.hub import Repository
 from maple.data.sources import RowFolders
 from maple.data.wheels import Wheel
 from maple.definitions.config import Config
-from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset, TaskDataset
+from maple.definitions.dataset import Dataset, HubFiles, LoadedDataset, SelfInstructDataset
 from maple.definitions.errors import DefinitionError
-from maple.definitions.language import ENGLISH, Language, LanguageIdentity
+from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.definitions.local_model import BuiltModel, trained
 from maple.definitions.method import Method, MethodVariant
 from maple.definitions.model import EndpointModel, Model
@@ -41,7 +41,6 @@ from maple.study.datasets import (
     StudyDataset,
     StudyMixture,
     Wordings,
-    check_training_task,
     datasets_needed,
     makers,
     ngram_words_of,
@@ -49,6 +48,7 @@ from maple.study.datasets import (
 from maple.study.grid import check_parts, expand_grid, mixtures_of
 from maple.study.kinds import check_kinds, check_labels
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
+from maple.study.learnt_tasks import learnt_tasks, offered_codes
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
 from maple.study.publishing import published_runs
@@ -210,12 +210,12 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
     mixtures = mixtures_of(config.grid, datasets)
-    learnt = _learnt_tasks({mixture.dataset for mixture in mixtures.values()}, datasets, tasks, config, languages)
+    learnt = learnt_tasks({mixture.dataset for mixture in mixtures.values()}, datasets, tasks, config, languages)
     needed = datasets_needed(
         datasets, {mixture.dataset for mixture in mixtures.values()}, languages.codes, languages.table
     )
     needed |= {
-        name: _offered(name, codes, datasets[name], learnt[name], languages.table)
+        name: offered_codes(name, codes, datasets[name], learnt[name], languages.table)
         for name, codes in needed.items()
         if name in learnt
     }
@@ -273,40 +273,6 @@ def _read_grid(
     check_parts(config.grid)
     check_training(methods, config.finetune)
     return expand_grid(config.grid, models, datasets, methods, config.finetune, config.tasks)
-
-
-def _learnt_tasks(
-    names: Collection[str],
-    datasets: Mapping[str, Dataset],
-    tasks: Mapping[str, Task],
-    config: Config,
-    languages: Languages,
-) -> dict[str, StudyTask]:
-    """Return the tasks whose train rows are datasets of the grid, by dataset."""
-    learnt = {}
-    for name, definition in datasets.items():
-        if isinstance(definition, TaskDataset) and name in names:
-            task = definition.task.name
-            pick([task], tasks, f"config/datasets/{name}.yaml: task.name", "config/tasks/")
-            check_task(task, tasks[task], config, languages.table)
-            check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
-            learnt[name] = study_task(task, tasks[task], config, languages, kinds=())
-            check_training_task(name, definition, learnt[name])
-    return learnt
-
-
-def _offered(
-    name: str, codes: list[str], definition: Dataset, task: StudyTask, table: Mapping[str, Language]
-) -> list[str]:
-    """Return the languages of a task's dataset: those stated, or with `all` those of the study that the task offers."""
-    offered = offered_languages(task.source, table)
-    missing = [code for code in codes if code not in offered]
-    if missing and (definition.languages != "all" or len(missing) == len(codes)):
-        raise DefinitionError(
-            f"config/datasets/{name}.yaml: languages: task {task.name} does not offer {', '.join(missing)} from the "
-            "source that task_source chose; leave it out, or write others"
-        )
-    return [code for code in codes if code in offered]
 
 
 def _test_sets(

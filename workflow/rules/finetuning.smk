@@ -12,8 +12,8 @@ rule fetch:
     conda:
         "../../envs/hub.yaml"
     params:
-        repository=lambda w: STUDY.repositories[w.repository].params(),
-        fetcher=lambda w: STUDY.repositories[w.repository].fetcher,
+        repository=repository_to_fetch,
+        fetcher=fetcher_of,
         unfinished=f"{HUB}/.{{repository}}.part",
         code=fingerprint("fetch.py"),
         parts=fetcher_code,
@@ -35,7 +35,7 @@ rule base:
         model=prepared_model,
         folder=folder_of_model,
         lengths=longest_texts,
-        phrases=lambda w: STUDY.corpus(w.model),
+        phrases=corpus_of_model,
         code=fingerprint("base.py"),
         parts=base_code,
     script:
@@ -55,7 +55,7 @@ rule head:
     params:
         model=prepared_model,
         labels=labels_of_task,
-        seed=lambda w: int(w.seed),
+        seed=seed_of,
         code=fingerprint("head.py"),
         parts=kind_code,
     script:
@@ -79,7 +79,7 @@ rule finetune:
         "../../envs/training.yaml"
     params:
         model=trained_model,
-        method=lambda w: STUDY.methods[w.method].variant.params(),
+        method=method_of_run,
         run=run_of,
         checkpoints=checkpoints_of,
         tracking=tracking_of,
@@ -114,10 +114,10 @@ rule merge:
         "../../envs/training.yaml"
     params:
         model=merged_model,
-        trained_as=lambda w: STUDY.trained_as(run_key(w), DIGESTS),
-        bits=lambda w: STUDY.methods[w.method].variant.bits,
-        module=lambda w: STUDY.methods[w.method].variant.MODULE,
-        max_length=lambda w: STUDY.methods[w.method].variant.training.max_length,
+        trained_as=trained_as,
+        bits=bits_of_run,
+        module=method_module,
+        max_length=longest_example,
         settings=STUDY.config.merge.settings.params(),
         run=run_of,
         code=fingerprint("merge.py"),

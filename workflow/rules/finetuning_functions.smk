@@ -10,6 +10,56 @@ def fetcher_code(wildcards):
     return [code_of(f"maple/data/{STUDY.repositories[wildcards.repository].fetcher}.py")]
 
 
+def repository_to_fetch(wildcards):
+    """What is fetched into a repository's folder."""
+    return STUDY.repositories[wildcards.repository].params()
+
+
+def fetcher_of(wildcards):
+    """The name of the module that fetches it."""
+    return STUDY.repositories[wildcards.repository].fetcher
+
+
+def corpus_of_model(wildcards):
+    """The phrases that a built model is pretrained on."""
+    return STUDY.corpus(wildcards.model)
+
+
+def seed_of(wildcards):
+    """The seed of a head, which is that of its runs."""
+    return int(wildcards.seed)
+
+
+def variant_of(wildcards):
+    """The record of a run's method variant."""
+    return STUDY.methods[wildcards.method].variant
+
+
+def method_of_run(wildcards):
+    """How a run's model is adapted."""
+    return variant_of(wildcards).params()
+
+
+def method_module(wildcards):
+    """The name of the module that adapts it."""
+    return variant_of(wildcards).MODULE
+
+
+def bits_of_run(wildcards):
+    """The precision of its base in training."""
+    return variant_of(wildcards).bits
+
+
+def longest_example(wildcards):
+    """The tokens of the longest example that it learns from."""
+    return variant_of(wildcards).training.max_length
+
+
+def trained_as(wildcards):
+    """How it was trained, under the keys of its finetune card."""
+    return STUDY.trained_as(run_key(wildcards), DIGESTS)
+
+
 def fetched_model(wildcards):
     """The folder that a model was fetched into; none for a model that lies in a folder or is built here."""
     repository = repository_of(STUDY.models[wildcards.model])
@@ -53,7 +103,7 @@ def base_code(wildcards):
 
 def model_and_method_code(wildcards):
     """The digests of the modules of a run's kind of model and of its method: an edit of others retrains nothing."""
-    modules = modules_of(STUDY.methods[wildcards.method].variant)
+    modules = modules_of(variant_of(wildcards))
     return [*kind_code(wildcards), *(code_of(f"maple/methods/{name}.py") for name in modules)]
 
 

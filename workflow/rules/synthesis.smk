@@ -15,8 +15,7 @@ rule synthesize:
     conda:
         "../../envs/synthesis.yaml"
     resources:
-        # One if the teacher or the translator is a model on this machine.
-        gpu=lambda w: int(bool(STUDY.datasets[w.dataset].makers)),
+        gpu=gpus_of_makers,
     params:
         decides=recipe_by_content,
         recipe=recipe_of,
@@ -47,7 +46,7 @@ rule label:
         task=learnt_task,
         rows=training_rows,
         places=places_of_training_rows,
-        max_rows=lambda w: STUDY.datasets[w.dataset].definition.task.max_rows,
+        max_rows=most_training_rows,
         code=fingerprint("label.py"),
     script:
         "../scripts/label.py"
@@ -57,7 +56,7 @@ rule curate:
     """Drop examples that exceed the dataset's limits, each with its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
-        tests=lambda w: fetched_tests(decontamination(w).tests, w.language),
+        tests=fetched_decontamination,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -70,7 +69,7 @@ rule curate:
     params:
         language=identity_of,
         limits=limits_of,
-        tests=lambda w: decontamination(w).params(DIGESTS),
+        tests=decontamination_by_content,
         decontamination=places_of_tests,
         code=fingerprint("curate.py"),
     script:
@@ -81,7 +80,7 @@ rule curate_labelled:
     """Drop labelled examples that are test rows, repeat a text or contradict it, each with its reason."""
     input:
         rows="results/synthesized/{dataset}/{language}.parquet",
-        tests=lambda w: [*fetched_training_rows(w), *fetched_tests(decontamination(w).tests, w.language)],
+        tests=fetched_labelled_tests,
     output:
         examples="results/examples/{dataset}/{language}.parquet",
         dropped="results/dropped/{dataset}/{language}.parquet",
@@ -95,8 +94,8 @@ rule curate_labelled:
         task=learnt_task,
         rows=training_rows,
         places=places_of_training_rows,
-        near=lambda w: STUDY.datasets[w.dataset].definition.curate.near,
-        tests=lambda w: decontamination(w).params(DIGESTS),
+        near=nearness_of_tests,
+        tests=decontamination_by_content,
         decontamination=places_of_tests,
         code=fingerprint("curate_labelled.py"),
     script:

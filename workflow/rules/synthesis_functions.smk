@@ -112,3 +112,33 @@ def places_of_training_rows(wildcards, resources):
 def fetched_training_rows(wildcards):
     """The fetched repositories that hold the task's rows."""
     return fetched_rows(training_places_of(wildcards).sources(), f"dataset {wildcards.dataset}", wildcards.language)
+
+
+def most_training_rows(wildcards):
+    """The number of train rows to keep per language; None for all."""
+    return STUDY.datasets[wildcards.dataset].definition.task.max_rows
+
+
+def nearness_of_tests(wildcards):
+    """The ROUGE-L from which a row counts as a test row; None if only the same text does."""
+    return STUDY.datasets[wildcards.dataset].definition.curate.near
+
+
+def fetched_decontamination(wildcards):
+    """The fetched repositories that hold the test rows that a dataset must not overlap with."""
+    return fetched_tests(decontamination(wildcards).tests, wildcards.language)
+
+
+def fetched_labelled_tests(wildcards):
+    """The same of labelled rows, and the repositories of the task itself, whose test rows they must not hold."""
+    return [*fetched_training_rows(wildcards), *fetched_decontamination(wildcards)]
+
+
+def decontamination_by_content(wildcards):
+    """The test rows that a dataset must not overlap with, by their content."""
+    return decontamination(wildcards).params(DIGESTS)
+
+
+def gpus_of_makers(wildcards):
+    """One if the teacher or the translator is a model on this machine."""
+    return int(bool(STUDY.datasets[wildcards.dataset].makers))

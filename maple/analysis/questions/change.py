@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from maple.analysis.questions.baselines import NoBaselineError, changes
-from maple.analysis.questions.comparison import Blocks, Comparison, answer_from_contrasts, blocks_of, equally
+from maple.analysis.questions.comparison import Blocks, Comparison, answer_from_contrasts, blocks_with, equally
 from maple.analysis.questions.contrasts import Contrast
-from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, EnglishLoss, Gate, NotAsked, not_asked
 from maple.definitions.question import ChangeQuestion, MarginQuestion
 
@@ -20,7 +20,7 @@ def compared_changes(
         contrasts = changes(evidence, question.baseline, question.runs, question.by)
     except NoBaselineError as error:
         return not_asked(name, question, str(error))
-    blocks = blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, question.cells).is_empty())
+    blocks = blocks_with(evidence, contrasts, question.cells)
     if not blocks.contrasts:
         return not_asked(name, question, evidence.missing(question.cells))
     return blocks, blocks.compare(equally(question.cells))

@@ -9,9 +9,9 @@ import polars as pl
 
 from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, parts_of
 from maple.analysis.questions.evidence import Block, Evidence, select_cells
-from maple.analysis.questions.records import Answer, Line, Part, heading
+from maple.analysis.questions.records import Answer, Line, NotAsked, Part, heading, not_asked
 from maple.analysis.statistics import Estimate, Joint
-from maple.definitions.question import CellSelection, QuestionBase
+from maple.definitions.question import CellSelection, DifferenceQuestion, QuestionBase, SlopeQuestion
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,11 @@ def blocks_of(evidence: Evidence, contrasts: Sequence[Contrast], has: Callable[[
     return Blocks(blocks, _links(linked), [placed[id(contrast)] for contrast in contrasts if id(contrast) in placed])
 
 
+def blocks_with(evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection) -> Blocks:
+    """Return blocks_of contrasts, without the blocks that have none of the selected cells."""
+    return blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, selection).is_empty())
+
+
 def _links(blocks: Sequence[tuple[frozenset[str], set[int]]]) -> list[list[int]]:
     """Group blocks, (tasks, runs) each, that share a task or a run with another one of their group."""
     groups: list[tuple[list[int], set]] = []
@@ -176,6 +181,30 @@ def _languages_by_task(frames: Sequence[pl.DataFrame]) -> dict[str, list[str]]:
 def paths_of(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[str]:
     """Return the paths of the runs that contrasts compare, in the order of the grid."""
     return [evidence.runs[number].path for number in sorted({run for contrast in contrasts for run in contrast.runs})]
+
+
+def mean_answer(
+    name: str,
+    question: SlopeQuestion | DifferenceQuestion,
+    evidence: Evidence,
+    contrasts: Sequence[Contrast],
+    missing: str,
+    *,
+    by: Sequence[str],
+    unit: Sequence[str],
+) -> Answer | NotAsked:
+    """Return the answer that the mean of contrasts gives on the question's cells; `missing` says why there are none."""
+    if evidence.has_no_cells(question.cells):
+        return not_asked(name, question, evidence.missing(question.cells))
+    if not contrasts:
+        return not_asked(name, question, missing)
+    blocks = blocks_with(evidence, contrasts, question.cells)
+    if not blocks.contrasts:
+        return not_asked(name, question, evidence.missing(question.cells))
+    comparison, confidence = blocks.compare(equally(question.cells)), evidence.settings.confidence
+    return answer_from_contrasts(
+        name, question, evidence, comparison, blocks.contrasts, by=by, unit=unit, confidence=confidence
+    )
 
 
 def answer_from_contrasts(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from maple.analysis.questions.baselines import NoBaselineError, changes
-from maple.analysis.questions.comparison import Blocks, blocks_of, equally, paths_of
+from maple.analysis.questions.comparison import Blocks, blocks_with, equally, paths_of
 from maple.analysis.questions.contrasts import Contrast, average_contrasts
-from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.margin import margin_p, one_sided_confidence
 from maple.analysis.questions.records import (
     CONTRADICTED,
@@ -128,7 +128,7 @@ def cost_answer(name: str, question: CostQuestion, evidence: Evidence) -> CostAn
         logs, known = _known(evidence, cost, contrasts)
     if not known:
         return not_asked(name, question, f"no run card says {cost} of a run and of its baseline")
-    blocks = blocks_of(evidence, known, lambda cells: not select_cells(cells, question.cells).is_empty())
+    blocks = blocks_with(evidence, known, question.cells)
     if not blocks.contrasts:
         return not_asked(name, question, evidence.missing(question.cells))
     return _answer(name, question, evidence, blocks, _Costs(cost, logs, known))

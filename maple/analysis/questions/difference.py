@@ -1,9 +1,9 @@
 """Questions of the shape: how much do two groups of runs differ, as those of two groups of models?"""
 
-from maple.analysis.questions.comparison import answer_from_contrasts, blocks_of, equally
+from maple.analysis.questions.comparison import mean_answer
 from maple.analysis.questions.contrasts import Contrast, labels_of, mean_of
-from maple.analysis.questions.evidence import Evidence, select_cells
-from maple.analysis.questions.records import Answer, NotAsked, not_asked
+from maple.analysis.questions.evidence import Evidence
+from maple.analysis.questions.records import Answer, NotAsked
 from maple.definitions.question import DifferenceQuestion
 
 
@@ -37,22 +37,6 @@ def difference_answer(name: str, question: DifferenceQuestion, evidence: Evidenc
     interval is over other items and, with several seeds, other seeds; the models of a group are fixed: it says nothing
     of models that the grid does not have.
     """
-    if evidence.has_no_cells(question.cells):
-        return not_asked(name, question, evidence.missing(question.cells))
+    missing = f"no two runs of the two groups have the same {' and '.join(question.same)}; add them under `grid`"
     contrasts = _settings(evidence, question)
-    if not contrasts:
-        missing = f"no two runs of the two groups have the same {' and '.join(question.same)}; add them under `grid`"
-        return not_asked(name, question, missing)
-    blocks = blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, question.cells).is_empty())
-    if not blocks.contrasts:
-        return not_asked(name, question, evidence.missing(question.cells))
-    return answer_from_contrasts(
-        name,
-        question,
-        evidence,
-        blocks.compare(equally(question.cells)),
-        blocks.contrasts,
-        by=question.same[:1],
-        unit=question.same,
-        confidence=evidence.settings.confidence,
-    )
+    return mean_answer(name, question, evidence, contrasts, missing, by=question.same[:1], unit=question.same)

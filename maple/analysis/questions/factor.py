@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maple.analysis.questions.comparison import Blocks, Comparison, blocks_of, equally, paths_of, stacked
+from maple.analysis.questions.comparison import Blocks, Comparison, blocks_with, equally, paths_of, stacked
 from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, effects, labels_of
-from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, Effect, Line, NotAsked, Part, heading, not_asked
 from maple.definitions.question import Factor, FactorQuestion
 from maple.definitions.run import NONE
@@ -103,11 +103,8 @@ def factor_answer(name: str, question: FactorQuestion, evidence: Evidence) -> An
         return not_asked(name, question, evidence.missing(question.cells))
     runs = {factor: _differences(evidence, question, factor) for factor in question.factors}
     bases = {factor: _differences(evidence, question, factor, of_bases=True) for factor in question.factors}
-    blocks = blocks_of(
-        evidence,
-        [contrast for contrasts in (*runs.values(), *bases.values()) for contrast in contrasts],
-        lambda cells: not select_cells(cells, question.cells).is_empty(),
-    )
+    contrasts = [contrast for found in (*runs.values(), *bases.values()) for contrast in found]
+    blocks = blocks_with(evidence, contrasts, question.cells)
     placed = {key: [one for one in blocks.contrasts if _is_of(one, *key)] for key in _keys(question.factors)}
     for factor in question.factors:
         if not placed[factor, False]:

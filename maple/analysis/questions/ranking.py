@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maple.analysis.questions.comparison import blocks_of, equally, paths_of, stacked
+from maple.analysis.questions.comparison import blocks_with, equally, paths_of, stacked
 from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, labels_of, mean_of
-from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Rank, Ranking, heading, not_asked
 from maple.analysis.statistics import Estimate, holm
 from maple.definitions.question import RankingQuestion
@@ -88,11 +88,7 @@ def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> 
     if not settings:
         missing = f"no setting has every {question.of}; finetune all of them on one model and dataset under `grid`"
         return not_asked(name, question, missing)
-    blocks = blocks_of(
-        evidence,
-        _contrasts(evidence, names, settings),
-        lambda cells: not select_cells(cells, question.cells).is_empty(),
-    )
+    blocks = blocks_with(evidence, _contrasts(evidence, names, settings), question.cells)
     if not blocks.contrasts:
         return not_asked(name, question, evidence.missing(question.cells))
     means = average_contrasts(blocks.contrasts, ("name",))

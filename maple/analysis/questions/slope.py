@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from maple.analysis.questions.comparison import answer_from_contrasts, blocks_of, equally
+from maple.analysis.questions.comparison import mean_answer
 from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_of
-from maple.analysis.questions.evidence import Evidence, select_cells
-from maple.analysis.questions.records import Answer, NotAsked, not_asked
+from maple.analysis.questions.evidence import Evidence
+from maple.analysis.questions.records import Answer, NotAsked
 from maple.definitions.question import SlopeQuestion
 
 
@@ -44,21 +44,6 @@ def _slopes(evidence: Evidence, question: SlopeQuestion) -> list[Contrast]:
 def slope_answer(name: str, question: SlopeQuestion, evidence: Evidence) -> Answer | NotAsked:
     """Answer how the score changes per doubling, or per unit, of an axis: the mean of all curves' slopes."""
     contrasts, axis = _slopes(evidence, question), question.axis
-    if evidence.has_no_cells(question.cells):
-        return not_asked(name, question, evidence.missing(question.cells))
-    if not contrasts:
-        missing = f"no two runs differ in {axis} alone; add a second value to `{axis}` of a method under `grid`"
-        return not_asked(name, question, missing)
-    blocks = blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, question.cells).is_empty())
-    if not blocks.contrasts:
-        return not_asked(name, question, evidence.missing(question.cells))
-    return answer_from_contrasts(
-        name,
-        question,
-        evidence,
-        blocks.compare(equally(question.cells)),
-        blocks.contrasts,
-        by=question.by,
-        unit=_curve_labels(evidence, axis),
-        confidence=evidence.settings.confidence,
-    )
+    missing = f"no two runs differ in {axis} alone; add a second value to `{axis}` of a method under `grid`"
+    unit = _curve_labels(evidence, axis)
+    return mean_answer(name, question, evidence, contrasts, missing, by=question.by, unit=unit)
