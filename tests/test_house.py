@@ -194,7 +194,8 @@ def test_every_param_of_every_job_is_a_plain_value(tmp_path):
 
 def test_a_record_among_the_params_is_found(tmp_path):
     project = Project.made_in(tmp_path)
-    project.replace("workflow/rules/finetuning.smk", ".variant.params(),", ".variant,")
+    functions = "workflow/rules/finetuning_functions.smk"
+    project.replace(functions, "variant_of(wildcards).params()", "variant_of(wildcards)")
     assert params_of(tmp_path, tmp_path)["not plain"] == ["finetune: method: PeftVariant"]
 
 
