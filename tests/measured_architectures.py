@@ -46,7 +46,7 @@ def packed_difference(folder: Path) -> tuple[str | None, float]:
     model.set_attn_implementation(packing.attention)
     adapted = peft_method.attach(model, lora(), causal.PEFT_TASK, folder)
     reason = causal.separate_packed_examples(model, max(map(len, EXAMPLES)))
-    if reason := reason or check_packing(adapted, causal, EXAMPLES, PAD):
+    if reason := reason or check_packing(adapted, model, causal, EXAMPLES, pad=PAD):
         packing.give_up(model, reason)
     computed = losses(adapted.eval(), EXAMPLES, packing=packing.used)
     return packing.reason, (computed - alone).abs().max().item()

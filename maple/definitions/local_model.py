@@ -162,7 +162,7 @@ class PretrainingSettings(Record):
 
 
 # Model types that can be built here, and the kind of model that each is.
-BUILT = {"llama": "causal", "mistral": "causal", "bert": "encoder"}
+BUILT = {"llama": "causal", "mistral": "causal", "bert": "encoder", "modernbert": "encoder"}
 
 
 def _is_built(schema: dict) -> None:
@@ -176,7 +176,7 @@ class BuildSettings(Record):
     vocabulary: Annotated[int, Field(ge=300)]
     """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
-    """Keys of transformers' config; model_type is llama or mistral, or bert for an encoder."""
+    """Keys of transformers' config; model_type is llama or mistral, or bert or modernbert for an encoder."""
     documents: Count
     """Number of documents in the corpus."""
     training: PretrainingSettings

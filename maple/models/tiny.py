@@ -117,7 +117,7 @@ def pretrain(
         tokenizer = way.tokenizer([*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary)
         tokens = {
             f"{name}_token_id": number
-            for name in ("bos", "eos", "pad")
+            for name in ("bos", "eos", "pad", "cls", "sep")
             if (number := getattr(tokenizer, f"{name}_token_id")) is not None
         }
         config = AutoConfig.for_model(**settings.architecture, vocab_size=len(tokenizer), **tokens)

@@ -14,9 +14,12 @@ LIGHT = [
     *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize"),
     *("report", "tabulate", "draw", "export", "describe"),
 ]
-# `fetch` and `upload` need a Hub, `guard` real test rows, the two rules of attached adapters another study; `forecast`
-# writes logs.
-ELSEWHERE = {"fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"}
+# `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters and of labelled data another
+# study; `forecast` writes logs.
+ELSEWHERE = {
+    *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"),
+    *("head", "label", "curate_labelled"),
+}
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 
 

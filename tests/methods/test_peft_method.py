@@ -13,7 +13,7 @@ from maple.definitions.method import GridAxes, Method, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.definitions.run import RunKey
 from maple.definitions.training import TrainingSettings
-from maple.evaluation.prompts import PROMPT_SCHEMA
+from maple.evaluation.prompts import ASKED_SCHEMA
 from maple.methods import peft_method
 from maple.methods.capabilities import PEFT_TYPES, merges, reason_against_training
 from maple.models import causal
@@ -144,7 +144,7 @@ def scored(base, adapter, folder):
     ]  # fmt: skip
     outputs = {"eng_Latn": folder / "completions.parquet"}
     (card,) = generate(
-        pl.DataFrame(rows, schema=PROMPT_SCHEMA),
+        pl.DataFrame(rows, schema=ASKED_SCHEMA),
         Weights(base),
         [RunOutputs(outputs, folder / "journal.jsonl", adapter)],
         settings=GenerateBlock(**CONFIG["generate"]).settings.changed(engine="transformers", max_length=128),
