@@ -33,6 +33,7 @@ from maple.analysis.questions.answer import answer_questions  # noqa: E402
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups  # noqa: E402
 from maple.definitions.reading import read_yaml  # noqa: E402
 from maple.evaluation.clusters import CLUSTER_SCHEMA  # noqa: E402
+from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA  # noqa: E402
 from maple.evaluation.scoring import SCORE_SCHEMA  # noqa: E402
 from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow  # noqa: E402
 from maple.report.page import Results, StudyFacts, report  # noqa: E402
@@ -184,13 +185,18 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], tasks, clusters(grid))
     read = time.perf_counter()
     done: dict[str, Any] = {}
+    empty = {
+        "quality": pl.DataFrame(schema=QUALITY),
+        "confusion": pl.DataFrame(schema=CONFUSION_SCHEMA),
+        "reliability": pl.DataFrame(schema=RELIABILITY_SCHEMA),
+    }
     steps: dict[str, Callable[[], Any]] = {
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
         "groups_by_task": lambda: summarize_by_task(scores, groups),
         "answers": lambda: answer_questions(scores, languages, settings, grid.questions, {}),
         "page": lambda: report(
-            Results(**done, cards=cards(grid), datasets=datasets(grid), quality=pl.DataFrame(schema=QUALITY)),
+            Results(**done, **empty, cards=cards(grid), datasets=datasets(grid)),
             facts,
             rerun,
         ),

@@ -103,6 +103,7 @@ def test_no_test_file_imports_from_another():
         "score",
         "render_prompts",
         "summarize",
+        "count_labels",
         "curate",
         "mix",
         "report",

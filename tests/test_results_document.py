@@ -9,6 +9,7 @@ from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
 from maple.analysis.questions.answer import answer_questions
 from maple.evaluation.clusters import CLUSTER_SCHEMA
+from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
 
 DOCUMENT = (ROOT / "docs/results.md").read_text(encoding="utf-8")
@@ -45,6 +46,11 @@ def test_the_columns_of_scores_are_those_described():
 
 def test_the_columns_of_clusters_are_those_described():
     assert documented("clusters/{task}/{language}.parquet") == [list(CLUSTER_SCHEMA)]
+
+
+def test_the_columns_of_labels_are_those_described():
+    assert documented("confusion.parquet") == [list(CONFUSION_SCHEMA)]
+    assert documented("reliability.parquet") == [list(RELIABILITY_SCHEMA)]
 
 
 def test_a_run_is_described_by_the_columns_that_every_table_begins_with():

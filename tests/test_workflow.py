@@ -17,7 +17,7 @@ def project(finished, tmp_path):
 
 
 def scored(runs=2):
-    return {"score": runs, **AFTER_SCORE}
+    return {"score": runs, "count_labels": 1, **AFTER_SCORE}
 
 
 def test_a_finished_study_has_nothing_to_do(project):

@@ -1,7 +1,7 @@
 """What a report shows of answers that are labels: confusion counts and the bins of a reliability diagram."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import polars as pl
@@ -11,6 +11,26 @@ from maple.definitions.task import AnswerMode
 from maple.evaluation.scoring import CompletionRow, labelled_answers
 from maple.metrics.calibration import ReliabilityBin, reliability
 from maple.metrics.pooled import confusion
+
+_ANSWERS = {
+    "model": pl.String,
+    "dataset": pl.String,
+    "method": pl.String,
+    "seed": pl.Int64,
+    "task": pl.String,
+    "language": pl.String,
+    "answer": pl.String,
+}
+# `predicted` is null for answers that name no label.
+CONFUSION_SCHEMA = {**_ANSWERS, "gold": pl.String, "predicted": pl.String, "items": pl.Int64}
+RELIABILITY_SCHEMA = {
+    **_ANSWERS,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "items": pl.Int64,
+    "confidence": pl.Float64,
+    "accuracy": pl.Float64,
+}
 
 
 @dataclass(frozen=True)
@@ -41,14 +61,40 @@ def label_tables(generations: pl.DataFrame, tasks: Collection[str], run: RunKey)
     """Return the tables of one run's completions, sorted by task, language and answer mode.
 
     `generations` has the columns of maple.evaluation.generation's outputs, of one or more languages; `tasks` are those
-    with labels. Raises ScoringError as labelled_answers does.
+    with labels. Items with several right labels, which no table can hold, are left out. Raises ScoringError as
+    labelled_answers does.
     """
     tables = []
     kinds = ["task", "language", "answer"]
-    for key, frame in sorted(generations.filter(pl.col("task").is_in(list(tasks))).group_by(kinds)):
+    has_one_gold = pl.col("targets").list.len() == 1
+    for key, frame in sorted(generations.filter(pl.col("task").is_in(list(tasks)), has_one_gold).group_by(kinds)):
         task, language, answer = cast(tuple[str, str, AnswerMode], key)
         answers = labelled_answers(cast(list[CompletionRow], frame.to_dicts()), run)
         bins = () if answers.log_probabilities is None else reliability(answers)
         counts = tuple(map(tuple, confusion(answers).tolist()))
         tables.append(LabelTable(run, task, language, answer, answers.labels, counts, tuple(bins)))
     return tables
+
+
+def confusion_counts(tables: Iterable[LabelTable]) -> pl.DataFrame:
+    """Return the counts of tables, a row per pair of a gold and a predicted label (CONFUSION_SCHEMA), zeros too.
+
+    The pairs of a table have the order of the task's labels; the answers without a label come last.
+    """
+    rows = [
+        {**_columns(table), "gold": gold, "predicted": predicted, "items": items}
+        for table in tables
+        for gold, counts in zip(table.labels, table.confusion, strict=True)
+        for predicted, items in zip((*table.labels, None), counts, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=CONFUSION_SCHEMA)
+
+
+def reliability_bins(tables: Iterable[LabelTable]) -> pl.DataFrame:
+    """Return the bins of tables, a row each (RELIABILITY_SCHEMA)."""
+    rows = [{**_columns(table), **asdict(one)} for table in tables for one in table.reliability]
+    return pl.DataFrame(rows, schema=RELIABILITY_SCHEMA)
+
+
+def _columns(table: LabelTable) -> dict[str, str | int]:
+    return {**table.run.params(), "task": table.task, "language": table.language, "answer": table.answer}

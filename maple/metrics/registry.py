@@ -42,6 +42,12 @@ def metric_of(name: str) -> Metric:
     return METRICS[name.removeprefix(RANKED).removesuffix("_per_byte")]
 
 
+def needs_probabilities(name: str) -> bool:
+    """Return True for a metric of the probabilities of labels, which generated answers do not have."""
+    metric = metric_of(name)
+    return not isinstance(metric, ItemMetric) and metric.needs_probabilities
+
+
 def is_of_items(name: str) -> bool:
     """Return True for a metric that compares one answer with its gold answers, whose scores may be zeros and ones."""
     return isinstance(metric_of(name), ItemMetric)

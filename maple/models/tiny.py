@@ -115,11 +115,7 @@ def pretrain(
     with timed({}) as card:
         # A hundred times each (our choice): the texts hold few of these words, and rare words are not merged.
         tokenizer = way.tokenizer([*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary)
-        tokens = {
-            f"{name}_token_id": number
-            for name in ("bos", "eos", "pad", "cls", "sep")
-            if (number := getattr(tokenizer, f"{name}_token_id")) is not None
-        }
+        tokens = _special_ids(tokenizer)
         config = AutoConfig.for_model(**settings.architecture, vocab_size=len(tokenizer), **tokens)
         model = way.auto_class.from_config(config, dtype=torch.float32).to(device())
         rows = torch.tensor(way.rows(tokenizer, texts, training.length))
@@ -139,6 +135,12 @@ def pretrain(
         }
     (folder / "build.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
+
+
+def _special_ids(tokenizer: "PreTrainedTokenizerFast") -> dict[str, Any]:
+    """Return the ids of the special tokens by the keys of a config, which has defaults for those of every model."""
+    ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad", "cls", "sep")}
+    return {key: number for key, number in ids.items() if number is not None or key in ("bos_token_id", "eos_token_id")}
 
 
 def _train(

@@ -22,6 +22,7 @@ from maple.definitions.task import TaskMetrics
 from maple.report import charts
 from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_to_read
 from maple.report.figure_names import axis_figure
+from maple.report.label_charts import labels_chart
 from maple.report.sections.changes import result_charts
 from maple.report.sections.data_quality import (
     RerunCommand,
@@ -34,6 +35,7 @@ from maple.report.sections.data_quality import (
     missing_cells,
     row_faults,
 )
+from maple.report.sections.labels import task_labels
 from maple.report.sections.merging import held_out_bits, merge_points, merge_ways
 from maple.report.sections.overview import best_runs, count_runs, grid_axes
 from maple.report.sections.questions import (
@@ -69,6 +71,10 @@ class Results:
     """The rows of the datasets, in any order."""
     quality: pl.DataFrame
     """The faults of benchmark rows, of maple.evaluation.prompts.quality."""
+    confusion: pl.DataFrame
+    """The gold and predicted labels, of maple.evaluation.label_tables.confusion_counts."""
+    reliability: pl.DataFrame
+    """The confidence and accuracy of labels, of maple.evaluation.label_tables.reliability_bins."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +163,13 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     costs, ways = run_costs(views, cards), merge_ways(views, cards)
     axes = drawn_axes(view.run for view in views)
     held_out, held_out_rows = held_out_bits(views, cards, languages)
+    labels = task_labels(results.confusion, results.reliability, languages)
     specifications = {
         **_question_charts(answers),
         **result_charts(views, costs, languages),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows),
+        **{f"labels-{table.task}": labels_chart(table) for table in labels},
         "losses": charts.losses(loss_points(costs, axes), axes),
     }
     specifications = {name: chart for name, chart in specifications.items() if chart}
@@ -199,6 +207,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
         language_issues=issues_by(summary, "language", names),
         row_faults=row_faults(results.quality, names),
+        labels=labels,
         ways=ways,
         has_held_out=bool(held_out.runs),
         datasets=dataset_tables(datasets),

@@ -7,6 +7,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.model import Model
 from maple.definitions.run import Run
 from maple.definitions.task import AnswerMode, Task
+from maple.metrics.registry import needs_probabilities
 from maple.models.kind import KINDS
 
 # Of a task that the config's `answers` does not name: a model that generates does so, and an encoder classifies.
@@ -41,6 +42,13 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
                 f"config: grid: {model} is of the kind {kind}, which classifies texts, and config/tasks/{name}.yaml "
                 f"has a prompt to generate from and {reason}; write them there, or name other tasks under `tasks` of "
                 "its part of the grid"
+            )
+        needing = [metric for metric in tasks[name].metrics if needs_probabilities(metric)]
+        if "generate" in modes and needing:
+            raise DefinitionError(
+                f"config/tasks/{name}.yaml: metrics: {', '.join(needing)} need the probabilities of the labels, which "
+                f"the answers that {model} generates do not have; write `answers: {{{name}: [rank]}}` in the config, "
+                "or leave them out of the metrics"
             )
     for name in tasks:
         modes = {kind: answer_modes(name, kind, config) for kind in kinds_asked(name, runs, models)}

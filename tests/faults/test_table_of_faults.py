@@ -11,7 +11,7 @@ from project import ROOT
 
 FAULTS = ["torn", "zero", "flipped", "missing", "read-only", "full", "killed", "two at once", "clock"]
 LIGHT = [
-    *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize"),
+    *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize", "count_labels"),
     *("report", "tabulate", "draw", "export", "describe"),
 ]
 # `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters and of labelled data another

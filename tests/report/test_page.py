@@ -18,9 +18,11 @@ from maple.analysis.language_groups import language_groups
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.report import ReportSettings
-from maple.definitions.run import Run
+from maple.definitions.run import Run, RunKey
 from maple.definitions.task import TaskMetrics
+from maple.evaluation.label_tables import LabelTable, confusion_counts, reliability_bins
 from maple.evaluation.scoring import SCORE_SCHEMA
+from maple.metrics.calibration import ReliabilityBin
 from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
 from maple.report.page import Results, StudyFacts, _embedded_json, report
 from maple.report.sections.data_quality import RerunCommand
@@ -52,6 +54,12 @@ QUALITY = pl.DataFrame(
     schema=["task", "language", "rows", "available", "repaired", "faulty", "reasons"],
     orient="row",
 )
+BINS = (ReliabilityBin(7 / 15, 8 / 15, items=4, confidence=0.5, accuracy=0.25),)
+LABELS = [
+    LabelTable(
+        RunKey("toy", "none", "none", 0), "xnli", "eng_Latn", "rank", ("yes", "no"), ((3, 1, 0), (2, 0, 2)), BINS
+    )
+]
 EVIL = "</script><b>evil</b><img src=x onerror=alert(1)>"
 # What runs if it stands as markup anywhere: the title of the page would say so.
 RUNS = "</script><script>document.title='ran'</script><img src=x onerror=document.title='ran'>"
@@ -129,7 +137,16 @@ SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=LOW, smallest_ef
 RERUN = RerunCommand("snakemake --forcerun", "prompts/{task}/{language}.parquet", "answers/{run}/{language}.parquet")
 
 
-def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note="A toy.", scored=None, tasks=TASKS):
+def page_of(
+    runs=GRID,
+    languages=LANGUAGES,
+    given=None,
+    datasets=DATASETS,
+    note="A toy.",
+    scored=None,
+    tasks=TASKS,
+    labels=LABELS,
+):
     found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
     results = Results(
@@ -140,6 +157,8 @@ def page_of(runs=GRID, languages=LANGUAGES, given=None, datasets=DATASETS, note=
         cards=cards(runs) if given is None else given,
         datasets=datasets,
         quality=QUALITY,
+        confusion=confusion_counts(labels),
+        reliability=reliability_bins(labels),
     )
     return report(results, StudyFacts(runs, languages, tasks, SEEN, LOW, note), RERUN)
 
@@ -188,7 +207,7 @@ def page():
 
 FIGURES = (
     "question-rank", "question-bits", "question-english", "question-exchange", "axis-rank", "axis-bits", "languages",
-    "shares", "merges", "held-out", "losses",
+    "shares", "labels-xnli", "merges", "held-out", "losses",
 )  # fmt: skip
 
 
@@ -215,7 +234,7 @@ def test_the_page_loads_nothing(page):
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_only_the_scripts_of_the_page_itself_may_run(page, whole):
-    html = page if whole else page_of([BASE], given=[], datasets=[])
+    html = page if whole else page_of([BASE], given=[], datasets=[], labels=[])
     (policy,) = [attributes["content"] for _, attributes in Page(html).elements if attributes.get("http-equiv")]
     (allowed,) = re.findall(r"script-src ([^;]*);", policy)
     assert "unsafe" not in allowed
@@ -235,7 +254,7 @@ def test_the_page_tells_whose_scripts_it_carries_and_under_which_licences(page):
         "fast-json-patch",
     ):
         assert name in text
-    assert "Mike Bostock" not in page_of([BASE], given=[], datasets=[])
+    assert "Mike Bostock" not in page_of([BASE], given=[], datasets=[], labels=[])
 
 
 def test_the_summary_tells_what_was_run_what_came_out_and_what_english_pays(page):
@@ -416,11 +435,11 @@ def test_seeds_have_a_mean_of_their_own_among_the_groups():
 
 
 def test_the_page_stands_without_cards_data_and_finetuned_runs():
-    page = page_of([BASE], given=[], datasets=[])
+    page = page_of([BASE], given=[], datasets=[], labels=[])
     parsed = Page(page)
     assert parsed.open == [] and "vegaEmbed" not in page and 'id="reader"' not in page
     ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
-    assert {"summary", "coverage"} <= ids and not {"cards", "data", "merging"} & ids
+    assert {"summary", "coverage"} <= ids and not {"cards", "data", "labels", "merging"} & ids
 
 
 def test_the_page_stands_without_a_cell_that_all_runs_have():

@@ -30,7 +30,8 @@ def task(*without):
     return Task(**{key: value for key, value in LABELLED.items() if key not in without})
 
 
-TASKS = {"labelled": task(), "open": task("texts", "choices"), "untexted": task("texts")}
+CALIBRATED = Task(**LABELLED | {"metrics": ["accuracy", "ece"]})
+TASKS = {"labelled": task(), "calibrated": CALIBRATED, "open": task("texts", "choices"), "untexted": task("texts")}
 
 
 def checked(*asked, answers=None):
@@ -94,6 +95,17 @@ def test_answers_that_no_metric_compares_are_refused():
     with pytest.raises(DefinitionError, match=says):
         checked(("decoder", "labelled"), ("encoder", "labelled"), answers={"labelled": ["rank", "classify"]})
     checked(("decoder", "labelled"), answers={"labelled": ["rank", "classify"]})
+
+
+def test_a_metric_of_probabilities_is_refused_where_answers_are_generated():
+    says = (
+        r"config/tasks/calibrated\.yaml: metrics: ece need the probabilities of the labels, which the answers that "
+        r"decoder generates do not have; write `answers: \{calibrated: \[rank\]\}`"
+    )
+    with pytest.raises(DefinitionError, match=says):
+        checked(("decoder", "calibrated"), ("encoder", "calibrated"))
+    checked(("encoder", "calibrated"))
+    checked(("decoder", "calibrated"), answers={"calibrated": ["rank"]})
 
 
 def test_the_kinds_of_models_that_are_asked_a_task_are_known():

@@ -92,7 +92,7 @@ def test_a_kind_that_is_not_there_is_named_with_those_that_are():
 def test_a_built_model_and_a_format_say_their_kind():
     bert = yaml.safe_load((ROOT / "config/models/tiny-bert.yaml").read_text())
     assert BuiltModel(**bert).kind == "encoder"
-    with pytest.raises(ValueError, match="model_type: bert is of the kind encoder; write kind: encoder"):
+    with pytest.raises(ValueError, match="model_type: modernbert is of the kind encoder; write kind: encoder"):
         BuiltModel(**{**bert, "kind": "causal"})
     e5 = yaml.safe_load((ROOT / "config/models/multilingual-e5-small.yaml").read_text())
     with pytest.raises(ValueError, match="e5 holds a model of the kind encoder; write kind: encoder"):

@@ -44,6 +44,9 @@ CARDS = [
     *for_runs("results/cards/{run}/merge.json", MERGED_RUNS),
     *for_runs("results/cards/{run}/generate.json"),
 ]
+# Tasks whose answers are labels, and the runs that are asked one of them.
+LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.prompt_spec.choices]
+LABELLED_RUNS = [run for run in STUDY.runs if not set(run.tasks).isdisjoint(LABELLED_TASKS)]
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
@@ -77,6 +80,30 @@ rule summarize:
         "../scripts/summarize.py"
 
 
+rule count_labels:
+    """Count which labels were answered for which, and how often answers of each confidence were right."""
+    input:
+        generations=[
+            path for code in CODES for path in for_runs(f"results/generations/{{run}}/{code}.parquet", LABELLED_RUNS)
+        ],
+        # The run card is removed when a job fails; without it here, old completions would pass for new ones.
+        cards=for_runs("results/cards/{run}/generate.json", LABELLED_RUNS),
+    output:
+        confusion="results/confusion.parquet",
+        reliability="results/reliability.parquet",
+    log:
+        "logs/count_labels.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        # That of each file of `generations`.
+        runs=[run.key.params() for _ in CODES for run in LABELLED_RUNS],
+        tasks=LABELLED_TASKS,
+        code=fingerprint("count_labels.py"),
+    script:
+        "../scripts/count_labels.py"
+
+
 rule report:
     """Write the report, one self-contained page."""
     input:
@@ -84,6 +111,8 @@ rule report:
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
         questions="results/questions.json",
+        confusion="results/confusion.parquet",
+        reliability="results/reliability.parquet",
         cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", STUDY.compared)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),

@@ -29,6 +29,8 @@ page = report(
             languages={code: LanguageIdentity(**row) for code, row in snakemake.params.identities.items()},
         ),
         quality=quality(snakemake.input.prompts),
+        confusion=read_parquet(snakemake.input.confusion),
+        reliability=read_parquet(snakemake.input.reliability),
     ),
     StudyFacts(
         runs=[Run(**run) for run in snakemake.params.runs],
