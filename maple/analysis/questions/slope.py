@@ -8,6 +8,7 @@ from maple.analysis.questions.comparison import mean_answer
 from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_of
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, NotAsked
+from maple.definitions.dataset import DatasetAxes
 from maple.definitions.question import SlopeQuestion
 
 
@@ -44,6 +45,9 @@ def _slopes(evidence: Evidence, question: SlopeQuestion) -> list[Contrast]:
 def slope_answer(name: str, question: SlopeQuestion, evidence: Evidence) -> Answer | NotAsked:
     """Answer how the score changes per doubling, or per unit, of an axis: the mean of all curves' slopes."""
     contrasts, axis = _slopes(evidence, question), question.axis
-    missing = f"no two runs differ in {axis} alone; add a second value to `{axis}` of a method under `grid`"
+    owner = "dataset" if axis in DatasetAxes.model_fields else "method"
+    missing = (
+        f"no two runs differ in a number of {axis} alone; add a second number to `{axis}` of a {owner} under `grid`"
+    )
     unit = _curve_labels(evidence, axis)
     return mean_answer(name, question, evidence, contrasts, missing, by=question.by, unit=unit)
