@@ -17,8 +17,16 @@ def axis_values(runs: Iterable[Run]) -> dict[str, list[AxisValue]]:
 
 
 def varying_axes(runs: Iterable[Run]) -> list[str]:
-    """Return the axes with at least two values, of numbers or of words."""
-    return [name for name, values in axis_values(runs).items() if len(values) > 1]
+    """Return the axes of which the runs of one model, dataset and method have at least two values, numbers or words.
+
+    An axis whose value is that of the method, as a learning rate for each, is none of them.
+    """
+    runs = list(runs)
+    alike: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        alike.setdefault((run.model, run.dataset_family, run.family), []).append(run)
+    varying = {name for group in alike.values() for name, values in axis_values(group).items() if len(values) > 1}
+    return [name for name in axis_values(runs) if name in varying]
 
 
 def drawn_axes(runs: Iterable[Run]) -> list[str]:
@@ -29,7 +37,7 @@ def drawn_axes(runs: Iterable[Run]) -> list[str]:
 
 
 def numeric_axes(runs: Iterable[Run]) -> list[str]:
-    """Return the axes over which a curve can be drawn: those with at least two values, all of them numbers."""
+    """Return the axes over which a curve can be drawn: those that vary, all of whose values are numbers."""
     runs = list(runs)
     values = axis_values(runs)
     return [name for name in varying_axes(runs) if not any(isinstance(value, str) for value in values[name])]

@@ -204,11 +204,12 @@ def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None
     return specification(chart, "Effects with intervals: the parts of the answer", height)
 
 
-def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[str, Any] | None:
+def measures(rows: Rows, title: str, *, reference: float | None = None, whole: bool = False) -> dict[str, Any] | None:
     """Draw values below each other with their intervals; None without rows.
 
     Rows have label, value, low, high; low and high are absent where there is no interval. With a `reference`, a value
-    of equal worth, the axis is logarithmic and has a line there, as for ratios at 1.
+    of equal worth, the axis is logarithmic and has a line there, as for ratios at 1. `whole` numbers have no marks
+    between them on the axis.
     """
     if not rows:
         return None
@@ -220,8 +221,9 @@ def measures(rows: Rows, title: str, *, reference: float | None = None) -> dict[
         color=alt.value(PAGE.ink),
         tooltip=tooltip_of(["label:N"], ("value", "low", "high"), form=".3~g"),
     )
+    axis = alt.Axis(tickMinStep=1, format="d") if whole else alt.Axis()
     layers = [
-        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=kind), x2="high:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, scale=kind, axis=axis), x2="high:Q"),
         base.mark_point(filled=True, opacity=1, size=70).encode(x=alt.X("value:Q", title=title, scale=kind)),
     ]
     if reference is not None:

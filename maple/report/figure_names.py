@@ -18,8 +18,8 @@ def axis_figure(axis: str, end: str) -> str:
 def figure_names(runs: Sequence[Run], codes: Collection[str]) -> dict[str, str]:
     """Return the names of the figures that runs in these languages give, each with the name of its caption.
 
-    A study has a figure over each axis with at least two values that are numbers. Finetuned runs without an untouched
-    base have figures of their scores, and none of changes.
+    A study has a figure over each axis of which the runs of one model, dataset and method have two numbers. Finetuned
+    runs without an untouched base have figures of their scores, and none of changes.
     """
     names = {name: name for name in ("questions", "leaderboard")}
     for has_base, end in ((True, ""), (False, SCORES)):

@@ -8,7 +8,7 @@ from maple.report.charts import data_of, ordered, specification
 from maple.report.sections.labels import NO_LABEL, TaskLabels
 from maple.report.theme import PAGE
 
-_CELL = 34
+_CELL = 46
 # Cells of more labels than these are too small for numbers.
 _MOST_WITH_NUMBERS = 8
 _PANEL = 300

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from maple.analysis.axes import drawn_axes
 from maple.analysis.leaderboard import points
-from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, StudyAnswers
+from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, Ranking, StudyAnswers
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
@@ -145,7 +145,8 @@ def _question_charts(answers: StudyAnswers) -> dict[str, dict[str, Any] | None]:
             drawn[name] = charts.contrasts(chart_rows(answer), answer, least_of(answer, answers))
         elif not isinstance(answer, NotAsked):
             reference = 1 if isinstance(answer, CostAnswer) else None
-            drawn[name] = charts.measures(measure_rows(answer), answer.unit, reference=reference)
+            whole = isinstance(answer, Ranking)
+            drawn[name] = charts.measures(measure_rows(answer), answer.unit, reference=reference, whole=whole)
     return drawn
 
 

@@ -14,7 +14,7 @@ def run(name, **axes):
 
 
 FULL = run("full", bits=16)
-ADAPTERS = [run(f"pfeiffer-{value}", bits=16, reduction=value) for value in (64, 2)]
+ADAPTERS = [replace(run(f"pfeiffer-{value}", bits=16, reduction=value), family="pfeiffer") for value in (64, 2)]
 
 
 def test_axes_and_values_stand_in_the_order_in_which_the_runs_bring_them():
@@ -29,7 +29,14 @@ def test_an_axis_that_no_run_has_a_value_of_is_none():
 
 def test_a_curve_needs_two_numbers():
     assert numeric_axes([FULL, *ADAPTERS]) == ["reduction"]
-    assert numeric_axes([run("a", location="mlp"), run("b", location="attention")]) == []
+    assert numeric_axes([replace(run(where, location=where), family="a") for where in ("mlp", "attention")]) == []
+
+
+def test_an_axis_whose_value_is_that_of_the_method_does_not_vary():
+    assert varying_axes([run("full", learning_rate=1e-5), run("lora", learning_rate=1e-3)]) == []
+    assert varying_axes([run("full", learning_rate=1e-5), replace(run("slow", learning_rate=1e-6), family="full")]) == [
+        "learning_rate"
+    ]
 
 
 def test_the_rows_of_a_dataset_are_no_part_of_its_name():

@@ -71,6 +71,10 @@ def _ratios(
     return [_Ratio(mean, low, high) if np.isfinite(low) else _Ratio(mean, None, None) for mean, low, high in rows]
 
 
+def _in_points(margin: float) -> str:
+    return f"{margin:g} point{'s' if margin != 1 else ''}"
+
+
 def _verdict(ratio: _Ratio, within: bool, question: CostQuestion) -> tuple[Verdict, str]:
     """Return the verdict on the claim of a lower cost at a score that is not worse by the margin, and its reason."""
     if ratio.low is None or ratio.high is None:
@@ -78,9 +82,12 @@ def _verdict(ratio: _Ratio, within: bool, question: CostQuestion) -> tuple[Verdi
     if ratio.low > 1:
         return CONTRADICTED, "it costs more, whatever the score"
     if not within:
-        return UNDETERMINED, f"the score may be worse by {question.margin:g} points or more, where a cost says nothing"
+        return (
+            UNDETERMINED,
+            f"the score may be worse by {_in_points(question.margin)} or more, where a cost says nothing",
+        )
     if ratio.high < 1:
-        return SUPPORTED, f"it costs less, and the score is less than {question.margin:g} points worse"
+        return SUPPORTED, f"it costs less, and the score is less than {_in_points(question.margin)} worse"
     return UNDETERMINED, "the interval of the ratio contains 1"
 
 

@@ -104,7 +104,7 @@ class GridAxes:
 
     def in_words(self, *further: str) -> str:
         """Return the axes that vary and `further` names in one text: rank, bits and trained share."""
-        *names, last = [*self.varying, *further]
+        *names, last = [name.replace("_", " ") for name in (*self.varying, *further)]
         return f"{', '.join(names)} and {last}" if names else last
 
 
