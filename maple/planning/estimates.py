@@ -162,6 +162,9 @@ class Estimates:
         heavy = [name for name, size in self.sizes.items() if 2 * size.parameters > hardware.memory_gb * GB]
         by_model = [name for name, dataset in datasets.items() if dataset.local_models]
         by_endpoint = [name for name, dataset in datasets.items() if dataset.endpoint]
+        whole = {run.model for run in self.sized(self.finetuned) if self.plan.methods[run.method].trains == "all"}
+        # Weights, gradients and Adam's two moments, each in float32.
+        trained = {name: 4 * 4 * self.sizes[name].parameters / GB for name in sorted(whole)}
         return [
             *(f"{name}: {why}. The sums leave out what it computes." for name, why in self.unknown_sizes.items()),
             *(f"{name}: {note}." for name, size in self.sizes.items() for note in size.notes),
@@ -171,6 +174,12 @@ class Estimates:
                 for name in by_endpoint
             ),
             *(f"{name}: answers behind an endpoint, whose time and price are left out." for name in remote),
+            *(
+                f"{name}: full finetuning holds about {size:.2g} GB beside the activations, more than one "
+                f"{hardware.device} has; name a smaller model, or an adapter."
+                for name, size in trained.items()
+                if size > hardware.memory_gb
+            ),
             *(f"{name}: its 16-bit weights are larger than the memory of one {hardware.device}." for name in heavy),
         ]
 

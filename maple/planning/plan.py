@@ -81,6 +81,8 @@ class PlannedDataset(Record):
     """UTF-8, per row: declared or assumed."""
     held_out: int
     """Rows per language that are not trained on."""
+    labelled: bool
+    """True if its rows are the train rows of a task."""
     local_models: bool
     """True if models on this machine generate it."""
     endpoint: bool
@@ -122,6 +124,8 @@ class Plan(Record):
     tasks: dict[str, PlannedTask]
     runs: list[Run]
     """The grid, baselines first."""
+    heads: list[str]
+    """The model of each head that is drawn."""
     languages: list[str]
     """Codes of the grid."""
     scripts: dict[str, str]
@@ -166,6 +170,7 @@ def plan_of(study: Study) -> Plan:
         mixtures={name: mixture.dataset for name, mixture in study.mixtures.items()},
         tasks={name: _task(config, task) for name, task in study.tasks.items()},
         runs=study.runs,
+        heads=_heads(study),
         languages=study.languages.codes,
         scripts={code: table[code].script for code in dict.fromkeys(codes)},
         repositories={folder: repository.id for folder, repository in study.repositories.items()},
@@ -179,6 +184,11 @@ def plan_of(study: Study) -> Plan:
         hardware=config.forecast.hardware,
         devices=config.forecast.devices,
     )
+
+
+def _heads(study: Study) -> list[str]:
+    drawn = {(run.model, task, run.seed) for run in study.finetuned if (task := study.head_task(run))}
+    return sorted(model for model, _, _ in drawn)
 
 
 def _answers(study: Study, model: Model) -> dict[str, list[AnswerMode]]:
@@ -236,6 +246,7 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
         rows=rows or (size.rows if size else ITEMS),
         bytes=size.bytes if size else EXAMPLE_BYTES,
         held_out=definition.mix.held_out,
+        labelled=isinstance(definition, TaskDataset),
         local_models=bool(dataset.makers),
         endpoint=isinstance(definition, TaughtDataset) and definition.teacher == "openai",
     )

@@ -15,7 +15,12 @@ from maple.runtime.files import read_json
 COMPLETION_BYTES, SCORE_BYTES, COMPRESSED = 50, 25, 0.4
 # Seconds of a processor core, assumed: to start a job without a model, and per row in those that read many.
 LIGHT_JOB = 4.0
-LIGHT_ROW = {"curate": 0.002, "guard": 0.001, "score": 0.002, "render_prompts": 0.0005, "summarize": 0.00001}
+LIGHT_ROW = {
+    **dict.fromkeys(("curate", "curate_labelled", "score"), 0.002),
+    "guard": 0.001,
+    "render_prompts": 0.0005,
+    "summarize": 0.00001,
+}
 # Bytes per trained parameter: float32 in an adapter, with Adam's two moments in a checkpoint.
 ADAPTER_BYTES, CHECKPOINT_BYTES = 4, 12
 CHECKPOINTS = 3  # two are kept, and the next is written before the older one is removed
@@ -94,15 +99,22 @@ class Stages:
         jobs = len(self.estimates.local)
         seconds, weights, basis = self._pretraining()
         yield self._line("base", jobs, basis, device=seconds + jobs * self.hardware.job_s, disk=weights)
+        heads = self.plan.heads
+        disk = sum(2 * self.estimates.sizes[name].parameters for name in heads if name in self.estimates.sizes)
+        yield self._line("head", len(heads), "2 bytes a parameter", device=len(heads) * self.hardware.job_s, disk=disk)
 
     def _datasets(self) -> Iterator[StageForecast]:
         datasets = self.plan.datasets
         rows = {name: dataset.rows * len(dataset.languages) for name, dataset in datasets.items()}
-        jobs, total = sum(len(dataset.languages) for dataset in datasets.values()), sum(rows.values())
+        total = sum(rows.values())
         disk = COMPRESSED * sum(count * datasets[name].bytes for name, count in rows.items())
         basis = "rows declared or assumed, seconds assumed"
-        yield self._light("synthesize", jobs, basis, disk=disk)
-        yield self._light("curate", jobs, basis, rows=total, disk=disk)
+        for labelled, made, curated in ((False, "synthesize", "curate"), (True, "label", "curate_labelled")):
+            names = [name for name, dataset in datasets.items() if dataset.labelled == labelled]
+            jobs = sum(len(datasets[name].languages) for name in names)
+            written = COMPRESSED * sum(rows[name] * datasets[name].bytes for name in names)
+            yield self._light(made, jobs, basis, disk=written)
+            yield self._light(curated, jobs, basis, rows=sum(rows[name] for name in names), disk=written)
         mixed = sorted({run.dataset for run in self.estimates.finetuned})
         yield self._light("mix", len(mixed), basis, disk=disk)
         finetuned = {self.plan.mixtures[name] for name in mixed}
@@ -175,7 +187,7 @@ class Stages:
         yield self._light("score", runs, basis, rows=rows, disk=rows * metrics * SCORE_BYTES)
         yield self._light("summarize", 1, basis, rows=rows)
         yield self._light("cluster", sum(len(task.languages) for task in tasks if task.clustered), "assumed")
-        for stage in ("report", "tabulate", "draw", "export"):
+        for stage in ("count_labels", "report", "tabulate", "draw", "export"):
             yield self._light(stage, 1, "assumed")
         yield self._light("describe", int(bool(self.estimates.finetuned)), "assumed")
 

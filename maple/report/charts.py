@@ -264,10 +264,10 @@ def merges(rows: Rows, bound: float) -> dict[str, Any] | None:
     return specification(chart, description, 50 + 16 * len(bits) * len(ordered(rows, "way")))
 
 
-def held_out(rows: Rows) -> dict[str, Any] | None:
-    """Draw bits per byte before and after finetuning, one panel per series; None without rows.
+def held_out(rows: Rows, unit: str) -> dict[str, Any] | None:
+    """Draw bits before and after finetuning, one panel per series; None without rows.
 
-    Rows are those of maple.report.sections.merging.held_out_bits.
+    Rows and their unit are those of maple.report.sections.merging.held_out_bits.
     """
     if not rows:
         return None
@@ -280,14 +280,14 @@ def held_out(rows: Rows) -> dict[str, Any] | None:
         tooltip=tooltip_of(["run:N", "language:N"], ("before", "after"), form=".3f"),
     )  # fmt: skip
     x_axis = alt.Axis(format="~g", tickCount=5, grid=False)
-    x = alt.X("before:Q", title="bits per byte", scale=alt.Scale(type="log"), axis=x_axis)
+    x = alt.X("before:Q", title=unit, scale=alt.Scale(type="log"), axis=x_axis)
     panel = alt.layer(
         base.mark_rule(strokeWidth=1.5, opacity=PAGE.interval_opacity).encode(x=x, x2="after:Q"),
         base.mark_point(size=40, opacity=1, strokeWidth=1.6, fill=PAGE.background).encode(x=x),
-        base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(x=alt.X("after:Q", title="bits per byte")),
+        base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(x=alt.X("after:Q", title=unit)),
     ).properties(width=width, height=alt.Step(18))
     chart = panel.facet(data=data_of(rows), column=series_column(rows, width))
-    description = "Bits per byte of held-out text before (hollow) and after finetuning (filled)"
+    description = f"{unit.capitalize()} of held-out examples before (hollow) and after finetuning (filled)"
     return specification(chart, description, 68 + 18 * len(languages))
 
 

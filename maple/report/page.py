@@ -169,7 +169,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         **_question_charts(answers),
         **result_charts(views, costs, languages),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
-        "held-out": charts.held_out(held_out_rows),
+        "held-out": charts.held_out(held_out_rows, held_out.unit),
         **{f"labels-{table.task}": labels_chart(table) for table in labels},
         "losses": charts.losses(loss_points(costs, axes), axes),
     }
@@ -210,7 +210,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         row_faults=row_faults(results.quality, names),
         labels=labels,
         ways=ways,
-        has_held_out=bool(held_out.runs),
+        held_out=held_out,
         datasets=dataset_tables(datasets),
         cut=samples.cut,
         costs=costs,

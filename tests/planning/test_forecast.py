@@ -14,6 +14,7 @@ from project import ROOT, TOY_STUDY, Project
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import Hardware, read_hardware
 from maple.definitions.local_model import PathModel
+from maple.definitions.reading import read_yaml
 from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.models.size import Size
 from maple.planning.costs import TaskLoad, generation_seconds, training_operations
@@ -28,6 +29,7 @@ from maple.study.study import read_study
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
 PAPER = {key: {**DEFAULT[key], **value} if isinstance(value, dict) else value for key, value in PAPER.items()}
+TINY_CLASSIFICATION = read_yaml(ROOT / "config/classification-tiny.yaml")
 TABLE = ROOT / "config/hardware.tsv"
 # As tests/models/test_size.py measures the first two; of the tiny models nothing here depends on the size.
 SIZES = {
@@ -35,6 +37,7 @@ SIZES = {
     "mistral-7b": Size(7_241_732_096, 7_110_660_096, 2_621_440, 0.0, 4096, 131_072.0),
     "tiny-llama": Size(1_000_000, 1_000_000, 10_000, 1000.0),
     "tiny-mistral": Size(1_000_000, 1_000_000, 10_000, 1000.0),
+    "tiny-bert": Size(1_000_000, 1_000_000, 10_000, 0.0),
 }
 # Ten operations and a hundred bytes per second, so that times can be checked in the head.
 SLOW = Hardware(
@@ -171,6 +174,25 @@ def test_it_is_printed(tmp_path):
     printed = Project.made_in(tmp_path).snakemake("forecast")
     assert (tmp_path / "results/forecast.txt").read_text() in printed
     assert "2 runs, 32 answers, on 2 x cpu" in printed
+
+
+def test_heads_labelled_rows_and_whole_models_are_forecast():
+    config = DEFAULT | {key: value for key, value in TINY_CLASSIFICATION.items() if key != "finetune"}
+    config |= {"finetune": DEFAULT["finetune"] | TINY_CLASSIFICATION["finetune"], "generate": DEFAULT["generate"]}
+    made = of(config)
+    assert stage(made, "head").jobs == 6, "two tasks, three seeds"
+    assert stage(made, "head").disk_gb == pytest.approx(6 * 2 * 1_000_000 / 1e9)
+    jobs = {line.stage: line.jobs for line in made.stages}
+    assert jobs["label"] == jobs["curate_labelled"] == 16 and not {"synthesize", "curate"} & jobs.keys()
+    small = replace(read_hardware(TABLE)["cpu"], memory_gb=0.01)
+    plan = plan_of(read_study(config, ROOT / "config"))
+    notes = forecast(
+        plan, small, paths("nothing"), ModelSizes({"tiny-bert": SIZES["tiny-bert"]}, {}), core_watts=1
+    ).notes
+    assert notes == [
+        "tiny-bert: full finetuning holds about 0.016 GB beside the activations, more than one cpu has; name a "
+        "smaller model, or an adapter."
+    ]
 
 
 def test_the_paper_s_grid_is_forecast_with_nothing_there():

@@ -117,8 +117,10 @@ def merge_points(ways: Iterable[MergeWay]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class HeldOutBits:
-    """Bits per byte of held-out text of the runs that measured them, for the table of the page."""
+    """Bits of held-out examples of the runs that measured them, for the table of the page."""
 
+    unit: str
+    """What they are: bits per byte of a completion, bits per label of a classifier, or both."""
     runs: list[int]
     """The runs, as places in the list of all views."""
     before: list[list[int | None]]
@@ -127,30 +129,38 @@ class HeldOutBits:
     """At the step whose adapter was kept, likewise."""
 
 
+# The measures of finetune cards (maple.training.cards), in words.
+_UNITS = {"bits_per_byte": "bits per byte", "bits_per_label": "bits per label"}
+# The fewest bits that are shown: a classifier that is sure has none, and the axis is logarithmic.
+_LEAST_BITS = 1e-3
+
+
+def _measure(card: Mapping[str, Any]) -> str:
+    return card.get("measure", "bits_per_byte")  # earlier cards have bits per byte alone
+
+
 def _at_kept_step(card: Mapping[str, Any]) -> Mapping[str, float]:
-    """Return the bits per byte at the step whose adapter was kept, which with `keep: best` may be an earlier one."""
+    """Return the bits at the step whose adapter was kept, which with `keep: best` may be an earlier one."""
     last = card["held_out"][-1]
     kept = card.get("kept_step", last["step"])
-    return next((each for each in card["held_out"] if each["step"] == kept), last)["bits_per_byte"]
+    return next((each for each in card["held_out"] if each["step"] == kept), last)[_measure(card)]
 
 
 def held_out_bits(
     views: Sequence[RunView], cards: Iterable[Mapping[str, Any]], languages: Sequence[LanguageView]
 ) -> tuple[HeldOutBits, list[dict[str, Any]]]:
-    """Return bits per byte of held-out text before and after finetuning: for the table, and as rows of the chart.
+    """Return bits of held-out examples before and after finetuning: for the table, and as rows of the chart.
 
     The chart has the best run of each series; its rows have series, run, language, group, before and after.
     """
-    measured = [
-        (view, card["held_out"][0]["bits_per_byte"], _at_kept_step(card))
-        for view, card in _with_cards(views, cards, "finetune")
-        if len(card.get("held_out", [])) > 1 and card.get("measure", "bits_per_byte") == "bits_per_byte"
-    ]
+    having = [(view, card) for view, card in _with_cards(views, cards, "finetune") if len(card.get("held_out", [])) > 1]
+    measured = [(view, card["held_out"][0][_measure(card)], _at_kept_step(card)) for view, card in having]
 
     def thousandths(bits: Mapping[str, float]) -> list[int | None]:
-        return [round(1000 * bits[row.code]) if row.code in bits else None for row in languages]
+        return [round(1000 * max(bits[row.code], _LEAST_BITS)) if row.code in bits else None for row in languages]
 
     columns = HeldOutBits(
+        unit=" or ".join(unit for name, unit in _UNITS.items() if any(_measure(card) == name for _, card in having)),
         runs=[views.index(view) for view, _, _ in measured],
         before=[thousandths(before) for _, before, _ in measured],
         after=[thousandths(after) for _, _, after in measured],
@@ -162,8 +172,8 @@ def held_out_bits(
             "run": view.name,
             "language": language.name,
             "group": GROUPS[language.group],
-            "before": round(before[language.code], 4),
-            "after": round(after[language.code], 4),
+            "before": round(max(before[language.code], _LEAST_BITS), 4),
+            "after": round(max(after[language.code], _LEAST_BITS), 4),
         }
         for view, before, after in measured
         if any(view is one for one in best)
