@@ -87,5 +87,6 @@ def _table(runs: Sequence[Mapping], means: Mapping[str, Mapping[RunKey, float]],
     first = runs[0]
     asked = f"Asked {plain(', '.join(tasks))}. " if tasks else ""
     level = f"{100 * first['confidence']:g} %"
-    note = f"{asked}Mean headline score of {first['cells']} cells, task by language, of 100; {level} intervals."
+    cells = "one cell" if first["cells"] == 1 else f"{first['cells']} cells"
+    note = f"{asked}Mean headline score of {cells}, task by language, of 100; {level} intervals."
     return "\n".join([note, "", *table]) + "\n"

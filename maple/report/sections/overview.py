@@ -96,7 +96,7 @@ class GridAxes:
     names: list[str]
     """The axes."""
     varying: list[str]
-    """Those of them with several values; all, if none has."""
+    """Those of them of which the runs of one model, dataset and method have several values."""
     texts: list[str]
     """Those of them whose values are words."""
     has_families: bool
@@ -113,4 +113,4 @@ def grid_axes(views: Sequence[RunView]) -> GridAxes:
     tuned = [view.run for view in views if not view.is_base]
     values = axis_values(tuned)
     texts = [name for name, found in values.items() if any(isinstance(value, str) for value in found)]
-    return GridAxes(list(values), varying_axes(tuned) or list(values), texts, len({run.family for run in tuned}) > 1)
+    return GridAxes(list(values), varying_axes(tuned), texts, len({run.family for run in tuned}) > 1)
