@@ -42,6 +42,8 @@ TOY_STUDY = {
 }
 # What any new score makes anew.
 AFTER_SCORE = dict.fromkeys(("summarize", "report", "tabulate", "draw", "export", "describe"), 1)
+# What any new answer makes anew, beside its score.
+AFTER_ANSWER = {"count_labels": 1, **AFTER_SCORE}
 
 
 class Project:

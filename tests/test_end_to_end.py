@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 import pytest
 import yaml
-from project import AFTER_SCORE, ROOT, Project
+from project import AFTER_ANSWER, ROOT, Project
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateBlock
@@ -339,4 +339,4 @@ def test_bad_rows_are_counted_and_stop_nothing(finished, tmp_path):
         (project.folder / f"belebele/{code}/test.jsonl").write_text(json.dumps(item))
     project.study(tasks=["xnli", "belebele"], task_source="local", data=".")
     jobs = project.jobs()
-    assert jobs == AFTER_SCORE | {"render_prompts": 2, "cluster": 2, "guard": 2, "generate": 2, "score": 2}
+    assert jobs == AFTER_ANSWER | {"render_prompts": 2, "cluster": 2, "guard": 2, "generate": 2, "score": 2}

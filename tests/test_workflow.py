@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
+from project import AFTER_ANSWER, AFTER_SCORE, ROOT, TOY_STUDY, Project
 
 from maple.definitions.language import read_languages
 
@@ -17,7 +17,7 @@ def project(finished, tmp_path):
 
 
 def scored(runs=2):
-    return {"score": runs, "count_labels": 1, **AFTER_SCORE}
+    return {"score": runs, **AFTER_ANSWER}
 
 
 def test_a_finished_study_has_nothing_to_do(project):
@@ -59,7 +59,7 @@ def test_a_task_s_template_reruns_its_prompts_and_no_training(project):
 
 def test_a_task_s_metric_reruns_scores_alone(project):
     project.replace("config/tasks/xquad.yaml", "[f1, exact_match]", "[f1]")
-    assert project.jobs() == scored()
+    assert project.jobs() == {"score": 2, **AFTER_SCORE}
 
 
 def test_what_makes_a_cluster_generates_and_scores_nothing_anew(project):

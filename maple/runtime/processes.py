@@ -101,6 +101,7 @@ def main(job: Path) -> None:
     """Call the function that `on_processes` has written to the file `job`, as one of its processes."""
     from torch.distributed import (
         FileStore,  # pyright: ignore[reportPrivateImportUsage]
+        barrier,
         destroy_process_group,
         init_process_group,
     )
@@ -110,6 +111,8 @@ def main(job: Path) -> None:
     backend = "cuda:nccl,cpu:gloo" if device() == "cuda" else "gloo"
     store = FileStore(str(job.with_name("processes.store")), count)
     init_process_group(backend, store=store, rank=rank, world_size=count)
+    # One that were done, and gone, before the others have connected would fail them.
+    barrier()
     result = getattr(importlib.import_module(module), name)(*args, **settings)
     if rank == 0:
         result_of(job).write_text(dumps(result))

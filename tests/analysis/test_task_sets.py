@@ -132,7 +132,7 @@ def test_the_leaderboard_and_the_terminal_part_runs_that_are_asked_different_tas
     assert leaderboard(summary, RUNS).select("asked", "dataset").rows() == [(0, "none"), (1, "nli"), (2, "qa")]
     text = terminal_table(summary, summarize_groups(scores, language_groups(LANGUAGES, LOW, {})), RUNS)
     assert [part.splitlines()[0].partition(".")[0] for part in text.split("\n\nAsked")[0:1]] == ["Asked xnli, xquad"]
-    assert text.count("Asked ") == 3 and "Asked xnli. Mean headline score of 1 cells" in text
+    assert text.count("Asked ") == 3 and "Asked xnli. Mean headline score of one cell" in text
     alone = together(scored(BASE, [1, 0]), scored(LORA, [1, 1]))
     groups = summarize_groups(alone, language_groups(LANGUAGES, LOW, {}))
     assert "Asked" not in terminal_table(summarize(alone), groups, [BASE, LORA])

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 import pytest
 import yaml
-from project import AFTER_SCORE, TOY_STUDY
+from project import AFTER_ANSWER, TOY_STUDY
 from toy_generation import SETTINGS as TOY_SETTINGS
 from toy_generation import Echo, prompts
 from tqdm import tqdm
@@ -200,14 +200,14 @@ def test_a_base_is_one_job_for_all_runs_that_are_served_and_none_of_them_merges(
     together(project)
     # By itself: the run of prefix tuning; finished already: the base and one adapter of the three.
     jobs = {"finetune": 2, "generate_attached": 1, "generate": 3}
-    assert project.jobs() == jobs | AFTER_SCORE | {"score": 3}
+    assert project.jobs() == jobs | AFTER_ANSWER | {"score": 3}
     project.write(
         "config/models/llama-2.x.yaml", yaml.safe_load((project.folder / "config/models/toy.yaml").read_text())
     )
     grid = [GRID | {"models": ["toy", "llama-2.x"]}]
     project.study(grid=grid)
     jobs = {"base": 1, "finetune": 1, "generate_attached": 2, "generate": 3}
-    assert project.jobs() == jobs | AFTER_SCORE | {"score": 3}
+    assert project.jobs() == jobs | AFTER_ANSWER | {"score": 3}
 
 
 def test_a_job_may_leave_its_completions_in_the_journals_of_the_runs(letters, runs, engines, tmp_path):
@@ -255,7 +255,7 @@ def test_runs_generated_together_are_scored_and_a_task_more_costs_their_job_and_
     project.write("config/tasks/mlqa.yaml", task)
     project.study(tasks=["xnli", "xquad", "mlqa"])
     jobs = {"render_prompts": 2, "cluster": 2, "generate_attached": 1, "generate": 3}
-    assert project.jobs() == jobs | AFTER_SCORE | {"score": 3}
+    assert project.jobs() == jobs | AFTER_ANSWER | {"score": 3}
 
 
 @pytest.mark.heavy

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 import pytest
 from endpoint import Endpoint
-from project import AFTER_SCORE, ROOT, TOY_STUDY, Project
+from project import AFTER_ANSWER, ROOT, TOY_STUDY, Project
 from studies import CONFIG, study
 from toy_generation import Echo, prompts, run
 from tqdm import tqdm
@@ -304,7 +304,7 @@ def test_a_baseline_behind_an_endpoint_is_planned_asked_once_and_reported(tmp_pa
 
         write(max_usd=1.0)
         # Nothing is finetuned, so that no model card is written.
-        jobs_of_run = {name: 1 for name in AFTER_SCORE if name != "describe"} | {"generate": 1, "score": 1}
+        jobs_of_run = {name: 1 for name in AFTER_ANSWER if name != "describe"} | {"generate": 1, "score": 1}
         assert project.jobs() == jobs_of_run | {"render_prompts": 4, "cluster": 4}
         assert "gpu=0" in project.snakemake("-n", "--until", "generate")
         output = project.snakemake(fails=True)
