@@ -215,7 +215,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         cut=samples.cut,
         costs=costs,
         shown_elsewhere=ELSEWHERE,
-        language_names=names,
+        language_names={one.code: one.name for one in datasets} | names,
         data=_embedded_json({**asdict(table), **embedded}),
         scripts=scripts,
         policy=_policy(scripts),

@@ -6,6 +6,8 @@ from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, scored, together
 from maple.analysis.axes import axis_values, drawn_axes, have_bases, numeric_axes, varying_axes
 from maple.analysis.language_groups import language_groups
 from maple.analysis.summary import summarize, summarize_groups
+from maple.definitions.dataset import DatasetAxes
+from maple.definitions.method import GridAxes
 from maple.definitions.run import Run
 
 
@@ -73,3 +75,8 @@ def test_an_axis_of_numbers_and_words_is_one_of_words():
 
 def test_a_study_of_bases_alone_has_no_axes():
     assert columns(summarize(together(scored(BASE, [1, 0]), runs=[BASE]))) == ["model", "dataset", "method", "seed"]
+
+
+def test_no_axis_has_the_name_of_a_column_of_the_summary():
+    others = summarize(together(scored(BASE, [1, 0]), runs=[BASE])).columns
+    assert set(others).isdisjoint({*GridAxes.model_fields, *DatasetAxes.model_fields})
