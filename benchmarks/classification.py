@@ -1,13 +1,14 @@
 """How fast is finetuning a classifier, compared with transformers' Trainer as its text classification guide uses it?
 
     python benchmarks/classification.py [--results FOLDER] [--model tiny-bert] [--task day-sentiment]
-                                        [--dataset day-opinions] [--epochs 3] [--threads 1] [--rows N]
+                                        [--dataset day-opinions] [--epochs 3] [--threads 1] [--rows N] [--lora]
 
-Both sides train all weights of the same model, with the same head (of `--results`, where a classification study has
-put it), on the same rows of the study's mixture, for the same number of epochs, in float32. The Trainer takes 16 rows a
-step in random order and pads them to the longest, by DataCollatorWithPadding; this project takes as many tokens a step,
-and pads rows of similar length together, in micro-batches of a quarter of the step. Each side runs in a process of its
-own. Only training is timed; accuracy is that on the held-out rows.
+Both sides train all weights of the same model, or LoRA of rank 8 on its linear layers, with the same head (of
+`--results`, where a classification study has put it), on the same rows of the study's mixture, for the same number of
+epochs, in float32. The Trainer takes 16 rows a step in random order and pads them to the longest, by
+DataCollatorWithPadding; this project takes as many tokens a step, and pads rows of similar length together, in
+`--micro` micro-batches. Each side runs in a process of its own. Only training is timed; accuracy is that on the
+held-out rows.
 """
 
 # ruff: noqa: E402 (modules of the project are found once its folder is in the path)
@@ -28,9 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import WeightsVariant
+from maple.definitions.method import MethodVariant, PeftVariant, WeightsVariant
 from maple.definitions.reading import read_yaml
 from maple.definitions.training import TrainingSettings
+from maple.methods import peft_method
 from maple.models import encoder
 from maple.models.classifier_text import ClassifierEncoder
 from maple.runtime import devices
@@ -62,6 +64,16 @@ def lengths(arguments: argparse.Namespace, frame: pl.DataFrame) -> list[int]:
     return [len(text.texts(texts)[0]) for texts in frame["texts"]]
 
 
+LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
+
+
+def method(arguments: argparse.Namespace, training: TrainingSettings) -> MethodVariant:
+    """Return how this project's side trains."""
+    if arguments.lora:
+        return PeftVariant(peft="LORA", axes={"rank": 8, "bits": 16}, adapter=LORA, training=training)
+    return WeightsVariant(trains="all", axes={"bits": 16}, training=training)
+
+
 def ours(arguments: argparse.Namespace, folder: Path) -> float:
     """Train as the workflow does; return the seconds of the training."""
     from transformers import Trainer
@@ -72,7 +84,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
     training = read_yaml(ROOT / "config/config.yaml")["finetune"] | {
         "steps": round(arguments.epochs * sum(tokens) / step),
         "batch_tokens": step,
-        "micro_batch_tokens": max(step // 4, min(max(tokens), MAX_LENGTH)),
+        "micro_batch_tokens": max(step // arguments.micro, min(max(tokens), MAX_LENGTH)),
         "packing": False,
         "learning_rate": arguments.rate,
         "max_length": MAX_LENGTH,
@@ -95,7 +107,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
         head(arguments),
         *files,
         folder / "model",
-        method=WeightsVariant(trains="all", axes={"bits": 16}, training=TrainingSettings(**training)),
+        method=method(arguments, TrainingSettings(**training)),
         model=MODEL,
         seed=SEED,
         threads=arguments.threads,
@@ -120,6 +132,11 @@ def theirs(arguments: argparse.Namespace, folder: Path) -> float:
     devices.prepare(arguments.threads, SEED)
     learnt, _ = examples(arguments)
     model = AutoModelForSequenceClassification.from_pretrained(head(arguments), dtype=torch.float32)
+    if arguments.lora:
+        from peft import LoraConfig, get_peft_model
+
+        saved = ["classifier", "pooler", "head"]  # as this project saves them: what a base lacks is trained
+        model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", modules_to_save=saved, **LORA))
     tokenizer = AutoTokenizer.from_pretrained(head(arguments))
     rows = {
         "text": [texts[0] for texts in learnt["texts"]],
@@ -158,7 +175,8 @@ def accuracy(arguments: argparse.Namespace, folder: Path) -> float:
 
     _, held_out = examples(arguments)
     text = ClassifierEncoder.of(head(arguments))
-    network = encoder.load(folder, 16, dtype="float32").eval()
+    base = encoder.load(head(arguments) if arguments.lora else folder, 16, dtype="float32")
+    network = (peft_method.load(base, folder) if arguments.lora else base).eval()
     rows = [encoder.encode(row, text) for row in held_out.iter_rows(named=True)]
     right = 0
     for row in rows:
@@ -185,6 +203,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     parser.add_argument("--rows", type=int, help="so many rows of the mixture; left out: all")
+    parser.add_argument("--lora", action="store_true", help="train LoRA, not all weights")
+    parser.add_argument("--micro", type=int, default=4, help="this project's micro-batches in a step, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--side", choices=SIDES, help="one side, in this process; its figures are the last line")
     arguments = parser.parse_args()
