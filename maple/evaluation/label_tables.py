@@ -1,26 +1,21 @@
 """What a report shows of answers that are labels: confusion counts and the bins of a reliability diagram."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import cast
 
 import polars as pl
 
 from maple.definitions.run import RunKey
 from maple.definitions.task import AnswerMode
-from maple.evaluation.scoring import CompletionRow, labelled_answers
+from maple.evaluation.scoring import SCORE_SCHEMA, CompletionRow, labelled_answers
 from maple.metrics.calibration import ReliabilityBin, reliability
 from maple.metrics.pooled import confusion
+from maple.runtime.files import read_parquet
 
-_ANSWERS = {
-    "model": pl.String,
-    "dataset": pl.String,
-    "method": pl.String,
-    "seed": pl.Int64,
-    "task": pl.String,
-    "language": pl.String,
-    "answer": pl.String,
-}
+_ANSWERS = {name: SCORE_SCHEMA[name] for name in ("model", "dataset", "method", "seed", "task", "language")}
+_ANSWERS["answer"] = pl.String
 # `predicted` is null for answers that name no label.
 CONFUSION_SCHEMA = {**_ANSWERS, "gold": pl.String, "predicted": pl.String, "items": pl.Int64}
 RELIABILITY_SCHEMA = {
@@ -74,6 +69,14 @@ def label_tables(generations: pl.DataFrame, tasks: Collection[str], run: RunKey)
         counts = tuple(map(tuple, confusion(answers).tolist()))
         tables.append(LabelTable(run, task, language, answer, answers.labels, counts, tuple(bins)))
     return tables
+
+
+def read_label_tables(
+    generations: Sequence[str | Path], runs: Sequence[RunKey], tasks: Collection[str]
+) -> list[LabelTable]:
+    """Return the label_tables of files of completions, each of the run at its place in `runs`."""
+    pairs = zip(generations, runs, strict=True)
+    return [table for path, run in pairs for table in label_tables(read_parquet(path), tasks, run)]
 
 
 def confusion_counts(tables: Iterable[LabelTable]) -> pl.DataFrame:

@@ -111,7 +111,7 @@ def main(job: Path) -> None:
     backend = "cuda:nccl,cpu:gloo" if device() == "cuda" else "gloo"
     store = FileStore(str(job.with_name("processes.store")), count)
     init_process_group(backend, store=store, rank=rank, world_size=count)
-    # One that were done, and gone, before the others have connected would fail them.
+    # If one were done, and gone, before the others have connected, they would fail.
     barrier()
     result = getattr(importlib.import_module(module), name)(*args, **settings)
     if rank == 0:

@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from maple.definitions.run import RunKey
-from maple.evaluation.label_tables import label_tables
+from maple.evaluation.label_tables import confusion_counts, label_tables, read_label_tables
 from maple.metrics.calibration import ReliabilityBin
+from maple.runtime.files import write_parquet
 
 RUN = RunKey("m", "d", "full-16bit", 1)
 LABELS = ["sports", "politics", "health"]
@@ -58,3 +59,13 @@ def test_each_language_has_a_table_and_other_tasks_have_none():
     both = tables(CLASSIFIED, rows("hin_Deva", "classify", ("health", "", [0.2, 0.2, 0.6])))
     assert [(table.task, table.language) for table in both] == [("news", "hin_Deva"), ("news", "mar_Deva")]
     assert tables(CLASSIFIED, tasks=["xquad"]) == []
+
+
+def test_each_file_of_completions_is_counted_for_its_run(tmp_path):
+    files = [tmp_path / name for name in ("one.parquet", "two.parquet")]
+    for file, answers in zip(files, (CLASSIFIED, GENERATED), strict=True):
+        write_parquet(pl.DataFrame(answers), file)
+    other = RunKey("m", "d", "lora-r8-16bit", 2)
+    counts = confusion_counts(read_label_tables(files, [RUN, other], ["news"]))
+    right = counts.filter(pl.col("gold") == pl.col("predicted")).group_by("method", "seed").agg(pl.col("items").sum())
+    assert sorted(right.rows()) == [("full-16bit", 1, 2), ("lora-r8-16bit", 2, 1)]

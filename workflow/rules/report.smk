@@ -1,7 +1,6 @@
 from dataclasses import asdict
 
 from maple.definitions.hardware import read_hardware
-from maple.planning.plan import plan_of
 from maple.report.figure_names import figure_names
 
 HARDWARE = read_hardware(ROOT / "config/hardware.tsv")
@@ -165,10 +164,10 @@ rule forecast:
     conda:
         "../../envs/forecast.yaml"
     params:
-        plan=lambda w: plan_of(STUDY).params(),
+        plan=planned_study,
         hardware=asdict(HARDWARE[STUDY.config.forecast.hardware]),
         core_watts=HARDWARE["cpu"].watts,
-        results=lambda w: RESULT_PATHS,
+        results=places_of_results,
         memory=".snakemake/sizes_of_models.json",
         code=fingerprint("forecast.py"),
     script:
@@ -300,7 +299,7 @@ rule upload:
     conda:
         "../../envs/hub.yaml"
     params:
-        repository=lambda w: STUDY.published[run_key(w).path],
+        repository=published_repository,
         private=STUDY.config.publish.private if STUDY.config.publish else None,
         code=fingerprint("upload.py"),
     script:

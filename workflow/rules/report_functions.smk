@@ -1,5 +1,7 @@
 """Functions of the report rules: their inputs and params."""
 
+from maple.planning.plan import plan_of
+
 
 def published(wildcards):
     """What `publish` makes: the records of uploads; ends Snakemake if the config names no repository."""
@@ -29,3 +31,18 @@ def published_kind(wildcards):
 def identities(codes):
     """Code, name, iso639_1 and script of languages, by code."""
     return {code: STUDY.languages.identity(code).params() for code in codes}
+
+
+def published_repository(wildcards):
+    """The Hub's repository that a run is uploaded to."""
+    return STUDY.published[run_key(wildcards).path]
+
+
+def planned_study(wildcards):
+    """What the forecast reads of the study; only made where a forecast is asked for."""
+    return plan_of(STUDY).params()
+
+
+def places_of_results(wildcards):
+    """Where the forecast looks for results; from a function, since the braces are no wildcards of the rule."""
+    return RESULT_PATHS

@@ -11,8 +11,8 @@ from maple.report.sections.run_views import BASE, LanguageView
 
 ALL = "all languages"
 NO_LABEL = "no label"
-# Languages can be chosen if the page then holds no more than so many pairs of a run and a language (our choice): those
-# of a study of fifty runs in forty languages would make it several megabytes larger. The files have all of them.
+# Languages can be chosen if the page then holds no more than so many pairs of a run and a language (our choice), for
+# each has a row per pair of labels and per bin of confidence. The files have all of them.
 MOST_PAIRS = 400
 # How answers were given, beside the name of a run whose answers to a task were given in several ways.
 WAYS = {"generate": "generated", "rank": "ranked", "classify": "classified"}
