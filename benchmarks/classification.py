@@ -6,9 +6,9 @@
 Both sides train all weights of the same model, or LoRA of rank 8 on its linear layers, with the same head (of
 `--results`, where a classification study has put it), on the same rows of the study's mixture, for the same number of
 epochs, in float32. The Trainer takes 16 rows a step in random order and pads them to the longest, by
-DataCollatorWithPadding; this project takes as many tokens a step, and pads rows of similar length together, in
-`--micro` micro-batches. Each side runs in a process of its own. Only training is timed; accuracy is that on the
-held-out rows.
+DataCollatorWithPadding; this project takes as many tokens a step, in one micro-batch whose layers compute no padding
+where the architecture allows it (maple.models.unpadded). Each side runs in a process of its own. Only the steps are
+timed; accuracy is that on the held-out rows.
 """
 
 # ruff: noqa: E402 (modules of the project are found once its folder is in the path)
@@ -74,6 +74,20 @@ def method(arguments: argparse.Namespace, training: TrainingSettings) -> MethodV
     return WeightsVariant(trains="all", axes={"bits": 16}, training=training)
 
 
+def step_clock() -> Any:
+    """Return a callback that counts the seconds from the beginning of a training to the end of its last step."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.start = time.perf_counter()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.seconds = time.perf_counter() - self.start
+
+    return Clock()
+
+
 def ours(arguments: argparse.Namespace, folder: Path) -> float:
     """Train as the workflow does; return the seconds of the training."""
     from transformers import Trainer
@@ -84,7 +98,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
     training = read_yaml(ROOT / "config/config.yaml")["finetune"] | {
         "steps": round(arguments.epochs * sum(tokens) / step),
         "batch_tokens": step,
-        "micro_batch_tokens": max(step // arguments.micro, min(max(tokens), MAX_LENGTH)),
+        "micro_batch_tokens": 16 * step,
         "packing": False,
         "learning_rate": arguments.rate,
         "max_length": MAX_LENGTH,
@@ -94,13 +108,11 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
     for frame, file in zip((learnt, held_out), files, strict=True):
         write_parquet(frame, file)
     (folder / "model").mkdir()
-    train, seconds = Trainer.train, []
+    train, clock = Trainer.train, step_clock()
 
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        result = train(*args, **kwargs)
-        seconds.append(time.perf_counter() - start)
-        return result
+    def timed(trainer: Any, *args: Any, **kwargs: Any) -> Any:
+        trainer.add_callback(clock)
+        return train(trainer, *args, **kwargs)
 
     Trainer.train = timed
     finetune(
@@ -114,7 +126,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
         checkpoints=CheckpointPlan(folder / "checkpoints", 10**6),
         code=[],
     )
-    return sum(seconds)
+    return clock.seconds
 
 
 def theirs(arguments: argparse.Namespace, folder: Path) -> float:
@@ -162,11 +174,11 @@ def theirs(arguments: argparse.Namespace, folder: Path) -> float:
         train_dataset=encoded,
         processing_class=tokenizer,
     )
-    start = time.perf_counter()
+    clock = step_clock()
+    trainer.add_callback(clock)
     trainer.train()
-    seconds = time.perf_counter() - start
     model.save_pretrained(folder / "model")
-    return seconds
+    return clock.seconds
 
 
 def accuracy(arguments: argparse.Namespace, folder: Path) -> float:
@@ -204,7 +216,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate")
     parser.add_argument("--rows", type=int, help="so many rows of the mixture; left out: all")
     parser.add_argument("--lora", action="store_true", help="train LoRA, not all weights")
-    parser.add_argument("--micro", type=int, default=4, help="this project's micro-batches in a step, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--side", choices=SIDES, help="one side, in this process; its figures are the last line")
     arguments = parser.parse_args()

@@ -19,6 +19,7 @@ from maple.models.heads import head_modules
 from maple.models.precision import load_pretrained
 from maple.models.tiny import Pretraining, pretrain
 from maple.models.tiny_encoder import masked_token_loss, text_rows, train_tokenizer
+from maple.models.unpadded import remove_padding
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -47,7 +48,7 @@ def load(
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     network = empty_network(config, AUTO_CLASS, trust_remote_code=trust_remote_code)
-    return load_pretrained(
+    model = load_pretrained(
         AutoModelForSequenceClassification,
         folder,
         bits,
@@ -56,6 +57,8 @@ def load(
         dtype=dtype,
         heads=head_modules(network, NEW_HEADS),
     )
+    remove_padding(model)
+    return model
 
 
 def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_code: bool = False) -> None:

