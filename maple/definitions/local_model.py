@@ -11,16 +11,18 @@ from maple.definitions.record import Commit, Count, CountOrZero, Positive, Recor
 # The keys that decide answers alone: a change trains nothing again.
 ANSWERING = ("demonstrations", "thinking_tokens")
 # The keys that decide nothing of the folder of the base: a change neither fetches nor builds again.
-ASKING = (*ANSWERING, "frame", "template_arguments")
+ASKING = (*ANSWERING, "frame", "template_arguments", "tags")
 
 
 Token = Annotated[str, Field(min_length=1)]
+# Of a translator: tags by languages' codes.
+Tags = dict[Annotated[str, Field(pattern="^[a-z]{3}_[A-Z][a-z]{3}$")], Token]
 
 
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder"])] = "causal"
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq"])] = "causal"
     """Kind of model, a line of maple/models/kind.py; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""
@@ -47,11 +49,19 @@ class ModelBase(Record):
     """Text of the token that ends an answer. Left out: the tokenizer's own."""
     pad: Token | None = None
     """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
+    tags: Tags = {}
+    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model has
+    no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
+    new_tags: Tags = {}
+    """For translators: languages that get a new tag, {code: the model's tag from which it starts}. A method whose type
+    has trainable_token_indices trains its embedding, and so does one that trains all weights."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse an architecture of which nothing says what it is."""
         if self.architecture and not isinstance(self.architecture.get("model_type"), str):
             raise ValueError("architecture lacks model_type, the name that transformers has for it in config.json")
+        if both := sorted(self.tags.keys() & self.new_tags.keys()):
+            raise ValueError(f"new_tags: {both[0]} is in tags, too; write it in one of the two")
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return what decides a result: neither license nor architecture does."""

@@ -20,11 +20,11 @@ def with_token_ids(method: MethodVariant, encoder: ExampleEncoder) -> MethodVari
 
 
 def _token_id(text: str, encoder: ExampleEncoder) -> int:
-    if (token := encoder.tokenizer.whole.token_to_id(text)) is not None:
+    if (token := encoder.tokenizer.token_id(text)) is not None:
         return token
     ids = encoder.piece(text)
     if len(ids) != 1:
-        tokens = " ".join(repr(encoder.tokenizer.whole.id_to_token(each)) for each in ids)
+        tokens = " ".join(repr(encoder.tokenizer.token(each)) for each in ids)
         raise FinetuningError(
             f"adapter.{KEY}: {text!r} is no token of the base but {len(ids)} ({tokens}), and no new ones are added; "
             "name tokens of its vocabulary (tokenizer.json)"
