@@ -57,7 +57,8 @@ class GenerateCard:
     counts: CompletionCounts
     seconds: float
     rows_per_second: float | None = None
-    """Of a run that classifies, in its forward passes; None for another, and if every answer was there already."""
+    """Of a run that classifies or translates, while its model computes; None for another, and if every answer was there
+    already."""
     schema_version: int = 1
 
     @property

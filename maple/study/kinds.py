@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from maple.definitions.config import GridPart
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import GenerateBlock, GenerateSettings
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import Model
 from maple.definitions.run import Run
@@ -26,6 +27,14 @@ def check_kinds(models: Mapping[str, Model]) -> None:
 def answers_untouched(model: Model) -> bool:
     """Return True if a model can be asked before it is finetuned: such a model has a baseline."""
     return KINDS[model.kind].answers_untouched
+
+
+def settings_of_kind(settings: GenerateSettings, block: GenerateBlock, kind: str) -> GenerateSettings:
+    """Return the settings of an engine as a kind of model is asked: a translator's have every value of its search.
+
+    So a change of `beam_search` makes no other model's answers anew.
+    """
+    return settings.changed(beam_search=block.beam_search.stated) if KINDS[kind].translates else settings
 
 
 def check_untouched(grid: Sequence[GridPart], models: Mapping[str, Model]) -> None:

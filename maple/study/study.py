@@ -46,7 +46,7 @@ from maple.study.datasets import (
     ngram_words_of,
 )
 from maple.study.grid import check_parts, expand_grid, mixtures_of
-from maple.study.kinds import check_kinds, check_labels
+from maple.study.kinds import check_kinds, check_labels, settings_of_kind
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.learnt_tasks import learnt_tasks, offered_codes
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
@@ -124,10 +124,11 @@ class Study:
             if self.methods[run.method].comparable and any("generate" in modes for modes in self.answers(run).values())
         ]
 
-    def settings(self, method: str) -> dict:
-        """Return the engine settings of a method variant; "none" gives those of the baselines."""
-        of_method = self.methods.get(method)
-        return (of_method.settings if of_method else self.config.generate.settings).params()
+    def settings(self, method: str, model: str) -> dict:
+        """Return the engine settings of a model's runs with a method variant; "none" gives those of its baseline."""
+        of_method, block = self.methods.get(method), self.config.generate
+        settings = of_method.settings if of_method else block.settings
+        return settings_of_kind(settings, block, self.models[model].kind).params()
 
     def model_params(self, model: str, digest: Callable[[str], str]) -> dict:
         """Return what decides a result of a model; a folder on disk is known by the content of its files.

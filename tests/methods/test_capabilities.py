@@ -108,15 +108,15 @@ def test_adapters_are_merged_unless_they_never_do(folder):
     both = study(folder, "lora", "prefix-tuning")
     attached = {name for name, method in both.methods.items() if method.attached}
     assert attached == {f"prefix-tuning-r20-{bits}bit" for bits in (4, 8, 16)}
-    assert both.settings("lora-r8-4bit") == both.settings("none")
-    assert "adapters" not in both.settings("none")
-    prefix = both.settings("prefix-tuning-r20-4bit")
+    assert both.settings("lora-r8-4bit", MODEL) == both.settings("none", MODEL)
+    assert "adapters" not in both.settings("none", MODEL)
+    prefix = both.settings("prefix-tuning-r20-4bit", MODEL)
     assert prefix["engine"] == "transformers" and "not PREFIX_TUNING" in prefix["engine_reason"]
 
 
 def test_lora_that_trains_tokens_merges_and_is_not_attached_by_vllm(folder):
     of_study = study(folder, "lora-tokens", adapters="attached")
-    settings = of_study.settings("lora-tokens-r8-16bit")
+    settings = of_study.settings("lora-tokens-r8-16bit", MODEL)
     assert settings["engine"] == "transformers" and "LoRA with trainable_token_indices" in settings["engine_reason"]
     assert not study(folder, "lora-tokens").methods["lora-tokens-r8-16bit"].attached
 

@@ -127,7 +127,7 @@ rule generate_attached:
     params:
         model=shared_model,
         answers=shared_answers,
-        settings=STUDY.settings("none"),
+        settings=shared_settings,
         memory=engine_memory,
         runs=shared_runs,
         outputs=shared_completions,

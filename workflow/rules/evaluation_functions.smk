@@ -96,7 +96,12 @@ def answers_of_run(wildcards):
 
 def engine_settings(wildcards):
     """The settings of a run's engine."""
-    return STUDY.settings(wildcards.method)
+    return STUDY.settings(wildcards.method, wildcards.model)
+
+
+def shared_settings(wildcards):
+    """The settings of the engine that attaches adapters to a base in turn."""
+    return STUDY.settings("none", wildcards.model)
 
 
 def attached_adapter(wildcards):
