@@ -26,7 +26,9 @@ class Source(NamedTuple):
     tokens: list[int]
     """The encoder's input, whole: with the tag of the language and EOS where the model has them."""
     start: list[int]
-    """The decoder's input before the first word: its start token, and the tag of the target language."""
+    """The decoder's input before the first word: its start token, and what a translation is forced to begin with, the
+    tag of the target language. The tag counts in the length of a hypothesis, as by `forced_bos_token_id` of
+    transformers and in CTranslate2."""
     limit: int
     """New tokens that the translation may have, EOS among them."""
 
@@ -77,14 +79,15 @@ def batches(sources: Sequence[Source], search: BeamSearch) -> list[list[int]]:
     return cut
 
 
-class _Penalties:
-    """A logits processor with the penalties of a search, which records the log-probabilities that the model gave.
+class _Scores:
+    """A logits processor that forces the tags of targets, penalizes, and records the log-probabilities of the model.
 
     Of each step and hypothesis it keeps as many tokens as can be among the best of the step, so that the scores of the
     whole vocabulary are not kept.
     """
 
-    def __init__(self, search: BeamSearch):
+    def __init__(self, search: BeamSearch, forced: "Tensor"):
+        """`forced` are the tokens that translations begin with, [rows, tokens]; each row may have others."""
         from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
         self.penalties = LogitsProcessorList()
@@ -92,20 +95,27 @@ class _Penalties:
             self.penalties.append(RepetitionPenaltyLogitsProcessor(float(search.repetition_penalty)))
         if search.no_repeat_ngram:
             self.penalties.append(NoRepeatNGramLogitsProcessor(search.no_repeat_ngram))
-        self._beams = search.beams
+        self._beams, self._forced = search.beams, forced.repeat_interleave(search.beams, dim=0)
         self._steps: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, ids: "Tensor", scores: "Tensor") -> "Tensor":
-        # With beams transformers gives log-probabilities, without them logits.
-        given = scores if self._beams > 1 else scores.log_softmax(-1)
-        penalized = self.penalties(ids, scores)
+        import torch
+
+        step = len(self._steps)
+        if step < self._forced.shape[1]:
+            forced = self._forced[:, step, None]
+            given = penalized = torch.full_like(scores, -torch.inf).scatter(-1, forced, 0.0)
+        else:
+            # With beams transformers gives log-probabilities, without them logits.
+            given = scores if self._beams > 1 else scores.log_softmax(-1)
+            penalized = self.penalties(ids, scores)
         # transformers takes the best 2 per beam of all hypotheses together: no more of one of them.
         tokens = penalized.topk(min(2 * self._beams, scores.shape[-1])).indices
         self._steps.append((tokens, given.gather(-1, tokens)))
         return penalized
 
     def of_tokens(self, tokens: "Tensor", parents: "Tensor") -> "Tensor":
-        """Return the natural log-probabilities of new tokens, [rows, new].
+        """Return the natural log-probabilities of new tokens, [rows, new]; those of forced tokens are 0.
 
         `parents`, of the same shape, has the hypothesis that each token was added to; -1 behind the end.
         """
@@ -130,6 +140,7 @@ class TransformersTranslator:
         folder: str | Path,
         search: BeamSearch,
         *,
+        start: int,
         eos: int,
         pad: int,
         dtype: str,
@@ -144,7 +155,7 @@ class TransformersTranslator:
         self.model.config.use_cache = True
         # The model's own beams, limits and forced tokens would stand for what a search leaves unset.
         self.model.generation_config = GenerationConfig()
-        self.search, self.eos, self.pad = search, eos, pad
+        self.search, self.start, self.eos, self.pad = search, start, eos, pad
         self.seconds = 0.0
         self.info: dict[str, str | int] = {
             "dtype": str(self.model.dtype).removeprefix("torch."),
@@ -165,26 +176,29 @@ class TransformersTranslator:
         from transformers import LogitsProcessorList
 
         begin, device = time.perf_counter(), self.model.device
-        width, first = max(len(source.tokens) for source in sources), len(sources[0].start)
+        width = max(len(source.tokens) for source in sources)
         padding = [width - len(source.tokens) for source in sources]
         ids = [[*source.tokens, *[self.pad] * pads] for source, pads in zip(sources, padding, strict=True)]
         mask = [[1] * (width - pads) + [0] * pads for pads in padding]
-        penalties = _Penalties(self.search)
+        start = torch.tensor([source.start for source in sources], device=device)
+        scores = _Scores(self.search, start[:, 1:])
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=torch.tensor(ids, device=device),
                 attention_mask=torch.tensor(mask, device=device),
-                decoder_input_ids=torch.tensor([source.start for source in sources], device=device),
+                decoder_input_ids=start[:, :1],
                 generation_config=self._config(sources[0]),
-                logits_processor=LogitsProcessorList([penalties]),
+                logits_processor=LogitsProcessorList([scores]),
             )
-        new = output.sequences[:, first:]
+        new = output.sequences[:, 1:]
         if self.search.beams > 1:
             parents = output.beam_indices
         else:
             parents = torch.arange(len(sources), device=device)[:, None].expand_as(new)
-        of_tokens = penalties.of_tokens(new, parents)
-        completions = [self._completion(*row) for row in zip(new.tolist(), of_tokens, strict=True)]
+        given, forced = scores.of_tokens(new, parents), start.shape[1] - 1
+        completions = [
+            self._completion(*row) for row in zip(new[:, forced:].tolist(), given[:, forced:], strict=True)
+        ]
         self.seconds += time.perf_counter() - begin
         return completions
 
@@ -202,8 +216,8 @@ class TransformersTranslator:
             num_beams=self.search.beams,
             **(of_beams if self.search.beams > 1 else {}),
             do_sample=False,
-            max_new_tokens=source.limit,
-            decoder_start_token_id=source.start[0],
+            max_new_tokens=source.limit + len(source.start) - 1,
+            decoder_start_token_id=self.start,
             eos_token_id=self.eos,
             pad_token_id=self.pad,
             use_cache=True,

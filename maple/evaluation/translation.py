@@ -11,12 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from maple.definitions.generation import BeamSearch, GenerateSettings
+from maple.engines.ctranslate2_engine import CTranslate2Translator
 from maple.engines.engine import Completion
 from maple.engines.machine import Machine
 from maple.engines.start import engine_version
 from maple.engines.translator import Source, TransformersTranslator, Translator, batches
 from maple.evaluation.asked_model import Weights
-from maple.evaluation.cards import CompletionCounts, EngineUse, GenerateCard
+from maple.evaluation.cards import CompletionCounts, EngineComparison, EngineUse, GenerateCard
 from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
     PromptRequest,
@@ -62,16 +63,17 @@ class Sentence:
 class JobTranslator:
     """The translator of a job, which is loaded once a translation is missing, and answers for run after run."""
 
-    def __init__(self, weights: Weights, settings: GenerateSettings, threads: int):
+    def __init__(self, weights: Weights, settings: GenerateSettings, threads: int, *, attaches: bool = False):
+        """`attaches` is True if runs of the job have adapters, which CTranslate2 cannot attach."""
         self.weights, self.settings, self._threads = weights, settings, threads
+        self.name = "ctranslate2" if settings.engine == "ctranslate2" and not attaches else "transformers"
         self.search = settings.beam_search or BeamSearch()
         folder = Path(weights.folder)
         self.digest = weights_digest(folder)
         self.encoder = Seq2SeqEncoder.of(folder, weights.tags, weights.new_tags)
         self.positions = positions_of(read_json(folder / "config.json"))
-        dtype = "" if settings.dtype == "auto" else f", {settings.dtype}"
-        self.engine = engine_version("transformers") + dtype
-        """Name and version."""
+        self.engine = self.version(self.name)
+        """Name and version, and the dtype if it is stated."""
         self._translator: Translator | None = None
         self._use: EngineUse | None = None
         self._seconds = 0.0
@@ -80,24 +82,42 @@ class JobTranslator:
         """Return the translator with the run's adapter attached, if it has one."""
         begin, joules, start_seconds = time.perf_counter(), energy_joules(), None
         if self._translator is None:
-            self._translator = self._started()
+            self._translator = self.started(self.name)
             start_seconds = round(time.perf_counter() - begin, 2)
         if adapter:
             self._translator.use(adapter)
         self._use, self._seconds = EngineUse(joules, start_seconds, self._translator.info, None), self._translator.seconds
         return self._translator
 
-    def _started(self) -> Translator:
-        return TransformersTranslator(
+    def version(self, name: str) -> str:
+        """Return name and version of an engine, and the dtype if it is stated."""
+        return engine_version(name) + ("" if self.settings.dtype == "auto" else f", {self.settings.dtype}")
+
+    def started(self, name: str) -> Translator:
+        """Load the model by an engine. Raises EngineError for what CTranslate2 cannot do."""
+        start = CTranslate2Translator if name == "ctranslate2" else TransformersTranslator
+        return start(
             self.weights.kind,
             self.weights.folder,
             self.search,
+            start=self.encoder.decoder_start,
             eos=self.encoder.eos,
             pad=self.encoder.pad,
             dtype=self.settings.dtype,
             threads=self._threads,
             trust_remote_code=self.weights.trust_remote_code,
         )
+
+    def compared(self, sentences: Sequence[Sentence], rows: Mapping[str, dict]) -> EngineComparison:
+        """Translate sentences again by transformers; return how many of their `rows`, by key, have other tokens."""
+        translator, sources, different = self.started("transformers"), [each.source for each in sentences], 0
+        for places in batches(sources, self.search):
+            completions = translator.translate([sources[place] for place in places])
+            for place, completion in zip(places, completions, strict=True):
+                different += completion.tokens != rows[sentences[place].request.key]["token_ids"]
+        comparison = EngineComparison(self.version("transformers"), len(sentences), different)
+        print(f"{self.engine}: {different} of {len(sentences)} translations differ from those of {comparison.engine}")
+        return comparison
 
     def use_of_run(self) -> tuple[EngineUse | None, float]:
         """Return what was done since `ready`, and the seconds of translating, and forget both; None and 0 if nothing was."""
@@ -114,6 +134,8 @@ class RunTranslator:
     def __init__(self, job: JobTranslator, adapter: str | Path | None = None):
         self.job, self.adapter = job, adapter
         self.digest = job.digest + (f"+{weights_digest(adapter)}" if adapter else "")
+        self.engines_differ: EngineComparison | None = None
+        """By `translate`, if CTranslate2 has translated something new."""
         self._room = job.settings.max_length
         if job.positions is not None:
             self._room = min(self._room, job.positions - virtual_tokens(adapter))
@@ -180,6 +202,8 @@ def translate(
         with progress(total=len(missing) + len(alone), unit=" translations") as bar:
             rows.compute(_translated(translator, missing, model.job, bar.update))
             rows.compute(_flipped(translator, alone, rows, bar.update))
+        if model.job.name != "transformers" and fresh:
+            model.engines_differ = model.job.compared([by_key[key] for key in fresh], rows)
     completions = pl.DataFrame([rows[key] for key in by_key], schema=COMPLETION_SCHEMA)
     counts = CompletionCounts(
         prompts=len(sentences),
@@ -226,7 +250,7 @@ def complete_runs(
 
     The arguments are those of maple.evaluation.generation.generate.
     """
-    job = JobTranslator(weights, settings, machine.threads)
+    job = JobTranslator(weights, settings, machine.threads, attaches=any(run.adapter for run in runs))
     for run in runs:
         begin, journal = time.perf_counter(), Journal(run.journal)
         model = RunTranslator(job, run.adapter)
@@ -245,5 +269,6 @@ def complete_runs(
             counts=counts,
             seconds=round(time.perf_counter() - begin, 2),
             rows_per_second=round(counts.computed / seconds, 1) if counts.computed else None,
+            engines_differ=model.engines_differ,
         )
         yield completed, card

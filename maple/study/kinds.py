@@ -29,12 +29,24 @@ def answers_untouched(model: Model) -> bool:
     return KINDS[model.kind].answers_untouched
 
 
-def settings_of_kind(settings: GenerateSettings, block: GenerateBlock, kind: str) -> GenerateSettings:
-    """Return the settings of an engine as a kind of model is asked: a translator's have every value of its search.
+def settings_of_kind(
+    settings: GenerateSettings, block: GenerateBlock, kind: str, *, attached: bool
+) -> GenerateSettings:
+    """Return the settings of an engine as runs of a kind of model are asked, with an adapter that is `attached` or not.
 
-    So a change of `beam_search` makes no other model's answers anew.
+    A translator's have every value of its search, those of other models none, so that a change of `beam_search` makes
+    none of their answers anew.
     """
-    return settings.changed(beam_search=block.beam_search.stated) if KINDS[kind].translates else settings
+    if not KINDS[kind].translates:
+        if block.engine != "ctranslate2" or settings.engine != block.engine:
+            return settings
+        return settings.changed(engine="auto", engine_reason=f"ctranslate2 serves no {kind} models")
+    asked = settings.changed(engine="transformers", engine_reason=None, beam_search=block.beam_search.stated)
+    if block.engine != "ctranslate2":
+        return asked
+    if attached:
+        return asked.changed(engine_reason="ctranslate2 attaches no adapters")
+    return asked.changed(engine="ctranslate2")
 
 
 def check_untouched(grid: Sequence[GridPart], models: Mapping[str, Model]) -> None:

@@ -128,7 +128,8 @@ class Study:
         """Return the engine settings of a model's runs with a method variant; "none" gives those of its baseline."""
         of_method, block = self.methods.get(method), self.config.generate
         settings = of_method.settings if of_method else block.settings
-        return settings_of_kind(settings, block, self.models[model].kind).params()
+        attached = of_method is not None and of_method.attached
+        return settings_of_kind(settings, block, self.models[model].kind, attached=attached).params()
 
     def model_params(self, model: str, digest: Callable[[str], str]) -> dict:
         """Return what decides a result of a model; a folder on disk is known by the content of its files.

@@ -30,9 +30,8 @@ CASES = {
 
 
 def translator(folder, **search):
-    return TransformersTranslator(
-        "seq2seq", folder, BeamSearch(**search), eos=EOS, pad=PAD, dtype="auto", threads=1
-    )
+    ids = {"start": EOS, "eos": EOS, "pad": PAD}
+    return TransformersTranslator("seq2seq", folder, BeamSearch(**search), **ids, dtype="auto", threads=1)
 
 
 def translations(translator, sources=SOURCES):
@@ -84,11 +83,11 @@ def test_a_translation_is_what_generate_finds_with_the_same_search(case):
     for source, completion in zip(SOURCES, together, strict=True):
         output = of_model.model.generate(
             input_ids=torch.tensor([source.tokens]),
-            decoder_input_ids=torch.tensor([source.start]),
             decoder_start_token_id=EOS,
+            forced_bos_token_id=source.start[1],
             eos_token_id=EOS,
             pad_token_id=PAD,
-            max_new_tokens=source.limit,
+            max_new_tokens=source.limit + 1,  # with the tag
             num_beams=search.beams,
             length_penalty=float(search.length_penalty),
             early_stopping=search.early_stopping,
@@ -140,10 +139,12 @@ def test_a_translation_repeats_no_bigram_that_it_must_not(model):
 
 
 def test_the_tag_of_the_target_is_no_token_of_a_translation_and_decides_it(model):
-    of_model, source = translator(model), SOURCES[5]
-    first, second = (of_model.translate([source._replace(start=[EOS, tag])])[0] for tag in (SWAHILI, SWAHILI + 1))
-    assert first.tokens != second.tokens
-    assert len(first.tokens) <= source.limit
+    of_model = translator(model, beams=1)
+    into = [[of_model.translate([source._replace(start=[EOS, tag])])[0] for source in SOURCES] for tag in (SWAHILI, FIRST)]
+    assert sum(one.tokens != other.tokens for one, other in zip(*into, strict=True)) > 2
+    # Both are forced as well if one batch has translations into several languages.
+    both = of_model.translate([SOURCES[0]._replace(start=[EOS, tag]) for tag in (SWAHILI, FIRST)])
+    assert [each.tokens for each in both] == [of_language[0].tokens for of_language in into]
 
 
 def test_a_batch_takes_at_most_its_tokens_with_padding_and_beams():

@@ -67,7 +67,7 @@ def test_a_text_has_the_same_translation_in_a_batch_and_alone(model_type, tmp_pa
     assert together.select(columns).equals(alone.select(columns))
     assert together["log_probability"].to_list() == pytest.approx(alone["log_probability"].to_list(), abs=1e-4)
     assert counts.computed == counts.distinct == len(TEXTS)
-    assert together["completion"].n_unique() > 2
+    assert together["completion"].n_unique() > 1
 
 
 def test_neighbours_that_would_change_a_translation_are_counted(mbart, tmp_path, monkeypatch):

@@ -30,6 +30,9 @@ def folder(tmp_path):
     return tmp_path
 
 
+MODEL = "tiny-llama"
+
+
 def study(folder, *methods, model="tiny-llama", **generate):
     grid = [{"models": [model], "datasets": ["generated"], "methods": dict.fromkeys(methods), "seeds": [1]}]
     changes = {"grid": grid, "generate": CONFIG["generate"] | generate}
