@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from maple.definitions.local_model import BuiltModel, LocalModel, PackageModel, PathModel
-from maple.embedded.corpus import documents
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.frames import FRAME
 from maple.models.limits import reason_against_lengths
@@ -109,7 +108,8 @@ def _build(
     progress: Callable[[Iterable], Iterable],
 ) -> None:
     settings = model.build
-    texts = list(documents(phrases, count=settings.documents, seed=settings.training.seed))
+    corpus = import_module(f"maple.embedded.{kind.CORPUS}")
+    texts = list(corpus.documents(phrases, count=settings.documents, seed=settings.training.seed))
     # Prompt words are in the tokenizer's training text, so that they become single tokens; the model itself never sees
     # the prompts.
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]
