@@ -51,8 +51,8 @@ class ModelBase(Record):
     pad: Token | None = None
     """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
     tags: Tags = {}
-    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model has
-    no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
+    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model
+    has no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
     new_tags: Tags = {}
     """For translators: languages that get a new tag, {code: the model's tag from which it starts}. A method whose type
     has trainable_token_indices trains its embedding, and so does one that trains all weights."""
@@ -191,8 +191,8 @@ class BuildSettings(Record):
     vocabulary: Annotated[int, Field(ge=300)]
     """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
-    """Keys of transformers' config; model_type is llama or mistral, bert or modernbert for an encoder, m2m_100 (with the
-    tags of NLLB-200) or mbart (with those of mBART-50) for a translator."""
+    """Keys of transformers' config; model_type is llama or mistral, bert or modernbert for an encoder, m2m_100 (with
+    the tags of NLLB-200) or mbart (with those of mBART-50) for a translator."""
     documents: Count
     """Number of documents in the corpus; of a translator, of translations."""
     languages: list[str] = []

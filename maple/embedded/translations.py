@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from maple.definitions.language import ENGLISH
+from maple.embedded.cldr import KINDS
 from maple.embedded.corpus import SHAPES, TEXTS
 from maple.embedded.speech import Speech, Unnamed
+
+NAMES = 0.4  # the share of translations that are a name alone; our choice
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Translation:
 def documents(words: dict[str, dict[str, str]], count: int, seed: int) -> Iterator[Translation]:
     """Yield `count` translations from and into English, the other languages in turn.
 
-    `words` has per language its code, iso639_1, script and phrases; English is among them. A text is one sentence. All
-    countries occur, also held-out ones, as in maple.embedded.corpus.
+    `words` has per language its code, iso639_1, script and phrases; English is among them. A text is one sentence, or a
+    name alone: from these a small model learns what corresponds to what. All countries occur, also held-out ones, as in
+    maple.embedded.corpus.
     """
     speeches = {code: Speech(row) for code, row in words.items()}
     others = [code for code in speeches if code != ENGLISH]
@@ -37,8 +41,12 @@ def documents(words: dict[str, dict[str, str]], count: int, seed: int) -> Iterat
     for number in range(count):
         code = others[number % len(others)]
         while True:
-            (shape,) = rng.choices(tuple(shapes), tuple(shapes.values()))
-            utterances = [rng.choice(shape(rng))]
+            if rng.random() < NAMES:
+                kind = rng.choice(KINDS)
+                utterances = [(kind, {kind: rng.choice(tuple(speeches[ENGLISH].names[kind]))})]
+            else:
+                (shape,) = rng.choices(tuple(shapes), tuple(shapes.values()))
+                utterances = [rng.choice(shape(rng))]
             try:
                 pair = Translation(speeches[ENGLISH].say(utterances), speeches[code].say(utterances), ENGLISH, code)
             except Unnamed:

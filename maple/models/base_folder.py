@@ -39,6 +39,7 @@ def prepare_base(
     if isinstance(model, BuiltModel):
         _build(model, kind, folder, phrases, threads, progress)
         kind.prepare_tokenizer(folder, model.special_tokens)
+        _add_new_tags(model, folder)
         return
     source = Path(fetched or "")
     if isinstance(model, PackageModel):
@@ -54,6 +55,7 @@ def prepare_base(
         otherwise = os.symlink if isinstance(model, PathModel) else shutil.copyfile
         link_model(source, folder, otherwise, trust_remote_code=model.trust_remote_code)
     kind.prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
+    _add_new_tags(model, folder)
 
 
 def link_model(
@@ -97,6 +99,12 @@ def _convert(model: PackageModel, fetched: Path, folder: Path) -> None:
     for path in fetched.iterdir():
         if path.is_file() and path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE", "COPYING")):
             shutil.copyfile(path, folder / path.name)
+
+
+def _add_new_tags(model: LocalModel, folder: Path) -> None:
+    if model.new_tags:
+        add = import_module("maple.models.new_tags").add_new_tags  # by name: no other base is made again for its edits
+        add(folder, model.new_tags, trust_remote_code=model.trust_remote_code)
 
 
 def _build(

@@ -121,7 +121,10 @@ class ModelKind(Protocol):
         threads: int,
         progress: Callable[[Iterable], Iterable],
     ) -> dict:
-        """Pretrain a tiny model from scratch on `texts`, of the kind's CORPUS, and save it as a Hub-style folder; return facts for build.json."""
+        """Pretrain a tiny model from scratch on `texts`, of the kind's CORPUS, and save it as a Hub-style folder.
+
+        Returns facts for build.json.
+        """
         ...
 
 

@@ -101,11 +101,12 @@ def pretrain(
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
-    """Pretrain a small model from scratch on `texts`, or translations, and save it as a Hub-style folder in 16-bit weights.
+    """Pretrain a small model from scratch and save it as a Hub-style folder in 16-bit weights.
 
-    `prompt_words` are texts whose words become single tokens, although the model never reads these texts. Returns
-    what is also written to build.json: parameters, tokens seen (without padding, by the mean of the rows), the first
-    and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
+    `texts` are those of the kind's corpus: strings, or translations. `prompt_words` are texts whose words become single
+    tokens, although the model never reads these texts. Returns what is also written to build.json: parameters, tokens
+    seen (without padding, by the mean of the rows), the first and the last loss in nats per token, and what `timed`
+    measures. Raises BaseError if the loss is not finite.
     """
     import torch
     from transformers import AutoConfig, GenerationConfig
