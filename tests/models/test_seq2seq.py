@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from toy_translators import EOS, PAD, TAGS, build, pairs, tag_ids
+from toy_letters import EOS, PAD, TAGS, build, pairs, tag_ids
 
 from maple.models import seq2seq
 from maple.models.language_tags import M2M100, MBART50, NLLB200, UnknownTagError, published_tags, tag_of
