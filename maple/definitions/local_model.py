@@ -74,6 +74,11 @@ class ModelBase(Record):
         return self.model_dump(include={"thinking_tokens", "template_arguments"}, exclude_unset=True)
 
     @property
+    def translating(self) -> dict:
+        """What decides its answers as a translator beside its weights: tags of languages."""
+        return self.model_dump(include={"tags", "new_tags"}, exclude_unset=True)
+
+    @property
     def special_tokens(self) -> dict[str, str]:
         """The texts of the special tokens that the file names, by bos, eos and pad."""
         named = {"bos": self.bos, "eos": self.eos, "pad": self.pad}

@@ -1,15 +1,22 @@
-"""A pretraining corpus for small translators: sentences of the embedded world, in English and in another language."""
+"""A pretraining corpus for small translators: the embedded pairs, in English and in another language."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from maple.definitions.language import ENGLISH
-from maple.embedded.cldr import KINDS
-from maple.embedded.corpus import SHAPES, TEXTS
-from maple.embedded.speech import Speech, Unnamed
+from maple.embedded.pairs import DOMAINS, pair_rows
 
-NAMES = 0.4  # the share of translations that are a name alone; our choice
+ENGLISH = "eng_Latn"
+
+
+@dataclass(frozen=True)
+class _Language:
+    """A language of a pair (maple.embedded.pairs.PairLanguage)."""
+
+    code: str
+    iso639_1: str
+    script: str
 
 
 @dataclass(frozen=True)
@@ -27,29 +34,22 @@ class Translation:
         return Translation(self.target, self.source, self.target_language, self.source_language)
 
 
-def documents(words: dict[str, dict[str, str]], count: int, seed: int) -> Iterator[Translation]:
-    """Yield `count` translations from and into English, the other languages in turn.
+def documents(
+    words: Mapping[str, Mapping[str, str]], count: int, seed: int, split: str = "train"
+) -> Iterator[Translation]:
+    """Yield about `count` translations from and into English, the other languages and the domains in turn.
 
-    `words` has per language its code, iso639_1, script and phrases; English is among them. A text is one sentence, or a
-    name alone: from these a small model learns what corresponds to what. All countries occur, also held-out ones, as in
-    maple.embedded.corpus.
+    `words` has per language its code, iso639_1 and script; English is among them. The texts are those of the train
+    split of maple.embedded.pairs: a base has read of nothing that a test row says.
     """
-    speeches = {code: Speech(row) for code, row in words.items()}
-    others = [code for code in speeches if code != ENGLISH]
-    rng = random.Random(f"translations {seed}")
-    shapes = {shape: weight for shape, weight in SHAPES.items() if shape not in TEXTS}
-    for number in range(count):
-        code = others[number % len(others)]
-        while True:
-            if rng.random() < NAMES:
-                kind = rng.choice(KINDS)
-                utterances = [(kind, {kind: rng.choice(tuple(speeches[ENGLISH].names[kind]))})]
-            else:
-                (shape,) = rng.choices(tuple(shapes), tuple(shapes.values()))
-                utterances = [rng.choice(shape(rng))]
-            try:
-                pair = Translation(speeches[ENGLISH].say(utterances), speeches[code].say(utterances), ENGLISH, code)
-            except Unnamed:
-                continue
-            break
-        yield rng.choice((pair, pair.turned))
+    languages = {code: _Language(code, row["iso639_1"], row["script"]) for code, row in words.items()}
+    others = [language for code, language in languages.items() if code != ENGLISH]
+    rng, items = random.Random(f"translations {seed}"), -(-count // (len(others) * len(DOMAINS)))
+    by_part = [
+        [Translation(row["source"], row["target"], ENGLISH, language.code) for row in rows]
+        for language in others
+        for domain in DOMAINS
+        for rows in [pair_rows(languages[ENGLISH], language, domain, split, items)]
+    ]
+    for pairs in zip_longest(*by_part):  # CLDR lacks some names in some languages
+        yield from (rng.choice((pair, pair.turned)) for pair in pairs if pair is not None)

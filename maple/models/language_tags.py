@@ -4,8 +4,11 @@ A translator reads and writes a language by a token of its own: `en_XX` in mBART
 NLLB. A model's file may name others (`tags`), and languages of which the model gets a new one (`new_tags`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from maple.models.special_tokens import json_of
 
 # M2M100's languages in the order of their ids (transformers 5.19, tokenization_m2m_100.py), by FLORES-200's codes.
 # Breton and Western Frisian are none of FLORES-200.
@@ -84,6 +87,16 @@ class UnknownTagError(ValueError):
 def published_tags(architecture: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the tags of a published model by the keys of its config; None for a model that is not known by them."""
     return PUBLISHED_TAGS.get((str(architecture.get("model_type")), architecture.get("vocab_size", 0)))
+
+
+def tags_in(folder: Path) -> Collection[str] | None:
+    """Return the special tokens of a translator's folder, its tags among them; None for a folder without a tokenizer.
+
+    A folder without tokenizer.json is M2M100's.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return {token["content"] for token in json_of(folder / "tokenizer.json").get("added_tokens", ())}
+    return [f"__{short}__" for short in M2M100.values()] if (folder / "vocab.json").is_file() else None
 
 
 def forms(tag: str) -> Iterator[str]:

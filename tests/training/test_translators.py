@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from toy_training import MERGE, trains, variant
 from toy_letters import ROWS, TAGS, TEXTS, build, lora, pairs, tag_ids, trained
+from toy_training import MERGE, trains, variant
 
 from maple.definitions.local_model import PathModel
 from maple.methods import peft_method, weights_method
