@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
+from maple.definitions.language import ENGLISH
 from maple.definitions.record import Commit, Count, CountOrZero, Positive, Record, Seed
 
 # The keys that decide answers alone: a change trains nothing again.
@@ -50,8 +51,8 @@ class ModelBase(Record):
     pad: Token | None = None
     """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
     tags: Tags = {}
-    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model has
-    no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
+    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model
+    has no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
     new_tags: Tags = {}
     """For translators: languages that get a new tag, {code: the model's tag from which it starts}. A method whose type
     has trainable_token_indices trains its embedding, and so does one that trains all weights."""
@@ -71,6 +72,11 @@ class ModelBase(Record):
     def teaching(self) -> dict:
         """What decides its answers as a teacher beside its weights: room for thinking, and switches of its template."""
         return self.model_dump(include={"thinking_tokens", "template_arguments"}, exclude_unset=True)
+
+    @property
+    def translating(self) -> dict:
+        """What decides its answers as a translator beside its weights: tags of languages."""
+        return self.model_dump(include={"tags", "new_tags"}, exclude_unset=True)
 
     @property
     def special_tokens(self) -> dict[str, str]:
@@ -172,7 +178,11 @@ class PretrainingSettings(Record):
 
 
 # Model types that can be built here, and the kind of model that each is.
-BUILT = {"llama": "causal", "mistral": "causal", "bert": "encoder", "modernbert": "encoder"}
+BUILT = {
+    **dict.fromkeys(("llama", "mistral"), "causal"),
+    **dict.fromkeys(("bert", "modernbert"), "encoder"),
+    **dict.fromkeys(("m2m_100", "mbart"), "seq2seq"),
+}
 
 
 def _is_built(schema: dict) -> None:
@@ -186,15 +196,24 @@ class BuildSettings(Record):
     vocabulary: Annotated[int, Field(ge=300)]
     """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
-    """Keys of transformers' config; model_type is llama or mistral, or bert or modernbert for an encoder."""
+    """Keys of transformers' config; model_type is llama or mistral, bert or modernbert for an encoder, m2m_100 (with
+    the tags of NLLB-200) or mbart (with those of mBART-50) for a translator."""
     documents: Count
-    """Number of documents in the corpus."""
+    """Number of documents in the corpus; of a translator, of translations."""
+    languages: list[str] = []
+    """Of a translator: the languages that it learns to translate from and into English, which is one of them; all
+    others are new to it. Other models are pretrained on the study's languages."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
         """Refuse a model type that cannot be built here."""
         if self.architecture.get("model_type") not in BUILT:
             raise ValueError(f"architecture.model_type must be one of {', '.join(BUILT)}")
+        translates = BUILT[self.architecture["model_type"]] == "seq2seq"
+        if translates and (ENGLISH not in self.languages or len(set(self.languages)) < 2):
+            raise ValueError(f"languages: write {ENGLISH} and the others that the translator is pretrained on")
+        if self.languages and not translates:
+            raise ValueError("languages: only a translator has them; others are pretrained on the study's")
 
 
 class BuiltModel(ModelBase):

@@ -59,6 +59,8 @@ class ModelKind(Protocol):
     """The measure on held-out text: -ln p / ln 2 of what is learnt, per unit of an example (EncodedExample.units)."""
     PACKS: bool
     """True if several examples may share a row."""
+    CORPUS: str
+    """The module of maple.embedded whose `documents` a tiny one is pretrained on."""
 
     def load(
         self,
@@ -112,14 +114,17 @@ class ModelKind(Protocol):
     def build(
         self,
         settings: BuildSettings,
-        texts: Sequence[str],
+        texts: Sequence[Any],
         folder: Path,
         *,
         prompt_words: Sequence[str] = (),
         threads: int,
         progress: Callable[[Iterable], Iterable],
     ) -> dict:
-        """Pretrain a tiny model from scratch and save it as a Hub-style folder; return facts for build.json."""
+        """Pretrain a tiny model from scratch on `texts`, of the kind's CORPUS, and save it as a Hub-style folder.
+
+        Returns facts for build.json.
+        """
         ...
 
 

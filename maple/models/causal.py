@@ -27,6 +27,7 @@ PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
 MEASURE: str = "bits_per_byte"
 PACKS: bool = True
+CORPUS: str = "corpus"
 
 __all__ = ["prepare_tokenizer"]  # of the protocol
 

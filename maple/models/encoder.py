@@ -33,6 +33,7 @@ PEFT_TASK: str = "SEQ_CLS"
 NEW_HEADS: tuple[str, ...] = ("classifier", "head", "pooler", "pre_classifier", "score")
 MEASURE: str = "bits_per_label"
 PACKS: bool = False
+CORPUS: str = "corpus"
 ONE_TEXT_A_ROW = "a classifier gives one label to all of a row"
 
 

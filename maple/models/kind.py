@@ -31,6 +31,8 @@ class KindFacts:
     """True if an untouched base can answer; False if its head is random before finetuning."""
     translates: bool = False
     """True if it learns and answers translations alone, of texts with their languages, and reads no prompts."""
+    corpus: str = "corpus"
+    """The module of maple.embedded with the texts on which a tiny one is pretrained."""
     needs_head: bool = False
     """True if it learns the labels of one task by a head of its own, which the rule `head` draws for each run."""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -74,5 +76,6 @@ KINDS = {
         packs=False,
         answers_untouched=True,
         translates=True,
+        corpus="translations",
     ),
 }

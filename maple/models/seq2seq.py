@@ -12,8 +12,11 @@ import numpy as np
 
 from maple.definitions.frame import Frame
 from maple.definitions.local_model import BuildSettings, LocalModel
+from maple.embedded.translations import Translation
 from maple.models.example import MASKED, EncodedExample
 from maple.models.precision import load_pretrained
+from maple.models.tiny import pretrain
+from maple.models.tiny_seq2seq import pretraining
 from maple.models.translation_text import Seq2SeqEncoder, prepare_translation_tokenizer
 from maple.runtime import devices
 
@@ -27,6 +30,7 @@ PEFT_TASK: str = "SEQ_2_SEQ_LM"
 NEW_HEADS: tuple[str, ...] = ()
 MEASURE: str = "bits_per_byte"
 PACKS: bool = False
+CORPUS: str = "translations"
 ONE_PAIR_A_ROW = "every target attends to all of the source in its row"
 
 
@@ -155,12 +159,13 @@ def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExam
 
 def build(
     settings: BuildSettings,
-    texts: Sequence[str],
+    texts: Sequence[Translation],
     folder: Path,
     *,
     prompt_words: Sequence[str] = (),
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
-    """Pretrain a tiny translator from scratch, as maple.models.tiny_seq2seq does."""
-    raise NotImplementedError
+    """Pretrain a tiny translator from scratch on translations, as maple.models.tiny_seq2seq does."""
+    way = pretraining(settings)
+    return pretrain(way, settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)

@@ -113,8 +113,8 @@ def prepare_translation_tokenizer(folder: Path, tokens: Mapping[str, str], *, tr
         check_ids(folder, config)
     if not any(_is_tag(token) for token in ours.control):
         raise BaseError(
-            f"{folder}: the tokenizer has no tags of languages, so that every language would be the unknown token; take "
-            "a revision with its tokenizer.json"
+            f"{folder}: the tokenizer has no tags of languages, so that every language would be the unknown token; "
+            "take a revision with its tokenizer.json"
         )
     if beyond := [tag for tag, number in ours.control.items() if _is_tag(tag) and number >= config["vocab_size"]]:
         raise BaseError(

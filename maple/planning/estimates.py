@@ -232,10 +232,12 @@ class Estimates:
                     items=prompts.items, prompt=read, demonstrations=0, answer=0, choices=0, bytes=prompts.text_bytes
                 )
                 continue
-            tokens = prompts.bytes / bytes_per_token
+            translates = self.plan.models[model].translates
+            tokens = (prompts.text_bytes if translates else prompts.bytes) / bytes_per_token
             longest = planned.max_new_tokens + self.local[model].thinking_tokens
             prompt, answer = self.counts[model].get((task, code), (tokens, longest))
-            demonstrations = prompts.demonstration_bytes * prompt / prompts.bytes if prompts.bytes else 0
+            shown = 0 if translates else prompts.demonstration_bytes
+            demonstrations = shown * prompt / prompts.bytes if prompts.bytes else 0
             loads[task, code] = TaskLoad(
                 items=prompts.items,
                 prompt=prompt,

@@ -35,6 +35,8 @@ class PlannedModel(Record):
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
     auto_class: str = KINDS["causal"].auto_class
     """transformers' class of its kind of model."""
+    translates: bool = False
+    """True if it reads the text to be translated alone, without a prompt around it."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -202,6 +204,7 @@ def _model(name: str, model: Model) -> PlannedModel:
             endpoint=False,
             hub=None,
             auto_class=KINDS[model.kind].auto_class,
+            translates=KINDS[model.kind].translates,
             architecture=architecture,
             pretraining=model.build.training,
         )
@@ -211,6 +214,7 @@ def _model(name: str, model: Model) -> PlannedModel:
         hub=repository.id if repository else None,
         architecture=known_architecture(name, model) if isinstance(model, PathModel) else model.architecture,
         auto_class=KINDS[model.kind].auto_class,
+        translates=KINDS[model.kind].translates,
         trust_remote_code=model.trust_remote_code,
         thinking_tokens=0 if isinstance(model, EndpointModel) else model.thinking_tokens,
     )
