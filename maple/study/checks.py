@@ -96,7 +96,13 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
 
 
 def check_endpoint(name: str, kind: str, finetuned: bool, config: Config) -> None:
-    """Refuse finetuning of a model behind an endpoint, and tasks for which it would only have to rank choices."""
+    """Refuse finetuning of a model behind an endpoint, tasks for which it would only have to rank choices, and one that
+    would be asked without a prompt."""
+    if KINDS[kind].translates:
+        raise DefinitionError(
+            f"config/models/{name}.yaml: kind: {kind}: a model behind an endpoint answers prompts; leave kind out, and "
+            "it translates by the prompts of tasks"
+        )
     if finetuned:
         raise DefinitionError(
             f"config: grid: {name} is behind an endpoint (config/models/{name}.yaml) and cannot be finetuned here; "
