@@ -2,9 +2,9 @@
 
     python benchmarks/translate.py [--model FOLDER] [--steps N] [--rows N] [--beams N] [--threads N] [--engine NAME]
 
-Both sides translate the same sentences of the embedded world out of English, by the same weights in float32 and the same
-beam search, from text to text, one after the other in this process. Loading is timed on no side. Without `--model`,
-tiny-nllb is built first, with `--steps` steps of its pretraining: enough for translations to end by themselves.
+Both sides translate the same sentences of the embedded world out of English, by the same weights in float32 and the
+same beam search, from text to text, one after the other in this process. Loading is timed on no side. Without
+`--model`, tiny-nllb is built first, with `--steps` steps of its pretraining: enough for translations to end.
 
 - maple: `maple.evaluation.generation.generate`, the job of a run, with its journal and files, without comparing
   completions alone (`flip_sample`).
@@ -81,7 +81,9 @@ def sentences(codes: list[str], rows: int) -> list[Translation]:
     return list(distinct.values())[:rows]
 
 
-def ours(model: Path, texts: list[Translation], search: BeamSearch, engine: str, threads: int) -> tuple[list[str], float]:
+def ours(
+    model: Path, texts: list[Translation], search: BeamSearch, engine: str, threads: int
+) -> tuple[list[str], float]:
     """Translate as the workflow does; return the translations and the seconds without those of loading."""
     rows = [
         {

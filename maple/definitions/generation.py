@@ -40,8 +40,8 @@ class EngineSettings(Record):
     """The settings of an engine that decide its completions or its speed."""
 
     engine: str
-    """vllm, transformers, or auto: vLLM if it is installed, can be loaded and serves the model. ctranslate2 translates by
-    merged and whole seq2seq models; models of other kinds are asked as with auto, and adapters by transformers."""
+    """vllm, transformers, or auto: vLLM if it is installed, can be loaded and serves the model. ctranslate2 is for
+    merged and whole seq2seq models: other models are asked as with auto, adapters of seq2seq models by transformers."""
     batch: Count
     """Sequences at once."""
     max_length: Annotated[int, Field(ge=2)]

@@ -1,11 +1,12 @@
-"""Translators: sequence-to-sequence models that answer sources by beam search, several sources of similar length at once.
+"""Translators: sequence-to-sequence models that answer sources by beam search, those of similar length at once.
 
-Every parameter of the search is stated: a model's generation_config.json decides nothing (those of mBART-50 and NLLB-200
-differ in beams, limits and forced tokens).
+Every parameter of the search is stated: a model's generation_config.json decides nothing (those of mBART-50 and
+NLLB-200 differ in beams, limits and forced tokens).
 """
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -17,7 +18,7 @@ from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, PreTrainedModel
 
 
 class Source(NamedTuple):
@@ -31,6 +32,31 @@ class Source(NamedTuple):
     transformers and in CTranslate2."""
     limit: int
     """New tokens that the translation may have, EOS among them."""
+
+
+@dataclass(frozen=True)
+class TranslatorOptions:
+    """What a translator is loaded with."""
+
+    kind: str
+    """The module of maple.models that loads it."""
+    model: str | Path
+    """A Hub-style folder."""
+    search: BeamSearch
+    start: int
+    """The token with which its decoder starts."""
+    eos: int
+    pad: int
+    threads: int
+    """Of a processor."""
+    dtype: str = "auto"
+    """Of the arithmetic (maple.runtime.devices.compute_dtype)."""
+    trust_remote_code: bool = False
+
+    def load(self, dtype: str) -> "PreTrainedModel":
+        """Load the model as transformers has it."""
+        model = behaviour_of(self.kind).load(self.model, 16, dtype=dtype, trust_remote_code=self.trust_remote_code)
+        return model.eval()
 
 
 class Translator(Protocol):
@@ -134,28 +160,16 @@ class _Scores:
 class TransformersTranslator:
     """transformers' own beam search (maple.engines.translator.Translator), also with an adapter attached."""
 
-    def __init__(
-        self,
-        kind: str,
-        folder: str | Path,
-        search: BeamSearch,
-        *,
-        start: int,
-        eos: int,
-        pad: int,
-        dtype: str,
-        threads: int,
-        trust_remote_code: bool = False,
-    ):
+    def __init__(self, options: TranslatorOptions):
         from transformers import GenerationConfig
 
-        prepare(threads, seed=0)
+        prepare(options.threads, seed=0)
         # Any: PreTrainedModel's type has no `generate`.
-        self.model: Any = behaviour_of(kind).load(folder, 16, dtype=dtype, trust_remote_code=trust_remote_code).eval()
+        self.model: Any = options.load(options.dtype)
         self.model.config.use_cache = True
         # The model's own beams, limits and forced tokens would stand for what a search leaves unset.
         self.model.generation_config = GenerationConfig()
-        self.search, self.start, self.eos, self.pad = search, start, eos, pad
+        self.options, self.search = options, options.search
         self.seconds = 0.0
         self.info: dict[str, str | int] = {
             "dtype": str(self.model.dtype).removeprefix("torch."),
@@ -178,7 +192,7 @@ class TransformersTranslator:
         begin, device = time.perf_counter(), self.model.device
         width = max(len(source.tokens) for source in sources)
         padding = [width - len(source.tokens) for source in sources]
-        ids = [[*source.tokens, *[self.pad] * pads] for source, pads in zip(sources, padding, strict=True)]
+        ids = [[*source.tokens, *[self.options.pad] * pads] for source, pads in zip(sources, padding, strict=True)]
         mask = [[1] * (width - pads) + [0] * pads for pads in padding]
         start = torch.tensor([source.start for source in sources], device=device)
         scores = _Scores(self.search, start[:, 1:])
@@ -196,14 +210,12 @@ class TransformersTranslator:
         else:
             parents = torch.arange(len(sources), device=device)[:, None].expand_as(new)
         given, forced = scores.of_tokens(new, parents), start.shape[1] - 1
-        completions = [
-            self._completion(*row) for row in zip(new[:, forced:].tolist(), given[:, forced:], strict=True)
-        ]
+        completions = [self._completion(*row) for row in zip(new[:, forced:].tolist(), given[:, forced:], strict=True)]
         self.seconds += time.perf_counter() - begin
         return completions
 
     def _completion(self, tokens: list[int], log_probabilities: "Tensor") -> Completion:
-        end = tokens.index(self.eos) if self.eos in tokens else None
+        end = tokens.index(self.options.eos) if self.options.eos in tokens else None
         log_probability = float(log_probabilities[: None if end is None else end + 1].sum())
         return Completion(tokens[:end], "length" if end is None else "stop", log_probability)
 
@@ -217,9 +229,9 @@ class TransformersTranslator:
             **(of_beams if self.search.beams > 1 else {}),
             do_sample=False,
             max_new_tokens=source.limit + len(source.start) - 1,
-            decoder_start_token_id=self.start,
-            eos_token_id=self.eos,
-            pad_token_id=self.pad,
+            decoder_start_token_id=self.options.start,
+            eos_token_id=self.options.eos,
+            pad_token_id=self.options.pad,
             use_cache=True,
             return_dict_in_generate=True,
         )

@@ -71,7 +71,8 @@ class GenerateCard:
     """Of a run that classifies or translates, while its model computes; None for another, and if every answer was there
     already."""
     engines_differ: EngineComparison | None = None
-    """Of a run that CTranslate2 has translated: a sample again by transformers; None for another, and if nothing was new."""
+    """Of a run that CTranslate2 has translated: a sample again by transformers. None for another, and if nothing was
+    new."""
     schema_version: int = 1
 
     @property

@@ -307,8 +307,8 @@ def render(
 
     Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
     that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
-    languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the prompt
-    and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
+    languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
+    prompt and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
     says why, in at most REASON_LENGTH characters: it lacks a field, a text or a gold answer, its label is none of the
     choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are
     faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a

@@ -15,7 +15,7 @@ from maple.engines.ctranslate2_engine import CTranslate2Translator
 from maple.engines.engine import Completion
 from maple.engines.machine import Machine
 from maple.engines.start import engine_version
-from maple.engines.translator import Source, TransformersTranslator, Translator, batches
+from maple.engines.translator import Source, TransformersTranslator, Translator, TranslatorOptions, batches
 from maple.evaluation.asked_model import Weights
 from maple.evaluation.cards import CompletionCounts, EngineComparison, EngineUse, GenerateCard
 from maple.evaluation.completions import (
@@ -86,7 +86,10 @@ class JobTranslator:
             start_seconds = round(time.perf_counter() - begin, 2)
         if adapter:
             self._translator.use(adapter)
-        self._use, self._seconds = EngineUse(joules, start_seconds, self._translator.info, None), self._translator.seconds
+        self._use, self._seconds = (
+            EngineUse(joules, start_seconds, self._translator.info, None),
+            self._translator.seconds,
+        )
         return self._translator
 
     def version(self, name: str) -> str:
@@ -97,15 +100,17 @@ class JobTranslator:
         """Load the model by an engine. Raises EngineError for what CTranslate2 cannot do."""
         start = CTranslate2Translator if name == "ctranslate2" else TransformersTranslator
         return start(
-            self.weights.kind,
-            self.weights.folder,
-            self.search,
-            start=self.encoder.decoder_start,
-            eos=self.encoder.eos,
-            pad=self.encoder.pad,
-            dtype=self.settings.dtype,
-            threads=self._threads,
-            trust_remote_code=self.weights.trust_remote_code,
+            TranslatorOptions(
+                kind=self.weights.kind,
+                model=self.weights.folder,
+                search=self.search,
+                start=self.encoder.decoder_start,
+                eos=self.encoder.eos,
+                pad=self.encoder.pad,
+                threads=self._threads,
+                dtype=self.settings.dtype,
+                trust_remote_code=self.weights.trust_remote_code,
+            )
         )
 
     def compared(self, sentences: Sequence[Sentence], rows: Mapping[str, dict]) -> EngineComparison:
@@ -120,7 +125,7 @@ class JobTranslator:
         return comparison
 
     def use_of_run(self) -> tuple[EngineUse | None, float]:
-        """Return what was done since `ready`, and the seconds of translating, and forget both; None and 0 if nothing was."""
+        """Return what was done since `ready`, and the seconds of translating; None and 0.0 if the run needed nothing."""
         use, self._use = self._use, None
         if use is None or self._translator is None:
             return None, 0.0

@@ -62,8 +62,8 @@ def generation_seconds(
     all weights once, and for each sequence the keys and values of the earlier tokens that its layers keep. A batch has
     `batch` sequences, or as many as fit into the memory that the weights leave of `memory_share` of the device's. The
     larger of arithmetic and memory traffic counts, since an engine that mixes prompts into decoding steps overlaps
-    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache. The beams of
-    an answer are sequences of one batch, each with a cache of its own.
+    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache. The
+    beams of an answer are sequences of one batch, each with a cache of its own.
     """
     operations = traffic = 0.0
     weights = size.parameters * hardware.weight_bytes

@@ -51,7 +51,7 @@ def lengths_of(
 ) -> dict[str, dict[str, int]]:
     """Return the longest texts that each model of the grid must take, in tokens: {model: {key of the config: tokens}}.
 
-    `max_length` is generate's. A model that classifies or translates leaves out texts that are longer than its positions.
+    `max_length` is generate's. A model that classifies or translates leaves out texts longer than its positions.
     """
     lengths: dict[str, dict[str, int]] = {}
     for run in runs:

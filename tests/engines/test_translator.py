@@ -8,13 +8,15 @@ import pytest
 from toy_translators import BOS, EOS, PAD, TAGS, TYPES, VOCABULARY, saved
 
 from maple.definitions.generation import BeamSearch
-from maple.engines.translator import Source, TransformersTranslator, batches
+from maple.engines.translator import Source, TransformersTranslator, TranslatorOptions, batches
 
 FIRST, SWAHILI = len(VOCABULARY) - len(TAGS), len(VOCABULARY) - len(TAGS) + 1
 # No two alike, of 1 to 15 words; half of them into another language than the others.
 DRAW = random.Random(1)
 SOURCES = [
-    Source([FIRST, *(DRAW.randrange(4, FIRST) for _ in range(DRAW.randrange(1, 16))), EOS], [EOS, SWAHILI + place % 2], 12)
+    Source(
+        [FIRST, *(DRAW.randrange(4, FIRST) for _ in range(DRAW.randrange(1, 16))), EOS], [EOS, SWAHILI + place % 2], 12
+    )
     for place in range(12)
 ]
 # The type of the model, and its search.
@@ -30,8 +32,7 @@ CASES = {
 
 
 def translator(folder, **search):
-    ids = {"start": EOS, "eos": EOS, "pad": PAD}
-    return TransformersTranslator("seq2seq", folder, BeamSearch(**search), **ids, dtype="auto", threads=1)
+    return TransformersTranslator(TranslatorOptions("seq2seq", folder, BeamSearch(**search), EOS, EOS, PAD, threads=1))
 
 
 def translations(translator, sources=SOURCES):
@@ -140,7 +141,9 @@ def test_a_translation_repeats_no_bigram_that_it_must_not(model):
 
 def test_the_tag_of_the_target_is_no_token_of_a_translation_and_decides_it(model):
     of_model = translator(model, beams=1)
-    into = [[of_model.translate([source._replace(start=[EOS, tag])])[0] for source in SOURCES] for tag in (SWAHILI, FIRST)]
+    into = [
+        [of_model.translate([source._replace(start=[EOS, tag])])[0] for source in SOURCES] for tag in (SWAHILI, FIRST)
+    ]
     assert sum(one.tokens != other.tokens for one, other in zip(*into, strict=True)) > 2
     # Both are forced as well if one batch has translations into several languages.
     both = of_model.translate([SOURCES[0]._replace(start=[EOS, tag]) for tag in (SWAHILI, FIRST)])

@@ -295,3 +295,16 @@ def test_a_journal_that_a_kill_left_is_read_by_the_next_job(mbart, tmp_path):
     assert counts.carried_over == 2
     assert resumed["completion"].equals(whole["completion"])
     assert len([json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]) == len(TEXTS)
+
+
+def test_what_ctranslate2_translates_is_compared_with_transformers(mbart, tmp_path):
+    pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed: make .venv/cpu")
+    source, search = Weights(mbart, kind="seq2seq"), SEARCH | {"beams": 1}
+    by_one, of_one = job(source, texts(*TEXTS), tmp_path / "one", beam_search=search)
+    options = {"engine": "ctranslate2", "flip_sample": 4, "beam_search": search}
+    by_other, of_other = job(source, texts(*TEXTS), tmp_path / "other", **options)
+    assert of_other["completion"].equals(of_one["completion"]) and not of_other["key"].equals(of_one["key"])
+    assert by_other["engines_differ"] == {"engine": by_one["engine"], "compared": 4, "different": 0}
+    assert by_other["engine"].startswith("ctranslate2 ") and "engines_differ" not in by_one
+    again, _ = job(source, texts(*TEXTS), tmp_path / "other", **options)
+    assert not again["started"] and "engines_differ" not in again

@@ -171,5 +171,7 @@ def test_a_search_that_ctranslate2_does_otherwise_is_refused(search, says):
 
 
 def test_an_endpoint_is_no_translator():
-    with pytest.raises(DefinitionError, match=r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"):
+    with pytest.raises(
+        DefinitionError, match=r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"
+    ):
         check_endpoint("gpt", "seq2seq", False, parse(Config, CONFIG, "config"))
