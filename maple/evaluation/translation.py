@@ -125,7 +125,7 @@ class JobTranslator:
         return comparison
 
     def use_of_run(self) -> tuple[EngineUse | None, float]:
-        """Return what was done since `ready`, and the seconds of translating; None and 0.0 if the run needed nothing."""
+        """Return what was done since `ready`, and the seconds of translating; None and 0.0 if nothing was."""
         use, self._use = self._use, None
         if use is None or self._translator is None:
             return None, 0.0
