@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from maple.definitions.generation import BeamSearch
-from maple.engines.engine import Completion
+from maple.engines.beam_search import Beams
+from maple.engines.engine import Completion, EngineError
 from maple.methods.adapter_files import attach_saved
 from maple.models.behaviour import behaviour_of
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import GenerationConfig, PreTrainedModel
+    from peft import PeftModel
+    from transformers import LogitsProcessorList, PreTrainedModel
 
 
 class Source(NamedTuple):
@@ -105,70 +106,23 @@ def batches(sources: Sequence[Source], search: BeamSearch) -> list[list[int]]:
     return cut
 
 
-class _Scores:
-    """A logits processor that forces the tags of targets, penalizes, and records the log-probabilities of the model.
+def _penalties(search: BeamSearch) -> "LogitsProcessorList":
+    from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    Of each step and hypothesis it keeps as many tokens as can be among the best of the step, so that the scores of the
-    whole vocabulary are not kept.
-    """
-
-    def __init__(self, search: BeamSearch, forced: "Tensor"):
-        """`forced` are the tokens that translations begin with, [rows, tokens]; each row may have others."""
-        from transformers import LogitsProcessorList, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
-
-        self.penalties = LogitsProcessorList()
-        if search.repetition_penalty != 1:
-            self.penalties.append(RepetitionPenaltyLogitsProcessor(float(search.repetition_penalty)))
-        if search.no_repeat_ngram:
-            self.penalties.append(NoRepeatNGramLogitsProcessor(search.no_repeat_ngram))
-        self._beams, self._forced = search.beams, forced.repeat_interleave(search.beams, dim=0)
-        self._steps: list[tuple[Tensor, Tensor]] = []
-
-    def __call__(self, ids: "Tensor", scores: "Tensor") -> "Tensor":
-        import torch
-
-        step = len(self._steps)
-        if step < self._forced.shape[1]:
-            forced = self._forced[:, step, None]
-            given = penalized = torch.full_like(scores, -torch.inf).scatter(-1, forced, 0.0)
-        else:
-            # With beams transformers gives log-probabilities, without them logits.
-            given = scores if self._beams > 1 else scores.log_softmax(-1)
-            penalized = self.penalties(ids, scores)
-        # transformers takes the best 2 per beam of all hypotheses together: no more of one of them.
-        tokens = penalized.topk(min(2 * self._beams, scores.shape[-1])).indices
-        self._steps.append((tokens, given.gather(-1, tokens)))
-        return penalized
-
-    def of_tokens(self, tokens: "Tensor", parents: "Tensor") -> "Tensor":
-        """Return the natural log-probabilities of new tokens, [rows, new]; those of forced tokens are 0.
-
-        `parents`, of the same shape, has the hypothesis that each token was added to; -1 behind the end.
-        """
-        import torch
-
-        columns = []
-        for step in range(tokens.shape[1]):
-            known, values = (kept[parents[:, step].clamp(min=0)] for kept in self._steps[step])
-            match = known == tokens[:, step, None]
-            # A token that is not among them is as good as the last of them: topk breaks ties in any way.
-            found = values.masked_fill(~match, 0).sum(-1)
-            columns.append(torch.where(match.any(-1), found, values[:, -1]))
-        return torch.stack(columns, dim=1).double()
+    penalties = LogitsProcessorList()
+    if search.repetition_penalty != 1:
+        penalties.append(RepetitionPenaltyLogitsProcessor(float(search.repetition_penalty)))
+    if search.no_repeat_ngram:
+        penalties.append(NoRepeatNGramLogitsProcessor(search.no_repeat_ngram))
+    return penalties
 
 
 class TransformersTranslator:
-    """transformers' own beam search (maple.engines.translator.Translator), also with an adapter attached."""
+    """Beam search over a model of transformers (maple.engines.translator.Translator), also with an adapter attached."""
 
     def __init__(self, options: TranslatorOptions):
-        from transformers import GenerationConfig
-
         prepare(options.threads, seed=0)
-        # Any: PreTrainedModel's type has no `generate`.
-        self.model: Any = options.load(options.dtype)
-        self.model.config.use_cache = True
-        # The model's own beams, limits and forced tokens would stand for what a search leaves unset.
-        self.model.generation_config = GenerationConfig()
+        self.model: PreTrainedModel | PeftModel = options.load(options.dtype)
         self.options, self.search = options, options.search
         self.seconds = 0.0
         self.info: dict[str, str | int] = {
@@ -177,61 +131,50 @@ class TransformersTranslator:
         }
 
     def use(self, adapter: str | Path) -> None:
-        """Attach an adapter; the one before is unloaded."""
+        """Attach an adapter; the one before is unloaded. Raises EngineError for a soft prompt of PEFT's."""
         from peft import PeftModel
 
-        if isinstance(self.model, PeftModel):
-            self.model = self.model.unload()
-        self.model = attach_saved(self.model, adapter)
+        base: Any = self.model.unload() if isinstance(self.model, PeftModel) else self.model
+        self.model = attach_saved(base, adapter)
+        config = self.model.active_peft_config
+        if config.is_prompt_learning:
+            raise EngineError(f"{adapter}: {config.peft_type} is no adapter of translators; leave it out of the grid")
 
     def translate(self, sources: Sequence[Source]) -> list[Completion]:
         """Translate a batch; padding stands behind the sources and is masked."""
         import torch
-        from transformers import LogitsProcessorList
+        from peft import PeftModel
+        from transformers import DynamicCache, EncoderDecoderCache
+        from transformers.modeling_outputs import BaseModelOutput
 
         begin, device = time.perf_counter(), self.model.device
+        # An adapter is in the layers of the network that it is attached to.
+        network: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         width = max(len(source.tokens) for source in sources)
         padding = [width - len(source.tokens) for source in sources]
         ids = [[*source.tokens, *[self.options.pad] * pads] for source, pads in zip(sources, padding, strict=True)]
-        mask = [[1] * (width - pads) + [0] * pads for pads in padding]
-        start = torch.tensor([source.start for source in sources], device=device)
-        scores = _Scores(self.search, start[:, 1:])
+        mask = torch.tensor([[1] * (width - pads) + [0] * pads for pads in padding], device=device)
+        inputs = torch.tensor([source.start for source in sources], device=device)
+        beams = Beams(self.search, _penalties(self.search), self.options.eos, sources[0].limit, inputs[:, None])
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=torch.tensor(ids, device=device),
-                attention_mask=torch.tensor(mask, device=device),
-                decoder_input_ids=start[:, :1],
-                generation_config=self._config(sources[0]),
-                logits_processor=LogitsProcessorList([scores]),
-            )
-        new = output.sequences[:, 1:]
-        if self.search.beams > 1:
-            parents = output.beam_indices
-        else:
-            parents = torch.arange(len(sources), device=device)[:, None].expand_as(new)
-        given, forced = scores.of_tokens(new, parents), start.shape[1] - 1
-        completions = [self._completion(*row) for row in zip(new[:, forced:].tolist(), given[:, forced:], strict=True)]
+            encoder = network.get_encoder()
+            read = encoder(input_ids=torch.tensor(ids, device=device), attention_mask=mask).last_hidden_state
+            while True:
+                logits = network(
+                    encoder_outputs=BaseModelOutput(read),
+                    attention_mask=mask,
+                    decoder_input_ids=inputs,
+                    past_key_values=cache,
+                    use_cache=True,
+                ).logits[:, -1]
+                step = beams.step(logits)
+                if step is None:
+                    break
+                inputs = step.tokens
+                cache.self_attention_cache.batch_select_indices(step.parents)
+                if step.moved:  # all hypotheses of a source read the same
+                    cache.cross_attention_cache.batch_select_indices(step.parents)
+                    mask, read = mask[step.parents], read[step.parents]
         self.seconds += time.perf_counter() - begin
-        return completions
-
-    def _completion(self, tokens: list[int], log_probabilities: "Tensor") -> Completion:
-        end = tokens.index(self.options.eos) if self.options.eos in tokens else None
-        log_probability = float(log_probabilities[: None if end is None else end + 1].sum())
-        return Completion(tokens[:end], "length" if end is None else "stop", log_probability)
-
-    def _config(self, source: Source) -> "GenerationConfig":
-        from transformers import GenerationConfig
-
-        # Without beams, transformers warns of settings of beams.
-        of_beams = {"length_penalty": float(self.search.length_penalty), "early_stopping": self.search.early_stopping}
-        return GenerationConfig(
-            num_beams=self.search.beams,
-            **(of_beams if self.search.beams > 1 else {}),
-            do_sample=False,
-            max_new_tokens=source.limit + len(source.start) - 1,
-            decoder_start_token_id=self.options.start,
-            eos_token_id=self.options.eos,
-            pad_token_id=self.options.pad,
-            use_cache=True,
-            return_dict_in_generate=True,
-        )
+        return [beams.completions[place] for place in range(len(sources))]
