@@ -45,7 +45,7 @@ from maple.runtime.devices import prepare
 from maple.runtime.files import folder_written_aside, read_parquet
 from maple.study.languages import read_study_languages
 
-LIMIT = 128  # new tokens
+LIMIT = 64  # new tokens, five times a mean sentence
 QUIET = partial(tqdm, disable=True)
 
 
@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a translator's folder that the rule `base` has made")
     parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--beams", type=int, default=5)
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--threads", type=int, default=1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Sources that have ended leave the batch once they are this share of it: moving the caches of the others costs, too.
 # Our choice.
-ENDED_SHARE = 1 / 8
+ENDED_SHARE = 1 / 32
 
 
 class Step(NamedTuple):

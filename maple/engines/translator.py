@@ -18,7 +18,6 @@ from maple.models.behaviour import behaviour_of
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import LogitsProcessorList, PreTrainedModel
 
 
@@ -122,7 +121,11 @@ class TransformersTranslator:
 
     def __init__(self, options: TranslatorOptions):
         prepare(options.threads, seed=0)
-        self.model: PreTrainedModel | PeftModel = options.load(options.dtype)
+        # Any: PreTrainedModel's type has no `unload` and no layers that read an encoder's output.
+        self.model: Any = options.load(options.dtype)
+        """With the adapter around it, if one is attached."""
+        self.network: Any = self.model
+        """The same without what is around it: an adapter is in its layers."""
         self.options, self.search = options, options.search
         self.seconds = 0.0
         self.info: dict[str, str | int] = {
@@ -134,22 +137,19 @@ class TransformersTranslator:
         """Attach an adapter; the one before is unloaded. Raises EngineError for a soft prompt of PEFT's."""
         from peft import PeftModel
 
-        base: Any = self.model.unload() if isinstance(self.model, PeftModel) else self.model
+        base = self.model.unload() if isinstance(self.model, PeftModel) else self.model
         self.model = attach_saved(base, adapter)
-        config = self.model.active_peft_config
+        self.network, config = self.model.get_base_model(), self.model.active_peft_config
         if config.is_prompt_learning:
             raise EngineError(f"{adapter}: {config.peft_type} is no adapter of translators; leave it out of the grid")
 
     def translate(self, sources: Sequence[Source]) -> list[Completion]:
         """Translate a batch; padding stands behind the sources and is masked."""
         import torch
-        from peft import PeftModel
         from transformers import DynamicCache, EncoderDecoderCache
         from transformers.modeling_outputs import BaseModelOutput
 
         begin, device = time.perf_counter(), self.model.device
-        # An adapter is in the layers of the network that it is attached to.
-        network: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         width = max(len(source.tokens) for source in sources)
         padding = [width - len(source.tokens) for source in sources]
         ids = [[*source.tokens, *[self.options.pad] * pads] for source, pads in zip(sources, padding, strict=True)]
@@ -158,10 +158,10 @@ class TransformersTranslator:
         beams = Beams(self.search, _penalties(self.search), self.options.eos, sources[0].limit, inputs[:, None])
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         with torch.inference_mode():
-            encoder = network.get_encoder()
+            encoder = self.network.get_encoder()
             read = encoder(input_ids=torch.tensor(ids, device=device), attention_mask=mask).last_hidden_state
             while True:
-                logits = network(
+                logits = self.network(
                     encoder_outputs=BaseModelOutput(read),
                     attention_mask=mask,
                     decoder_input_ids=inputs,
