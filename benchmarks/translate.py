@@ -96,7 +96,7 @@ def ours(
     ]  # fmt: skip
     settings = GenerateSettings(
         engine=engine, batch=1, max_length=512, cpu_cache_gib=1, flip_sample=0, batch_invariant=False,
-        tensor_parallel=1, dtype="float32", beam_search=search.stated,
+        tensor_parallel=1, dtype="float32", beam_search=search,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         files = {text.target_language: Path(folder) / f"{text.target_language}.parquet" for text in texts}

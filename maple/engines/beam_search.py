@@ -5,7 +5,7 @@ a whole batch until the last source has ended: one translation that goes on to i
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maple.definitions.generation import BeamSearch
 from maple.engines.engine import Completion
@@ -72,10 +72,11 @@ class Beams:
         import torch
 
         rows, hypotheses, length = self.tokens.shape
+        penalties: Any = self.penalties  # typed for classes of tensors that torch's functions do not return
         beams, logits = self.search.beams, logits.float()
         given = logits.log_softmax(-1)
         # Penalties count where transformers has them: of probabilities with beams, of logits without.
-        penalized = self.penalties(self.tokens.flatten(0, 1), given if beams > 1 else logits)
+        penalized = penalties(self.tokens.flatten(0, 1), given if beams > 1 else logits)
         # Two for each beam: as many can go on if all of the best ones end.
         total = penalized.view(rows, hypotheses, -1) + self.scores[:, :, None]
         vocabulary = total.shape[2]
