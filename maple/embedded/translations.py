@@ -3,11 +3,14 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import cycle, islice, zip_longest
 
+from maple.embedded.cldr import KINDS, names
 from maple.embedded.pairs import DOMAINS, pair_rows
 
 ENGLISH = "eng_Latn"
+# Names alone come as often as so many domains, our choice: from these a small model learns which words correspond.
+NAMES = 2
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,33 @@ def documents(
 ) -> Iterator[Translation]:
     """Yield about `count` translations from and into English, the other languages and the domains in turn.
 
-    `words` has per language its code, iso639_1 and script; English is among them. The texts are those of the train
-    split of maple.embedded.pairs: a base has read of nothing that a test row says.
+    `words` has per language its code, iso639_1 and script; English is among them. The texts are those of a split of
+    maple.embedded.pairs, and names of countries, currencies, languages, days and months alone, which all splits have: a
+    base has read of nothing that a test row says.
     """
     languages = {code: _Language(code, row["iso639_1"], row["script"]) for code, row in words.items()}
     others = [language for code, language in languages.items() if code != ENGLISH]
-    rng, items = random.Random(f"translations {seed}"), -(-count // (len(others) * len(DOMAINS)))
-    by_part = [
-        [Translation(row["source"], row["target"], ENGLISH, language.code) for row in rows]
-        for language in others
-        for domain in DOMAINS
-        for rows in [pair_rows(languages[ENGLISH], language, domain, split, items)]
+    rng, items = random.Random(f"translations {seed}"), -(-count // (len(others) * (len(DOMAINS) + NAMES)))
+    by_part: list[list[tuple[str, str, str]]] = []
+    for language in others:
+        for domain in DOMAINS:
+            rows = pair_rows(languages[ENGLISH], language, domain, split, items)
+            by_part.append([(row["source"], row["target"], language.code) for row in rows])
+        alone = _names(languages[ENGLISH], language)
+        rng.shuffle(alone)
+        by_part += [list(islice(cycle(alone), number * items, (number + 1) * items)) for number in range(NAMES)]
+    for texts in zip_longest(*by_part):  # CLDR lacks some names in some languages
+        for english, other, code in filter(None, texts):
+            pair = Translation(english, other, ENGLISH, code)
+            yield rng.choice((pair, pair.turned))
+
+
+def _names(english: _Language, other: _Language) -> list[tuple[str, str, str]]:
+    """Return the names that both languages have: English, the other's, and its code."""
+    ours, theirs = (names(language.iso639_1, language.script) for language in (english, other))
+    return [
+        (name, theirs[kind][code], other.code)
+        for kind in KINDS
+        for code, name in ours[kind].items()
+        if code in theirs[kind]
     ]
-    for pairs in zip_longest(*by_part):  # CLDR lacks some names in some languages
-        yield from (rng.choice((pair, pair.turned)) for pair in pairs if pair is not None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The order of the ids, 0 to 3, in all of fairseq's models; transformers' configs have it as their default.
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
+ROWS = 16  # computed at once, those of like length: with all rows of a step at once most tokens were padding
 BOS, PAD, EOS, UNK = range(len(SPECIAL_TOKENS))
 
 
@@ -75,9 +76,13 @@ def translation_loss(model: "PreTrainedModel", batch: "Tensor", generator: "Gene
     """Return the mean loss of the words of the targets and of their ends; tags are not learnt."""
     from torch.nn.functional import cross_entropy
 
-    source, target = batch.chunk(2, dim=1)
-    source, target = (side[:, : int((side != PAD).sum(1).max())] for side in (source, target))
-    labels = target[:, 1:].masked_fill(target[:, 1:] == PAD, MASKED)
-    labels[:, 0] = MASKED
-    logits = model(input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=target[:, :-1]).logits
-    return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=MASKED)
+    by_length = batch[(batch != PAD).sum(1).argsort()]
+    losses, learnt = [], 0
+    for part in by_length.split(ROWS):
+        source, target = ((side[:, : int((side != PAD).sum(1).max())]) for side in part.chunk(2, dim=1))
+        labels = target[:, 1:].masked_fill(target[:, 1:] == PAD, MASKED)
+        labels[:, 0] = MASKED
+        logits = model(input_ids=source, attention_mask=(source != PAD).long(), decoder_input_ids=target[:, :-1]).logits
+        losses.append(cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=MASKED, reduction="sum"))
+        learnt += int((labels != MASKED).sum())
+    return sum(losses[1:], losses[0]) / learnt

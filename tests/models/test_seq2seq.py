@@ -7,6 +7,7 @@ import pytest
 from toy_letters import EOS, PAD, TAGS, build, pairs, tag_ids
 
 from maple.models import seq2seq
+from maple.models.architectures import ARCHITECTURES, TRANSLATOR
 from maple.models.language_tags import M2M100, MBART50, NLLB200, UnknownTagError, published_tags, tag_of
 from maple.models.tiny import BaseError
 from maple.models.translation_text import Seq2SeqEncoder, prepare_translation_tokenizer
@@ -26,6 +27,10 @@ def bases(tmp_path_factory):
 
 def example(base, source="aab", target="ba", **languages):
     return seq2seq.encode(pairs((source, target), **languages).row(0, named=True), Seq2SeqEncoder.of(base))
+
+
+def test_every_architecture_of_the_table_that_translates_is_measured():
+    assert {name for name, facts in ARCHITECTURES.items() if facts is TRANSLATOR} == set(NAMES)
 
 
 @pytest.mark.parametrize(

@@ -227,11 +227,11 @@ def test_hours_are_power_and_devices_divide_the_days():
 def test_what_does_not_fit_and_what_is_not_known_is_said():
     config = DEFAULT | PAPER | {"forecast": {"hardware": "cpu", "devices": 1}}
     assert "llama-2-7b: its 16-bit weights are larger than the memory of one cpu." in of(config).notes
-    config["grid"] = [{"models": ["nllb-200-3.3b"], "datasets": [], "methods": {}, "seeds": []}]
+    config["grid"] = [{"models": ["qwen3-4b-instruct"], "datasets": [], "methods": {}, "seeds": []}]
     made = of(config)
-    assert made.notes[0] == "nllb-200-3.3b: no size: fetch it. The sums leave out what it computes."
+    assert made.notes[0] == "qwen3-4b-instruct: no size: fetch it. The sums leave out what it computes."
     assert made.notes[0] in table(made)
-    assert re.search("^all .* without nllb-200-3.3b$", table(made), re.M), "the line of the sums says so itself"
+    assert re.search("^all .* without qwen3-4b-instruct$", table(made), re.M), "the line of the sums says so itself"
     assert stage(made, "generate").jobs == 1 and stage(made, "generate").tokens == 0
 
 

@@ -119,7 +119,8 @@ def test_an_over_long_translation_is_counted_and_not_learnt(bases, tmp_path):
 @pytest.mark.parametrize("bits", [16, 8, 4])
 @BOTH
 def test_a_merged_translator_is_the_one_that_was_trained(name, bits, bases, tmp_path):
-    trained(bases[name], tmp_path, lora(bits, steps=10))
+    adapter = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+    trained(bases[name], tmp_path, variant("LORA", bits, adapter, **(LENGTHS | {"steps": 10})))
     (tmp_path / "merged").mkdir()
     card = merge(
         bases[name],
