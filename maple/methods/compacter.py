@@ -33,7 +33,7 @@ class CompacterConfig(BottleneckConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.peft_type: Any = "COMPACTER"
-        self.non_linearity = self.non_linearity or "gelu_new"
+        self.non_linearity = self.non_linearity or "gelu"
 
 
 @dataclass

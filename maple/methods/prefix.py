@@ -163,10 +163,10 @@ def attend(
         kwargs["position_bias"] = pad(position_bias, widened)
     keys, values = (states.to(key.dtype).expand(batch, -1, -1, -1) for states in (prefix.keys, prefix.values))
     opened = None if prefix.gate is None else prefix.gate[:, None]
-    by_token = opened is not None and opened.shape[2] > 1 or queries == 1 and opened is not None
+    by_token = opened is not None and opened.shape[2] > 1
     if opened is not None and not by_token:
         keys, values = keys * opened, values * opened
-    if by_token:
+    if opened is not None and by_token:
         query = torch.cat([query, query * opened], -1)
         key, value = pad(key, (0, size)), pad(value, (0, size))
         keys, values = pad(keys, (size, 0)), pad(values, (size, 0))
@@ -180,7 +180,7 @@ def attend(
         is_causal=False,
         **{name: given for name, given in kwargs.items() if name != "is_causal"},
     )
-    if by_token:
+    if opened is not None and by_token:
         output = output[..., :size] + opened.transpose(1, 2) * output[..., size:]
     return output, None
 
