@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from maple.definitions.method import MethodVariant, PeftVariant, Trained
 from maple.methods.lora_init import init_changes_base
-from maple.methods.targets import adapted_embedding
+from maple.methods.targets import adapted_embedding, reason_against_tied
 
 # Why a type does not train on quantized weights.
 VALUES = "it starts from the values of the base's weights, and PEFT reads none from quantized ones"
@@ -32,9 +32,13 @@ class PeftType:
 RANK = {"rank": {"r": 1}}
 TOKENS = {"rank": {"num_virtual_tokens": 1}}
 REDUCTION = {"reduction": {"reduction_factor": 1}}
+PREFIX = {"rank": {"prefix_length": 1}}
 ENCODERS_TOO = frozenset({"causal", "encoder"})
+TRANSLATORS_TOO = frozenset({"causal", "seq2seq"})
+ALL_KINDS = ENCODERS_TOO | TRANSLATORS_TOO
+TRANSLATORS = frozenset({"seq2seq"})
 
-# By the names that PEFT gives them; PFEIFFER and HOULSBY are ours (maple.methods.own_types). Each line was measured
+# By the names that PEFT gives them; those of maple.methods.own_types are ours. Each line was measured
 # (peft 0.21.2, bitsandbytes 0.50.2, CPU): trained on a tiny model of each kind in 16, 8 and 4 bits, saved, loaded on 16
 # bits, folded; tests/methods/test_peft_method.py and test_encoder_adapters.py do it again.
 PEFT_TYPES = {
@@ -43,20 +47,25 @@ PEFT_TYPES = {
     "ADALORA": PeftType({"rank": {"target_r": 1, "init_r": 1.5}}, "lora_alpha", kinds=ENCODERS_TOO),
     "BOFT": PeftType(kinds=ENCODERS_TOO),
     "C3A": PeftType(),
+    "COMPACTER": PeftType(REDUCTION, merges=False, kinds=TRANSLATORS),
+    "COMPACTER_PLUS": PeftType(REDUCTION, merges=False, kinds=TRANSLATORS),
     "DELORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
     "FOURIERFT": PeftType(),
     "GLORA": PeftType(RANK, fails={8: VALUES, 4: VALUES}),
     "GRALORA": PeftType(RANK, "alpha"),
     "HIRA": PeftType(RANK),
-    "HOULSBY": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
+    "HOULSBY": PeftType(REDUCTION, merges=False, kinds=ALL_KINDS),
     "HRA": PeftType(RANK, fails={8: OTHER_MODEL, 4: PACKED}),
     "IA3": PeftType(kinds=ENCODERS_TOO),
     "LN_TUNING": PeftType(kinds=ENCODERS_TOO),
     "LOHA": PeftType(RANK, "alpha", fails={4: PACKED}),
     "LOKR": PeftType(RANK, "alpha", fails={4: PACKED}),
+    "MAM": PeftType(PREFIX | REDUCTION, merges=False, kinds=TRANSLATORS),
     "MISS": PeftType(RANK),
     "OFT": PeftType(kinds=ENCODERS_TOO),
-    "PFEIFFER": PeftType(REDUCTION, merges=False, kinds=ENCODERS_TOO),
+    "PARALLEL": PeftType(REDUCTION, merges=False, kinds=TRANSLATORS),
+    "PFEIFFER": PeftType(REDUCTION, merges=False, kinds=ALL_KINDS),
+    "PREFIX_ATTENTION": PeftType(PREFIX, merges=False, kinds=TRANSLATORS),
     "PREFIX_TUNING": PeftType(TOKENS, merges=False),
     "PROMPT_TUNING": PeftType(TOKENS, merges=False),
     "PSOFT": PeftType(RANK, "psoft_alpha", fails={8: VALUES, 4: VALUES}),
@@ -65,6 +74,7 @@ PEFT_TYPES = {
     "RANDLORA": PeftType(RANK, "randlora_alpha"),
     "ROAD": PeftType(),
     "SHIRA": PeftType(RANK),
+    "UNIPELT": PeftType(RANK | REDUCTION, merges=False, kinds=TRANSLATORS),
     "VBLORA": PeftType(RANK),
     "VERA": PeftType(RANK, kinds=ENCODERS_TOO),
     "WAVEFT": PeftType(),
@@ -111,6 +121,8 @@ KEYS_SET_BY_US = {
 }  # fmt: skip
 # Architectures whose layers have no biases, and the keys with which they would.
 WITHOUT_BIASES = {
+    "mt5": (),
+    "t5": (),
     "llama": ("attention_bias", "mlp_bias"),
     "mistral": (),
     "modernbert": ("attention_bias", "mlp_bias", "norm_bias"),
@@ -150,6 +162,10 @@ def reason_against_training(method: MethodVariant, kind: str) -> str | None:
 def reason_against_kind(method: MethodVariant, kind: str) -> str | None:
     """Return why a method variant cannot be trained on any model of a kind, as `key: reason`; None if it can."""
     if isinstance(method, PeftVariant):
+        if kind == "seq2seq" and (reason := reason_against_tied(method.adapter)):
+            return reason
+        if kind != "seq2seq" and method.adapter.get("inversion"):
+            return "adapter.inversion: it is behind the embeddings of an encoder that a decoder reads, of kind seq2seq"
         fits, said = kind in PEFT_TYPES[method.peft].kinds, f"peft: {method.peft}"
     else:
         fits, said = kind in TRAINED_PARTS[method.trains].kinds, f"trains: {method.trains}"

@@ -15,9 +15,10 @@ from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapt
 from maple.methods.adapter_files import AdapterError, attach_saved, name_base
 from maple.methods.heads import within
 from maple.methods.lora_init import init_changes_base
-from maple.methods.own_types import register
+from maple.methods.own_types import OWN_TYPES, register
 from maple.methods.peft_config_keys import config_keys
 from maple.methods.sharded import full_state_dict
+from maple.methods.targets import reason_against_tied
 from maple.runtime import devices
 
 if TYPE_CHECKING:
@@ -117,7 +118,19 @@ class PrefixTuning(TypeBehaviour):
     gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
 
 
-OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "LN_TUNING": LnTuning(), "PREFIX_TUNING": PrefixTuning()}
+class OwnType(TypeBehaviour):
+    """The types of maple.methods.own_types."""
+
+    reason_against_fsdp = "adapters of our own types were not measured on weights that FSDP divides"
+
+
+OVERRIDES = {
+    "ADALORA": AdaLora(),
+    "BOFT": Boft(),
+    "LN_TUNING": LnTuning(),
+    "PREFIX_TUNING": PrefixTuning(),
+    **dict.fromkeys(OWN_TYPES, OwnType()),
+}
 DEFAULT = TypeBehaviour()
 
 
@@ -170,6 +183,8 @@ def attach(
     biases = {key for key in ("bias", "lora_bias") if method.adapter.get(key) not in (None, False, "none")}
     if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
         raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
+    if base.config.is_encoder_decoder and (reason := reason_against_tied(method.adapter)):
+        raise AdapterError(reason)
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)

@@ -143,8 +143,8 @@ class Tuner(BaseTuner):
         return ()
 
     def _place(self, config: Any, name: str) -> Place | None:
-        model_type = self.get_model_config(self.model)["model_type"]
-        return next((each for each in self.places(config, model_type) if re.fullmatch(each.modules, name)), None)
+        places = self.places(config, self.model.config.model_type)
+        return next((each for each in places if re.fullmatch(each.modules, name)), None)
 
     def _check_target_module_exists(self, peft_config: Any, key: str) -> Any:
         found = super()._check_target_module_exists(peft_config, key)
@@ -180,11 +180,13 @@ class Tuner(BaseTuner):
         """Return where the module `key` is in its group: in the order of the modules."""
         if (group := kind.group(key)) == key:
             return Site()
-        names = dict.fromkeys(_plain(name) for name, _ in self.model.named_modules())
-        members = [name for name in names if kind.group(name) == group and self._is_of(config, name, kind)]
-        if members[0] == key:
-            return Site(0, len(members))
-        first: Any = self.model.get_submodule(members[0])
+        groups: dict[tuple[str, str], list[str]] = self.__dict__.setdefault("groups", {})
+        if (adapter_name, group) not in groups:
+            names = dict.fromkeys(_plain(name) for name, _ in self.model.named_modules())
+            fitting = [name for name in names if kind.group(name) == group and self._is_of(config, name, kind)]
+            groups[adapter_name, group] = fitting
+        members = groups[adapter_name, group]
+        first: Any = None if members[0] == key else self.model.get_submodule(members[0])
         return Site(members.index(key), len(members), first)
 
     def _is_of(self, config: Any, name: str, kind: type[AdapterLayer]) -> bool:
