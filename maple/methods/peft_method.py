@@ -42,7 +42,7 @@ class TypeBehaviour:
         return {}
 
     def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
-        """Return the layers of an encoder that are adapted if the method's file names none; empty: PEFT's choice."""
+        """Return the layers of an encoder or translator that are adapted if the file names none; empty: PEFT's choice."""
         return {}
 
     def check(self, network: "PeftModel") -> None:
@@ -189,7 +189,8 @@ def attach(
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
     layers = all_linear(base, method, heads) | trained_heads(base, method, heads)
-    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if heads else {})}
+    named = heads or base.config.is_encoder_decoder  # PEFT names the layers of causal models alone
+    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if named else {})}
     config = {"peft_type": method.peft, "task_type": peft_task, **chosen, **method.adapter, **layers}
     try:
         network = get_peft_model(base, get_peft_config(config))

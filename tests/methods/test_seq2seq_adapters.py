@@ -30,6 +30,38 @@ OWN = {
     "UNIPELT": ("UNIPELT", SMALL),
     "sequence": ("UNIPELT", SMALL | {"gate": "sequence"}),
 }
+LINEAR = {"target_modules": "all-linear"}
+# PEFT's types, each with what its config needs; LoRA's variants as further entries.
+TYPES = {
+    **OWN,
+    "LORA": ("LORA", {"r": 4, "lora_alpha": 8, **LINEAR}),
+    "DoRA": ("LORA", {"r": 4, "lora_alpha": 8, "use_dora": True, **LINEAR}),
+    "tokens": ("LORA", {"r": 4, "lora_alpha": 8, "trainable_token_indices": [7], **LINEAR}),
+    "ADALORA": ("ADALORA", {"target_r": 4, "init_r": 6, **LINEAR}),
+    "BOFT": ("BOFT", {"boft_block_size": 8, **LINEAR}),
+    "DELORA": ("DELORA", {"r": 4, **LINEAR}),
+    "FOURIERFT": ("FOURIERFT", {"n_frequency": 100, **LINEAR}),
+    "GLORA": ("GLORA", {"r": 4, **LINEAR}),
+    "HIRA": ("HIRA", {"r": 4, **LINEAR}),
+    "HRA": ("HRA", {"r": 4, **LINEAR}),
+    "IA3": ("IA3", {"target_modules": ["k_proj", "v_proj", "fc2"], "feedforward_modules": ["fc2"]}),
+    "LN_TUNING": ("LN_TUNING", {}),
+    "LOHA": ("LOHA", {"r": 4, "alpha": 8, **LINEAR}),
+    "LOKR": ("LOKR", {"r": 4, "alpha": 8, **LINEAR}),
+    "MISS": ("MISS", {"r": 4, **LINEAR}),
+    "OFT": ("OFT", {"oft_block_size": 32, **LINEAR}),
+    "PREFIX_TUNING": ("PREFIX_TUNING", {"num_virtual_tokens": 4}),
+    "PROMPT_TUNING": ("PROMPT_TUNING", {"num_virtual_tokens": 4}),
+    "PSOFT": ("PSOFT", {"r": 4, **LINEAR}),
+    "PVERA": ("PVERA", {"r": 16, **LINEAR}),
+    "P_TUNING": ("P_TUNING", {"num_virtual_tokens": 4, "encoder_hidden_size": 64}),
+    "RANDLORA": ("RANDLORA", {"r": 8, **LINEAR}),
+    "ROAD": ("ROAD", LINEAR),
+    "SHIRA": ("SHIRA", {"r": 4, **LINEAR}),
+    "VBLORA": ("VBLORA", {"r": 4, "num_vectors": 64, "vector_length": 32, **LINEAR}),
+    "VERA": ("VERA", {"r": 16, **LINEAR}),
+    "WAVEFT": ("WAVEFT", {"n_frequency": 100, **LINEAR}),
+}
 BY_TOKEN = [name for name in OWN if name != "sequence"]
 TASK = "SEQ_2_SEQ_LM"
 
@@ -304,3 +336,53 @@ def test_a_second_adapter_within_others_is_refused(translators, tmp_path):
     network = adapted(translators["mbart"], "UNIPELT", tmp_path)
     with pytest.raises(AdapterError, match="peft: UNIPELT: a model has one at a time"):
         network.add_adapter("second", network.active_peft_config)
+
+
+@pytest.mark.parametrize(("architecture", "bits"), [("mbart", 16), ("mbart", 8), ("mbart", 4), ("m2m_100", 16)])
+@pytest.mark.parametrize("name", TYPES)
+def test_every_type_of_the_table_trains_on_translators_where_it_says_so(
+    translators, tmp_path, architecture, name, bits
+):
+    peft, adapter = TYPES[name]
+    if reason_against_training(variant(peft, bits, adapter), "seq2seq"):
+        pytest.skip("the table refuses it")
+    base = translators[architecture]
+    network = adapted(base, name, tmp_path, bits, TYPES)
+    losses = learn(network, 1e-2)
+    assert losses[-1] < losses[0]
+    learnt = logits(network)
+    peft_method.save(network, base, tmp_path)
+    assert difference(logits(peft_method.load(load(base, bits), tmp_path)), learnt) < 1e-6
+    loaded = peft_method.load(load(base), tmp_path)
+    attached = logits(loaded)
+    given = {key: values for key, values in rows().items() if not key.startswith("decoder")}
+    assert loaded.generate(**given, num_beams=2, max_new_tokens=4).shape[0] == 8
+    if PEFT_TYPES[peft].merges:
+        assert difference(logits(peft_method.fold(loaded)), attached) < 1e-4
+    else:
+        with pytest.raises((AttributeError, ValueError)):  # a soft prompt has nothing to fold, ours refuse
+            peft_method.fold(loaded)
+
+
+def test_every_type_that_is_said_to_train_on_translators_is_tried():
+    assert {peft for peft, _ in TYPES.values()} == {name for name, one in PEFT_TYPES.items() if "seq2seq" in one.kinds}
+
+
+@pytest.mark.parametrize("architecture", ["mbart", "m2m_100"])
+@pytest.mark.parametrize("part", ["all", "biases"])
+def test_parts_of_a_translator_are_trained_saved_and_put_back(translators, tmp_path, architecture, part):
+    assert "seq2seq" in TRAINED_PARTS[part].kinds
+    base = translators[architecture]
+    network = weights_method.attach(load(base), trains(part), TASK, tmp_path)
+    losses = learn(network, 1e-2)
+    assert losses[-1] < losses[0]
+    learnt = logits(network)
+    table = network.get_input_embeddings().weight
+    assert table.data_ptr() == network.get_output_embeddings().weight.data_ptr()
+    weights_method.save(network, base, tmp_path)
+    if part == "all":
+        assert difference(logits(load(tmp_path)), learnt) < 0.1  # bfloat16
+        return
+    put = weights_method.load(load(base), tmp_path)
+    assert difference(logits(put), learnt) == 0
+    assert difference(logits(weights_method.merge(put).float()), learnt) < 0.1
