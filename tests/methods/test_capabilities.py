@@ -7,7 +7,7 @@ from project import ROOT
 from toy_training import lora, variant
 
 from maple.definitions.errors import DefinitionError
-from maple.definitions.method import Method
+from maple.definitions.method import Method, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.methods.capabilities import PEFT_TYPES, reason_against_training, reason_against_vllm
 from maple.methods.peft_config_keys import config_keys
@@ -43,8 +43,23 @@ def with_method(folder, definition):
     (folder / "methods" / "mine.yaml").write_text(yaml.safe_dump(definition))
 
 
+def for_translators(method):
+    """Return True if no llama is adapted so."""
+    if not isinstance(method, PeftMethod):
+        return False
+    return "causal" not in PEFT_TYPES[method.peft].kinds or bool(method.adapter.get("inversion"))
+
+
+def test_methods_for_translators_are_refused_for_a_llama(folder):
+    for name, method in SHIPPED.items():
+        if for_translators(method):
+            with pytest.raises(DefinitionError, match=rf"{name}\.yaml: .*; give tiny-llama a part of the grid without"):
+                study(folder, name)
+
+
 def test_every_shipped_method_can_be_run_as_it_stands(folder):
     fitting = set(SHIPPED) - {"linear-probe", "bitfit"}  # a llama has neither a new head nor biases
+    fitting -= {name for name, method in SHIPPED.items() if for_translators(method)}
     runs = study(folder, *fitting).runs
     assert {run.family for run in runs} == {"none", *fitting}
     assert {run.bits for run in runs if run.family == "dora"} == {4, 16}
@@ -184,4 +199,5 @@ def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key
 
 
 def test_a_method_that_was_not_measured_on_a_kind_of_model_is_refused():
-    assert "LORA was not measured on models of kind seq2seq" in reason_against_training(lora(), "seq2seq")
+    assert "LORA was not measured on models of kind vision" in reason_against_training(lora(), "vision")
+    assert "MAM was not measured on models of kind causal" in reason_against_training(variant("MAM", 16, {}), "causal")
