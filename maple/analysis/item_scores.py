@@ -55,9 +55,9 @@ class ItemScores:
     runs: list[Run]
     """The runs that have scores, in the order of the grid."""
     cells: pl.DataFrame
-    """cell (its number), task, metric, language, chance, headline (is the metric the task's headline?), lowest and
-    highest (the range of the metric), signature (of a metric of a set of texts, else null), shared (is there an item
-    that every run has a score of?)."""
+    """cell (its number), task, metric, language, domain and direction (of the task, empty if it states none), chance,
+    headline (is the metric the task's headline?), lowest and highest (the range of the metric), signature (of a metric
+    of a set of texts, else null), shared (is there an item that every run has a score of?)."""
     values: np.ndarray
     """(rows, runs) The scores; nan if a run lacks an item."""
     items: Items
@@ -277,6 +277,8 @@ def _cells(shares: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> pl.DataFra
     metrics = list(cells.select("task", "metric").iter_rows())
     scales = [metric_of(metric).scale for _, metric in metrics]
     return cells.with_columns(
+        domain=pl.Series([tasks[task].domain for task, _ in metrics], dtype=pl.String),
+        direction=pl.Series([tasks[task].direction for task, _ in metrics], dtype=pl.String),
         headline=pl.Series([metric == tasks[task].headline for task, metric in metrics], dtype=pl.Boolean),
         chance=pl.Series([_chance(tasks[task], metric) for task, metric in metrics], dtype=pl.Float64),
         lowest=pl.Series([scale.low for scale in scales], dtype=pl.Float64),

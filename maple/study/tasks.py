@@ -100,6 +100,8 @@ class StudyTask:
             chance=self.definition.chance,
             languages=self.languages,
             lower_is_better=[metric for metric in metrics if metric_of(metric).scale.lower_is_better],
+            domain=self.definition.domain,
+            direction=self.definition.pair.direction if self.definition.pair else "",
         )
 
     @property
