@@ -32,6 +32,7 @@ def test_the_module_of_a_kind_offers_what_the_protocol_says(kind):
         assert parameters(getattr(module, name)) == parameters(function), name
     facts = KINDS[kind]
     assert (facts.peft_task, facts.auto_class, facts.packs) == (module.PEFT_TASK, module.AUTO_CLASS, module.PACKS)
+    assert facts.corpus == module.CORPUS
     assert module.MEASURE.startswith("bits_per_") and facts.needs_head == bool(module.NEW_HEADS)
 
 
