@@ -5,17 +5,14 @@ something else, so that even a perfect translation scores less than 100. The cei
 after the round trip, against themselves as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
-
 import polars as pl
 
 from maple.evaluation.answer_parsing import parse_answer
-from maple.metrics.metric import CorpusMetric, TextAnswers
-from maple.metrics.registry import METRICS
-from maple.models.round_trip import RoundTrip
+from maple.metrics.metric import TextAnswers
+from maple.metrics.translation import CORPUS_METRICS
 from maple.runtime.files import read_parquet
 
 ROUND_TRIP_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "targets": pl.List(pl.String)}
@@ -64,25 +61,26 @@ def read_references(prompts: str | Path, task: str, language: str, target: str) 
     return References(task, language, target, dict(rows.iter_rows()))
 
 
-def round_tripped(model: str, references: Iterable[References], round_trip: RoundTrip) -> RoundTripped:
+def round_tripped(model: str, references: Iterable[References], round_trip: Callable[[str], str]) -> RoundTripped:
     """Send references through a model's tokenizer and back, and score them against themselves.
 
     A reference counts as changed if what comes back, read as an answer is (without outer spaces), is another text. The
-    perfect translation is the first reference of each item. A language without items has no rows.
+    perfect translation is the first reference of each item. A language without items has no rows. `round_trip` is
+    maple.models.round_trip.RoundTrip.
     """
     targets, ceilings = [], []
     for one in references:
         flat = [text for texts in one.by_item.values() for text in texts]
         if not flat:
             continue
-        returned = [parse_answer(text) for text in round_trip(flat)]
+        returned = [parse_answer(round_trip(text)) for text in flat]
         changed = sum(back != text.strip() for back, text in zip(returned, flat, strict=True)) / len(flat)
         remaining = iter(returned)
         back = {item: [next(remaining) for _ in texts] for item, texts in one.by_item.items()}
         targets += [(one.task, one.language, item, texts) for item, texts in back.items()]
         answers = TextAnswers([texts[0] for texts in back.values()], list(one.by_item.values()), one.target)
         for name in CEILING_METRICS:
-            metric = cast(CorpusMetric, METRICS[name])
+            metric = CORPUS_METRICS[name]
             counted = metric.count(answers)
             score, signature = metric.score(counted.counts), counted.signature
             ceilings.append(

@@ -174,11 +174,10 @@ rule round_trip:
     log:
         "logs/round_trip/{model}.log",
     conda:
-        "../../envs/generation.yaml"
+        "../../envs/analysis.yaml"
     params:
         model=lambda wildcards: wildcards.model,
         translations=translations_of([task.name for task in TRANSLATION_TASKS]),
-        trust_remote_code=trusted,
         code=fingerprint("round_trip.py"),
     script:
         "../scripts/round_trip.py"

@@ -199,8 +199,3 @@ def round_trips_of_run(wildcards):
     """The references of these translations as the model's tokenizer gives them back; none for an endpoint's model."""
     has_tokenizer = STUDY.endpoint(wildcards.model) is None
     return f"results/round_trips/{wildcards.model}.parquet" if has_tokenizer and translations_of_run(wildcards) else []
-
-
-def trusted(wildcards):
-    """May a model's own Python code run?"""
-    return STUDY.models[wildcards.model].trust_remote_code

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from maple.evaluation.tokenizer_ceiling import read_references, round_tripped
-from maple.models.round_trip import round_trip_of
+from maple.models.round_trip import RoundTrip
 from maple.runtime.files import write_parquet
 from maple.runtime.logs import log_to
 
@@ -12,7 +12,6 @@ references = [
     read_references(path, each["task"], each["language"], each["target"]["code"])
     for path, each in zip(snakemake.input.prompts, snakemake.params.translations, strict=True)
 ]
-round_trip = round_trip_of(Path(snakemake.input.base), trust_remote_code=snakemake.params.trust_remote_code)
-result = round_tripped(snakemake.params.model, references, round_trip)
+result = round_tripped(snakemake.params.model, references, RoundTrip(Path(snakemake.input.base)))
 write_parquet(result.targets, snakemake.output.targets)
 write_parquet(result.ceilings, snakemake.output.ceilings)
