@@ -85,7 +85,7 @@ def test_the_mean_of_a_corpus_metric_is_the_corpus_score_and_a_change_their_diff
     row = summary.row(1, named=True)
     assert row["change"] == pytest.approx(second - first, abs=1e-9)
     assert row["change_low"] < row["change"] < row["change_high"]
-    assert row["signature"] == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:" + row["signature"][-5:]
+    assert row["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
 
 
 def test_studies_without_translations_have_no_columns_of_them():
