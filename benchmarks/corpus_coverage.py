@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,7 +119,7 @@ def _real(folder: Path) -> Iterator[tuple[str, list[str], list[list[str]], str]]
     for file in sorted(folder.glob("*.jsonl")):
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         names = [name for name in rows[0] if name not in ("id", "source", "reference")]
-        for pair in zip(names, names[1:], strict=False):
+        for pair in pairwise(names):
             outputs = [[row[name] for row in rows] for name in pair]
             language = file.name.split(".")[0].split("-")[1]
             yield f"{language} {pair[0]} / {pair[1]}", [row["reference"] for row in rows], outputs, language

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 from project import ROOT
-from toy_scores import TASKS, language
+from toy_scores import TASKS, UNTRANSLATED, language
 
 from maple.analysis.item_scores import item_scores
 from maple.definitions.question import Question
@@ -47,6 +47,7 @@ def scores_of(runs, cells, score, items=12, tasks=TASKS):
             *run.key.params().values(), task, language, str(item), tasks[task].headline,
             float(np.broadcast_to(score(run, language, task), items)[item]) + spread[number][(item - place) % items],
             True, "x", None, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
+            *UNTRANSLATED,
         )
         for number, run in enumerate(runs) for place, (task, language) in enumerate(cells) for item in range(items)
         if not run.tasks or task in run.tasks

@@ -142,9 +142,10 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots, shots_dropped
     (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated completions for
     which they are defined), length_ratio (characters of the answers per character of the references). Only if some
-    metric is of a set of texts: signature, null where the averaged scores have several. chance, and against_chance: "above", "below" or "inside", where the interval lies relative to chance.
-    Against the same model's base, paired by item: base, change, change_se, change_low, change_high (null for a base,
-    and if no item is shared) and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
+    metric is of a set of texts: signature, null where the averaged scores have several. chance, and against_chance:
+    "above", "below" or "inside", where the interval lies relative to chance. Against the same model's base, paired by
+    item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared) and mde, the
+    minimum detectable effect at power maple.analysis.statistics.POWER.
 
     Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
     languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,

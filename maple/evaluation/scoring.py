@@ -344,8 +344,9 @@ def score_items(
     task's metrics. Ranked choices are scored by RANK_METRICS and, under names that begin with RANKED, by those of the
     task's metrics that are of labels. The values of a metric of a set are pseudo-values, whose mean is the score. An
     item metric gives 0, with `parsed` false, to a choice that does not parse, an empty answer, a prompt that was too
-    long and a completion whose thinking is unfinished; other thinking is cut before an answer is read. Raises ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what
-    is not a number.
+    long and a completion whose thinking is unfinished; other thinking is cut before an answer is read. Raises
+    ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what is not a
+    number.
     """
     rows: list[dict[str, Any]] = []
 

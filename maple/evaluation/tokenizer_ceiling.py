@@ -8,6 +8,7 @@ after the round trip, against themselves as they are.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 import polars as pl
 
 from maple.evaluation.answer_parsing import parse_answer
@@ -83,9 +84,7 @@ def round_tripped(model: str, references: Iterable[References], round_trip: Call
             metric = CORPUS_METRICS[name]
             counted = metric.count(answers)
             score, signature = metric.score(counted.counts), counted.signature
-            ceilings.append(
-                (model, one.task, one.language, one.target, len(flat), changed, name, score, signature)
-            )
+            ceilings.append((model, one.task, one.language, one.target, len(flat), changed, name, score, signature))
     return RoundTripped(
         pl.DataFrame(targets, ROUND_TRIP_SCHEMA, orient="row"),
         pl.DataFrame(ceilings, CEILING_SCHEMA, orient="row"),

@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks.corpus_coverage import coverage
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 from toy_scores import BASE, LORA, scored, summary_of
 
+from benchmarks.corpus_coverage import coverage
 from maple.analysis.item_scores import TRANSLATION_SHARES, SummaryError, item_scores
 from maple.analysis.statistics import mean_interval, paired
 from maple.analysis.summary import summarize
@@ -149,5 +149,3 @@ def test_intervals_and_p_agree_with_sacrebleu_s_paired_bootstrap():
     assert ours < 0.01 and results["BLEU"][1].p_value < 0.01
     same = paired((METRIC.values(second) - METRIC.values(second))[:, None], items, graded=True).p()[0]
     assert same == 1
-
-

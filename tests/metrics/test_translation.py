@@ -56,7 +56,11 @@ def test_a_corpus_score_and_its_signature_are_sacrebleu_s(name, items):
     [("zho_Hans", "zh"), ("jpn_Jpan", "ja-mecab"), ("kor_Hang", "ko-mecab"), ("tha_Thai", "13a"), ("deu_Latn", "13a")],
 )
 def test_bleu_takes_the_tokenizer_that_sacrebleu_chooses(language, tokenizer):
-    answers = TextAnswers(["今天是星期一，天气很好。", "오늘은 월요일입니다."], [["今天是星期二，天气好。"], ["오늘은 화요일입니다."]], language)
+    answers = TextAnswers(
+        ["今天是星期一，天气很好。", "오늘은 월요일입니다."],
+        [["今天是星期二，天气好。"], ["오늘은 화요일입니다."]],
+        language,
+    )
     assert ours("corpus_bleu", answers) == pytest.approx(own(BLEU(tokenize=tokenizer), answers), abs=1e-14)
     assert f"|tok:{tokenizer}" in ours("corpus_bleu", answers)[1]
 

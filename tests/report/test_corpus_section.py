@@ -10,7 +10,9 @@ BLEU = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
 def task(direction):
     codes = ["deu_Latn", "tha_Thai"]
-    return TaskMetrics(metrics=["corpus_bleu"], headline="corpus_bleu", chance=None, languages=codes, direction=direction)
+    return TaskMetrics(
+        metrics=["corpus_bleu"], headline="corpus_bleu", chance=None, languages=codes, direction=direction
+    )
 
 
 def summary():

@@ -11,7 +11,7 @@ import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
 from toy_questions import QUESTIONS
-from toy_scores import language
+from toy_scores import UNTRANSLATED, language
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
@@ -104,12 +104,11 @@ def scores(runs, right=better):
         (
             *run.key.params().values(), task, language, str(item), metric,
             float(item < right(run, language)), True, "x", False, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
+            *UNTRANSLATED,
         )
         for run in runs for task, language, metric in cells if task in run.tasks for item in range(4)
     ]  # fmt: skip
-    written = list(SCORE_SCHEMA)[: len(rows[0])]  # the others are of translations
-    frame = pl.DataFrame(rows, schema={name: SCORE_SCHEMA[name] for name in written}, orient="row")
-    return frame.with_columns(pl.lit(None, SCORE_SCHEMA[name]).alias(name) for name in SCORE_SCHEMA if name not in written)
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
 
 
 def cards(runs):

@@ -48,9 +48,7 @@ LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.prompt_spec
 LABELLED_RUNS = [run for run in STUDY.runs if not set(run.tasks).isdisjoint(LABELLED_TASKS)]
 # The models that are asked for translations and have a tokenizer.
 TRANSLATORS = list(
-    dict.fromkeys(
-        run.model for run in STUDY.runs if translations_of(run.tasks) and STUDY.endpoint(run.model) is None
-    )
+    dict.fromkeys(run.model for run in STUDY.runs if translations_of(run.tasks) and STUDY.endpoint(run.model) is None)
 )
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
