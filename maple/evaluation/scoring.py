@@ -293,7 +293,7 @@ def _text_scores(
     if not metrics or answers[0].row["answer"] != "generate":
         return
     predictions = [answer.prediction if answer.parsed else "" for answer in answers]
-    references = {"": [answer.row["targets"] for answer in answers]}
+    references: dict[str, list[Sequence[str]]] = {"": [answer.row["targets"] for answer in answers]}
     if translation and translation.round_tripped:
         references[ROUND_TRIPPED] = [_of_item(translation.round_tripped, answer.row, run) for answer in answers]
     for name in metrics:
