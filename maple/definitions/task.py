@@ -173,6 +173,10 @@ class TaskMetrics(Record):
     """Codes of the study's languages that the task offers."""
     lower_is_better: list[str] = []
     """Those of its metrics that are better when lower, as an error of calibration; never the headline."""
+    domain: str = ""
+    """The task's domain; empty if it states none."""
+    direction: str = ""
+    """The direction of a translation, as eng_Latn-own; empty if the task is none."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse a headline that is better when lower: in means over tasks and in the questions more is better."""

@@ -180,6 +180,13 @@ class Study:
             return None
         return {**definition.openai.not_deciding(), "file": f"config/models/{model}.yaml"}
 
+    def translation_languages(self, task: str, code: str) -> dict[str, dict[str, str]]:
+        """Return the languages, source and target, of a translation task's rows in a language."""
+        pair = self.tasks[task].definition.pair
+        assert pair is not None, f"{task} is no translation"
+        sides = zip(("source", "target"), pair.languages(code), strict=True)
+        return {side: self.languages.identity(of_side).params() for side, of_side in sides}
+
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
         """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""
         tests = {task: self.tests[task] for task in self.tasks if task in self.tests}
