@@ -11,7 +11,7 @@ TAGS = ("eng_Latn", "swh_Latn", "deu_Latn")
 BOS, PAD, EOS, UNKNOWN = range(4)
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 VOCABULARY = [*SPECIAL, *WORDS, *TAGS]
-TYPES = ("mbart", "m2m_100")
+ARCHITECTURES = ("mbart", "m2m_100")
 POSITIONS = 32
 SIZES = {
     "vocab_size": len(VOCABULARY), "d_model": 32, "encoder_layers": 2, "decoder_layers": 2,

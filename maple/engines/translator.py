@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from maple.definitions.generation import BeamSearch
 from maple.engines.beam_search import Beams
-from maple.engines.engine import Completion, EngineError
+from maple.engines.engine import Completion
 from maple.methods.adapter_files import attach_saved
 from maple.models.behaviour import behaviour_of
 from maple.runtime.devices import prepare
@@ -125,7 +125,7 @@ class TransformersTranslator:
         self.model: Any = options.load(options.dtype)
         """With the adapter around it, if one is attached."""
         self.network: Any = self.model
-        """The same without what is around it: an adapter is in its layers."""
+        """The same without what is around it: an adapter is in its layers, or in the caches of a first step."""
         self.options, self.search = options, options.search
         self.seconds = 0.0
         self.info: dict[str, str | int] = {
@@ -134,19 +134,20 @@ class TransformersTranslator:
         }
 
     def use(self, adapter: str | Path) -> None:
-        """Attach an adapter; the one before is unloaded. Raises EngineError for a soft prompt of PEFT's."""
+        """Attach an adapter in place of the one before."""
         from peft import PeftModel
 
-        base = self.model.unload() if isinstance(self.model, PeftModel) else self.model
+        base = self.model
+        if isinstance(base, PeftModel):
+            is_around = base.active_peft_config.is_prompt_learning  # PEFT's soft prompts change no layer
+            base = base.get_base_model() if is_around else base.unload()
         self.model = attach_saved(base, adapter)
-        self.network, config = self.model.get_base_model(), self.model.active_peft_config
-        if config.is_prompt_learning:
-            raise EngineError(f"{adapter}: {config.peft_type} is no adapter of translators; leave it out of the grid")
+        self.network = self.model.get_base_model()
 
     def translate(self, sources: Sequence[Source]) -> list[Completion]:
         """Translate a batch; padding stands behind the sources and is masked."""
         import torch
-        from transformers import DynamicCache, EncoderDecoderCache
+        from torch.nn.functional import pad
         from transformers.modeling_outputs import BaseModelOutput
 
         begin, device = time.perf_counter(), self.model.device
@@ -156,25 +157,27 @@ class TransformersTranslator:
         mask = torch.tensor([[1] * (width - pads) + [0] * pads for pads in padding], device=device)
         inputs = torch.tensor([source.start for source in sources], device=device)
         beams = Beams(self.search, _penalties(self.search), self.options.eos, sources[0].limit, inputs[:, None])
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         with torch.inference_mode():
-            encoder = self.network.get_encoder()
-            read = encoder(input_ids=torch.tensor(ids, device=device), attention_mask=mask).last_hidden_state
-            while True:
-                logits = self.network(
-                    encoder_outputs=BaseModelOutput(read),
-                    attention_mask=mask,
-                    decoder_input_ids=inputs,
-                    past_key_values=cache,
-                    use_cache=True,
-                ).logits[:, -1]
-                step = beams.step(logits)
-                if step is None:
-                    break
-                inputs = step.tokens
+            output = self.model(
+                input_ids=torch.tensor(ids, device=device),
+                attention_mask=mask,
+                decoder_input_ids=inputs,
+                use_cache=True,
+            )
+            cache, read = output.past_key_values, output.encoder_last_hidden_state
+            # A soft prompt stands before the source.
+            mask = pad(mask, (read.shape[1] - width, 0), value=1)
+            while step := beams.step(output.logits[:, -1]):
                 cache.self_attention_cache.batch_select_indices(step.parents)
                 if step.moved:  # all hypotheses of a source read the same
                     cache.cross_attention_cache.batch_select_indices(step.parents)
                     mask, read = mask[step.parents], read[step.parents]
+                output = self.network(
+                    encoder_outputs=BaseModelOutput(read),
+                    attention_mask=mask,
+                    decoder_input_ids=step.tokens,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
         self.seconds += time.perf_counter() - begin
         return [beams.completions[place] for place in range(len(sources))]

@@ -2,7 +2,7 @@
 
 import pytest
 import seq2seq as translators
-from toy_translators import EOS, PAD, POSITIONS, TYPES, saved
+from toy_translators import ARCHITECTURES, EOS, PAD, POSITIONS, saved
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed: make .venv/cpu")
 
@@ -26,7 +26,7 @@ def translated(engine, folder, sources, ids=(EOS, EOS, PAD), **search):
     return translator, [completions[place] for place in range(len(sources))]
 
 
-@pytest.fixture(scope="module", params=TYPES)
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def model(request, tmp_path_factory):
     return saved(tmp_path_factory.mktemp(request.param), request.param)
 

@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from toy_translators import BOS, EOS, PAD, TAGS, TYPES, VOCABULARY, saved
+from toy_translators import ARCHITECTURES, BOS, EOS, PAD, POSITIONS, TAGS, VOCABULARY, saved
 
 from maple.definitions.generation import BeamSearch
 from maple.engines.translator import Source, TransformersTranslator, TranslatorOptions, batches
@@ -45,7 +45,7 @@ def translations(translator, sources=SOURCES):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    return {name: saved(tmp_path_factory.mktemp(name), name) for name in TYPES}
+    return {name: saved(tmp_path_factory.mktemp(name), name) for name in ARCHITECTURES}
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,58 @@ def test_batches_of_what_a_killed_job_left_are_those_of_an_undisturbed_one():
 def test_a_model_that_computes_no_number_says_so_by_the_log_probability(tmp_path):
     folder = saved(tmp_path, ends=math.nan)
     assert all(math.isnan(each.log_probability) for each in translations(translator(folder), SOURCES[:3]))
+
+
+SMALL = {"prefix_length": 5, "bottleneck_size": 16}
+LINEAR = {"target_modules": "all-linear"}
+# UNIPELT with `gate: sequence` is left out: a gate over all that the decoder has read changes with each token.
+ADAPTERS = {
+    "HOULSBY": ("HOULSBY", {"reduction_factor": 4}),
+    "inversion": ("HOULSBY", {"reduction_factor": 4, "inversion": True}),
+    "PARALLEL": ("PARALLEL", {}),
+    "COMPACTER": ("COMPACTER", {"reduction_factor": 4}),
+    "PREFIX_ATTENTION": ("PREFIX_ATTENTION", SMALL),
+    "MAM": ("MAM", SMALL),
+    "UNIPELT": ("UNIPELT", SMALL),
+    "LORA": ("LORA", {"r": 4, "lora_alpha": 8, **LINEAR}),
+    "IA3": ("IA3", {"target_modules": ["k_proj", "v_proj", "fc2"], "feedforward_modules": ["fc2"]}),
+    "PREFIX_TUNING": ("PREFIX_TUNING", {"num_virtual_tokens": 4}),
+    "PROMPT_TUNING": ("PROMPT_TUNING", {"num_virtual_tokens": 4}),
+    "P_TUNING": ("P_TUNING", {"num_virtual_tokens": 4, "encoder_hidden_size": 64}),
+}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_attached_adapter_translates_as_it_reads_and_without_regard_to_neighbours(model, tmp_path, name):
+    import torch
+    from toy_training import variant
+
+    from maple.methods import peft_method
+    from maple.models.seq2seq import load
+
+    peft, adapter = ADAPTERS[name]
+    network = peft_method.attach(load(model, 16), variant(peft, 16, adapter), "SEQ_2_SEQ_LM", tmp_path)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    peft_method.save(network, model, tmp_path)
+    of_model = translator(model)
+    base = translations(of_model)
+    of_model.use(tmp_path)
+    sources = [source for source in SOURCES if len(source.tokens) < POSITIONS - 6]
+    together = translations(of_model, sources)
+    assert [each.tokens for each in together] != [each.tokens for each in base]
+    for source, completion in zip(sources, together, strict=True):
+        assert of_model.translate([source])[0].tokens == completion.tokens
+        ends = [EOS] if completion.finish_reason == "stop" else []
+        ids, first = [*source.start, *completion.tokens, *ends], len(source.start)
+        with torch.inference_mode():
+            read = of_model.model(input_ids=torch.tensor([source.tokens]), decoder_input_ids=torch.tensor([ids]))
+        of_words = read.logits[0, -len(ids) :].double().log_softmax(-1)
+        expected = sum(float(of_words[place - 1, ids[place]]) for place in range(first, len(ids)))
+        assert completion.log_probability == pytest.approx(expected, abs=1e-3)
 
 
 def test_adapters_are_attached_in_turn_and_change_translations(model, tmp_path):

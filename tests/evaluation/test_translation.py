@@ -6,7 +6,7 @@ from functools import partial
 import polars as pl
 import pytest
 from toy_generation import Echo, prompts, run
-from toy_translators import POSITIONS, TAGS, TYPES, WORDS, saved
+from toy_translators import ARCHITECTURES, POSITIONS, TAGS, WORDS, saved
 from tqdm import tqdm
 
 from maple.definitions.generation import GenerateSettings
@@ -58,7 +58,7 @@ def mbart(tmp_path_factory):
     return saved(tmp_path_factory.mktemp("mbart"))
 
 
-@pytest.mark.parametrize("model_type", TYPES)
+@pytest.mark.parametrize("model_type", ARCHITECTURES)
 def test_a_text_has_the_same_translation_in_a_batch_and_alone(model_type, tmp_path):
     model = saved(tmp_path / "model", model_type)
     together, counts = translated(model, texts(*TEXTS), tmp_path / "together", search={"batch_tokens": 4096})
