@@ -112,7 +112,8 @@ def simulate(folder: Path, runs: int | None) -> None:
             ]
             if frames:
                 scores = pl.concat(frames).with_columns(**same, language=pl.lit(code), wrong_script=pl.lit(None))
-                scores = scores.select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA))
+                unasked = [pl.lit(None).alias(name) for name in SCORE_SCHEMA if name not in scores.columns]
+                scores = scores.with_columns(unasked).select(*SCORE_SCHEMA).cast(pl.Schema(SCORE_SCHEMA))
                 write_parquet(scores, folder / run.path / f"{code}.parquet")
 
 

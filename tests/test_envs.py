@@ -32,9 +32,9 @@ PACKAGES = {
 }
 # What a module imports for other rules than this one: cards are written where models are computed, and read here; what
 # writes JSON can write Parquet; a study knows the modules that compute it.
-COMPUTES = {"accelerate", "bitsandbytes", "httpx2", "openai", "peft", "torch", "transformers", "vllm"}
+COMPUTES = {"accelerate", "bitsandbytes", "ctranslate2", "httpx2", "openai", "peft", "torch", "transformers", "vllm"}
 UNUSED = {
-    **{script: {"torch", "transformers"} for script in ("report", "export", "describe")},
+    **{script: {"torch", "transformers"} for script in ("report", "export", "describe", "round_trip")},
     **{script: {"polars"} for script in ("fetch", "upload")},
     "finetune": {"wandb"},  # left to its users: without it, a config that asks for it is refused with what to install
     "forecast": COMPUTES - {"torch", "transformers"},

@@ -11,6 +11,7 @@ from maple.analysis.questions.answer import answer_questions
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
+from maple.evaluation.tokenizer_ceiling import CEILING_SCHEMA, ROUND_TRIP_SCHEMA
 
 DOCUMENT = (ROOT / "docs/results.md").read_text(encoding="utf-8")
 FRAMES = [in_both(BASE, [1, 0, 0, 0, 1]), in_both(LORA, [1, 1, 1, 0, 1])]
@@ -51,6 +52,12 @@ def test_the_columns_of_clusters_are_those_described():
 def test_the_columns_of_labels_are_those_described():
     assert documented("confusion.parquet") == [list(CONFUSION_SCHEMA)]
     assert documented("reliability.parquet") == [list(RELIABILITY_SCHEMA)]
+
+
+def test_the_columns_of_ceilings_and_round_trips_are_those_described():
+    (described,) = documented("ceilings/{model}.parquet")
+    assert sorted(described) == sorted(CEILING_SCHEMA)
+    assert documented("round_trips/{model}.parquet") == [list(ROUND_TRIP_SCHEMA)]
 
 
 def test_a_run_is_described_by_the_columns_that_every_table_begins_with():

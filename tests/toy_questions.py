@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 from project import ROOT
-from toy_scores import TASKS, language
+from toy_scores import TASKS, UNTRANSLATED, language
 
 from maple.analysis.item_scores import item_scores
 from maple.definitions.question import Question
@@ -35,7 +35,7 @@ def of(method, seed=1, model="toy", dataset="made", **axes):
     return Run(model, dataset, name, seed, family=method, axes=axes)
 
 
-def scores_of(runs, cells, score, items=12):
+def scores_of(runs, cells, score, items=12, tasks=TASKS):
     """Item scores of runs in cells, (task, language): `score` of run, language and task, and what items add.
 
     What an item adds differs by run and language, else no difference of either would vary; over the items it is zero.
@@ -44,11 +44,12 @@ def scores_of(runs, cells, score, items=12):
     spread = [np.random.default_rng(number).permutation(np.linspace(-0.02, 0.02, items)) for number in range(len(runs))]
     rows = [
         (
-            *run.key.params().values(), task, language, str(item), TASKS[task].headline,
+            *run.key.params().values(), task, language, str(item), tasks[task].headline,
             float(np.broadcast_to(score(run, language, task), items)[item]) + spread[number][(item - place) % items],
             True, "x", None, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
+            *UNTRANSLATED,
         )
         for number, run in enumerate(runs) for place, (task, language) in enumerate(cells) for item in range(items)
         if not run.tasks or task in run.tasks
     ]  # fmt: skip
-    return item_scores(pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), runs, TASKS)
+    return item_scores(pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), runs, tasks)

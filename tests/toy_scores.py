@@ -17,6 +17,8 @@ TASKS = {
 }
 BASE = Run.baseline("toy", tuple(TASKS))
 LORA = Run("toy", "little", "lora-r2-4bit", 1, family="lora", axes={"rank": 2, "bits": 4}, tasks=tuple(TASKS))
+# The last columns of scores: those of metrics of a corpus and of translations.
+UNTRANSLATED = (None,) * 7
 
 
 def language(code, joshi_class, name="", iso639_1="", family="unknown"):

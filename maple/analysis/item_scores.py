@@ -26,6 +26,9 @@ SHARES = [
     "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "thinking", "unfinished_thinking",
     "thinking_tokens", "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
 ]  # fmt: skip
+# Of translations alone. The length ratio is defined for characters of references, not for completions.
+TRANSLATION_SHARES = ["copied", "off_target", "repeated", "length_ratio"]
+_ALL_SHARES = [*SHARES, *TRANSLATION_SHARES]
 
 
 def key_of(row: Mapping[str, Any]) -> RunKey:
@@ -52,15 +55,22 @@ class ItemScores:
     runs: list[Run]
     """The runs that have scores, in the order of the grid."""
     cells: pl.DataFrame
-    """cell (its number), task, metric, language, chance, headline (is the metric the task's headline?), lowest and
-    highest (the range of the metric), shared (is there an item that every run has a score of?)."""
+    """cell (its number), task, metric, language, domain and direction (of the task, empty if it states none), chance,
+    headline (is the metric the task's headline?), lowest and highest (the range of the metric), signature (of a metric
+    of a set of texts, else null), shared (is there an item that every run has a score of?)."""
     values: np.ndarray
     """(rows, runs) The scores; nan if a run lacks an item."""
     items: Items
     """The cell and the item of each row."""
     shares: pl.DataFrame
-    """run, cell and, for each of SHARES, its mean over the completions, times and beside the share of completions for
-    which it is defined (its name with _known)."""
+    """run, cell and, for each of SHARES and TRANSLATION_SHARES, its mean over the completions, times and beside the
+    share of completions for which it is defined (its name with _known); beside length_ratio, the mean characters of
+    references."""
+
+    @cached_property
+    def share_names(self) -> list[str]:
+        """The columns of `shares` that the study has: those of translations only if it has translations."""
+        return _ALL_SHARES if self.shares["length_ratio_known"].sum() else SHARES
 
     @cached_property
     def bases(self) -> np.ndarray:
@@ -241,28 +251,48 @@ def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
             "run", *CELL, "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
             "thinking_tokens",
             pl.col("wrong_language", "wrong_script", "thinking", "unfinished_thinking").cast(pl.Float64),
+            pl.col("copied", "off_target", "repeated").cast(pl.Float64),
+            "reference_characters", "signature", length_ratio="characters",
             unparsed=(~pl.col("parsed")).cast(pl.Float64),
             empty=pl.when(generated).then(pl.col("prediction") == "").cast(pl.Float64),
             truncated=pl.when(generated).then(pl.col("finish_reason") == "length").cast(pl.Float64),
             too_long=(pl.col("finish_reason") == TOO_LONG).cast(pl.Float64),
         )
         .group_by("run", *CELL)
-        .agg(pl.sum(*SHARES) / pl.len(), *((pl.count(name) / pl.len()).alias(f"{name}_known") for name in SHARES))
+        .agg(
+            pl.sum(*_ALL_SHARES) / pl.len(),
+            *((pl.count(name) / pl.len()).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
+            length_ratio_known=pl.sum("reference_characters") / pl.len(),
+            signature=pl.min("signature"), last_signature=pl.max("signature"),
+        )
         .collect(engine="streaming")
     )  # fmt: skip
 
 
 def _cells(shares: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> pl.DataFrame:
     """Return ItemScores.cells without the column `shared`."""
-    cells = shares.select(CELL).unique().sort(CELL).with_row_index("cell")
+    signed = shares.group_by(CELL).agg(pl.min("signature"), pl.max("last_signature")).sort(CELL)
+    _check_signatures(signed)
+    cells = signed.drop("last_signature").with_row_index("cell")
     metrics = list(cells.select("task", "metric").iter_rows())
     scales = [metric_of(metric).scale for _, metric in metrics]
     return cells.with_columns(
+        domain=pl.Series([tasks[task].domain for task, _ in metrics], dtype=pl.String),
+        direction=pl.Series([tasks[task].direction for task, _ in metrics], dtype=pl.String),
         headline=pl.Series([metric == tasks[task].headline for task, metric in metrics], dtype=pl.Boolean),
         chance=pl.Series([_chance(tasks[task], metric) for task, metric in metrics], dtype=pl.Float64),
         lowest=pl.Series([scale.low for scale in scales], dtype=pl.Float64),
         highest=pl.Series([scale.high for scale in scales], dtype=pl.Float64),
     )
+
+
+def _check_signatures(signed: pl.DataFrame) -> None:
+    """Raise SummaryError for a cell whose scores have different signatures: they are not of one metric."""
+    for row in signed.filter(pl.col("signature") != pl.col("last_signature")).iter_rows(named=True):
+        raise SummaryError(
+            f"{row['metric']} of {row['task']} in {row['language']} has scores of two signatures, {row['signature']} "
+            f"and {row['last_signature']}, which do not compare; score all runs again with one version of sacrebleu"
+        )
 
 
 def _chance(task: TaskMetrics, metric: str) -> float | None:

@@ -6,7 +6,15 @@ import numpy as np
 import polars as pl
 
 from maple.analysis.axes import axis_values
-from maple.analysis.item_scores import CELL, DECIMALS, RUN_KEY, SHARES, Comparison, ItemScores
+from maple.analysis.item_scores import (
+    CELL,
+    DECIMALS,
+    RUN_KEY,
+    SHARES,
+    TRANSLATION_SHARES,
+    Comparison,
+    ItemScores,
+)
 from maple.analysis.statistics import Estimate, average, holm, mean_interval, paired, small_sample_variance
 from maple.definitions.run import AxisValue, Run
 
@@ -115,11 +123,12 @@ def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) 
 
 def _averaged_shares(scores: ItemScores, cells: pl.DataFrame) -> pl.DataFrame:
     """Average the shares of some cells in each run; null where a share is defined for no completion."""
-    defined = [pl.sum(f"{name}_known") for name in SHARES]
+    names = scores.share_names
+    defined = [pl.sum(f"{name}_known") for name in names]
     return (
         scores.shares.join(cells.select("cell"), on="cell", how="semi")
         .group_by("run")
-        .agg(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(SHARES, defined, strict=True))
+        .agg(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(names, defined, strict=True))
     )
 
 
@@ -131,9 +140,12 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     wrong_language, wrong_script (shares of the completions for which they are defined); empty, truncated, thinking,
     unfinished_thinking (shares of the generated completions); thinking_tokens (the mean over those with thinking),
     prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots, shots_dropped
-    (means); chance, and against_chance: "above", "below" or "inside", where the interval lies relative to chance.
-    Against the same model's base, paired by item: base, change, change_se, change_low, change_high (null for a base,
-    and if no item is shared) and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
+    (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated completions for
+    which they are defined), length_ratio (characters of the answers per character of the references). Only if some
+    metric is of a set of texts: signature, null where the averaged scores have several. chance, and against_chance:
+    "above", "below" or "inside", where the interval lies relative to chance. Against the same model's base, paired by
+    item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared) and mde, the
+    minimum detectable effect at power maple.analysis.statistics.POWER.
 
     Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
     languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,
@@ -163,8 +175,16 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
             .then(pl.lit("inside")),
         )
         .sort("run", pl.col("task") != "all", "task", pl.col("language") != "all", "language", "metric")
-        .select(*_run_schema(scores.runs), *_COLUMNS)
+        .select(*_run_schema(scores.runs), *_columns(scores))
     )
+
+
+def _columns(scores: ItemScores) -> list[str]:
+    """Return the columns of the summary that follow those of a run."""
+    after_shares = _COLUMNS.index(SHARES[-1]) + 1
+    translations = [name for name in TRANSLATION_SHARES if name in scores.share_names]
+    signature = ["signature"] if scores.cells["signature"].count() else []
+    return [*_COLUMNS[:after_shares], *translations, *signature, *_COLUMNS[after_shares:]]
 
 
 def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confidence: float) -> pl.DataFrame:
@@ -175,6 +195,7 @@ def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confid
         .with_columns(
             **{name: pl.lit(value) for name, value in zip(CELL, key, strict=True)},
             headline=pl.lit(cells["headline"].all()),
+            signature=pl.lit(cells["signature"].first() if cells["signature"].n_unique() == 1 else None, pl.String),
             chance=pl.lit(None if key[0] == "all" else cells["chance"].first(), dtype=pl.Float64),
         )
     )

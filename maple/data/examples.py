@@ -22,6 +22,9 @@ RAW_SCHEMA = {**EXAMPLE_SCHEMA, "fault": pl.String, "completion": pl.String}
 LABELLED_COLUMNS = {"texts": pl.List(pl.String), "label": pl.String, "split": pl.String}
 RAW_LABELLED_SCHEMA = {**RAW_SCHEMA, **LABELLED_COLUMNS}
 
+# What an example of a translation has instead of a label: `texts` is its source and `output` its target.
+PARALLEL_COLUMNS = {"source_language": pl.String, "target_language": pl.String, "domain": pl.String}
+
 
 def is_labelled(examples: pl.DataFrame) -> bool:
     """Return True for examples of the recipe `task`."""

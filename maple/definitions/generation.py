@@ -4,14 +4,44 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from maple.definitions.record import Count, CountOrZero, Number, Record
+from maple.definitions.record import DECIDES, Count, CountOrZero, Number, Positive, Record
+
+
+class BeamSearch(Record):
+    """How seq2seq models search for a translation; nothing is taken from a model's own generation_config.json."""
+
+    beams: Annotated[Count, DECIDES] = 5
+    """Hypotheses that are kept at each step; 1 is greedy."""
+    length_penalty: Annotated[Number, DECIDES] = 1.0
+    """Exponent of the length by which the log-probability of a hypothesis is divided: above 0 favours long ones."""
+    early_stopping: Annotated[bool | Literal["never"], DECIDES] = True
+    """True ends with as many finished hypotheses as beams; false once no unfinished one is likely to be better; never
+    once none can be."""
+    no_repeat_ngram: Annotated[CountOrZero, DECIDES] = 0
+    """Tokens of an n-gram that a translation may not repeat; 0: it may repeat all."""
+    repetition_penalty: Annotated[Positive, DECIDES] = 1.0
+    """Factor on the log-probabilities of tokens that a translation has already (arXiv 1909.05858); 1: none."""
+    batch_tokens: Count = 8192
+    """Tokens of sources at once, those of padding too and each as often as there are beams."""
+
+    @property
+    def stated(self) -> dict[str, float | int | str]:
+        """Every value, also those that the config leaves to their defaults."""
+        return self.model_dump()
+
+    @property
+    def decoding(self) -> dict[str, float | int | str]:
+        """The values that decide a translation; 1 and 1.0 are one number."""
+        decides = {name: value for name, value in self.stated.items() if self._decides(name)}
+        return decides | {name: float(decides[name]) for name in ("length_penalty", "repetition_penalty")}
 
 
 class EngineSettings(Record):
     """The settings of an engine that decide its completions or its speed."""
 
     engine: str
-    """vllm, transformers, or auto: vLLM if it is installed, can be loaded and serves the model."""
+    """vllm, transformers, or auto: vLLM if it is installed, can be loaded and serves the model. ctranslate2 is for
+    merged and whole seq2seq models: other models are asked as with auto, adapters of seq2seq models by transformers."""
     batch: Count
     """Sequences at once."""
     max_length: Annotated[int, Field(ge=2)]
@@ -33,6 +63,8 @@ class GenerateSettings(EngineSettings):
 
     engine_reason: str | None = None
     """Why the engine is not the config's; None if it is."""
+    beam_search: BeamSearch | None = None
+    """Of a seq2seq model; None for models of other kinds, so that a change of it is none of theirs."""
 
 
 class GenerateBlock(EngineSettings):
@@ -46,6 +78,8 @@ class GenerateBlock(EngineSettings):
     """Share of a GPU's memory that vLLM takes for weights and cache; null: vLLM's own. Decides no completion."""
     max_loras: Count | None = None
     """Adapters that vLLM holds in GPU memory at once, if they are attached; null: one. Decides no completion."""
+    beam_search: BeamSearch = BeamSearch()
+    """How seq2seq models answer, which models of other kinds do not read."""
 
     @property
     def memory(self) -> dict:

@@ -6,21 +6,24 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
+from maple.definitions.language import ENGLISH
 from maple.definitions.record import Commit, Count, CountOrZero, Positive, Record, Seed
 
 # The keys that decide answers alone: a change trains nothing again.
 ANSWERING = ("demonstrations", "thinking_tokens")
 # The keys that decide nothing of the folder of the base: a change neither fetches nor builds again.
-ASKING = (*ANSWERING, "frame", "template_arguments")
+ASKING = (*ANSWERING, "frame", "template_arguments", "tags")
 
 
 Token = Annotated[str, Field(min_length=1)]
+# Of a translator: tags by languages' codes.
+Tags = dict[Annotated[str, Field(pattern="^[a-z]{3}_[A-Z][a-z]{3}$")], Token]
 
 
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder"])] = "causal"
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq"])] = "causal"
     """Kind of model, a line of maple/models/kind.py; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""
@@ -47,11 +50,19 @@ class ModelBase(Record):
     """Text of the token that ends an answer. Left out: the tokenizer's own."""
     pad: Token | None = None
     """Text of the padding token, which may be the EOS. Left out: the tokenizer's own."""
+    tags: Tags = {}
+    """For translators: tags of languages, {code: the model's tag}, as {kan_Knda: te_IN} for a language that the model
+    has no tag of, and that borrows one. Left out: the model's own, en_XX, __en__ or eng_Latn."""
+    new_tags: Tags = {}
+    """For translators: languages that get a new tag, {code: the model's tag from which it starts}. A method whose type
+    has trainable_token_indices trains its embedding, and so does one that trains all weights."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse an architecture of which nothing says what it is."""
         if self.architecture and not isinstance(self.architecture.get("model_type"), str):
             raise ValueError("architecture lacks model_type, the name that transformers has for it in config.json")
+        if both := sorted(self.tags.keys() & self.new_tags.keys()):
+            raise ValueError(f"new_tags: {both[0]} is in tags, too; write it in one of the two")
 
     def params(self, digest: Callable[[str], str] | None = None) -> dict:
         """Return what decides a result: neither license nor architecture does."""
@@ -61,6 +72,11 @@ class ModelBase(Record):
     def teaching(self) -> dict:
         """What decides its answers as a teacher beside its weights: room for thinking, and switches of its template."""
         return self.model_dump(include={"thinking_tokens", "template_arguments"}, exclude_unset=True)
+
+    @property
+    def translating(self) -> dict:
+        """What decides its answers as a translator beside its weights: tags of languages."""
+        return self.model_dump(include={"tags", "new_tags"}, exclude_unset=True)
 
     @property
     def special_tokens(self) -> dict[str, str]:
@@ -162,7 +178,11 @@ class PretrainingSettings(Record):
 
 
 # Model types that can be built here, and the kind of model that each is.
-BUILT = {"llama": "causal", "mistral": "causal", "bert": "encoder", "modernbert": "encoder"}
+BUILT = {
+    **dict.fromkeys(("llama", "mistral"), "causal"),
+    **dict.fromkeys(("bert", "modernbert"), "encoder"),
+    **dict.fromkeys(("m2m_100", "mbart"), "seq2seq"),
+}
 
 
 def _is_built(schema: dict) -> None:
@@ -176,15 +196,24 @@ class BuildSettings(Record):
     vocabulary: Annotated[int, Field(ge=300)]
     """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
-    """Keys of transformers' config; model_type is llama or mistral, or bert or modernbert for an encoder."""
+    """Keys of transformers' config; model_type is llama or mistral, bert or modernbert for an encoder, m2m_100 (with
+    the tags of NLLB-200) or mbart (with those of mBART-50) for a translator."""
     documents: Count
-    """Number of documents in the corpus."""
+    """Number of documents in the corpus; of a translator, of translations."""
+    languages: list[str] = []
+    """Of a translator: the languages that it learns to translate from and into English, which is one of them; all
+    others are new to it. Other models are pretrained on the study's languages."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
         """Refuse a model type that cannot be built here."""
         if self.architecture.get("model_type") not in BUILT:
             raise ValueError(f"architecture.model_type must be one of {', '.join(BUILT)}")
+        translates = BUILT[self.architecture["model_type"]] == "seq2seq"
+        if translates and (ENGLISH not in self.languages or len(set(self.languages)) < 2):
+            raise ValueError(f"languages: write {ENGLISH} and the others that the translator is pretrained on")
+        if self.languages and not translates:
+            raise ValueError("languages: only a translator has them; others are pretrained on the study's")
 
 
 class BuiltModel(ModelBase):

@@ -14,6 +14,7 @@ Label = Literal["model", "dataset", "method", "family"]
 Factor = Literal["model", "dataset", "method"]
 Claim = Literal["above", "below"]
 Resource = Literal["low-resource", "high-resource"]
+Relation = Literal["same", "other"]
 Cost = Literal[
     "step_seconds",
     "job_seconds",
@@ -41,12 +42,21 @@ class RunSelection(Record):
 
 
 class CellSelection(Record):
-    """Cells, task by language, of which the headline metric is compared. A key that is left out fits every cell."""
+    """Cells, task by language, of which the headline metric is compared. A key that is left out fits every cell.
+
+    `domain` and `direction` hold a task against the dataset of each run, so that runs on different datasets are compared
+    on different cells. An untouched model is compared on the cells of the run that it is the baseline of. A run whose
+    dataset has no such axis, and a task that states none, have no cells.
+    """
 
     languages: Literal["all"] | Resource | Names = "all"
     """all; low-resource or high-resource, as the config's `report:` divides them; or codes of languages."""
     tasks: Names | None = None
     """Files of config/tasks/."""
+    domain: Relation | None = None
+    """same: tasks in the domain that the run was finetuned in, its axis `domain`; other: tasks in other domains."""
+    direction: Relation | None = None
+    """same: tasks of the direction that the run was finetuned on, its axis `direction`; other: of other directions."""
 
 
 class Reference(Record):

@@ -12,6 +12,8 @@ OfferedLanguages = Annotated[
     Field(description="all, a list of codes, or {code: the set's own name of the language}, used as {key} in paths"),
 ]
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
+# In a pair of languages: the language of the rows.
+OWN = "own"
 AnswerMode = Literal["generate", "rank", "classify"]
 # The answer modes of a run, by task that it is asked.
 AnswersByTask = Mapping[str, Sequence[AnswerMode]]
@@ -99,6 +101,29 @@ class TaskSize(Record):
     """Mean bytes of a prompt without demonstrations, in UTF-8."""
 
 
+class Pair(Record):
+    """The two languages of a translation: that of the rows, and another one, the same for all rows."""
+
+    source: str
+    """Language to translate from: `own`, that of the rows, or a code, as eng_Latn."""
+    target: str
+    """Language to translate into: `own`, that of the rows, or a code, as eng_Latn."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse a pair in which not exactly one language is that of the rows."""
+        if (self.source == OWN) == (self.target == OWN):
+            raise ValueError(f"one of source and target is `{OWN}`, the language of the rows, and the other a code")
+
+    @property
+    def direction(self) -> str:
+        """The name of the direction, as eng_Latn-own; a value of the axis `direction`."""
+        return f"{self.source}-{self.target}"
+
+    def languages(self, code: str) -> tuple[str, str]:
+        """Return the codes of the source and the target language of rows in a language."""
+        return code if self.source == OWN else self.source, code if self.target == OWN else self.target
+
+
 class PromptSpec(Record):
     """The part of a task that decides its prompts and gold answers: a change of metrics renders nothing again."""
 
@@ -112,6 +137,8 @@ class PromptSpec(Record):
     """Labels, and the forms in which each may be written. Their order is that of the log-likelihoods of an answer."""
     texts: Annotated[list[str], Field(max_length=2)] = []
     """Jinja templates over a row, one or two: the texts that an encoder reads, which needs no instructions."""
+    pair: Pair | None = None
+    """The languages of a translation; left out: the task is none. `texts` then has the source alone."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None
@@ -146,6 +173,10 @@ class TaskMetrics(Record):
     """Codes of the study's languages that the task offers."""
     lower_is_better: list[str] = []
     """Those of its metrics that are better when lower, as an error of calibration; never the headline."""
+    domain: str = ""
+    """The task's domain; empty if it states none."""
+    direction: str = ""
+    """The direction of a translation, as eng_Latn-own; empty if the task is none."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse a headline that is better when lower: in means over tasks and in the questions more is better."""
@@ -167,6 +198,9 @@ class Task(PromptSpec):
 
     model_config = ConfigDict(title="a benchmark")
 
+    domain: str = ""
+    """Name of what its test rows are about or where they are from, as news; the axis `domain` of datasets has the same
+    names."""
     passage: str = ""
     """A field whose text no dataset may contain."""
     size: TaskSize | None = None

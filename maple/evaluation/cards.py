@@ -28,6 +28,17 @@ class CompletionCounts:
 
 
 @dataclass(frozen=True)
+class EngineComparison:
+    """Translations of one engine that another one has made again."""
+
+    engine: str
+    """The other one, name and version."""
+    compared: int
+    different: int
+    """Of these, translations with another token."""
+
+
+@dataclass(frozen=True)
 class EngineUse:
     """What an engine did for one run."""
 
@@ -57,7 +68,11 @@ class GenerateCard:
     counts: CompletionCounts
     seconds: float
     rows_per_second: float | None = None
-    """Of a run that classifies, in its forward passes; None for another, and if every answer was there already."""
+    """Of a run that classifies or translates, while its model computes; None for another, and if every answer was there
+    already."""
+    engines_differ: EngineComparison | None = None
+    """Of a run that CTranslate2 has translated: a sample again by transformers. None for another, and if nothing was
+    new."""
     schema_version: int = 1
 
     @property
@@ -83,6 +98,7 @@ class GenerateCard:
             **asdict(self.counts),
             "seconds": self.seconds,
             **({} if self.rows_per_second is None else {"rows_per_second": self.rows_per_second}),
+            **({} if self.engines_differ is None else {"engines_differ": asdict(self.engines_differ)}),
             "schema_version": self.schema_version,
         }
 

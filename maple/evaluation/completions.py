@@ -38,7 +38,7 @@ REQUEST_SCHEMA = pl.Schema(
 
 
 # The columns of prompts that are not in the files of completions.
-ASKED_ONLY = ("demonstrations", "texts", "text_words", "answers")
+ASKED_ONLY = ("demonstrations", "texts", "text_words", "source_language", "target_language", "answers")
 
 
 @dataclass(frozen=True)

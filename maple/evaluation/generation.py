@@ -14,7 +14,7 @@ from maple.engines.engine import Engine, EngineOptions
 from maple.engines.launch import start_on
 from maple.engines.machine import Machine
 from maple.engines.start import choose, engine_version
-from maple.evaluation import classification, endpoint_generation
+from maple.evaluation import classification, endpoint_generation, translation
 from maple.evaluation.asked_model import ModelFolder, Weights
 from maple.evaluation.cards import CompletionCounts, EndpointCard, EngineUse, GenerateCard
 from maple.evaluation.completions import (
@@ -213,6 +213,7 @@ def generate(
     all its completions are there; the journals are kept until all runs are done, since a job that fails loses its
     outputs. At most one engine is started, and completes run after run. A model behind an endpoint has no weights
     (maple.evaluation.endpoint_generation), and one that classifies completes nothing (maple.evaluation.classification).
+    One that translates reads no prompts (maple.evaluation.translation).
     """
     if isinstance(source, EndpointBlock):
         return [
@@ -277,6 +278,9 @@ def _complete_runs(
     progress: Callable,
 ) -> Iterator[tuple[pl.DataFrame, GenerateCard]]:
     """Yield the completions and the card of each run; at most one engine is started."""
+    if settings.beam_search is not None:
+        yield from translation.complete_runs(prompts, weights, runs, settings, machine, progress)
+        return
     engine = _SharedEngine(weights, [run.adapter for run in runs if run.adapter], settings, machine)
     digest = weights_digest(weights.folder)
     adapters = [weights_digest(run.adapter) if run.adapter else "" for run in runs]

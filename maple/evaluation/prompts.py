@@ -30,6 +30,8 @@ PROMPT_SCHEMA = {
     "item": pl.String,
     "prompt": pl.String,
     "texts": pl.List(pl.String),
+    "source_language": pl.String,
+    "target_language": pl.String,
     "words": pl.Int32,
     "text_words": pl.Int32,
     "demonstrations": pl.List(pl.Struct({"prompt": pl.String, "answer": pl.String})),
@@ -75,7 +77,7 @@ class Rendering:
     item: str
     prompt: str = ""
     texts: tuple[str, ...] = ()
-    """The texts that an encoder reads; none if the task states none."""
+    """The texts that an encoder or a translator reads; none if the task states none."""
     targets: tuple[str, ...] = ()
     """The gold label, or all gold answers."""
     labels: tuple[str, ...] = ()
@@ -304,8 +306,9 @@ def render(
     row's position. The few-shot demonstrations are rows of `dev`, sampled by `seed`.
 
     Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
-    that an encoder reads, null if the task states none; `words` and `text_words` are the numbers of words of the prompt
-    and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
+    that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
+    languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
+    prompt and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
     says why, in at most REASON_LENGTH characters: it lacks a field, a text or a gold answer, its label is none of the
     choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are
     faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a
@@ -326,9 +329,12 @@ def render(
                 )
     except TemplateLimitError as error:
         raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
+    source, target = spec.pair.languages(language) if spec.pair else (None, None)
     common = {
         "task": task,
         "language": language,
+        "source_language": source,
+        "target_language": target,
         "demonstrations": demonstrations,
         "max_new_tokens": spec.max_new_tokens,
         "available": len(rows),

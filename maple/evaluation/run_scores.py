@@ -1,15 +1,41 @@
 """The score files of a run, one per language: a language is scored again only if what decides its scores changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import polars as pl
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.scoring import score_items
+from maple.evaluation.text_issues import LanguagePair, Translation, read_sources
 from maple.runtime.files import CHECKSUM, DamagedFileError, notes_of, read_parquet, write_parquet
 from maple.runtime.journal import key_of
 
 SCORED_FROM = "scored_from"
+
+
+@dataclass(frozen=True)
+class AskedTranslation:
+    """A translation task that a run is asked in one language."""
+
+    task: str
+    """The task."""
+    language: str
+    """The code of the rows' language."""
+    pair: LanguagePair
+    """The languages to translate from and into."""
+    prompts: str | Path
+    """The task's file of prompts in the language."""
+
+    def translation(self, round_trips: pl.DataFrame | None) -> Translation:
+        """Return what the answers are compared with; `round_trips` are of maple.evaluation.tokenizer_ceiling."""
+        targets = {}
+        if round_trips is not None:
+            own = round_trips.filter(task=self.task, language=self.language)
+            targets = dict(own.select("item", "targets").iter_rows())
+        return Translation(self.pair, read_sources(self.prompts), targets)
 
 
 def score_run(
@@ -20,22 +46,28 @@ def score_run(
     run: RunKey,
     languages: Sequence[LanguageIdentity],
     code: str,
+    translations: Sequence[AskedTranslation] = (),
+    round_trips: str | Path | None = None,
 ) -> list[str]:
     """Write the scores of a run's languages, {code: file}, and return the codes of those that were scored.
 
     `answers` are the files of rule `generate`; `metrics` are those of each task, by language; `code` is a digest of the
-    code that scores. A file of scores notes a digest of its answers, metrics, language, run and code: if it is whole
-    and the digest is the same, it is left alone. Each file appears at once, so that a killed job goes on where it was.
+    code that scores. `round_trips` is the file of rule `round_trip`; None for a model without a tokenizer. A file of
+    scores notes a digest of its answers, metrics, language, run, code and translations: if it is whole and the digest
+    is the same, it is left alone. Each file appears at once, so that a killed job goes on where it was.
     """
+    returned = read_parquet(round_trips) if round_trips else None
     scored = []
     for language in languages:
         of_language, output = metrics[language.code], outputs[language.code]
         facts = [sorted(of_language.items()), language.params(), run.params(), code]
+        asked = {one.task: one.translation(returned) for one in translations if one.language == language.code}
+        facts += [sorted((task, asdict(translation)) for task, translation in asked.items())] if asked else []
         digest = key_of(notes_of(answers[language.code])[CHECKSUM], *facts)
         if _scored_from(output) == digest:
             continue
         rows = read_parquet(answers[language.code])
-        scores = score_items(rows, tasks=of_language, run=run, language=language)
+        scores = score_items(rows, tasks=of_language, run=run, language=language, translations=asked)
         write_parquet(scores, output, **{SCORED_FROM: digest})
         scored.append(language.code)
     return scored

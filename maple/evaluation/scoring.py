@@ -7,7 +7,9 @@ likeliest (`rank`), or the likeliest label of a classifier (`classify`).
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict, cast
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, NotRequired, TypedDict, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -16,8 +18,10 @@ import regex
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
-from maple.metrics.metric import ItemMetric, LabelledAnswers, LabelMetric
-from maple.metrics.registry import METRICS, RANKED, is_of_items
+from maple.evaluation.text_issues import Translation, text_issues
+from maple.metrics.metric import CorpusMetric, ItemMetric, LabelledAnswers, LabelMetric, TextAnswers
+from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts
+from maple.metrics.translation import missing_model
 from maple.text.identification import in_language, script_share
 from maple.text.thinking import SplitText, split_row
 
@@ -44,19 +48,29 @@ SCORE_SCHEMA = {
     "tokens_per_word": pl.Float64,
     "shots": pl.Int32,
     "shots_dropped": pl.Int32,
+    # Of metrics of a set of texts (maple.metrics.metric.CorpusCounts), else null.
+    "counts": pl.List(pl.Int64),
+    "signature": pl.String,
+    # Of translations (maple.evaluation.text_issues.TextIssues), else null.
+    "copied": pl.Boolean,
+    "off_target": pl.Boolean,
+    "repeated": pl.Boolean,
+    "characters": pl.Int32,
+    "reference_characters": pl.Float64,
 }
 # Metrics of ranked choices: the choice with the highest log-likelihood, in all or per UTF-8 byte.
 RANK_METRICS = {
     f"{RANKED}accuracy": lambda form: 1,
     f"{RANKED}accuracy_per_byte": lambda form: len(form.encode()),
 }
+ByItem = TypeVar("ByItem")
 # With a smaller share of letters in the language's script, a completion counts as in the wrong script.
 MIN_SCRIPT_SHARE = 0.5
 
 
 def rank_metrics(metrics: Iterable[str]) -> list[str]:
     """Return the names of the metrics by which ranked choices are scored; `metrics` are the task's."""
-    return [*RANK_METRICS, *(RANKED + name for name in metrics if not is_of_items(name))]
+    return [*RANK_METRICS, *(RANKED + name for name in metrics if is_of_labels(name))]
 
 
 class ScoringError(ValueError):
@@ -74,6 +88,9 @@ class Score:
     """False: the completion holds no answer."""
     prediction: str
     """The answer: a label, a text, or the line that could not be parsed as a label."""
+    counts: list[int] | None = None
+    """The item's counts, and the signature of the metric; None unless the metric is one of a set of texts."""
+    signature: str | None = None
 
 
 class CompletionRow(TypedDict):
@@ -140,11 +157,19 @@ class _Answered:
     """The columns of SCORE_SCHEMA that all metrics share."""
 
 
-def _answered(row: CompletionRow, run: RunKey, language: LanguageIdentity) -> _Answered:
-    """Return the answer of a row, and the columns of its scores."""
+def _answered(
+    row: CompletionRow, run: RunKey, language: LanguageIdentity, translation: Translation | None
+) -> _Answered:
+    """Return the answer of a row, and the columns of its scores; `language` is that of the right answers."""
     split, wrong_language, wrong_script = _split(row), None, None
     if split:
         wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
+    parsed, prediction = _prediction(row, split, run)
+    issues = {}
+    if split and translation:
+        source = _of_item(translation.sources, row, run)
+        judged = {"wrong_language": wrong_language, "wrong_script": wrong_script}
+        issues = vars(text_issues(prediction, source, row["targets"], translation.pair, **judged))
     item_tokens = row["item_tokens"]  # null if an endpoint answered, which alone has the tokenizer
     common = {
         **{key: getattr(run, key) for key in ("model", "dataset", "method", "seed")},
@@ -156,8 +181,9 @@ def _answered(row: CompletionRow, run: RunKey, language: LanguageIdentity) -> _A
         "unfinished_thinking": split and split.unfinished,
         "thinking_tokens": row.get("thinking_tokens"),
         "tokens_per_word": None if item_tokens is None else item_tokens / max(row["words"], 1),
+        **issues,
     }
-    return _Answered(row, *_prediction(row, split, run), common)
+    return _Answered(row, parsed, prediction, common)
 
 
 def _split(row: CompletionRow) -> SplitText | None:
@@ -217,15 +243,15 @@ def _rank_scores(row: CompletionRow) -> Iterator[Score]:
             yield Score(metric, 0.0, False, "")
 
 
-def _item_scores(answered: _Answered, metrics: Sequence[str]) -> Iterator[Score]:
-    """Yield the scores of one answer by the metrics that compare it with its gold answers."""
+def _item_scores(answered: _Answered, metrics: Sequence[str], language: LanguageIdentity) -> Iterator[Score]:
+    """Yield the scores of one answer by the metrics that compare it with its gold answers, which are in `language`."""
     row, parsed = answered.row, answered.parsed
     if row["answer"] == "rank":
         yield from _rank_scores(row)
         return
     for name in metrics:
         if isinstance(metric := METRICS[name], ItemMetric):
-            value = metric.value(answered.prediction, row["targets"], row["language"]) if parsed else 0.0
+            value = metric.value(answered.prediction, row["targets"], language.code) if parsed else 0.0
             yield Score(name, value, parsed, answered.prediction)
 
 
@@ -233,6 +259,8 @@ def _label_scores(
     answers: Sequence[_Answered], metrics: Sequence[str], run: RunKey
 ) -> Iterator[tuple[_Answered, Score]]:
     """Yield the scores of a task's answers, all in one mode, by its metrics of sets and of probabilities."""
+    if not (metrics := [name for name in metrics if is_of_labels(name)]):
+        return
     task, mode = answers[0].row["task"], answers[0].row["answer"]
     labelled = _labelled(
         [answer.row for answer in answers], ((answer.parsed, answer.prediction) for answer in answers), run
@@ -247,6 +275,44 @@ def _label_scores(
         for answer, value in zip(answers, metric.values(labelled), strict=True):
             prefix = RANKED if mode == "rank" else ""
             yield answer, Score(prefix + name, float(value), answer.parsed, answer.prediction)
+
+
+def _text_scores(
+    answers: Sequence[_Answered],
+    metrics: Sequence[str],
+    run: RunKey,
+    language: LanguageIdentity,
+    translation: Translation | None,
+) -> Iterator[tuple[_Answered, Score]]:
+    """Yield the scores of a task's generated texts by its metrics of sets of texts; `language` is theirs.
+
+    Each is computed against the gold answers and, under a name of its own, against these as the model's tokenizer
+    gives them back.
+    """
+    metrics = [name for name in metrics if is_of_texts(name)]
+    if not metrics or answers[0].row["answer"] != "generate":
+        return
+    predictions = [answer.prediction if answer.parsed else "" for answer in answers]
+    references: dict[str, list[Sequence[str]]] = {"": [answer.row["targets"] for answer in answers]}
+    if translation and translation.round_tripped:
+        references[ROUND_TRIPPED] = [_of_item(translation.round_tripped, answer.row, run) for answer in answers]
+    for name in metrics:
+        metric = cast(CorpusMetric, METRICS[name])
+        if file := missing_model(name):
+            raise ScoringError(f"{file}: {name} needs this sentencepiece model; put it there, or export SACREBLEU=")
+        for suffix, targets in references.items():
+            counted = metric.count(TextAnswers(predictions, targets, language.code))
+            signature = counted.signature + (f"|refs:{suffix.strip('_')}" if suffix else "")
+            for answer, value, counts in zip(answers, metric.values(counted.counts), counted.counts, strict=True):
+                score = Score(name + suffix, float(value), answer.parsed, answer.prediction, counts.tolist(), signature)
+                yield answer, score
+
+
+def _of_item(by_item: Mapping[str, ByItem], row: CompletionRow, run: RunKey) -> ByItem:
+    """Return what a translation has of a row's item; raises ScoringError if it lacks the item."""
+    if row["item"] not in by_item:
+        raise ScoringError(f"{_place(row, run)}: the prompts lack this item; generate again")
+    return by_item[row["item"]]
 
 
 def _place(row: CompletionRow, run: RunKey) -> str:
@@ -264,18 +330,23 @@ def _check_metrics(names: Iterable[str], tasks: Mapping[str, Sequence[str]]) -> 
 
 
 def score_items(
-    generations: pl.DataFrame, tasks: Mapping[str, Sequence[str]], run: RunKey, language: LanguageIdentity
+    generations: pl.DataFrame,
+    tasks: Mapping[str, Sequence[str]],
+    run: RunKey,
+    language: LanguageIdentity,
+    translations: Mapping[str, Translation] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Score one run's completions in one language.
 
-    `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task.
+    `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task, and
+    `translations` those tasks that are translations, whose answers are in the target language of their pair.
     Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
     task's metrics. Ranked choices are scored by RANK_METRICS and, under names that begin with RANKED, by those of the
-    task's metrics that are of sets or of probabilities. The values of a metric of a set are pseudo-values, whose mean
-    is the score. An item metric gives 0, with `parsed` false, to a choice that does not parse, an empty answer, a
-    prompt that was too long and a completion whose thinking is unfinished; other thinking is cut before an answer is
-    read. Raises ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what
-    is not a number.
+    task's metrics that are of labels. The values of a metric of a set are pseudo-values, whose mean is the score. An
+    item metric gives 0, with `parsed` false, to a choice that does not parse, an empty answer, a prompt that was too
+    long and a completion whose thinking is unfinished; other thinking is cut before an answer is read. Raises
+    ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what is not a
+    number.
     """
     rows: list[dict[str, Any]] = []
 
@@ -287,15 +358,18 @@ def score_items(
 
     names = generations["task"].unique()
     _check_metrics(names, tasks)
-    of_labels = {task: [name for name in tasks[task] if isinstance(METRICS[name], LabelMetric)] for task in names}
+    languages = {task: translations[task].pair.target if task in translations else language for task in names}
+    of_sets = {task: [name for name in tasks[task] if not isinstance(METRICS[name], ItemMetric)] for task in names}
     sets: dict[tuple[str, str], list[_Answered]] = {}
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
-        answered = _answered(row, run, language)
-        for score in _item_scores(answered, tasks[row["task"]]):
+        task = row["task"]
+        answered = _answered(row, run, languages[task], translations.get(task))
+        for score in _item_scores(answered, tasks[task], languages[task]):
             add(answered, score)
-        if of_labels[row["task"]]:
-            sets.setdefault((row["task"], row["answer"]), []).append(answered)
+        if of_sets[task]:
+            sets.setdefault((task, row["answer"]), []).append(answered)
     for (task, _), answers in sets.items():
-        for answered, score in _label_scores(answers, of_labels[task], run):
+        of_texts = _text_scores(answers, of_sets[task], run, languages[task], translations.get(task))
+        for answered, score in chain(_label_scores(answers, of_sets[task], run), of_texts):
             add(answered, score)
     return pl.DataFrame(rows, schema=SCORE_SCHEMA)

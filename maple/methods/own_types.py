@@ -6,7 +6,18 @@ no other run: the rules add the digest of this module to the params of the runs 
 
 from importlib import import_module
 
-OWN_TYPES = {"PFEIFFER": "bottleneck", "HOULSBY": "bottleneck"}
+OWN_TYPES = {
+    "COMPACTER": "compacter",
+    "COMPACTER_PLUS": "compacter",
+    "HOULSBY": "bottleneck",
+    "MAM": "combined",
+    "PARALLEL": "bottleneck",
+    "PFEIFFER": "bottleneck",
+    "PREFIX_ATTENTION": "prefix",
+    "UNIPELT": "combined",
+}
+# Modules that those import: they, too, are loaded with torch.
+BENEATH = ("inversion", "tuner")
 
 
 def register(peft: str) -> None:

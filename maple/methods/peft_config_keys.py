@@ -6,7 +6,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from maple.methods.own_types import OWN_TYPES
+from maple.methods.own_types import BENEATH, OWN_TYPES
 
 
 def config_keys(peft: str) -> set[str] | None:
@@ -27,7 +27,7 @@ def _config_classes() -> dict[str, ast.ClassDef]:
     assert peft and peft.origin
     folder = Path(peft.origin).parent
     files = [folder / "config.py", folder / "tuners/lycoris_utils.py", *folder.glob("tuners/*/config.py")]
-    files += [Path(__file__).with_name(f"{name}.py") for name in sorted(set(OWN_TYPES.values()))]
+    files += [Path(__file__).with_name(f"{name}.py") for name in sorted({*OWN_TYPES.values(), *BENEATH})]
     nodes = (node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body)
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 

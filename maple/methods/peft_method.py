@@ -15,9 +15,10 @@ from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapt
 from maple.methods.adapter_files import AdapterError, attach_saved, name_base
 from maple.methods.heads import within
 from maple.methods.lora_init import init_changes_base
-from maple.methods.own_types import register
+from maple.methods.own_types import OWN_TYPES, register
 from maple.methods.peft_config_keys import config_keys
 from maple.methods.sharded import full_state_dict
+from maple.methods.targets import reason_against_tied
 from maple.runtime import devices
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class TypeBehaviour:
         return {}
 
     def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
-        """Return the layers of an encoder that are adapted if the method's file names none; empty: PEFT's choice."""
+        """Return the layers of an encoder or translator that are adapted if the file names none; empty: PEFT's choice."""
         return {}
 
     def check(self, network: "PeftModel") -> None:
@@ -117,7 +118,19 @@ class PrefixTuning(TypeBehaviour):
     gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
 
 
-OVERRIDES = {"ADALORA": AdaLora(), "BOFT": Boft(), "LN_TUNING": LnTuning(), "PREFIX_TUNING": PrefixTuning()}
+class OwnType(TypeBehaviour):
+    """The types of maple.methods.own_types."""
+
+    reason_against_fsdp = "adapters of our own types were not measured on weights that FSDP divides"
+
+
+OVERRIDES = {
+    "ADALORA": AdaLora(),
+    "BOFT": Boft(),
+    "LN_TUNING": LnTuning(),
+    "PREFIX_TUNING": PrefixTuning(),
+    **dict.fromkeys(OWN_TYPES, OwnType()),
+}
 DEFAULT = TypeBehaviour()
 
 
@@ -170,11 +183,14 @@ def attach(
     biases = {key for key in ("bias", "lora_bias") if method.adapter.get(key) not in (None, False, "none")}
     if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
         raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
+    if base.config.is_encoder_decoder and (reason := reason_against_tied(method.adapter)):
+        raise AdapterError(reason)
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
     peft_type = _type(method.peft)
     layers = all_linear(base, method, heads) | trained_heads(base, method, heads)
-    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if heads else {})}
+    named = heads or base.config.is_encoder_decoder  # PEFT names the layers of causal models alone
+    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if named else {})}
     config = {"peft_type": method.peft, "task_type": peft_task, **chosen, **method.adapter, **layers}
     try:
         network = get_peft_model(base, get_peft_config(config))

@@ -35,6 +35,27 @@ def reason_against_experts(peft: str, adapter: Mapping[str, Any]) -> str | None:
     return None
 
 
+def reason_against_tied(adapter: Mapping[str, Any]) -> str | None:
+    """Return why an adapter would not train what it names of embeddings that are one; else None.
+
+    The encoder, the decoder and the output layer of a translator read one table. PEFT (0.21) raises no error for these
+    (measured on mBART and M2M100: the merged model's logits differ by 0.6 to 1.0).
+    """
+    if "shared" in {str(name).rsplit(".", 1)[-1] for name in adapter.get("modules_to_save") or ()}:
+        return (
+            "adapter.modules_to_save: shared: the encoder, the decoder and the output layer read the base's own table, so "
+            "that PEFT would train a copy which nothing reads; leave it out, or name single tokens "
+            "(trainable_token_indices)"
+        )
+    tokens = adapter.get("trainable_token_indices")
+    if isinstance(tokens, Mapping) and len(tokens) > 1:
+        return (
+            f"adapter.trainable_token_indices: {', '.join(tokens)}: they are one table, which PEFT would change once for "
+            "each in merging; write a list of tokens, which trains their rows in all of them"
+        )
+    return None
+
+
 def _names(modules: Any, module: str) -> bool:
     if not modules or modules == "all-linear":
         return False

@@ -1,6 +1,6 @@
-"""What a metric is: of one answer, of the probabilities of its labels, or of a whole set of answers."""
+"""What a metric is: of one answer, of the probabilities of its labels, or of a whole set of labels or of texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +81,59 @@ class PooledMetric:
         others = len(counts) - 1
         if not others:
             return np.array([self.score(answers)])
-        without = self.pool((counts.sum(axis=0) - counts) / others)
-        return self.score(answers) + others * (without.mean() - without)
+        return _pseudo_values(self.score(answers), self.pool((counts.sum(axis=0) - counts) / others))
+
+
+def _pseudo_values(score: float, without: np.ndarray) -> np.ndarray:
+    """Return the pseudo-values of items from the score of the set and the scores `without` each item, (items,)."""
+    return score + (len(without) - 1) * (without.mean() - without)
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """Answers that are texts: those of one run to the items of one task in one language."""
+
+    predictions: Sequence[str]
+    """The answers; "" where there is none."""
+    targets: Sequence[Sequence[str]]
+    """The gold answers of each item, at least one."""
+    language: str
+    """The code of the language of the answers, as swh_Latn."""
+
+
+@dataclass(frozen=True)
+class CorpusCounts:
+    """What the items of a set of texts yield, and how it was counted."""
+
+    counts: np.ndarray
+    """(items, counts) Whole numbers, whose sums over items are all that the score of the items needs."""
+    signature: str
+    """The settings that decide them, and the version of the library. Scores of two signatures do not compare."""
+
+
+@dataclass(frozen=True)
+class CorpusMetric:
+    """A metric of a set of texts, whose score follows from the sums of its items' counts.
+
+    A PooledMetric has the mean counts of labels; here the score of few items also depends on their number (the
+    smoothing of BLEU).
+    """
+
+    count: Callable[[TextAnswers], CorpusCounts]
+    pool: Callable[[np.ndarray], np.ndarray]
+    """The scores, (...), of sums of counts, (..., counts)."""
+    scale: Scale = Scale()
+
+    def score(self, counts: np.ndarray) -> float:
+        """Return the score of the set whose items have these counts, (items, counts)."""
+        return float(self.pool(counts.sum(axis=0)))
+
+    def values(self, counts: np.ndarray) -> np.ndarray:
+        """Return the pseudo-value of each item, (items,), as PooledMetric.values; `counts` are (items, counts)."""
+        if len(counts) == 1:
+            return np.array([self.score(counts)])
+        return _pseudo_values(self.score(counts), self.pool(counts.sum(axis=0) - counts))
 
 
 LabelMetric = ProbabilityMetric | PooledMetric
-Metric = ItemMetric | LabelMetric
+Metric = ItemMetric | LabelMetric | CorpusMetric

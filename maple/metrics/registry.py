@@ -1,17 +1,19 @@
 """All metrics by name; to add one, write its function and give it a key here.
 
 The function of an item metric takes (prediction, targets, language) and returns a number; that of a pooled metric turns
-the mean counts of a set into its score. Scale is the range, and says if lower is better.
+the mean counts of a set into its score, that of a corpus metric their sums. Scale is the range, and says if lower is
+better.
 """
 
 import math
 
 from maple.metrics.calibration import brier, calibration_counts, expected_calibration_error, negative_log_likelihood
 from maple.metrics.labels import accuracy
-from maple.metrics.metric import ItemMetric, Metric, PooledMetric, ProbabilityMetric, Scale
+from maple.metrics.metric import CorpusMetric, ItemMetric, LabelMetric, Metric, PooledMetric, ProbabilityMetric, Scale
 from maple.metrics.overlap import bleu, chrf_pp, rouge1, rouge2, rouge_ascii, rougeL, rougeLsum
 from maple.metrics.pooled import class_counts, correlation_counts, macro_f1, matthews_correlation, weighted_f1
 from maple.metrics.spans import exact_match, f1
+from maple.metrics.translation import CORPUS_METRICS
 
 METRICS: dict[str, Metric] = {
     "accuracy": ItemMetric(accuracy),
@@ -32,22 +34,35 @@ METRICS: dict[str, Metric] = {
     "rouge_ascii": ItemMetric(rouge_ascii),
     "chrf++": ItemMetric(chrf_pp),
     "bleu": ItemMetric(bleu),
+    **CORPUS_METRICS,
 }
 # Before the name of a metric: the answer is the choice that was ranked first.
 RANKED = "rank_"
+# After the name of a corpus metric: the references went through the model's tokenizer and back.
+ROUND_TRIPPED = "_round_tripped"
 
 
 def metric_of(name: str) -> Metric:
     """Return the metric of a name in score files: a ranked choice is scored as a label is (rank_accuracy_per_byte)."""
-    return METRICS[name.removeprefix(RANKED).removesuffix("_per_byte")]
+    return METRICS[name.removeprefix(RANKED).removesuffix("_per_byte").removesuffix(ROUND_TRIPPED)]
 
 
 def needs_probabilities(name: str) -> bool:
     """Return True for a metric of the probabilities of labels, which generated answers do not have."""
     metric = metric_of(name)
-    return not isinstance(metric, ItemMetric) and metric.needs_probabilities
+    return isinstance(metric, LabelMetric) and metric.needs_probabilities
 
 
 def is_of_items(name: str) -> bool:
     """Return True for a metric that compares one answer with its gold answers, whose scores may be zeros and ones."""
     return isinstance(metric_of(name), ItemMetric)
+
+
+def is_of_labels(name: str) -> bool:
+    """Return True for a metric of a set of labels or of their probabilities."""
+    return isinstance(metric_of(name), LabelMetric)
+
+
+def is_of_texts(name: str) -> bool:
+    """Return True for a metric of a set of texts, as corpus BLEU."""
+    return isinstance(metric_of(name), CorpusMetric)

@@ -13,6 +13,7 @@ from maple.models.limits import model_type_of
 
 # Why examples do not share a row, so that rows are padded.
 ONE_TEXT = "a classifier gives one label to all of a row"
+ONE_PAIR = "every target attends to all of the source in its row"
 CHUNKS = "its attention is cut into chunks at places of the row; examples within one chunk are packed"
 OWN_ATTENTION = "its attention is its own and cannot be told where an example ends"
 STATES = "a state runs through the row, from one example into the next"
@@ -38,6 +39,7 @@ LIKE_LLAMA = Architecture()
 MIXTURE = Architecture(fails={8: EXPERTS, 4: EXPERTS}, experts=True)
 STATE_SPACE = Architecture(STATES)
 CLASSIFIER = Architecture(ONE_TEXT)
+TRANSLATOR = Architecture(ONE_PAIR)
 
 # Each line was measured (transformers 5.19.0, peft 0.21.2, bitsandbytes 0.50.2, CPU) on a tiny model with random
 # weights. tests/models/test_each_architecture.py does it again in 16 bits, and in 4 and 8 for one of each form;
@@ -65,6 +67,7 @@ ARCHITECTURES = {
         ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"),
         CLASSIFIER,
     ),
+    **dict.fromkeys(("m2m_100", "mbart"), TRANSLATOR),
     **dict.fromkeys(("jamba", "qwen3_next"), Architecture(STATES, MIXTURE.fails, experts=True)),
 }  # fmt: skip
 

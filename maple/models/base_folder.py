@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from maple.definitions.local_model import BuiltModel, LocalModel, PackageModel, PathModel
-from maple.embedded.corpus import documents
 from maple.models.behaviour import ModelKind, behaviour_of
 from maple.models.frames import FRAME
 from maple.models.limits import reason_against_lengths
@@ -40,6 +39,7 @@ def prepare_base(
     if isinstance(model, BuiltModel):
         _build(model, kind, folder, phrases, threads, progress)
         kind.prepare_tokenizer(folder, model.special_tokens)
+        _add_new_tags(model, folder)
         return
     source = Path(fetched or "")
     if isinstance(model, PackageModel):
@@ -55,6 +55,7 @@ def prepare_base(
         otherwise = os.symlink if isinstance(model, PathModel) else shutil.copyfile
         link_model(source, folder, otherwise, trust_remote_code=model.trust_remote_code)
     kind.prepare_tokenizer(folder, model.special_tokens, trust_remote_code=model.trust_remote_code)
+    _add_new_tags(model, folder)
 
 
 def link_model(
@@ -100,6 +101,12 @@ def _convert(model: PackageModel, fetched: Path, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
+def _add_new_tags(model: LocalModel, folder: Path) -> None:
+    if model.new_tags:
+        add = import_module("maple.models.new_tags").add_new_tags  # by name: no other base is made again for its edits
+        add(folder, model.new_tags, trust_remote_code=model.trust_remote_code)
+
+
 def _build(
     model: BuiltModel,
     kind: ModelKind,
@@ -109,7 +116,8 @@ def _build(
     progress: Callable[[Iterable], Iterable],
 ) -> None:
     settings = model.build
-    texts = list(documents(phrases, count=settings.documents, seed=settings.training.seed))
+    corpus = import_module(f"maple.embedded.{kind.CORPUS}")
+    texts = list(corpus.documents(phrases, count=settings.documents, seed=settings.training.seed))
     # Prompt words are in the tokenizer's training text, so that they become single tokens; the model itself never sees
     # the prompts.
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from maple.definitions.frame import Frame
 from maple.definitions.local_model import BuildSettings, LocalModel
 from maple.models.example import EncodedExample
-from maple.models.text_tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -16,11 +15,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class Vocabulary(Protocol):
+    """The tokens of a model by their texts."""
+
+    def token_id(self, text: str) -> int | None:
+        """Return the id of a token by its text; None for a text that is no token."""
+        ...
+
+    def token(self, id: int) -> str | None:
+        """Return the text of a token by its id."""
+        ...
+
+
 class ExampleEncoder(Protocol):
     """What turns the examples of a kind of model into tokens."""
 
     @property
-    def tokenizer(self) -> TextTokenizer:
+    def tokenizer(self) -> Vocabulary:
         """The model's tokenizer."""
         ...
 
@@ -48,6 +59,8 @@ class ModelKind(Protocol):
     """The measure on held-out text: -ln p / ln 2 of what is learnt, per unit of an example (EncodedExample.units)."""
     PACKS: bool
     """True if several examples may share a row."""
+    CORPUS: str
+    """The module of maple.embedded whose `documents` a tiny one is pretrained on."""
 
     def load(
         self,
@@ -84,8 +97,14 @@ class ModelKind(Protocol):
         """Return a micro-batch as the model reads it; `weights` in it, [rows], weigh the losses of training."""
         ...
 
-    def losses(self, model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
-        """Return -ln p of every label of a micro-batch that is learnt, and the row of each."""
+    def losses(
+        self, model: "PreTrainedModel | PeftModel", batch: dict, smoothing: float = 0.0
+    ) -> "tuple[Tensor, Tensor]":
+        """Return -ln p of every label of a micro-batch that is learnt, and the row of each.
+
+        With `smoothing` e, (1 - e) times it plus e times the mean of -ln p over all labels there are (label smoothing,
+        Szegedy et al. 2016, arXiv 1512.00567, section 7).
+        """
         ...
 
     def completion_logits(self, model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":
@@ -95,14 +114,17 @@ class ModelKind(Protocol):
     def build(
         self,
         settings: BuildSettings,
-        texts: Sequence[str],
+        texts: Sequence[Any],
         folder: Path,
         *,
         prompt_words: Sequence[str] = (),
         threads: int,
         progress: Callable[[Iterable], Iterable],
     ) -> dict:
-        """Pretrain a tiny model from scratch and save it as a Hub-style folder; return facts for build.json."""
+        """Pretrain a tiny model from scratch on `texts`, of the kind's CORPUS, and save it as a Hub-style folder.
+
+        Returns facts for build.json.
+        """
         ...
 
 

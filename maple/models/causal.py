@@ -27,6 +27,7 @@ PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
 MEASURE: str = "bits_per_byte"
 PACKS: bool = True
+CORPUS: str = "corpus"
 
 __all__ = ["prepare_tokenizer"]  # of the protocol
 
@@ -103,7 +104,7 @@ def separate_packed_examples(model: "PreTrainedModel", max_length: int) -> str |
     return None
 
 
-def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
+def losses(model: "PreTrainedModel | PeftModel", batch: dict, smoothing: float = 0.0) -> "tuple[Tensor, Tensor]":
     """Return -ln p of every labelled token of a micro-batch, [labelled tokens] in float32, and the row of each.
 
     The output layer is computed at these tokens alone: prompts are most of the tokens, and the vocabulary is the larger
@@ -130,7 +131,8 @@ def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, 
         logits = model(**text, use_cache=False).logits
     finally:
         handle.remove()
-    return cross_entropy(logits.float(), labels[labelled], reduction="none"), labelled.nonzero()[:, 0]
+    losses = cross_entropy(logits.float(), labels[labelled], reduction="none", label_smoothing=smoothing)
+    return losses, labelled.nonzero()[:, 0]
 
 
 def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":

@@ -10,15 +10,11 @@ if TYPE_CHECKING:
 
 
 def empty_model(folder: str | Path, kind: ModelKind, *, trust_remote_code: bool = False) -> "PreTrainedModel":
-    """Build the model of a Hub-style folder's config on torch's meta device: no memory, no weights.
-
-    An encoder-decoder is built as a translator.
-    """
+    """Build the model of a Hub-style folder's config on torch's meta device: no memory, no weights."""
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else kind.AUTO_CLASS
-    return empty_network(config, auto_class, trust_remote_code=trust_remote_code)
+    return empty_network(config, kind.AUTO_CLASS, trust_remote_code=trust_remote_code)
 
 
 def empty_network(config: "PreTrainedConfig", auto_class: str, *, trust_remote_code: bool = False) -> "PreTrainedModel":

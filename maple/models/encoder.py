@@ -34,6 +34,7 @@ PEFT_TASK: str = "SEQ_CLS"
 NEW_HEADS: tuple[str, ...] = ("classifier", "head", "pooler", "pre_classifier", "score")
 MEASURE: str = "bits_per_label"
 PACKS: bool = False
+CORPUS: str = "corpus"
 ONE_TEXT_A_ROW = "a classifier gives one label to all of a row"
 
 
@@ -132,14 +133,15 @@ def label_logits(model: "PreTrainedModel | PeftModel", batch: Mapping[str, Any])
         return model(**inputs).logits.float()
 
 
-def losses(model: "PreTrainedModel | PeftModel", batch: dict) -> "tuple[Tensor, Tensor]":
+def losses(model: "PreTrainedModel | PeftModel", batch: dict, smoothing: float = 0.0) -> "tuple[Tensor, Tensor]":
     """Return -ln p of the label of every row of a micro-batch, in float32, and the rows; masked rows are left out."""
     from torch.nn.functional import cross_entropy
 
     logits = label_logits(model, batch)
     labels = batch["labels"].to(logits.device)
     learnt = labels != MASKED
-    return cross_entropy(logits[learnt], labels[learnt].long(), reduction="none"), learnt.nonzero()[:, 0]
+    losses = cross_entropy(logits[learnt], labels[learnt].long(), reduction="none", label_smoothing=smoothing)
+    return losses, learnt.nonzero()[:, 0]
 
 
 def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":

@@ -11,7 +11,8 @@ MASKED = -100  # the label of a token that adds no loss; torch's own default
 class EncodedExample:
     """An example as tokens and labels.
 
-    A model learns to complete a text, with a label for each token, or to label it, with one label for the whole text.
+    A model learns to complete a text, with a label for each token, to label it, with one label for the whole text, or
+    to translate it, with a label for each token that its decoder reads.
     """
 
     language: str
@@ -24,9 +25,16 @@ class EncodedExample:
     """For each token 0 or 1, for the first or the second text of a pair; None for a model that reads one text."""
     weight: float = 1.0
     """Of its loss in training."""
+    decoder_ids: np.ndarray | None = None
+    """The tokens that a decoder reads, one per label; None for a model that has only one network."""
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return sum(self.lengths)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The tokens of each sequence of the example; each is padded by itself."""
+        return (len(self.input_ids), *(() if self.decoder_ids is None else (len(self.decoder_ids),)))
 
     @property
     def completion_tokens(self) -> int:

@@ -29,6 +29,10 @@ class KindFacts:
     """True if several examples may share a row."""
     answers_untouched: bool
     """True if an untouched base can answer; False if its head is random before finetuning."""
+    translates: bool = False
+    """True if it learns and answers translations alone, of texts with their languages, and reads no prompts."""
+    corpus: str = "corpus"
+    """The module of maple.embedded with the texts on which a tiny one is pretrained."""
     needs_head: bool = False
     """True if it learns the labels of one task by a head of its own, which the rule `head` draws for each run."""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -60,5 +64,18 @@ KINDS = {
         answers_untouched=False,
         needs_head=True,
         parts={"classifier": "classifier"},
+    ),
+    "seq2seq": KindFacts(
+        auto_class="AutoModelForSeq2SeqLM",
+        peft_task="SEQ_2_SEQ_LM",
+        adapts_like="seq2seq",
+        hub_task="translation",
+        answer_modes=frozenset({"generate"}),
+        engines=("transformers", "ctranslate2"),
+        inputs=frozenset({"text"}),
+        packs=False,
+        answers_untouched=True,
+        translates=True,
+        corpus="translations",
     ),
 }

@@ -72,7 +72,6 @@ def size_of_folder(folder: str | Path, auto_class: str = CAUSAL, *, trust_remote
 def _size(read: Any, auto_class: str, *, trust_remote_code: bool) -> Size:
     try:
         config = read()
-        auto_class = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else auto_class
         network = empty_network(config, auto_class, trust_remote_code=trust_remote_code)
         return size_of_network(network)
     # Whatever a config makes transformers raise: a size that is not known must not end a forecast.
@@ -159,6 +158,7 @@ def _cache(config: Any) -> tuple[float, int, float, list[str]]:
         notes.append("of multi-head latent attention the latents are counted, as vLLM caches them")
     if config.is_encoder_decoder:
         notes.append("the cache of what the encoder read is left out")
+        notes.append("each token is counted as if encoder and decoder both read it")
     return full, max(windows, default=0), window_cache, notes
 
 

@@ -16,6 +16,7 @@ from maple.models.limits import NOT_QUANTIZED, quantization_key
 from maple.models.tiny import BaseError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+TRANSLATOR = "AutoModelForSeq2SeqLM"
 PLAIN_DTYPES = ("F16", "BF16", "F32", "F64")
 # Files beside config.json in which the tools that quantize models say so.
 QUANTIZED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
@@ -124,6 +125,8 @@ def _check_fit(folder: Path, tensors: dict[str, StoredTensor], kind: ModelKind, 
     """
     import torch
 
+    if _read_json(folder / "config.json").get("is_encoder_decoder") and kind.AUTO_CLASS != TRANSLATOR:
+        raise BaseError(f"{folder}: config.json is that of an encoder and a decoder; write kind: seq2seq in its file")
     try:
         model: Any = empty_model(folder, kind, trust_remote_code=trust_remote_code)
         _, report = type(model).from_pretrained(

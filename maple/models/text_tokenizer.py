@@ -136,6 +136,14 @@ class TextTokenizer:
         """Return the places (start, end) of the control tokens in a rendered text."""
         return [match.span() for match in self._controls.finditer(text)]
 
+    def token_id(self, text: str) -> int | None:
+        """Return the id of a token by its text; None for a text that is no token."""
+        return self.whole.token_to_id(text)
+
+    def token(self, id: int) -> str | None:
+        """Return the text of a token by its id; None for an id that no token has."""
+        return self.whole.id_to_token(id)
+
     def text(self, tokens: list[int]) -> str:
         """Return the text of completion tokens, without special tokens."""
         return self.whole.decode(tokens, skip_special_tokens=True)

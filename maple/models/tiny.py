@@ -30,9 +30,9 @@ class Pretraining:
 
     auto_class: Any
     """transformers' Auto class of the network that is pretrained."""
-    tokenizer: Callable[[Iterable[str], int], "PreTrainedTokenizerFast"]
-    """Trains the tokenizer on texts, with so many tokens."""
-    rows: Callable[["PreTrainedTokenizerFast", Sequence[str], int], list[list[int]]]
+    tokenizer: Callable[[Iterable[Any], int], "PreTrainedTokenizerFast"]
+    """Trains the tokenizer on texts or translations, with so many tokens."""
+    rows: Callable[["PreTrainedTokenizerFast", Sequence[Any], int], list[list[int]]]
     """Returns the rows of tokens to learn from, each of so many tokens."""
     loss: Callable[["PreTrainedModel", "Tensor", "Generator"], "Tensor"]
     """Returns the loss of a batch [rows, tokens], in nats per token; random numbers are the generator's."""
@@ -94,18 +94,19 @@ def next_token_loss(model: "PreTrainedModel", batch: "Tensor", generator: "Gener
 def pretrain(
     way: Pretraining,
     settings: BuildSettings,
-    texts: Sequence[str],
+    texts: Sequence[Any],
     folder: Path,
     *,
     prompt_words: Sequence[str] = (),
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
-    """Pretrain a small model from scratch on `texts` and save it as a Hub-style folder in 16-bit weights.
+    """Pretrain a small model from scratch and save it as a Hub-style folder in 16-bit weights.
 
-    `prompt_words` are texts whose words become single tokens, although the model never reads these texts. Returns
-    what is also written to build.json: parameters, tokens seen (without padding, by the mean of the rows), the first
-    and the last loss in nats per token, and what `timed` measures. Raises BaseError if the loss is not finite.
+    `texts` are those of the kind's corpus: strings, or translations. `prompt_words` are texts whose words become single
+    tokens, although the model never reads these texts. Returns what is also written to build.json: parameters, tokens
+    seen (without padding, by the mean of the rows), the first and the last loss in nats per token, and what `timed`
+    measures. Raises BaseError if the loss is not finite.
     """
     import torch
     from transformers import AutoConfig, GenerationConfig
@@ -117,6 +118,8 @@ def pretrain(
         tokenizer = way.tokenizer([*texts, *(words for words in prompt_words for _ in range(100))], settings.vocabulary)
         tokens = _special_ids(tokenizer)
         config = AutoConfig.for_model(**settings.architecture, vocab_size=len(tokenizer), **tokens)
+        if config.is_encoder_decoder:
+            tokens["decoder_start_token_id"] = config.decoder_start_token_id = tokenizer.eos_token_id  # fairseq's
         model = way.auto_class.from_config(config, dtype=torch.float32).to(device())
         rows = torch.tensor(way.rows(tokenizer, texts, training.length))
         padding: Any = tokenizer.pad_token_id

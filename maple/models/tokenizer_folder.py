@@ -41,11 +41,9 @@ def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_c
     an answer as well, and generation_config.json says so. Files that are links are replaced and not written into.
 
     Raises BaseError for a token that the tokenizer lacks, for a tokenizer that cannot be made to agree, and for ids
-    beyond the embedding. A model that reads and writes by two networks, such as a translator, is left as it is.
+    beyond the embedding.
     """
     config = json_of(folder / "config.json")
-    if config.get("is_encoder_decoder"):
-        return
     tokenizer = load_tokenizer(folder, trust_remote_code)
     stated = _name_tokens(tokenizer, folder, tokens)
     if stated or not _agrees(tokenizer, folder):

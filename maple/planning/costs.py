@@ -26,6 +26,10 @@ class TaskLoad:
     """Choices that are ranked; 0 if none are."""
     bytes: float
     """UTF-8, of a prompt."""
+    beams: int = 1
+    """Hypotheses that are computed for an answer."""
+    at_once: float | None = None
+    """Prompts in a batch; None for the engine's own number."""
 
 
 def training_operations(active: float, trained: float, tokens: float, *, recomputed: bool) -> float:
@@ -58,7 +62,8 @@ def generation_seconds(
     all weights once, and for each sequence the keys and values of the earlier tokens that its layers keep. A batch has
     `batch` sequences, or as many as fit into the memory that the weights leave of `memory_share` of the device's. The
     larger of arithmetic and memory traffic counts, since an engine that mixes prompts into decoding steps overlaps
-    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache.
+    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache. The
+    beams of an answer are sequences of one batch, each with a cache of its own.
     """
     operations = traffic = 0.0
     weights = size.parameters * hardware.weight_bytes
@@ -69,13 +74,13 @@ def generation_seconds(
     room = hardware.memory_gb * GB * memory_share - weights
     for load in loads:
         in_cache = load.prompt + load.answer + (0 if cached else load.demonstrations)
-        held = cache(in_cache)
-        at_once = max(1, min(batch, room / held)) if held else batch
+        held, limit = cache(in_cache) * load.beams, load.at_once or batch
+        at_once = max(1, min(limit, room / held)) if held else limit
         read = load.prompt * load.items + load.demonstrations * (1 if cached else load.items)
         read += load.choices * (load.prompt + load.demonstrations) * load.items
         written = load.answer * load.items
-        operations += 2 * size.active * (read + written)
+        operations += 2 * size.active * (read + written * load.beams)
         context = load.prompt + load.demonstrations + load.answer / 2
-        traffic += written / at_once * weights + written * cache(context)
+        traffic += written / at_once * weights + written * load.beams * cache(context)
     arithmetic = operations / (hardware.peak_tflops * TERA * hardware.prefill)
     return max(arithmetic, traffic / (hardware.memory_gb_s * GB * hardware.decode))

@@ -232,6 +232,21 @@ class Estimates:
                     items=prompts.items, prompt=read, demonstrations=0, answer=0, choices=0, bytes=prompts.text_bytes
                 )
                 continue
+            if (search := self.plan.models[model].search) and "generate" in modes:
+                # A translation is about as long as its source: assumed.
+                tokens = prompts.text_bytes / bytes_per_token
+                read, answer = self.counts[model].get((task, code), (tokens, min(tokens, planned.max_new_tokens)))
+                loads[task, code] = TaskLoad(
+                    items=prompts.items,
+                    prompt=read,
+                    demonstrations=0,
+                    answer=answer,
+                    choices=0,
+                    bytes=prompts.text_bytes,
+                    beams=search.beams,
+                    at_once=max(1.0, search.batch_tokens / (search.beams * max(1.0, read))),
+                )
+                continue
             tokens = prompts.bytes / bytes_per_token
             longest = planned.max_new_tokens + self.local[model].thinking_tokens
             prompt, answer = self.counts[model].get((task, code), (tokens, longest))

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
 from maple.definitions.dataset import SelfInstructDataset, TaskDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.generation import BeamSearch
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.method import Trained, WeightsVariant
 from maple.definitions.model import EndpointModel, Model
@@ -35,6 +36,8 @@ class PlannedModel(Record):
     """The id of the repository or package that it is fetched from; None if it is not fetched."""
     auto_class: str = KINDS["causal"].auto_class
     """transformers' class of its kind of model."""
+    search: BeamSearch | None = None
+    """How a translator answers, which reads the text alone, without a prompt around it; None for another model."""
     architecture: dict[str, Any] = Field(default_factory=dict)
     """Keys of its config.json; empty if they are unknown until it is fetched."""
     trust_remote_code: bool = False
@@ -163,7 +166,8 @@ def plan_of(study: Study) -> Plan:
     codes = [*study.languages.codes, *(code for dataset in datasets.values() for code in dataset.languages)]
     return Plan(
         models={
-            name: _model(name, model).changed(answers=_answers(study, model)) for name, model in study.models.items()
+            name: _model(name, model).changed(answers=_answers(study, model), **_search(study, model))
+            for name, model in study.models.items()
         },
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
         datasets=datasets,
@@ -189,6 +193,10 @@ def plan_of(study: Study) -> Plan:
 def _heads(study: Study) -> list[str]:
     drawn = {(run.model, task, run.seed) for run in study.finetuned if (task := study.head_task(run))}
     return sorted(model for model, _, _ in drawn)
+
+
+def _search(study: Study, model: Model) -> dict[str, Any]:
+    return {"search": study.config.generate.beam_search.stated} if KINDS[model.kind].translates else {}
 
 
 def _answers(study: Study, model: Model) -> dict[str, list[AnswerMode]]:

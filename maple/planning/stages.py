@@ -163,7 +163,10 @@ class Stages:
         start = self.hardware.job_s + (sum(starts) / len(starts) if starts else self.hardware.engine_s)
         loads = [load for run in runs for load in self.estimates.loads(run)]
         counted = any(self.estimates.counts.values())
-        tokens = "measured on the bases" if counted else "bytes per token assumed, answers at their limit"
+        lengths = "answers at their limit"
+        if any(model.search for model in self.plan.models.values()):
+            lengths += ", translations as long as their sources"
+        tokens = "measured on the bases" if counted else f"bytes per token assumed, {lengths}"
         yield self._line(
             "generate",
             len(all_runs) + len({run.model for run in sharing}),

@@ -229,6 +229,7 @@ def model_card(
         trusted=", trust_remote_code=True" if base.get("trust_remote_code") else "",
         base=base,
         auto_class=_kind(base).auto_class,
+        translates=_kind(base).translates,
         note=study.note,
         frame=_frame(finetune),
         inputs=_inputs(finetune),

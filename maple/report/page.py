@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +19,13 @@ from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, Ranki
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
+from maple.evaluation.tokenizer_ceiling import CEILING_METRICS, CEILING_SCHEMA
 from maple.report import charts
 from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_to_read
 from maple.report.figure_names import axis_figure
 from maple.report.label_charts import labels_chart
 from maple.report.sections.changes import result_charts
+from maple.report.sections.corpus_scores import ceiling_rows, signature_rows
 from maple.report.sections.data_quality import (
     RerunCommand,
     count_answers,
@@ -75,6 +77,8 @@ class Results:
     """The gold and predicted labels, of maple.evaluation.label_tables.confusion_counts."""
     reliability: pl.DataFrame
     """The confidence and accuracy of labels, of maple.evaluation.label_tables.reliability_bins."""
+    ceilings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CEILING_SCHEMA))
+    """The ceilings of tokenizers, of maple.evaluation.tokenizer_ceiling; without translations there are none."""
 
 
 @dataclass(frozen=True)
@@ -202,11 +206,14 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         coverage=coverage(summary, study.tasks, languages),
         samples=item_samples(results.quality),
         missing=missing_cells(summary, study.tasks, languages, views, rerun),
-        issues=issue_columns(counted),
+        issues=issue_columns(summary, counted),
         answer_counts=counted,
         run_issues=issues_by_run(summary, views, cards),
         task_issues=issues_by(summary, "task", {name: name for name in study.tasks}),
         language_issues=issues_by(summary, "language", names),
+        signatures=signature_rows(summary, study.tasks, names),
+        ceilings=ceiling_rows(results.ceilings, names),
+        ceiling_metrics=CEILING_METRICS,
         row_faults=row_faults(results.quality, names),
         labels=labels,
         ways=ways,

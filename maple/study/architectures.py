@@ -51,12 +51,13 @@ def lengths_of(
 ) -> dict[str, dict[str, int]]:
     """Return the longest texts that each model of the grid must take, in tokens: {model: {key of the config: tokens}}.
 
-    `max_length` is generate's. A model that classifies leaves out texts that are longer than its positions.
+    `max_length` is generate's. A model that classifies or translates leaves out texts longer than its positions.
     """
     lengths: dict[str, dict[str, int]] = {}
     for run in runs:
-        classifies = "classify" in KINDS[models[run.model].kind].answer_modes
-        of_model = lengths.setdefault(run.model, {} if classifies else {"generate.max_length": max_length})
+        kind = KINDS[models[run.model].kind]
+        leaves_out = kind.translates or "classify" in kind.answer_modes
+        of_model = lengths.setdefault(run.model, {} if leaves_out else {"generate.max_length": max_length})
         if not run.is_baseline:
             learnt = variants[run.method].training.max_length
             of_model["finetune.max_length"] = max(of_model.get("finetune.max_length", 0), learnt)

@@ -13,7 +13,8 @@ from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
-from maple.engines.start import AUTO, ENGINES
+from maple.engines.ctranslate2_engine import reason_against_search
+from maple.engines.start import AUTO, ENGINES, OF_TRANSLATORS
 from maple.methods.capabilities import (
     bias_key,
     has_no_biases,
@@ -79,10 +80,12 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
     if config.task_source == "local" and config.data is None:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
     # Only the name is checked: the engine may be installed in the jobs' environments and not in this one.
-    if config.generate.engine not in (AUTO, *ENGINES):
+    if config.generate.engine not in (known := (AUTO, *ENGINES, *OF_TRANSLATORS)):
         raise DefinitionError(
-            f"config: generate.engine: {config.generate.engine!r} is unknown; write one of {AUTO}, {', '.join(ENGINES)}"
+            f"config: generate.engine: {config.generate.engine!r} is unknown; write one of {', '.join(known)}"
         )
+    if config.generate.engine == "ctranslate2" and (reason := reason_against_search(config.generate.beam_search)):
+        raise DefinitionError(f"config: generate.beam_search.{reason}")
     if config.generate.batch_invariant and config.generate.engine == "transformers":
         raise DefinitionError("config: generate.batch_invariant: transformers has no such kernels; write false")
     if config.forecast.hardware not in (table := read_hardware(hardware)):
@@ -93,7 +96,13 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
 
 
 def check_endpoint(name: str, kind: str, finetuned: bool, config: Config) -> None:
-    """Refuse finetuning of a model behind an endpoint, and tasks for which it would only have to rank choices."""
+    """Refuse finetuning of a model behind an endpoint, tasks for which it would only have to rank choices, and one that
+    would be asked without a prompt."""
+    if KINDS[kind].translates:
+        raise DefinitionError(
+            f"config/models/{name}.yaml: kind: {kind}: a model behind an endpoint answers prompts; leave kind out, and "
+            "it translates by the prompts of tasks"
+        )
     if finetuned:
         raise DefinitionError(
             f"config: grid: {name} is behind an endpoint (config/models/{name}.yaml) and cannot be finetuned here; "

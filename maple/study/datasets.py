@@ -67,7 +67,8 @@ class StudyDataset:
     """Length of the n-gram that counts as an overlap with a test row."""
     wordings: Wordings
     teaching: Mapping[str, dict] = field(default_factory=dict)
-    """Room for thinking, and switches of the chat template, as far as these models' files have them; by role."""
+    """Room for thinking and switches of the chat template of a teacher, tags of languages of a translator, as far as
+    these models' files have them; by role."""
     task: StudyTask | None = None
     """The task whose train rows it consists of; None for instruction sets."""
 
@@ -147,8 +148,7 @@ class StudyDataset:
             recipe[name] = block.deciding()
             if role in self.trusted:
                 recipe[name]["trust_remote_code"] = self.trusted[role]
-            if role == "teacher":
-                recipe[name] |= self.teaching.get(role, {})
+            recipe[name] |= self.teaching.get(role, {})
         return recipe
 
     @property
@@ -243,6 +243,12 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
             raise DefinitionError(
                 f"config/datasets/{name}.yaml: {key}.model names {block.model!r}, a model of the kind "
                 f"{models[block.model].kind}, which writes no text; name another"
+            )
+        if KINDS[models[block.model].kind].translates != (role == "translator"):
+            needed = "only translates" if role == "teacher" else "translates by prompts alone; its kind must be seq2seq"
+            raise DefinitionError(
+                f"config/datasets/{name}.yaml: {key}.model names {block.model!r}, a model of the kind "
+                f"{models[block.model].kind}, which {needed}; name another, or correct kind in its file"
             )
         roles[role] = block.model
     return roles

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from maple.definitions.config import GridPart
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import GenerateBlock, GenerateSettings
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import Model
 from maple.definitions.run import Run
@@ -26,6 +27,26 @@ def check_kinds(models: Mapping[str, Model]) -> None:
 def answers_untouched(model: Model) -> bool:
     """Return True if a model can be asked before it is finetuned: such a model has a baseline."""
     return KINDS[model.kind].answers_untouched
+
+
+def settings_of_kind(
+    settings: GenerateSettings, block: GenerateBlock, kind: str, *, attached: bool
+) -> GenerateSettings:
+    """Return the settings of an engine as runs of a kind of model are asked, with an adapter that is `attached` or not.
+
+    A translator's have every value of its search, those of other models none, so that a change of `beam_search` makes
+    none of their answers anew.
+    """
+    if not KINDS[kind].translates:
+        if block.engine != "ctranslate2" or settings.engine != block.engine:
+            return settings
+        return settings.changed(engine="auto", engine_reason=f"ctranslate2 serves no {kind} models")
+    asked = settings.changed(engine="transformers", engine_reason=None, beam_search=block.beam_search.stated)
+    if block.engine != "ctranslate2":
+        return asked
+    if attached:
+        return asked.changed(engine_reason="ctranslate2 attaches no adapters")
+    return asked.changed(engine="ctranslate2")
 
 
 def check_untouched(grid: Sequence[GridPart], models: Mapping[str, Model]) -> None:

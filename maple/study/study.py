@@ -46,7 +46,7 @@ from maple.study.datasets import (
     ngram_words_of,
 )
 from maple.study.grid import check_parts, expand_grid, mixtures_of
-from maple.study.kinds import check_kinds, check_labels
+from maple.study.kinds import check_kinds, check_labels, settings_of_kind
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
 from maple.study.learnt_tasks import learnt_tasks, offered_codes
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
@@ -55,6 +55,7 @@ from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
+from maple.study.translators import check_languages, check_new_tags, check_tags, check_translations
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,12 @@ class Study:
             if self.methods[run.method].comparable and any("generate" in modes for modes in self.answers(run).values())
         ]
 
-    def settings(self, method: str) -> dict:
-        """Return the engine settings of a method variant; "none" gives those of the baselines."""
-        of_method = self.methods.get(method)
-        return (of_method.settings if of_method else self.config.generate.settings).params()
+    def settings(self, method: str, model: str) -> dict:
+        """Return the engine settings of a model's runs with a method variant; "none" gives those of its baseline."""
+        of_method, block = self.methods.get(method), self.config.generate
+        settings = of_method.settings if of_method else block.settings
+        attached = of_method is not None and of_method.attached
+        return settings_of_kind(settings, block, self.models[model].kind, attached=attached).params()
 
     def model_params(self, model: str, digest: Callable[[str], str]) -> dict:
         """Return what decides a result of a model; a folder on disk is known by the content of its files.
@@ -155,8 +158,15 @@ class Study:
         return self.model_params(run.model, digest) | ({"frame": frame} if frame else {})
 
     def corpus(self, model: str) -> dict[str, dict]:
-        """Return the phrases that a built model is pretrained on; empty for another model."""
-        return self.languages.spoken if isinstance(self.models[model], BuiltModel) else {}
+        """Return the phrases that a built model is pretrained on; empty for another model.
+
+        They are those of the study's languages; a translator's file names its languages.
+        """
+        definition = self.models[model]
+        if not isinstance(definition, BuiltModel):
+            return {}
+        named = definition.build.languages
+        return {code: self.languages.phrases[code] for code in named} if named else self.languages.spoken
 
     def lengths(self, model: str) -> dict[str, int]:
         """Return the longest texts that a model of the grid must take, in tokens, by the key of the config."""
@@ -169,6 +179,13 @@ class Study:
         if not isinstance(definition, EndpointModel):
             return None
         return {**definition.openai.not_deciding(), "file": f"config/models/{model}.yaml"}
+
+    def translation_languages(self, task: str, code: str) -> dict[str, dict[str, str]]:
+        """Return the languages, source and target, of a translation task's rows in a language."""
+        pair = self.tasks[task].definition.pair
+        assert pair is not None, f"{task} is no translation"
+        sides = zip(("source", "target"), pair.languages(code), strict=True)
+        return {side: self.languages.identity(of_side).params() for side, of_side in sides}
 
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
         """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""
@@ -207,6 +224,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     tasks = read_definitions(folder / "tasks", Task)
     selection = pick(config.tasks, tasks, "config: tasks", "config/tasks/")
     check_kinds(models)
+    check_tags(models)
     runs, variants = _read_grid(config, models, datasets, methods)
     finetuned = [run for run in runs if not run.is_baseline]
     mixtures = mixtures_of(config.grid, datasets)
@@ -229,11 +247,14 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_endpoints(runs, models, config)
     check_runs(finetuned, variants, models)
     check_labels(finetuned, variants, models, selection)
+    learnt_by_run = {name: datasets[mixture.dataset] for name, mixture in mixtures.items()}
+    check_translations(runs, models, learnt_by_run, selection)
+    check_new_tags(finetuned, models, variants)
     check_architectures(runs, variants, models, config.generate, results)
     check_frames(runs, variants, models)
     frame = config.finetune.frame
     of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
-    check_held_out(finetuned, of_methods, {name: datasets[mixture.dataset] for name, mixture in mixtures.items()})
+    check_held_out(finetuned, of_methods, learnt_by_run)
     of_study = {
         name: study_task(name, task, config, languages, kinds_asked(name, runs, models))
         for name, task in selection.items()
@@ -241,6 +262,9 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     study_datasets = {name: replace(one, task=learnt.get(name)) for name, one in study_datasets.items()}
+    codes_learnt = {name: study_datasets[mixture.dataset].languages for name, mixture in mixtures.items()}
+    codes_asked = {name: task.languages for name, task in of_study.items()}
+    check_languages(runs, models, selection, codes_asked, codes_learnt, results)
     _check_offers(config, of_study)
     check_room(of_study, {run.model: models[run.model] for run in runs}, config)
     _check_phrases(config, folder, study_datasets, languages)
@@ -337,7 +361,10 @@ def _study_datasets(
             languages=codes,
             makers=roles,
             trusted={role: models[model].trust_remote_code for role, model in roles.items()},
-            teaching={role: models[model].teaching for role, model in roles.items()},
+            teaching={
+                role: models[model].translating if role == "translator" else models[model].teaching
+                for role, model in roles.items()
+            },
             tests={task: tests[task] for task in (limit.tasks if limit and tests else [])},
             ngram_words=ngram_words_of(datasets[name]) if tests else NGRAM_WORDS,
             wordings=wordings,

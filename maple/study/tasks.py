@@ -23,7 +23,8 @@ from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
-from maple.metrics.registry import METRICS, RANKED, is_of_items, metric_of
+from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts, metric_of
+from maple.metrics.translation import missing_model
 from maple.study.answer_modes import answer_modes, reason_against_classifying
 from maple.study.languages import Languages
 
@@ -83,19 +84,24 @@ class StudyTask:
     def metrics(self) -> TaskMetrics:
         """The metrics of the task's answer modes, with headline, chance and languages.
 
-        The task's own are those of completions and of labels that a classifier gives.
+        The task's own are those of completions and of labels that a classifier gives. Those of the corpora of
+        translations come a second time, against the references as the model's tokenizer gives them back.
         """
         only_ranked, headline = self.modes == {"rank"}, self.definition.headline
         ranked = rank_metrics(self.definition.metrics) if "rank" in self.modes else []
         if only_ranked:
             headline = RANKED + headline if RANKED + headline in ranked else ranked[0]
         metrics = [*([] if only_ranked else self.definition.metrics), *ranked]
+        if self.definition.pair:
+            metrics += [metric + ROUND_TRIPPED for metric in metrics if is_of_texts(metric)]
         return TaskMetrics(
             metrics=metrics,
             headline=headline,
             chance=self.definition.chance,
             languages=self.languages,
             lower_is_better=[metric for metric in metrics if metric_of(metric).scale.lower_is_better],
+            domain=self.definition.domain,
+            direction=self.definition.pair.direction if self.definition.pair else "",
         )
 
     @property
@@ -195,8 +201,15 @@ def _check_metrics(file: str, task: Task) -> None:
     for metric in (*task.metrics, task.headline):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
-        if not task.choices and not is_of_items(metric):
+        if not task.choices and is_of_labels(metric):
             raise DefinitionError(f"{file}: metric {metric!r} is of labels, and the task has no choices; name another")
+        if task.choices and is_of_texts(metric):
+            raise DefinitionError(f"{file}: metric {metric!r} is of texts, and the task has choices; name another")
+        if missing := missing_model(metric):
+            raise DefinitionError(
+                f"{file}: metric {metric!r} needs sacrebleu's model {missing}, which is not there and is not "
+                "downloaded; put it there, set SACREBLEU to the folder above its `models`, or name another metric"
+            )
     if task.headline not in task.metrics:
         raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if METRICS[task.headline].scale.lower_is_better:

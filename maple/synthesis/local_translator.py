@@ -1,4 +1,4 @@
-"""Translators: sequence-to-sequence models of the Hub (NLLB, M2M100) that turn English into another language.
+"""Translators: models of the kind seq2seq (mBART-50, M2M100, NLLB) that turn English into another language.
 
 A text is translated sentence by sentence, its lines kept, and each batch is journaled.
 """
@@ -14,15 +14,17 @@ import regex
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.engines.blocks import TranslatorBlock
 from maple.engines.journal_rows import is_row
-from maple.runtime.devices import compute_dtype, device, prepare
+from maple.models import seq2seq
+from maple.models.language_tags import UnknownTagError
+from maple.models.translation_text import Seq2SeqEncoder
+from maple.runtime.devices import prepare
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
 from maple.synthesis.teachers import Fault, IncompleteAnswer, TeacherError
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedTokenizerBase
+    from transformers import GenerationConfig
 
-SOURCE = LanguageIdentity(ENGLISH, "English", "en", "Latn")
 # The start of a line before its first sentence: indent, bullet, number.
 _MARK = regex.compile(r"\s*+(?:(?:[-*•]|\(?\p{N}{1,3}[.)]|\(?\p{L}\))\s++)?+")
 # The space between two English sentences; not after initials, "e.g." and titles.
@@ -51,23 +53,6 @@ def lines_of(text: str) -> list[Line]:
     return lines
 
 
-def language_token(tokenizer: "PreTrainedTokenizerBase", language: LanguageIdentity, model: str) -> tuple[str, int]:
-    """Return the tokenizer's name of a language, and its token.
-
-    NLLB has the codes of FLORES-200 (`swh_Latn`), M2M100 those of ISO 639-1 (`sw`). Raises TeacherError, which names
-    language and model, for a language without a token.
-    """
-    code, short = language.code, language.iso639_1
-    for name, token in ((code, code), (short, f"__{short}__")):
-        token_id = tokenizer.convert_tokens_to_ids(token)
-        if isinstance(token_id, int) and token_id != tokenizer.unk_token_id:
-            return name, token_id
-    raise TeacherError(
-        f"config/models/{model}.yaml: the translator knows neither {code} nor {short}; name another translator, or "
-        "take the language out of the dataset's languages"
-    )
-
-
 class Translation(NamedTuple):
     """The translation of a sentence; `fault` says why it is incomplete, None if it is not."""
 
@@ -92,20 +77,25 @@ class LocalTranslator:
         threads: int,
         progress: Callable[[Iterable], Iterable],
     ):
-        from transformers import AutoTokenizer
-
         digest = weights_digest(model)  # first of all: refuses a folder of which a file has changed
         self.name = settings.model
         self.rows = JournaledRows(journal, is_row=is_row)
         self._settings, self._model, self._threads, self._progress = settings, model, threads, progress
-        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
+        self.encoder = Seq2SeqEncoder.of(model, settings.tags, settings.new_tags)
         search = [settings.max_length, settings.beams]
         self._deciding = [digest, f"transformers {version('transformers')}", search]
 
     def translate(self, texts: list[str], language: LanguageIdentity) -> list[str | IncompleteAnswer]:
-        """Return the translation of each English text; sentences of the journal are not translated again."""
-        self.tokenizer.src_lang, _ = language_token(self.tokenizer, SOURCE, self.name)
-        _, target = language_token(self.tokenizer, language, self.name)
+        """Return the translation of each English text; sentences of the journal are not translated again.
+
+        Raises TeacherError, which names language and model, for a language without a tag.
+        """
+        try:
+            target = self.encoder.tag(language.code)
+        except UnknownTagError as error:
+            raise TeacherError(
+                f"config/models/{self.name}.yaml: {error}; or take the language out of the dataset's languages"
+            ) from None
         lines = [lines_of(text) for text in texts]
         sentences = dict.fromkeys(part for text in lines for line in text for part in line.sentences)
         translations = self._translations(list(sentences), target)
@@ -115,9 +105,7 @@ class LocalTranslator:
         """Return the translation of each sentence; `target` is the token of the language."""
         # Numbers, rules and symbols stay: a model that must translate them makes things up.
         translatable = [sentence for sentence in sentences if _LETTER.search(sentence)]
-        # A sentence that spells a special token is text.
-        ids = self.tokenizer(translatable, split_special_tokens=True)["input_ids"] if translatable else []
-        tokens = dict(zip(translatable, ids, strict=True))
+        tokens = {sentence: self.encoder.source(sentence, ENGLISH) for sentence in translatable}
         keys = {
             sentence: key_of(*self._deciding, ids, target)
             for sentence, ids in tokens.items()
@@ -151,7 +139,7 @@ class LocalTranslator:
         import torch
 
         model, generation = self.load(target)
-        pad, eos = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        pad, eos = self.encoder.pad, self.encoder.eos
         order = sorted(inputs, key=lambda key: (len(inputs[key]), key))
         for batch in incomplete_batches(order, self._settings.batch, self.rows):
             width = max(len(inputs[key]) for key in batch)
@@ -174,7 +162,7 @@ class LocalTranslator:
         tokens = tokens[: tokens.index(eos)] if ended else tokens
         return {
             "key": key,
-            "translation": self.tokenizer.decode(tokens, skip_special_tokens=True),
+            "translation": self.encoder.text(tokens),
             "finish_reason": "stop" if ended else "length",
             "prompt_tokens": prompt_tokens,
             "completion_tokens": len(tokens),
@@ -182,24 +170,17 @@ class LocalTranslator:
 
     def load(self, target: int) -> "tuple[Any, GenerationConfig]":
         """Return the model (its type has no `generate`), and how it generates text in the target language."""
-        from transformers import AutoModelForSeq2SeqLM, GenerationConfig
+        from transformers import GenerationConfig
 
         prepare(self._threads, seed=0)
-        model = AutoModelForSeq2SeqLM.from_pretrained(
-            self._model,
-            dtype=compute_dtype(),
-            use_safetensors=True,
-            trust_remote_code=self._settings.trust_remote_code,
-            device_map={"": 0 if device() == "cuda" else "cpu"},
-        ).eval()
-        start = model.generation_config.decoder_start_token_id
+        model: Any = seq2seq.load(self._model, 16, trust_remote_code=self._settings.trust_remote_code).eval()
         # The dataset's settings replace the model's own limit (NLLB's is 200 tokens) and penalties.
         model.generation_config = GenerationConfig()
         generation = GenerationConfig(
-            decoder_start_token_id=model.config.decoder_start_token_id if start is None else start,
+            decoder_start_token_id=self.encoder.decoder_start,
             forced_bos_token_id=target,
-            eos_token_id=self.tokenizer.eos_token_id,
-            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.encoder.eos,
+            pad_token_id=self.encoder.pad,
             max_new_tokens=self._settings.max_length,
             num_beams=self._settings.beams,
             do_sample=False,

@@ -87,8 +87,8 @@ def micro_batches(examples: Iterable[EncodedExample], *, tokens: int, packing: b
     """Cut a step's examples into micro-batches of at most `tokens` tokens.
 
     With `packing` a micro-batch is one row of its examples, in the order in which they come, without padding. Without,
-    each example is a row, padded to the longest of the micro-batch; padding counts, so examples of similar length come
-    together.
+    each example is a row, padded to the longest of the micro-batch (of a translator source and target, each to its
+    longest); padding counts, so examples of similar length come together.
     """
     batches: list[list[EncodedExample]] = []
     for example in examples if packing else sorted(examples, key=len, reverse=True):
@@ -99,5 +99,6 @@ def micro_batches(examples: Iterable[EncodedExample], *, tokens: int, packing: b
 
 
 def _size(examples: Sequence[EncodedExample], packing: bool) -> int:
-    lengths = [len(example) for example in examples]
-    return sum(lengths) if packing else len(lengths) * max(lengths)
+    if packing:
+        return sum(map(len, examples))
+    return len(examples) * sum(map(max, zip(*(example.lengths for example in examples), strict=True)))

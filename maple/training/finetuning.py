@@ -83,7 +83,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         _check_measures(data, method.training, sharded)
         if compared_rows:
             examples_to_compare(read_parquet(held_out), kind, encoder, compared_rows, method.training.max_length)
-        network, packing = _adapted(base, adapter, with_token_ids(method, encoder), model, sharded)
+        network, packing = _adapted(base, adapter, with_token_ids(method, encoder, model.new_tags), model, sharded)
         digest = _digest(weights, data, method, seed, threads, code, sharded)
         with processes.main_process_first():
             folder = clear_for(digest, checkpoints.folder)

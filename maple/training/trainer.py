@@ -134,7 +134,7 @@ def _arguments(network: "PeftModel | PreTrainedModel", plan: TrainingPlan) -> "S
 
 def _summed_loss(plan: TrainingPlan, model: Any, batch: dict) -> "Tensor":
     """Return the losses of a micro-batch, added up; weighted where its kind of model weighs its rows."""
-    losses, rows = plan.kind.losses(model, batch)
+    losses, rows = plan.kind.losses(model, batch, plan.method.training.label_smoothing)
     weights = batch.get("weights")
     return (losses if weights is None else losses * weights.to(losses.device)[rows]).sum()
 

@@ -3,7 +3,9 @@ import pytest
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
-from maple.evaluation.run_scores import score_run
+from maple.evaluation.run_scores import AskedTranslation, score_run
+from maple.evaluation.scoring import ScoringError
+from maple.evaluation.text_issues import LanguagePair
 from maple.runtime.files import DamagedFileError, write_parquet
 
 RUN = RunKey("m", "d", "lora-r8-4bit", 1)
@@ -126,3 +128,29 @@ def test_answers_that_are_damaged_are_refused_by_name(folder):
         DamagedFileError, match=r"answers/swh_Latn.parquet is damaged: .*--forcerun .*swh_Latn.parquet`"
     ):
         scored(folder)
+
+
+def prompts(folder, source):
+    path = folder / "prompts.parquet"
+    write_parquet(pl.DataFrame([{"item": "1", "texts": [source]}]), path)
+    return [AskedTranslation("xquad", "swh_Latn", LanguagePair(*LANGUAGES), path)]
+
+
+def test_a_translation_is_scored_again_if_its_source_or_its_round_trip_changed(folder):
+    assert scored(folder, translations=prompts(folder, "Mombasa")) == ["swh_Latn"]
+    assert pl.read_parquet(folder / "scores/swh_Latn.parquet")["copied"].to_list() == [True]
+    assert scored(folder, translations=prompts(folder, "Mombasa")) == []
+    assert scored(folder, translations=prompts(folder, "the coast")) == ["swh_Latn"]
+    returned = folder / "round_trips.parquet"
+    row = {"task": "xquad", "language": "swh_Latn", "item": "1", "targets": ["Nai robi"]}
+    write_parquet(pl.DataFrame([row]), returned)
+    options = {"translations": prompts(folder, "the coast"), "round_trips": returned}
+    assert scored(folder, **options) == ["swh_Latn"]
+    assert scored(folder, **options) == []
+
+
+def test_a_translation_without_its_source_is_refused(folder):
+    lacking = prompts(folder, "Mombasa")
+    write_parquet(pl.DataFrame([{"item": "2", "texts": ["Mombasa"]}]), folder / "prompts.parquet")
+    with pytest.raises(ScoringError, match=r"swh_Latn\.parquet: xquad, item 1: the prompts lack this item"):
+        scored(folder, translations=lacking)

@@ -8,6 +8,7 @@ from maple.definitions.run import RunKey
 from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, rank_metrics, score_items
+from maple.evaluation.text_issues import LanguagePair, Translation
 from maple.metrics.metric import ItemMetric
 
 LABELS = ["entailment", "neutral", "contradiction"]
@@ -338,3 +339,35 @@ def test_a_task_without_choices_has_no_metric_of_classes():
     row = {"task": "xquad", "item": "1", "completion": "Nairobi", "targets": ["Nairobi"]}
     with pytest.raises(ScoringError, match="the task has no choices"):
         scored(generations(row), {"xquad": ["macro_f1"]})
+
+
+ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
+
+
+def translated(completion, target, pair, source="Leo ni Jumatatu, na watoto wote wako shuleni."):
+    frame = generations({"task": "news", "item": "1", "completion": completion, "targets": [target]})
+    return score_items(
+        frame, {"news": ["corpus_bleu", "bleu"]}, RUN, IDENTITY, {"news": Translation(pair, {"1": source})}
+    )
+
+
+def test_a_translation_is_judged_in_the_language_of_its_target_and_not_in_that_of_its_rows():
+    english = "Today is Monday, and all of the children are at school."
+    scores = translated(english, english, LanguagePair(IDENTITY, ENGLISH))
+    assert dict(scores.select("metric", "value").iter_rows()) == {"corpus_bleu": 1.0, "bleu": 1.0}
+    assert scores["wrong_language"].to_list() == [False, False] and scores["off_target"].to_list() == [False, False]
+
+
+def test_only_a_metric_of_texts_has_counts_and_a_signature():
+    scores = translated("a b c d", "a b c e", LanguagePair(IDENTITY, ENGLISH))
+    by_metric = {row["metric"]: row for row in scores.iter_rows(named=True)}
+    assert by_metric["corpus_bleu"]["counts"] == [4, 4, 3, 2, 1, 0, 4, 3, 2, 1]
+    assert by_metric["corpus_bleu"]["signature"].startswith("nrefs:1|")
+    assert by_metric["bleu"]["counts"] is None and by_metric["bleu"]["signature"] is None
+
+
+def test_scoring_by_spbleu_names_the_file_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("SACREBLEU", str(tmp_path))
+    frame = generations({"task": "news", "item": "1", "completion": "a", "targets": ["a"]})
+    with pytest.raises(ScoringError, match=r"flores200sacrebleuspm: spbleu needs this sentencepiece model"):
+        scored(frame, {"news": ["spbleu"]})

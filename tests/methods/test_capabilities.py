@@ -7,7 +7,7 @@ from project import ROOT
 from toy_training import lora, variant
 
 from maple.definitions.errors import DefinitionError
-from maple.definitions.method import Method
+from maple.definitions.method import Method, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.methods.capabilities import PEFT_TYPES, reason_against_training, reason_against_vllm
 from maple.methods.peft_config_keys import config_keys
@@ -30,6 +30,9 @@ def folder(tmp_path):
     return tmp_path
 
 
+MODEL = "tiny-llama"
+
+
 def study(folder, *methods, model="tiny-llama", **generate):
     grid = [{"models": [model], "datasets": ["generated"], "methods": dict.fromkeys(methods), "seeds": [1]}]
     changes = {"grid": grid, "generate": CONFIG["generate"] | generate}
@@ -40,8 +43,23 @@ def with_method(folder, definition):
     (folder / "methods" / "mine.yaml").write_text(yaml.safe_dump(definition))
 
 
+def for_translators(method):
+    """Return True if no llama is adapted so."""
+    if not isinstance(method, PeftMethod):
+        return False
+    return "causal" not in PEFT_TYPES[method.peft].kinds or bool(method.adapter.get("inversion"))
+
+
+def test_methods_for_translators_are_refused_for_a_llama(folder):
+    for name, method in SHIPPED.items():
+        if for_translators(method):
+            with pytest.raises(DefinitionError, match=rf"{name}\.yaml: .*; give tiny-llama a part of the grid without"):
+                study(folder, name)
+
+
 def test_every_shipped_method_can_be_run_as_it_stands(folder):
     fitting = set(SHIPPED) - {"linear-probe", "bitfit"}  # a llama has neither a new head nor biases
+    fitting -= {name for name, method in SHIPPED.items() if for_translators(method)}
     runs = study(folder, *fitting).runs
     assert {run.family for run in runs} == {"none", *fitting}
     assert {run.bits for run in runs if run.family == "dora"} == {4, 16}
@@ -108,15 +126,15 @@ def test_adapters_are_merged_unless_they_never_do(folder):
     both = study(folder, "lora", "prefix-tuning")
     attached = {name for name, method in both.methods.items() if method.attached}
     assert attached == {f"prefix-tuning-r20-{bits}bit" for bits in (4, 8, 16)}
-    assert both.settings("lora-r8-4bit") == both.settings("none")
-    assert "adapters" not in both.settings("none")
-    prefix = both.settings("prefix-tuning-r20-4bit")
+    assert both.settings("lora-r8-4bit", MODEL) == both.settings("none", MODEL)
+    assert "adapters" not in both.settings("none", MODEL)
+    prefix = both.settings("prefix-tuning-r20-4bit", MODEL)
     assert prefix["engine"] == "transformers" and "not PREFIX_TUNING" in prefix["engine_reason"]
 
 
 def test_lora_that_trains_tokens_merges_and_is_not_attached_by_vllm(folder):
     of_study = study(folder, "lora-tokens", adapters="attached")
-    settings = of_study.settings("lora-tokens-r8-16bit")
+    settings = of_study.settings("lora-tokens-r8-16bit", MODEL)
     assert settings["engine"] == "transformers" and "LoRA with trainable_token_indices" in settings["engine_reason"]
     assert not study(folder, "lora-tokens").methods["lora-tokens-r8-16bit"].attached
 
@@ -181,4 +199,5 @@ def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key
 
 
 def test_a_method_that_was_not_measured_on_a_kind_of_model_is_refused():
-    assert "LORA was not measured on models of kind seq2seq" in reason_against_training(lora(), "seq2seq")
+    assert "LORA was not measured on models of kind vision" in reason_against_training(lora(), "vision")
+    assert "MAM was not measured on models of kind causal" in reason_against_training(variant("MAM", 16, {}), "causal")

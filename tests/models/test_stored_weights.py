@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from maple.definitions.local_model import HubModel
-from maple.models import causal
+from maple.models import causal, seq2seq
 from maple.models.base_folder import prepare_base
 from maple.models.stored_weights import INDEX, SINGLE, check_stored_weights, stored_tensors
 from maple.models.tiny import BaseError
@@ -147,9 +147,10 @@ def test_a_translator_is_compared_as_one(nllb, tmp_path):
     translator = Folder(tmp_path / "nllb")
     shutil.rmtree(translator.path)
     shutil.copytree(nllb, translator.path)
-    assert translator.refused() == ""
+    assert translator.refused(seq2seq) == ""
+    assert "config.json is that of an encoder and a decoder; write kind: seq2seq" in translator.refused()
     translator.weights(without("encoder.layers.0.fc1"))
-    assert "2 missing: model.encoder.layers.0.fc1.bias" in translator.refused()
+    assert "2 missing: model.encoder.layers.0.fc1.bias" in translator.refused(seq2seq)
 
 
 def test_a_missing_shard_a_wrong_index_and_a_torn_file_are_named(tmp_path):

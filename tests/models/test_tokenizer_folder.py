@@ -130,15 +130,6 @@ def test_a_special_token_beyond_the_embedding_that_nothing_can_use_is_no_fault(t
     assert Encoder.of(folder).eos == EOS
 
 
-def test_a_translator_keeps_the_end_that_its_tokenizer_writes(nllb, tmp_path):
-    from maple.models.special_tokens import json_of
-
-    assert json_of(nllb / "config.json")["is_encoder_decoder"]
-    before = {path.name: path.stat().st_mtime_ns for path in nllb.iterdir()}
-    prepare_tokenizer(nllb, {})
-    assert {path.name: path.stat().st_mtime_ns for path in nllb.iterdir()} == before
-
-
 def test_a_model_that_is_built_here_begins_its_prompts_with_its_bos(toy_base):
     for text in TEXTS:
         assert by_transformers(toy_base, text) == ours(toy_base, text)

@@ -12,13 +12,14 @@ import yaml
 from project import ROOT, TOY_STUDY, Project
 
 from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import BeamSearch
 from maple.definitions.hardware import Hardware, read_hardware
 from maple.definitions.local_model import PathModel
 from maple.definitions.reading import read_yaml
 from maple.evaluation.prompts import PROMPT_SCHEMA
 from maple.models.size import Size
 from maple.planning.costs import TaskLoad, generation_seconds, training_operations
-from maple.planning.estimates import BUILT_TOKEN_BYTES, ResultPaths
+from maple.planning.estimates import BUILT_TOKEN_BYTES, Estimates, ResultPaths
 from maple.planning.forecast import forecast
 from maple.planning.forecast_table import figure, table
 from maple.planning.plan import PROMPT_BYTES, Plan, _model, plan_of
@@ -109,6 +110,15 @@ def test_writing_alone_is_bound_by_memory_and_a_batch_shares_the_weights():
         for batch in (1, 10)
     ]
     assert seconds == pytest.approx([2000, 200])
+
+
+def test_beams_compute_each_their_tokens_and_share_the_weights_of_a_step():
+    # 10 answers of 10 tokens by 5 beams, 10 at once: 500 tokens of 2 x 1,000 operations; 10 steps of 2,000 bytes.
+    loads = TaskLoad(items=10, prompt=0, demonstrations=0, answer=10, choices=0, bytes=0, beams=5, at_once=10)
+    size, options = Size(1000, 1000, 0, 1e-9), {"batch": 1, "cached": True}
+    arithmetic = generation_seconds(size, replace(SLOW, memory_gb_s=1, memory_gb=1), [loads], **options)
+    traffic = generation_seconds(size, replace(SLOW, peak_tflops=1.0, memory_gb=1), [loads], **options)
+    assert (arithmetic, traffic) == (pytest.approx(100_000), pytest.approx(200))
 
 
 def test_a_batch_is_no_larger_than_what_memory_holds():
@@ -217,11 +227,11 @@ def test_hours_are_power_and_devices_divide_the_days():
 def test_what_does_not_fit_and_what_is_not_known_is_said():
     config = DEFAULT | PAPER | {"forecast": {"hardware": "cpu", "devices": 1}}
     assert "llama-2-7b: its 16-bit weights are larger than the memory of one cpu." in of(config).notes
-    config["grid"] = [{"models": ["nllb-200-3.3b"], "datasets": [], "methods": {}, "seeds": []}]
+    config["grid"] = [{"models": ["qwen3-4b-instruct"], "datasets": [], "methods": {}, "seeds": []}]
     made = of(config)
-    assert made.notes[0] == "nllb-200-3.3b: no size: fetch it. The sums leave out what it computes."
+    assert made.notes[0] == "qwen3-4b-instruct: no size: fetch it. The sums leave out what it computes."
     assert made.notes[0] in table(made)
-    assert re.search("^all .* without nllb-200-3.3b$", table(made), re.M), "the line of the sums says so itself"
+    assert re.search("^all .* without qwen3-4b-instruct$", table(made), re.M), "the line of the sums says so itself"
     assert stage(made, "generate").jobs == 1 and stage(made, "generate").tokens == 0
 
 
@@ -268,6 +278,25 @@ def test_a_text_that_is_classified_is_read_once_and_nothing_is_written(tmp_path)
     made = forecast(plan, table["cpu"], paths(tmp_path), sizes, core_watts=1.0)
     cells = sum(len(task.languages) for task in plan.tasks.values())
     assert stage(made, "generate").tokens == pytest.approx(len(plan.runs) * cells * 43 / BUILT_TOKEN_BYTES)
+
+
+def test_a_translation_is_as_long_as_its_source_until_one_was_made():
+    study = read_study(DEFAULT | {"grid": [DEFAULT["grid"][0] | {"models": ["tiny-llama"]}]}, ROOT / "config")
+    plan, table = plan_of(study), read_hardware(TABLE)
+    translator = plan.models["tiny-llama"].changed(
+        answers={task: ["generate"] for task in plan.tasks}, search=BeamSearch(beams=4, batch_tokens=800).stated
+    )
+    tasks = {name: task.changed(max_new_tokens=10_000) for name, task in plan.tasks.items()}
+    plan = plan.changed(models={**plan.models, "tiny-llama": translator}, tasks=tasks)
+    sizes = ModelSizes({"tiny-llama": SIZES["tiny-llama"]})
+    prompts = sum(len(task.languages) * min(task.items, plan.items) for task in plan.tasks.values())
+    made = forecast(plan, table["cpu"], paths("nothing"), sizes, core_watts=1.0)
+    read = PROMPT_BYTES / BUILT_TOKEN_BYTES
+    assert stage(made, "generate").tokens == pytest.approx(len(plan.runs) * prompts * 2 * read)
+    assert "translations as long as their sources" in stage(made, "generate").basis
+    estimates = Estimates(plan, table["cpu"], paths("nothing"), sizes)
+    load = estimates.loads(plan.runs[0])[0]
+    assert (load.beams, load.demonstrations) == (4, 0) and load.at_once == pytest.approx(800 / (4 * read))
 
 
 def test_a_model_in_a_folder_has_a_size_before_it_is_linked(tmp_path):

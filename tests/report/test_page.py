@@ -11,7 +11,7 @@ import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
 from toy_questions import QUESTIONS
-from toy_scores import language
+from toy_scores import UNTRANSLATED, language
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
@@ -22,6 +22,7 @@ from maple.definitions.run import Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.label_tables import LabelTable, confusion_counts, reliability_bins
 from maple.evaluation.scoring import SCORE_SCHEMA
+from maple.evaluation.tokenizer_ceiling import CEILING_METRICS, CEILING_SCHEMA
 from maple.metrics.calibration import ReliabilityBin
 from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
 from maple.report.page import Results, StudyFacts, _embedded_json, report
@@ -103,6 +104,7 @@ def scores(runs, right=better):
         (
             *run.key.params().values(), task, language, str(item), metric,
             float(item < right(run, language)), True, "x", False, None, False, False, None, "stop", 10, 2, 1.5, 0, 0,
+            *UNTRANSLATED,
         )
         for run in runs for task, language, metric in cells if task in run.tasks for item in range(4)
     ]  # fmt: skip
@@ -146,6 +148,7 @@ def page_of(
     scored=None,
     tasks=TASKS,
     labels=LABELS,
+    ceilings=None,
 ):
     found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
@@ -159,6 +162,7 @@ def page_of(
         quality=QUALITY,
         confusion=confusion_counts(labels),
         reliability=reliability_bins(labels),
+        **({} if ceilings is None else {"ceilings": ceilings}),
     )
     return report(results, StudyFacts(runs, languages, tasks, SEEN, LOW, note), RERUN)
 
@@ -822,3 +826,17 @@ def test_of_a_metric_that_is_better_when_lower_the_lowest_score_leads_and_a_fall
     assert "lower is better" in told(browser, "heat-scale")
     cells = "[...document.querySelectorAll('#heat tbody tr:last-child td')].map((cell) => cell.className.split(' ')[0])"
     assert "down" not in browser.tell(cells)
+
+
+def test_rates_signatures_and_ceilings_of_translations_are_shown_only_if_there_are_some():
+    assert "off target" not in page_of() and "The most that a tokenizer allows" not in page_of()
+    counted = {"signature": "nrefs:1|tok:13a|version:2.6.0", "copied": True, "off_target": False, "repeated": False}
+    lengths = {"characters": 30, "reference_characters": 20.0}
+    translated = scores(GRID).with_columns(
+        pl.lit(value).cast(SCORE_SCHEMA[name]).alias(name) for name, value in (counted | lengths).items()
+    )
+    rows = [("toy", "xnli", "arb_Arab", "arb_Arab", 4, 0.25, metric, 0.765, "") for metric in CEILING_METRICS]
+    page = page_of(scored=translated, ceilings=pl.DataFrame(rows, CEILING_SCHEMA, orient="row"))
+    for text in ("copied, %", "off target, %", "repeated, %", "length ratio", "1.50", "nrefs:1|tok:13a|version:2.6.0"):
+        assert text in page
+    assert "76.5" in page.partition("The most that a tokenizer allows")[2].partition("</table>")[0]

@@ -7,9 +7,10 @@ import yaml
 from project import ROOT
 from studies import CONFIG
 
-from maple.definitions.config import GridPart
+from maple.definitions.config import Config, GridPart
 from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.generation import BeamSearch, GenerateBlock
 from maple.definitions.local_model import BuiltModel, HubModel, PackageModel
 from maple.definitions.method import PeftMethod
 from maple.definitions.model import Model
@@ -17,8 +18,9 @@ from maple.definitions.reading import parse, read_yaml
 from maple.definitions.task import Task
 from maple.definitions.training import TrainingSettings
 from maple.models.kind import KINDS
+from maple.study.checks import check_endpoint
 from maple.study.grid import expand_grid
-from maple.study.kinds import check_kinds, check_labels
+from maple.study.kinds import check_kinds, check_labels, settings_of_kind
 from maple.study.study import read_study
 
 REVISION = {"hub": "a/b", "revision": "0" * 40}
@@ -121,3 +123,55 @@ def test_a_teacher_must_write_text(tmp_path):
         DefinitionError, match=r"transformers\.model names 'tiny-bert', .* kind encoder, which writes no"
     ):
         read_study(CONFIG, folder)
+
+
+def block(**changes):
+    return parse(GenerateBlock, CONFIG["generate"] | changes, "config: generate")
+
+
+def asked(kind, attached=False, **changes):
+    of_config = block(**changes)
+    return settings_of_kind(of_config.settings, of_config, kind, attached=attached)
+
+
+def test_a_translator_is_asked_with_every_value_of_its_search_and_no_other_model_is():
+    settings = asked("seq2seq", beam_search={"beams": 4})
+    assert settings.params()["beam_search"] == BeamSearch(beams=4).stated
+    assert len(BeamSearch().stated) == len(BeamSearch.model_fields)
+    for kind in ("causal", "encoder"):
+        assert asked(kind, beam_search={"beams": 4}).params() == block().settings.params()
+
+
+@pytest.mark.parametrize("engine", ["auto", "vllm", "transformers"])
+def test_a_translator_answers_by_transformers_whatever_engine_prompts_have(engine):
+    assert asked("seq2seq", engine=engine).engine == "transformers"
+
+
+def test_ctranslate2_translates_with_whole_models_and_serves_no_others():
+    assert asked("seq2seq", engine="ctranslate2").engine == "ctranslate2"
+    with_adapter, causal = asked("seq2seq", attached=True, engine="ctranslate2"), asked("causal", engine="ctranslate2")
+    assert (with_adapter.engine, with_adapter.engine_reason) == ("transformers", "ctranslate2 attaches no adapters")
+    assert (causal.engine, causal.engine_reason) == ("auto", "ctranslate2 serves no causal models")
+
+
+@pytest.mark.parametrize(
+    ("search", "says"),
+    [
+        ({"early_stopping": False}, "early_stopping: CTranslate2 ends with as many finished"),
+        ({"length_penalty": 0}, "length_penalty: with 0 CTranslate2 ends earlier"),
+        ({"no_repeat_ngram": 3}, "no_repeat_ngram: CTranslate2 computes other probabilities"),
+        ({"repetition_penalty": 1.2}, "repetition_penalty: CTranslate2 computes other probabilities"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_search_that_ctranslate2_does_otherwise_is_refused(search, says):
+    generate = CONFIG["generate"] | {"engine": "ctranslate2", "beam_search": search}
+    with pytest.raises(DefinitionError, match=rf"config: generate\.beam_search\.{says}"):
+        read_study(CONFIG | {"generate": generate}, ROOT / "config")
+
+
+def test_an_endpoint_is_no_translator():
+    with pytest.raises(
+        DefinitionError, match=r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"
+    ):
+        check_endpoint("gpt", "seq2seq", False, parse(Config, CONFIG, "config"))

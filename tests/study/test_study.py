@@ -76,6 +76,28 @@ def test_a_task_s_metrics_must_suit_its_answers_and_its_headline_must_grow_with_
         checked_task("xquad", metrics=["f1", "macro_f1"], headline="f1")
 
 
+def test_a_corpus_metric_is_of_texts_and_spbleu_needs_its_model(monkeypatch, tmp_path):
+    checked_task("xquad", metrics=["f1", "corpus_bleu", "corpus_chrf++"], headline="corpus_bleu")
+    with pytest.raises(DefinitionError, match=r"xnli\.yaml: metric 'corpus_bleu' is of texts, and the task has"):
+        checked_task("xnli", metrics=["accuracy", "corpus_bleu"], headline="accuracy")
+    monkeypatch.setenv("SACREBLEU", str(tmp_path))
+    missing = f"{tmp_path}/models/flores200sacrebleuspm, which is not there and is not downloaded"
+    with pytest.raises(DefinitionError, match=missing):
+        checked_task("xquad", metrics=["spbleu"], headline="spbleu")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/flores200sacrebleuspm").touch()
+    checked_task("xquad", metrics=["spbleu"], headline="spbleu")
+
+
+def test_corpus_metrics_of_a_translation_come_a_second_time_against_round_tripped_references():
+    task = study().tasks["xquad"]
+    pair = {"source": "eng_Latn", "target": "own"}
+    definition = task.definition.changed(metrics=["bleu", "corpus_bleu"], headline="corpus_bleu", pair=pair)
+    metrics = replace(task, definition=definition).metrics
+    assert metrics.metrics == ["bleu", "corpus_bleu", "corpus_bleu_round_tripped"]
+    assert metrics.headline == "corpus_bleu"
+
+
 def test_a_ranked_task_has_its_metrics_of_classes_under_names_of_their_own():
     task = study(answers={"xcopa": ["rank"]}).tasks["xcopa"]
     definition = task.definition.changed(metrics=["accuracy", "macro_f1"], headline="macro_f1")

@@ -208,10 +208,10 @@ def test_examples_are_padded_where_one_would_see_the_one_before_it_and_teach_the
 def test_examples_are_padded_where_a_packed_row_cannot_be_computed(toy_base, tmp_path, monkeypatch):
     losses = causal.losses
 
-    def failing(model, batch):
+    def failing(model, batch, *smoothing):
         if "position_ids" in batch:
             raise TypeError("forward() got an unexpected keyword argument 'position_ids'")
-        return losses(model, batch)
+        return losses(model, batch, *smoothing)
 
     monkeypatch.setattr(causal, "losses", failing)
     card = finetuned(toy_base, tmp_path, lora())
@@ -226,8 +226,8 @@ def test_a_loss_that_is_no_number_stops_the_run_at_once_and_leaves_the_checkpoin
 
     losses_of, calls = causal.losses, []
 
-    def broken(model, batch):
-        losses, rows = losses_of(model, batch)
+    def broken(model, batch, *smoothing):
+        losses, rows = losses_of(model, batch, *smoothing)
         if model.training:
             calls.append(losses)
         return losses * (float("nan") if len(calls) == 5 else 1), rows
@@ -246,8 +246,8 @@ def test_a_held_out_loss_that_is_no_number_stops_the_training(toy_base, tmp_path
 
     losses_of, calls = causal.losses, []
 
-    def broken(model, batch):
-        losses, rows = losses_of(model, batch)
+    def broken(model, batch, *smoothing):
+        losses, rows = losses_of(model, batch, *smoothing)
         if model.training:
             calls.append(losses)
         return losses * (1 if model.training or trained > len(calls) else float("nan")), rows

@@ -12,10 +12,11 @@ from snakemake.exceptions import WorkflowError
 from maple.data.sources import HubSource, RowFolders
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import ENGLISH
-from maple.definitions.local_model import PackageModel, PathModel, prepared, trained
+from maple.definitions.local_model import BuiltModel, PackageModel, PathModel, prepared, trained
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import NONE, RunKey
 from maple.methods.method import modules_of
+from maple.models.kind import KINDS
 from maple.runtime.content_digests import ContentDigests
 from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.records import keep_records

@@ -3,6 +3,7 @@ PROMPTS_OF_TASKS = {
     for task in STUDY.tasks.values()
 }
 PROMPTS = [path for paths in PROMPTS_OF_TASKS.values() for path in paths]
+TRANSLATION_TASKS = [task for task in STUDY.tasks.values() if task.definition.pair]
 
 
 rule render_prompts:
@@ -127,7 +128,7 @@ rule generate_attached:
     params:
         model=shared_model,
         answers=shared_answers,
-        settings=STUDY.settings("none"),
+        settings=shared_settings,
         memory=engine_memory,
         runs=shared_runs,
         outputs=shared_completions,
@@ -162,10 +163,32 @@ rule compare_attached:
         "../scripts/compare_attached.py"
 
 
+rule round_trip:
+    """Send the references of translations through a model's tokenizer and back: what is lost, no answer can have."""
+    input:
+        base="results/base/{model}",
+        prompts=[path for task in TRANSLATION_TASKS for path in PROMPTS_OF_TASKS[task.name]],
+    output:
+        targets="results/round_trips/{model}.parquet",
+        ceilings="results/ceilings/{model}.parquet",
+    log:
+        "logs/round_trip/{model}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        model=lambda wildcards: wildcards.model,
+        translations=translations_of([task.name for task in TRANSLATION_TASKS]),
+        code=fingerprint("round_trip.py"),
+    script:
+        "../scripts/round_trip.py"
+
+
 rule score:
     """Score one run's completions item by item, in the languages of which something changed."""
     input:
         generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),
+        translations=prompts_of_translations,
+        round_trips=round_trips_of_run,
     output:
         scores=update(expand(f"results/scores/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True)),
     log:
@@ -179,6 +202,8 @@ rule score:
         run=run_of,
         metrics={code: metrics_in_language(code) for code in CODES},
         languages=[STUDY.languages.identity(code).params() for code in CODES],
+        # Those of each file of `translations`.
+        translations=translations_of_run,
         code=fingerprint("score.py"),
     script:
         "../scripts/score.py"

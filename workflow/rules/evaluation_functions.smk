@@ -96,7 +96,12 @@ def answers_of_run(wildcards):
 
 def engine_settings(wildcards):
     """The settings of a run's engine."""
-    return STUDY.settings(wildcards.method)
+    return STUDY.settings(wildcards.method, wildcards.model)
+
+
+def shared_settings(wildcards):
+    """The settings of the engine that attaches adapters to a base in turn."""
+    return STUDY.settings("none", wildcards.model)
 
 
 def attached_adapter(wildcards):
@@ -173,3 +178,29 @@ def engine_memory(wildcards, resources):
 def metrics_in_language(code):
     """The metrics of each task that has the language."""
     return {task.name: task.definition.metrics for task in STUDY.tasks.values() if code in task.languages}
+
+
+def translations_of(tasks):
+    """The translations among tasks, one per language of their rows: the languages to translate from and into."""
+    return [
+        {"task": name, "language": code, **STUDY.translation_languages(name, code)}
+        for name in tasks
+        if STUDY.tasks[name].definition.pair
+        for code in STUDY.tasks[name].languages
+    ]
+
+
+def translations_of_run(wildcards):
+    """The translations that a run is asked."""
+    return translations_of(RUN_BY_PATH[run_key(wildcards).path].tasks)
+
+
+def prompts_of_translations(wildcards):
+    """Their prompts, which hold the texts to translate."""
+    return [f"results/prompts/{each['task']}/{each['language']}.parquet" for each in translations_of_run(wildcards)]
+
+
+def round_trips_of_run(wildcards):
+    """The references of these translations as the model's tokenizer gives them back; none for an endpoint's model."""
+    has_tokenizer = STUDY.endpoint(wildcards.model) is None
+    return f"results/round_trips/{wildcards.model}.parquet" if has_tokenizer and translations_of_run(wildcards) else []

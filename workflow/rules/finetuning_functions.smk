@@ -95,10 +95,13 @@ def kind_code(wildcards):
 
 
 def base_code(wildcards):
-    """The digests of the modules of a model's kind, and of the format that it is converted from, if it is."""
+    """The digests of the modules of a model's kind, and of what else makes its folder: format, corpus, new tags."""
     model = STUDY.models[wildcards.model]
     formats = [model.package.format] if isinstance(model, PackageModel) else []
-    return [*kind_code(wildcards), *(code_of(f"maple/models/{name}_format.py") for name in formats)]
+    files = [f"maple/models/{name}_format.py" for name in formats]
+    files += ["maple/models/new_tags.py"] if model.new_tags else []
+    files += [f"maple/embedded/{KINDS[model.kind].corpus}.py"] if isinstance(model, BuiltModel) else []
+    return [*kind_code(wildcards), *map(code_of, files)]
 
 
 def model_and_method_code(wildcards):

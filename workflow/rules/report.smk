@@ -46,6 +46,10 @@ CARDS = [
 # Tasks whose answers are labels, and the runs that are asked one of them.
 LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.prompt_spec.choices]
 LABELLED_RUNS = [run for run in STUDY.runs if not set(run.tasks).isdisjoint(LABELLED_TASKS)]
+# The models that are asked for translations and have a tokenizer.
+TRANSLATORS = list(
+    dict.fromkeys(run.model for run in STUDY.runs if translations_of(run.tasks) and STUDY.endpoint(run.model) is None)
+)
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
@@ -112,6 +116,7 @@ rule report:
         questions="results/questions.json",
         confusion="results/confusion.parquet",
         reliability="results/reliability.parquet",
+        ceilings=[f"results/ceilings/{model}.parquet" for model in TRANSLATORS],
         cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", STUDY.compared)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),

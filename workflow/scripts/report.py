@@ -1,10 +1,13 @@
 """Write the report."""
 
+import polars as pl
+
 from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.language import Language, LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.prompts import quality
+from maple.evaluation.tokenizer_ceiling import CEILING_SCHEMA
 from maple.report.dataset_tables import read_datasets
 from maple.report.page import Results, StudyFacts, report
 from maple.report.sections.data_quality import RerunCommand
@@ -31,6 +34,7 @@ page = report(
         quality=quality(snakemake.input.prompts),
         confusion=read_parquet(snakemake.input.confusion),
         reliability=read_parquet(snakemake.input.reliability),
+        ceilings=pl.concat([pl.DataFrame(schema=CEILING_SCHEMA), *map(read_parquet, snakemake.input.ceilings)]),
     ),
     StudyFacts(
         runs=[Run(**run) for run in snakemake.params.runs],

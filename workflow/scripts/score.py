@@ -2,7 +2,8 @@
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
-from maple.evaluation.run_scores import score_run
+from maple.evaluation.run_scores import AskedTranslation, score_run
+from maple.evaluation.text_issues import LanguagePair
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -15,5 +16,10 @@ scored = score_run(
     run=RunKey(**snakemake.params.run),
     languages=languages,
     code=snakemake.params.code,
+    translations=[
+        AskedTranslation(each["task"], each["language"], LanguagePair.from_params(each), path)
+        for path, each in zip(snakemake.input.translations, snakemake.params.translations, strict=True)
+    ],
+    round_trips=snakemake.input.round_trips or None,  # Snakemake gives an empty list for an input without files
 )
 print(f"scored {len(scored)} of {len(codes)} languages, the others are unchanged:", *scored)

@@ -126,15 +126,16 @@ def _dependent(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value, se[None] ** 2, np.min(dfs, axis=0)[None])
 
 
-def blocks_of(evidence: Evidence, contrasts: Sequence[Contrast], has: Callable[[pl.DataFrame], bool]) -> Blocks:
-    """Group contrasts by the tasks that all of their runs are asked; those whose block has no cells are left out.
+def blocks_of(
+    evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection, has: Callable[[pl.DataFrame], bool]
+) -> Blocks:
+    """Group contrasts by the tasks on which their runs are compared; those whose block has no cells are left out.
 
     `has` tells if there are cells to compare among those of a block. With one block, the columns are its runs.
     """
     by_tasks: dict[frozenset[str], list[Contrast]] = {}
     for contrast in contrasts:
-        shared = frozenset.intersection(*map(evidence.asked, contrast.runs))
-        by_tasks.setdefault(shared, []).append(contrast)
+        by_tasks.setdefault(evidence.compared(contrast.runs, selection), []).append(contrast)
     blocks = [evidence.block(tasks) for tasks in by_tasks if tasks and has(evidence.block(tasks).cells)]
     sizes = [len(block.numbers) for block in blocks]
     placed = {}
@@ -153,7 +154,7 @@ def blocks_of(evidence: Evidence, contrasts: Sequence[Contrast], has: Callable[[
 
 def blocks_with(evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection) -> Blocks:
     """Return blocks_of contrasts, without the blocks that have none of the selected cells."""
-    return blocks_of(evidence, contrasts, lambda cells: not select_cells(cells, selection).is_empty())
+    return blocks_of(evidence, contrasts, selection, lambda cells: not select_cells(cells, selection).is_empty())
 
 
 def _links(blocks: Sequence[tuple[frozenset[str], set[int]]]) -> list[list[int]]:

@@ -1,6 +1,6 @@
 """Evidence: what questions are answered from, and the runs and cells that a question selects in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +64,26 @@ class Evidence:
         return self.tasks.intersection(named) if named else self.tasks
 
     @cached_property
+    def _traits(self) -> dict[str, tuple[str, str]]:
+        """The domain and the direction of each task; empty where it states none."""
+        rows = self.scores.cells.select("task", "domain", "direction").unique().iter_rows()
+        return {task: (domain, direction) for task, domain, direction in rows}
+
+    def compared(self, numbers: Collection[int], selection: CellSelection) -> frozenset[str]:
+        """Return the tasks on which a contrast compares runs: those that all of them are asked.
+
+        With a selection by domain or direction, they are only tasks that stand so to the dataset of each finetuned run;
+        untouched models compared with each other have none.
+        """
+        shared = frozenset.intersection(*map(self.asked, numbers))
+        if selection.domain is None and selection.direction is None:
+            return shared
+        tuned = [run for number in numbers if not (run := self.runs[number]).is_baseline]
+        return frozenset(
+            task for task in shared if tuned and all(_fits_dataset(self._traits[task], run, selection) for run in tuned)
+        )
+
+    @cached_property
     def asks_all_the_same(self) -> bool:
         """True if every run is asked every task that is scored."""
         return all(self.asked(number) == self.tasks for number in range(len(self.runs)))
@@ -94,6 +114,8 @@ class Evidence:
     def missing(self, selection: CellSelection) -> str:
         """Return what to add to the grid if no cell of a selection is scored in every run that is compared."""
         codes = selection.languages
+        if selection.domain or selection.direction:
+            return _unrelated(selection)
         if codes == "all":
             return "no task and language is scored in every run"
         if not isinstance(codes, list):
@@ -112,8 +134,25 @@ def _fits(run: Run, selection: RunSelection) -> bool:
     return (datasets is None or run.dataset_family in datasets) and (methods is None or run.family in methods)
 
 
+def _fits_dataset(traits: tuple[str, str], run: Run, selection: CellSelection) -> bool:
+    """Return True if a task, of which `traits` are domain and direction, stands to a run's dataset as selected."""
+    held = (("domain", selection.domain), ("direction", selection.direction))
+    return all(
+        relation is None or bool(trait and (learnt := run.axis(axis)) and (trait == learnt) == (relation == "same"))
+        for trait, (axis, relation) in zip(traits, held, strict=True)
+    )
+
+
+def _unrelated(selection: CellSelection) -> str:
+    """Return what to add to the grid if no run is asked a task that stands to its dataset as a selection says."""
+    words = {"same": "the {} that they were finetuned on", "other": "another {} than they were finetuned on"}
+    held = (("domain", selection.domain), ("direction", selection.direction))
+    wanted = " and ".join(words[relation].format(axis) for axis, relation in held if relation)
+    return f"the runs that are compared share no task of {wanted}; add one to `tasks`, and name these axes in `datasets`"
+
+
 def select_cells(cells: pl.DataFrame, selection: CellSelection) -> pl.DataFrame:
-    """Return those of a block's cells that a question selects."""
+    """Return those of a block's cells that a question selects by language and task."""
     if selection.tasks is not None:
         cells = cells.filter(pl.col("task").is_in(selection.tasks))
     if isinstance(selection.languages, list):

@@ -54,7 +54,7 @@ def group_difference_answer(name: str, question: GroupDifferenceQuestion, eviden
         contrasts = changes(evidence, question.baseline, question.runs, question.by)
     except NoBaselineError as error:
         return not_asked(name, question, str(error))
-    blocks = blocks_of(evidence, contrasts, has_both)
+    blocks = blocks_of(evidence, contrasts, question.cells, has_both)
     if not blocks.contrasts:
         return not_asked(name, question, _NO_CELLS)
     answer, of_low, of_high = (

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import chdtri, fdtrc
 
-from maple.analysis.questions.comparison import blocks_of, equally, paths_of, stacked
+from maple.analysis.questions.comparison import blocks_with, equally, paths_of, stacked
 from maple.analysis.questions.contrasts import Contrast, mean_of
-from maple.analysis.questions.evidence import Evidence, select_cells
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Spread, Spreads, heading, not_asked
 from maple.analysis.statistics import holm
 from maple.definitions.question import Reference, SpreadQuestion
@@ -96,11 +96,7 @@ def spread_answer(name: str, question: SpreadQuestion, evidence: Evidence) -> Sp
     if evidence.has_no_cells(question.cells):
         return not_asked(name, question, evidence.missing(question.cells))
     contrasts = _runs_by_seed(evidence, question)
-    blocks = blocks_of(
-        evidence,
-        contrasts,
-        lambda cells: not select_cells(cells, question.cells).is_empty(),
-    )
+    blocks = blocks_with(evidence, contrasts, question.cells)
     if not blocks.contrasts:
         missing = f"no method has {SEEDS} seeds on one model and dataset; add them to `seeds` under `grid`"
         return not_asked(name, question, evidence.missing(question.cells) if contrasts else missing)

@@ -18,6 +18,10 @@ ISSUES = {
     "wrong_language": "wrong language, %",
     "wrong_script": "wrong script, %",
     "truncated": "cut off, %",
+    "copied": "copied, %",
+    "off_target": "off target, %",
+    "repeated": "repeated, %",
+    "length_ratio": "length ratio",
     "too_long": "too long, %",
     "thinking": "thinking, %",
     "unfinished_thinking": "unfinished thinking, %",
@@ -159,15 +163,16 @@ def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[s
     cells = summary.filter(pl.col("headline") & (pl.col("language") != "all")).with_columns(
         at_chance=(pl.col("against_chance") != "above").cast(pl.Float64)
     )
-    means = cells.group_by(by).agg(pl.mean(*(name for name in ISSUES if name != "flip_rate")))
+    means = cells.group_by(by).agg(pl.mean(*(name for name in ISSUES if name in cells.columns)))
     return {
         tuple(row[name] for name in by): {name: row.get(name) for name in ISSUES} for row in means.iter_rows(named=True)
     }
 
 
-def issue_columns(counts: "AnswerCounts") -> dict[str, str]:
-    """Return the columns of ISSUES that say something in this study."""
-    return {name: head for name, head in ISSUES.items() if counts.thinking or name not in THINKING}
+def issue_columns(summary: pl.DataFrame, counts: "AnswerCounts") -> dict[str, str]:
+    """Return the columns of ISSUES that say something in this study: those of translations only if it has some."""
+    present = {*summary.columns, "at_chance", "flip_rate"}.difference(() if counts.thinking else THINKING)
+    return {name: head for name, head in ISSUES.items() if name in present}
 
 
 def issues_by_run(

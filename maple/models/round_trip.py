@@ -1,0 +1,18 @@
+"""The round trip of a text through a model's tokenizer: encoded, then decoded, as its answers are."""
+
+from pathlib import Path
+
+from maple.models.sentencepiece_tokenizer import SentencePieceTokenizer
+from maple.models.text_tokenizer import TextTokenizer
+
+
+class RoundTrip:
+    """Encodes texts by the tokenizer of a base's folder, and decodes them. It needs no weights."""
+
+    def __init__(self, folder: Path):
+        has_file = (folder / "tokenizer.json").is_file()
+        self._tokenizer = TextTokenizer.of(folder) if has_file else SentencePieceTokenizer.of(folder)
+
+    def __call__(self, text: str) -> str:
+        """Return what the tokenizer makes of a text, without special tokens."""
+        return self._tokenizer.text(self._tokenizer.encode(text))

@@ -1,0 +1,17 @@
+"""Send the references of translations through a model's tokenizer and back, and score what comes back."""
+
+from pathlib import Path
+
+from maple.evaluation.tokenizer_ceiling import read_references, round_tripped
+from maple.models.round_trip import RoundTrip
+from maple.runtime.files import write_parquet
+from maple.runtime.logs import log_to
+
+log_to(snakemake.log[0])
+references = [
+    read_references(path, each["task"], each["language"], each["target"]["code"])
+    for path, each in zip(snakemake.input.prompts, snakemake.params.translations, strict=True)
+]
+result = round_tripped(snakemake.params.model, references, RoundTrip(Path(snakemake.input.base)))
+write_parquet(result.targets, snakemake.output.targets)
+write_parquet(result.ceilings, snakemake.output.ceilings)
