@@ -156,7 +156,9 @@ def mix(
         check_labels(pool, task)
     rows = pool.height if settings.rows is None else settings.rows
     if labelled and (rows > pool.height or not rows):
-        of_languages = ", ".join(f"{code} {count}" for code, count in pool.group_by("language").len().sort("language").iter_rows())
+        of_languages = ", ".join(
+            f"{code} {count}" for code, count in pool.group_by("language").len().sort("language").iter_rows()
+        )
         raise MixError(
             f"{name}: rows: {rows}: curation and held-out rows leave {pool.height} rows to learn ({of_languages or 'of no language'}); "
             "write fewer under `axes` or `mix` of the dataset's file, or null for all"

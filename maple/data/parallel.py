@@ -11,8 +11,8 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.task import OWN
 from maple.text.identification import in_language, script_share
 
-# The reasons that begin with this are overlaps with test rows.
-OVERLAP = "a side is"
+# The reasons of pairs that overlap with test rows have this in them.
+TEST_ROW = "a test row"
 
 
 class OverlapError(ValueError):
@@ -62,7 +62,7 @@ def curate_parallel(
     parallel sets have them on purpose). Raises OverlapError if `overlap` is refuse and a row is dropped as a test row
     or near one.
     """
-    texts_of_tests = {task: TextsOfTests(texts, limits.near) for task, texts in tests.items()}
+    sides_of_tests = _SidesOfTests(tests, limits.near)
     named = list(rows.iter_rows(named=True))
     before: set[tuple] = set()
     learnt: set[Key] = set()
@@ -71,7 +71,7 @@ def curate_parallel(
     for number in sorted(range(len(named)), key=lambda place: named[place]["split"] != "train"):
         row, keys = named[number], _keys(named[number])
         in_test_set = in_test_sets[number] if in_test_sets else ""
-        reason = row["fault"] or _overlap(keys, texts_of_tests) or (f"in a test set: {in_test_set}" if in_test_set else "")
+        reason = row["fault"] or sides_of_tests.reason(keys) or (f"in a test set: {in_test_set}" if in_test_set else "")
         reason = reason or next(_limit_reasons(row, keys, limits, languages), "")
         pair = (row["domain"], row["source_language"], row["target_language"], *keys)
         reason = reason or ("duplicate" if pair in before else "")
@@ -82,7 +82,10 @@ def curate_parallel(
             before.add(pair)
             learnt.update(keys if row["split"] == "train" else ())
     all_rows = rows.with_columns(reason=pl.Series(reasons, dtype=pl.String))
-    kept, dropped = all_rows.filter(reason="").drop("fault", "completion", "reason"), all_rows.filter(pl.col("reason") != "")
+    kept, dropped = (
+        all_rows.filter(reason="").drop("fault", "completion", "reason"),
+        all_rows.filter(pl.col("reason") != ""),
+    )
     if limits.overlap == "refuse":
         _refuse_overlap(dropped)
     return kept, dropped
@@ -97,12 +100,22 @@ def _keys(row: Mapping) -> tuple[Key, Key]:
     return source, target
 
 
-def _overlap(keys: Iterable[Key], tests: Mapping[str, TextsOfTests]) -> str:
-    for task, texts in tests.items():
-        for key in keys:
-            if key and (reason := texts.reason(key)):
-                return f"{OVERLAP} {'near ' if reason.startswith('near') else ''}a test row: {task}"
-    return ""
+class _SidesOfTests:
+    """The texts of both sides of the test rows of several tasks."""
+
+    def __init__(self, tests: Mapping[str, Iterable[str]], near: float | None):
+        of_tasks = {task: list(texts) for task, texts in tests.items()}
+        # Few rows overlap: all tests are searched at once, and each task only for a row that does.
+        self._all = TextsOfTests([text for texts in of_tasks.values() for text in texts], near)
+        self._of_tasks = {task: TextsOfTests(texts, near) for task, texts in of_tasks.items()}
+
+    def reason(self, keys: Iterable[Key]) -> str:
+        """Return why a pair with these sides may not be learnt; "" if it may."""
+        found = [key for key in keys if key and self._all.reason(key)]
+        reasons = [(self._of_tasks[task].reason(key), task) for task in self._of_tasks for key in found]
+        for reason, task in sorted(filter(lambda pair: pair[0], reasons), key=lambda pair: pair[0].startswith("near")):
+            return f"a side is {'near ' if reason.startswith('near') else ''}{TEST_ROW}: {task}"
+        return ""
 
 
 def _limit_reasons(
@@ -123,7 +136,7 @@ def _limit_reasons(
 
 
 def _refuse_overlap(dropped: pl.DataFrame) -> None:
-    overlaps = dropped.filter(pl.col("reason").str.starts_with(OVERLAP) & pl.col("reason").str.contains("a test row"))
+    overlaps = dropped.filter(pl.col("reason").str.contains(TEST_ROW))
     if overlaps.height:
         counts = Counter(reason.rsplit(": ", 1)[-1] for reason in overlaps["reason"])
         raise OverlapError(

@@ -91,7 +91,9 @@ def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: Stud
             "`splits.test`, or take another task"
         )
     if task.prompt_spec.repair:
-        raise DefinitionError(f"{place}: {key}: {file} repairs a field of its test rows; train rows are read unrepaired")
+        raise DefinitionError(
+            f"{place}: {key}: {file} repairs a field of its test rows; train rows are read unrepaired"
+        )
 
 
 def offered_codes(
