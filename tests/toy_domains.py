@@ -28,7 +28,7 @@ BASE = Run.baseline("toy", tuple(TASKS))
 def learnt(method, domain="news", rows=None, seed=1, model="toy", direction=INTO, **axes):
     """A run that was finetuned on rows of a domain in a direction, and is asked all tasks."""
     of_dataset = {"domain": domain, "direction": direction} | ({} if rows is None else {"rows": rows})
-    dataset = "-".join(["pairs", domain, direction, *([] if rows is None else [f"{rows}rows"])])
+    dataset = "-".join(["pairs", *(f"{value}{axis}" for axis, value in reversed(of_dataset.items()))])
     name = "-".join([method, *(f"{axis}{value}" for axis, value in axes.items())])
     return Run(model, dataset, name, seed, method, axes | of_dataset, tuple(TASKS))
 

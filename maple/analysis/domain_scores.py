@@ -52,7 +52,7 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
     """Return the scores of runs by the domain that they were finetuned in and the domain that they were tested in.
 
     Columns: model, dataset, method, family, domain, direction and rows (of the dataset, null without such an axis);
-    test_domain (of the tasks, those of the run's direction); language ("all": the mean of its cells); runs (the seeds
+    test_domain (of the tasks, those of the direction that was learnt); language ("all": the mean of its cells); runs (the seeds
     averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it, null for the
     reference itself; confidence. An untouched model has rows with a null domain. Without a dataset that has the axis
     `domain`, the table has no rows.
@@ -65,9 +65,11 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
     for (domain, direction), cells in tests.group_by("domain", "direction", maintain_order=True):
         tasks = cells["task"].unique(maintain_order=True).to_list()
         learnt = _of_direction(sums, str(direction))
+        if all(contrast.labels["domain"] is None for contrast in learnt.scores):
+            continue
         for code in (ALL, *cells["language"].unique(maintain_order=True)):
             selection = CellSelection(tasks=tasks, languages=ALL if code == ALL else [code])
-            about = {"test_domain": domain, "language": code}
+            about = {"test_domain": domain, "direction": direction or None, "language": code}
             rows += _rows(evidence, learnt, selection, _SETTING, about)
     return _table(rows, DOMAIN_SCHEMA, evidence)
 

@@ -13,9 +13,11 @@ from project import ROOT
 from toy_questions import QUESTIONS
 from toy_scores import language
 
+from maple.analysis.domain_scores import domain_scores, method_scores
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.questions.answer import answer_questions
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run, RunKey
@@ -149,10 +151,13 @@ def page_of(
 ):
     found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
+    evidence = Evidence(found, languages, SETTINGS, {})
     results = Results(
         summary=summarize(found),
         groups=summarize_groups(found, grouped),
         groups_by_task=summarize_by_task(found, grouped),
+        domains=domain_scores(evidence, "untouched"),
+        methods=method_scores(evidence, "untouched"),
         answers=answer_questions(found, languages, SETTINGS, QUESTIONS, {}),
         cards=cards(runs) if given is None else given,
         datasets=datasets,

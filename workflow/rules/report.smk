@@ -60,6 +60,8 @@ rule summarize:
         table="results/summary.csv",
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
+        domains="results/domains.parquet",
+        methods="results/methods.parquet",
         questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
@@ -109,6 +111,8 @@ rule report:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
+        domains="results/domains.parquet",
+        methods="results/methods.parquet",
         questions="results/questions.json",
         confusion="results/confusion.parquet",
         reliability="results/reliability.parquet",
