@@ -40,9 +40,12 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
     has_changes = any("change" in row for row in tuned)
     shows = ["score", *([f"change against {reference}"] if has_changes else [])]
     chosen["show"] = _choice("show", "Show", shows)
+    # In domain lies on the diagonal; domains that nobody learnt come last, as the untouched base among the rows.
+    learnt = sorted(ordered(rows, "learnt"), key=lambda name: name == BASE)
+    tested = sorted(ordered(rows, "tested"), key=lambda name: learnt.index(name) if name in learnt else len(learnt))
     base = _of_chosen(rows, chosen).encode(
-        x=alt.X("tested:N", title="tested in", sort=ordered(rows, "tested"), axis=_axis("top")),
-        y=alt.Y("learnt:N", title="learnt", sort=_learnt(rows), axis=_axis("left")),
+        x=alt.X("tested:N", title="tested in", sort=tested, axis=_axis("top")),
+        y=alt.Y("learnt:N", title="learnt", sort=learnt, axis=_axis("left")),
         tooltip=[
             "run:N", "learnt:N", "tested:N", "language:N",
             *(alt.Tooltip(f"{name}:Q", format=".1f") for name in ("score", "low", "high")),
@@ -55,7 +58,6 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
     frame = base.transform_filter("datum.inside").mark_rect(filled=False, stroke=PAGE.ink, strokeWidth=1.5)
     numbers = base.mark_text(fill=PAGE.ink, dy=-7, fontSize=13).encode(text="number:N")
     intervals = base.mark_text(fill=PAGE.muted, dy=10, fontSize=10).encode(text="interval:N")
-    learnt, tested = _learnt(rows), ordered(rows, "tested")
     size = {"width": _CELL_WIDTH * len(tested), "height": _CELL_HEIGHT * len(learnt)}
     chart = alt.layer(cells, frame, numbers, intervals, data=data_of(rows)).properties(**size)
     description = "Score in every domain of the runs of each domain, with intervals"
@@ -64,11 +66,6 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
 
 def _axis(orient: Any) -> alt.Axis:
     return alt.Axis(orient=orient, labelAngle=0, labelLimit=150, ticks=False, domain=False)
-
-
-def _learnt(rows: Rows) -> list[str]:
-    """Return the domains that were learnt, and the untouched model last."""
-    return sorted(ordered(rows, "learnt"), key=lambda name: name == BASE)
 
 
 def _of_chosen(rows: Rows, chosen: dict[str, alt.Parameter]) -> alt.Chart:

@@ -308,6 +308,22 @@ def test_text_from_models_and_data_stays_text():
     assert len(blocks) == 1 and EVIL in json.dumps(json.loads(blocks[0]), ensure_ascii=False)
 
 
+def test_methods_and_domains_have_a_section_in_which_names_stay_text():
+    runs = [BASE, *(Run("toy", "pairs", name, 1, name, {"domain": EVIL}, ASKED) for name in ("full", EVIL))]
+    domains = {"xnli": EVIL, "xquad": "elsewhere"}
+    tasks = {name: task.model_copy(update={"domain": domains[name]}) for name, task in TASKS.items()}
+    html = page_of(runs, tasks=tasks, datasets=[], labels=[])
+    parsed = Page(html)
+    assert parsed.open == [] and "</script><b>" not in html
+    assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
+    lines = table(html, "Quality, time and memory of each method")
+    assert [line[0] for line in lines] == ["toy · full", "toy · &lt;/script&gt;&lt;b&gt;evil&lt;/b&gt;&lt;img src=x onerror=alert(1)&gt;"]
+    # Of four items a run gets three right and the base two, in every domain.
+    assert [cell.split()[0] for cell in lines[0][1:5]] == ["75.0", "+25.0", "75.0", "+25.0"]
+    shown = table(html, "Domains of training and of test")
+    assert len(shown) == 3 * 2 and shown[0][-2].startswith("50.0")
+
+
 def test_what_is_no_number_is_null_to_the_page_s_script():
     assert _embedded_json({"kl": [math.nan, math.inf, 0.5]}) == '{"kl":[null,null,0.5]}'
 

@@ -28,6 +28,8 @@ MIXTURES = sorted({run.dataset for run in STUDY.finetuned})
 FINETUNING_DATASETS = sorted({STUDY.mixtures[name].dataset for name in MIXTURES})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
+if any(run.axis("domain") for run in STUDY.runs):
+    TABLES.append("domains")
 # The figures that the grid gives, each with the name of its caption.
 FIGURES = figure_names(STUDY.runs, CODES)
 DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
@@ -182,6 +184,7 @@ rule tabulate:
     """Write the scores as tables for a paper, in LaTeX and Markdown."""
     input:
         summary="results/summary.parquet",
+        domains="results/domains.parquet",
     output:
         expand("results/tables/{table}.{format}", table=TABLES, format=["tex", "md"]),
     log:
