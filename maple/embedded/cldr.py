@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from functools import cache
 
 from babel import Locale, UnknownLocaleError, localedata
@@ -66,6 +67,18 @@ def official_languages(country: str) -> tuple[str, ...]:
 
 
 @cache
+def locale_of(iso639_1: str, script: str) -> Locale:
+    """Return the CLDR locale of a language. Raises ValueError for a language that CLDR lacks."""
+    for name in (f"{iso639_1}_{script}", iso639_1):
+        with suppress(UnknownLocaleError, ValueError):
+            return Locale.parse(name)
+    raise ValueError(
+        f"config/languages.tsv: iso639_1 {iso639_1!r} is no CLDR locale; remove the language from "
+        "config/phrases.yaml, or correct the code"
+    )
+
+
+@cache
 def names(iso639_1: str, script: str) -> dict[str, dict[str, str]]:
     """Return {kind: {code: name}} of the names that CLDR has in a language, in dictionary form.
 
@@ -73,16 +86,7 @@ def names(iso639_1: str, script: str) -> dict[str, dict[str, str]]:
     language, or that two codes of a kind share, is left out. Raises ValueError for a language that CLDR lacks. Source:
     Unicode CLDR, as in Babel.
     """
-    try:
-        locale = Locale.parse(f"{iso639_1}_{script}")
-    except (UnknownLocaleError, ValueError):
-        try:
-            locale = Locale.parse(iso639_1)
-        except (UnknownLocaleError, ValueError):
-            raise ValueError(
-                f"config/languages.tsv: iso639_1 {iso639_1!r} is no CLDR locale; remove the language from "
-                "config/phrases.yaml, or correct the code"
-            ) from None
+    locale = locale_of(iso639_1, script)
     countries = facts()
     tables = {
         "country": (locale.territories, set(countries)),
