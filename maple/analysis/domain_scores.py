@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -13,8 +13,9 @@ from maple.analysis.questions.comparison import blocks_with, equally, stacked
 from maple.analysis.questions.contrasts import Contrast, average_contrasts, labels_of
 from maple.analysis.questions.evidence import Evidence
 from maple.definitions.question import Baseline, CellSelection, Question, Reference, RunSelection
+from maple.definitions.run import NONE
 
-UNTOUCHED = "untouched"
+UNTOUCHED: Literal["untouched"] = "untouched"
 ALL = "all"
 _SCORES = {
     "runs": pl.Int64,
@@ -52,8 +53,8 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
     """Return the scores of runs by the domain that they were finetuned in and the domain that they were tested in.
 
     Columns: model, dataset, method, family, domain, direction and rows (of the dataset, null without such an axis);
-    test_domain (of the tasks, those of the direction that was learnt); language ("all": the mean of its cells); runs (the seeds
-    averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it, null for the
+    test_domain (of the tasks, those of the direction that was learnt); language ("all": the mean of its cells); runs
+    (the seeds averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it, null for the
     reference itself; confidence. An untouched model has rows with a null domain. Without a dataset that has the axis
     `domain`, the table has no rows.
     """
@@ -79,7 +80,7 @@ def _of_direction(sums: _Sums, direction: str) -> _Sums:
 
     def fits(contrast: Contrast) -> bool:
         labels = contrast.labels
-        is_untouched = labels["family"] == "none"
+        is_untouched = labels["family"] == NONE
         return is_untouched or (labels["domain"] is not None and (labels["direction"] or "") == direction)
 
     return _Sums([one for one in sums.scores if fits(one)], [one for one in sums.changes if fits(one)], sums.reference)
@@ -93,7 +94,7 @@ def method_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
     domain_scores.
     """
     sums = _sums(evidence, baseline, (*_METHOD, "dataset"))
-    tuned = _Sums([one for one in sums.scores if one.labels["family"] != "none"], sums.changes, sums.reference)
+    tuned = _Sums([one for one in sums.scores if one.labels["family"] != NONE], sums.changes, sums.reference)
     rows: list[dict[str, Any]] = []
     for name, selection in _selections(evidence).items():
         rows += _rows(evidence, tuned, selection, _METHOD, {"cells": name})
@@ -102,9 +103,7 @@ def method_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
 
 def _selections(evidence: Evidence) -> dict[str, CellSelection]:
     """Return the cells that methods are compared on, by name."""
-    has_domains, has_directions = (
-        any(run.axis(axis) for run in evidence.runs) for axis in ("domain", "direction")
-    )
+    has_domains, has_directions = (any(run.axis(axis) for run in evidence.runs) for axis in ("domain", "direction"))
     same = {"direction": "same"} if has_directions else {}
     names = {"in domain": "same", "out of domain": "other"} if has_domains else {}
     found = {name: CellSelection.model_validate({"domain": domain, **same}) for name, domain in names.items()}

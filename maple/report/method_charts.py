@@ -52,7 +52,7 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
             *(alt.Tooltip(f"{name}:Q", format="+.1f") for name in ("change", "change_low", "change_high")),
         ],
     )  # fmt: skip
-    opacity = alt.Opacity("strength:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.55]), legend=None)
+    opacity = alt.FillOpacity("strength:Q", scale=alt.Scale(domain=[0, 1], range=[0.04, 0.55]), legend=None)
     colour = alt.condition("datum.shown < 0", alt.value(PAGE.series[1]), alt.value(PAGE.series[0]))
     cells = base.mark_rect().encode(fill=colour, fillOpacity=opacity)
     frame = base.transform_filter("datum.inside").mark_rect(filled=False, stroke=PAGE.ink, strokeWidth=1.5)

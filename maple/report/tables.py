@@ -182,7 +182,7 @@ def tables(
     low_classes: Sequence[int],
     domains: pl.DataFrame | None = None,
 ) -> dict[str, Table]:
-    """Return one table per task, by its name, one over all tasks, "all", and one by domain, "domains", if any is learnt.
+    """Return one table per task, by its name, one over all tasks, "all", and "domains", if a domain is learnt.
 
     `summary` is that of maple.analysis.summary.summarize, `runs` are those of the grid; runs without any score are left
     out. A task's table has the runs that are asked it, and its headline metric in each language. Its means are over the
@@ -203,8 +203,8 @@ def tables(
 def domain_table(domains: pl.DataFrame) -> Table:
     """Return the table of scores by domain of training, a row per run, and domain of test, a column each.
 
-    `domains` is that of maple.analysis.domain_scores.domain_scores. The best of a column is that of the runs that learnt
-    the same domain, direction and number of rows.
+    `domains` is that of maple.analysis.domain_scores.domain_scores. The best of a column is that of the runs that
+    learnt the same domain, direction and number of rows.
     """
     scores = domains.filter(language=ALL)
     about = ["model", "method", *(name for name in ("rows", "direction") if scores[name].n_unique() > 1), "domain"]

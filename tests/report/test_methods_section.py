@@ -35,9 +35,7 @@ def cards_of(runs):
 
 def view_of(runs, score, cells=CELLS, tasks=TASKS):
     evidence = Evidence(scores_of(runs, cells, score, tasks=tasks), ROWS, SETTINGS, {})
-    return view_methods(
-        domain_scores(evidence, FULL), method_scores(evidence, FULL), runs, cards_of(runs), LANGUAGES
-    )
+    return view_methods(domain_scores(evidence, FULL), method_scores(evidence, FULL), runs, cards_of(runs), LANGUAGES)
 
 
 def grid(rows=(None,), seeds=(1, 2)):

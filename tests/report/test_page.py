@@ -317,7 +317,10 @@ def test_methods_and_domains_have_a_section_in_which_names_stay_text():
     assert parsed.open == [] and "</script><b>" not in html
     assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
     lines = table(html, "Quality, time and memory of each method")
-    assert [line[0] for line in lines] == ["toy · full", "toy · &lt;/script&gt;&lt;b&gt;evil&lt;/b&gt;&lt;img src=x onerror=alert(1)&gt;"]
+    assert [line[0] for line in lines] == [
+        "toy · full",
+        "toy · &lt;/script&gt;&lt;b&gt;evil&lt;/b&gt;&lt;img src=x onerror=alert(1)&gt;",
+    ]
     # Of four items a run gets three right and the base two, in every domain.
     assert [cell.split()[0] for cell in lines[0][1:5]] == ["75.0", "+25.0", "75.0", "+25.0"]
     shown = table(html, "Domains of training and of test")

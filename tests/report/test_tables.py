@@ -158,7 +158,10 @@ def test_the_best_of_a_column_of_correlations_below_zero_is_the_largest():
 
 
 def test_the_table_of_domains_has_a_row_per_run_and_domain_and_a_column_per_domain_of_test():
-    runs = [BASE_OF_DOMAINS, *(learnt(method, domain) for domain in ("news", "bible") for method in ("full", "houlsby"))]
+    runs = [
+        BASE_OF_DOMAINS,
+        *(learnt(method, domain) for domain in ("news", "bible") for method in ("full", "houlsby")),
+    ]
     cells = [(task, "swh_Latn") for task in DOMAIN_TASKS]
     scores = scores_of(runs, cells, gains(inside=10, outside=-2), tasks=DOMAIN_TASKS)
     table = domain_table(domain_scores(Evidence(scores, LANGUAGES, SETTINGS, {}), Reference(method="full")))
