@@ -54,9 +54,9 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
 
     Columns: model, dataset, method, family, domain, direction and rows (of the dataset, null without such an axis);
     test_domain (of the tasks, those of the direction that was learnt); language ("all": the mean of its cells); runs
-    (the seeds averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it, null for the
-    reference itself; confidence. An untouched model has rows with a null domain. Without a dataset that has the axis
-    `domain`, the table has no rows.
+    (the seeds averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it,
+    null for the reference itself; confidence. An untouched model has rows with a null domain. Without a dataset that
+    has the axis `domain`, the table has no rows.
     """
     sums = _sums(evidence, baseline, _SETTING)
     tests = evidence.scores.cells.filter("headline", pl.col("domain") != "")
