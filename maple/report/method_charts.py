@@ -15,10 +15,10 @@ _CELL_WIDTH, _CELL_HEIGHT = 128, 48
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 
 
-def _choice(field: str, label: str, values: Sequence[str]) -> alt.Parameter:
-    """Return a list from which a reader chooses a value of a column."""
+def _choice(field: str, label: str, values: Sequence[str], first: str | None = None) -> alt.Parameter:
+    """Return a list from which a reader chooses a value of a column; `first` is chosen at first."""
     bind = alt.binding_select(options=list(values), name=f"{label} ")
-    return alt.param(name=f"chosen_{field}", value=values[0], bind=bind)
+    return alt.param(name=f"chosen_{field}", value=first or values[0], bind=bind)
 
 
 def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
@@ -32,13 +32,13 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
         return None
     labels = {"run": "Run", "rows": "Rows", "direction": "Direction", "language": "Language"}
     values = {field: ordered(tuned, field) for field in labels}
+    changed = next((row["run"] for row in tuned if "change" in row), None)  # not the reference, which has no change
     chosen = {
-        field: _choice(field, label, values[field])
+        field: _choice(field, label, values[field], changed if field == "run" else None)
         for field, label in labels.items()
         if field == "run" or len(values[field]) > 1
     }
-    has_changes = any("change" in row for row in tuned)
-    shows = ["score", *([f"change against {reference}"] if has_changes else [])]
+    shows = ["score", *([f"change against {reference}"] if changed else [])]
     chosen["show"] = _choice("show", "Show", shows)
     # In domain lies on the diagonal; domains that nobody learnt come last, as the untouched base among the rows.
     learnt = sorted(ordered(rows, "learnt"), key=lambda name: name == BASE)
@@ -61,11 +61,11 @@ def domain_matrix(rows: Rows, reference: str) -> dict[str, Any] | None:
     size = {"width": _CELL_WIDTH * len(tested), "height": _CELL_HEIGHT * len(learnt)}
     chart = alt.layer(cells, frame, numbers, intervals, data=data_of(rows)).properties(**size)
     description = "Score in every domain of the runs of each domain, with intervals"
-    return specification(chart.add_params(*chosen.values()), description, size["height"] + 70 + 26 * len(chosen))
+    return specification(chart.add_params(*chosen.values()), description, size["height"] + 110)
 
 
 def _axis(orient: Any) -> alt.Axis:
-    return alt.Axis(orient=orient, labelAngle=0, labelLimit=150, ticks=False, domain=False)
+    return alt.Axis(orient=orient, labelAngle=0, labelLimit=150, ticks=False, domain=False, titlePadding=12)
 
 
 def _of_chosen(rows: Rows, chosen: dict[str, alt.Parameter]) -> alt.Chart:

@@ -106,6 +106,11 @@ def test_the_matrix_lets_a_reader_choose_what_differs_and_nothing_else(view):
     }  # fmt: skip
 
 
+def test_the_run_that_is_shown_at_first_has_a_change(view):
+    (run,) = [one for one in method_charts(view)["domains"]["params"] if one["name"] == "chosen_run"]
+    assert run["value"] == "toy · houlsby"
+
+
 def test_the_axes_of_sizes_and_parameters_are_logarithmic(view):
     charts = method_charts(view)
     for name in ("learning-curve", "parameters"):
