@@ -45,8 +45,11 @@ class _Sums:
 
 def reference_of(questions: Iterable[Question]) -> Baseline:
     """Return the first method that one of the questions names as a baseline; "untouched" if none does."""
-    named = (getattr(question, "baseline", None) for question in questions)
-    return next((baseline for baseline in named if isinstance(baseline, Reference)), UNTOUCHED)
+    for question in questions:
+        baseline = getattr(question, "baseline", None)
+        if isinstance(baseline, Reference):
+            return baseline
+    return UNTOUCHED
 
 
 def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
