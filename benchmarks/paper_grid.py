@@ -27,9 +27,11 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 from snakemake.utils import update_config  # noqa: E402
 
+from maple.analysis.domain_scores import domain_scores, method_scores  # noqa: E402
 from maple.analysis.item_scores import item_scores  # noqa: E402
 from maple.analysis.language_groups import language_groups  # noqa: E402
 from maple.analysis.questions.answer import answer_questions  # noqa: E402
+from maple.analysis.questions.evidence import Evidence  # noqa: E402
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups  # noqa: E402
 from maple.definitions.reading import read_yaml  # noqa: E402
 from maple.evaluation.clusters import CLUSTER_SCHEMA  # noqa: E402
@@ -185,6 +187,7 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
     started = time.perf_counter()
     scores = item_scores(pl.scan_parquet(files), grid.runs[:runs], tasks, clusters(grid))
     read = time.perf_counter()
+    evidence = Evidence(scores, languages, settings, {})
     done: dict[str, Any] = {}
     empty = {
         "quality": pl.DataFrame(schema=QUALITY),
@@ -195,6 +198,8 @@ def measure(folder: Path, runs: int | None, page: Path | None) -> None:
         "summary": lambda: summarize(scores),
         "groups": lambda: summarize_groups(scores, groups),
         "groups_by_task": lambda: summarize_by_task(scores, groups),
+        "domains": lambda: domain_scores(evidence, "untouched"),
+        "methods": lambda: method_scores(evidence, "untouched"),
         "answers": lambda: answer_questions(scores, languages, settings, grid.questions, {}),
         "page": lambda: report(
             Results(**done, **empty, cards=cards(grid), datasets=datasets(grid)),

@@ -27,6 +27,7 @@ STAGES = {
     "report": ["report.html"],
     "summarize": [
         *("summary.parquet", "summary.csv", "groups.parquet", "groups_by_task.parquet"),
+        *("domains.parquet", "methods.parquet"),
         *("questions.json", "leaderboard.txt"),
     ],
     "score": [f"scores/{RUN}/swh_Latn.parquet"],

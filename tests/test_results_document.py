@@ -7,6 +7,7 @@ from project import ROOT
 from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, scores_of, tuned
 from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
+from maple.analysis.domain_scores import DOMAIN_SCHEMA, METHOD_SCHEMA
 from maple.analysis.questions.answer import answer_questions
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA
@@ -47,6 +48,11 @@ def test_the_columns_of_scores_are_those_described():
 
 def test_the_columns_of_clusters_are_those_described():
     assert documented("clusters/{task}/{language}.parquet") == [list(CLUSTER_SCHEMA)]
+
+
+def test_the_columns_of_domains_and_methods_are_those_described():
+    assert documented("domains.parquet") == [list(DOMAIN_SCHEMA)]
+    assert documented("methods.parquet") == [list(METHOD_SCHEMA)]
 
 
 def test_the_columns_of_labels_are_those_described():

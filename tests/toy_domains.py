@@ -6,7 +6,7 @@ from toy_scores import OFFERED
 from maple.analysis.costs import RunCost
 from maple.analysis.questions.answer import answer_questions
 from maple.definitions.question import questions_of
-from maple.definitions.run import Run
+from maple.definitions.run import Run, mixture_name
 from maple.definitions.task import TaskMetrics
 
 INTO, FROM = "eng_Latn-own", "own-eng_Latn"
@@ -28,7 +28,7 @@ BASE = Run.baseline("toy", tuple(TASKS))
 def learnt(method, domain="news", rows=None, seed=1, model="toy", direction=INTO, **axes):
     """A run that was finetuned on rows of a domain in a direction, and is asked all tasks."""
     of_dataset = {"domain": domain, "direction": direction} | ({} if rows is None else {"rows": rows})
-    dataset = "-".join(["pairs", domain, direction, *([] if rows is None else [f"{rows}rows"])])
+    dataset = mixture_name("pairs", of_dataset)
     name = "-".join([method, *(f"{axis}{value}" for axis, value in axes.items())])
     return Run(model, dataset, name, seed, method, axes | of_dataset, tuple(TASKS))
 

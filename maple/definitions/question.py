@@ -44,9 +44,9 @@ class RunSelection(Record):
 class CellSelection(Record):
     """Cells, task by language, of which the headline metric is compared. A key that is left out fits every cell.
 
-    `domain` and `direction` hold a task against the dataset of each run, so that runs on different datasets are compared
-    on different cells. An untouched model is compared on the cells of the run that it is the baseline of. A run whose
-    dataset has no such axis, and a task that states none, have no cells.
+    `domain` and `direction` hold a task against the dataset of each run, so that runs on different datasets are
+    compared on different cells. An untouched model is compared on the cells of the run that it is the baseline of. A
+    run whose dataset has no such axis, and a task that states none, have no cells.
     """
 
     languages: Literal["all"] | Resource | Names = "all"

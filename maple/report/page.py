@@ -24,6 +24,7 @@ from maple.report import charts
 from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_to_read
 from maple.report.figure_names import axis_figure
 from maple.report.label_charts import labels_chart
+from maple.report.method_charts import method_charts
 from maple.report.sections.changes import result_charts
 from maple.report.sections.corpus_scores import ceiling_rows, signature_rows
 from maple.report.sections.data_quality import (
@@ -39,6 +40,7 @@ from maple.report.sections.data_quality import (
 )
 from maple.report.sections.labels import task_labels
 from maple.report.sections.merging import held_out_bits, merge_points, merge_ways
+from maple.report.sections.methods import rows_in_words, view_methods
 from maple.report.sections.overview import best_runs, count_runs, grid_axes
 from maple.report.sections.questions import (
     answer_views,
@@ -65,6 +67,10 @@ class Results:
     """Of maple.analysis.summary.summarize_groups."""
     groups_by_task: pl.DataFrame
     """Of maple.analysis.summary.summarize_by_task."""
+    domains: pl.DataFrame
+    """Of maple.analysis.domain_scores.domain_scores."""
+    methods: pl.DataFrame
+    """Of maple.analysis.domain_scores.method_scores."""
     answers: StudyAnswers
     """The answers to the study's questions."""
     cards: Sequence[Mapping[str, Any]]
@@ -137,7 +143,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
-    environment.filters["part_name"] = part_name
+    environment.filters |= {"part_name": part_name, "rows_in_words": rows_in_words}
     return environment
 
 
@@ -168,10 +174,12 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     costs, ways = run_costs(views, cards), merge_ways(views, cards)
     axes = drawn_axes(view.run for view in views)
     held_out, held_out_rows = held_out_bits(views, cards, languages)
+    methods = view_methods(results.domains, results.methods, study.runs, cards, languages) if views else None
     labels = task_labels(results.confusion, results.reliability, languages)
     specifications = {
         **_question_charts(answers),
         **result_charts(views, costs, languages),
+        **method_charts(methods),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows, held_out.unit),
         **{f"labels-{table.task}": labels_chart(table) for table in labels},
@@ -216,6 +224,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         ceiling_metrics=CEILING_METRICS,
         row_faults=row_faults(results.quality, names),
         labels=labels,
+        methods=methods,
         ways=ways,
         held_out=held_out,
         datasets=dataset_tables(datasets),

@@ -15,11 +15,12 @@ from maple.analysis.item_scores import RUN_KEY, key_of, task_sets
 from maple.analysis.language_groups import resource_group
 from maple.analysis.leaderboard import points
 from maple.definitions.language import Language
-from maple.definitions.run import Run
+from maple.definitions.run import NONE, Run
 from maple.runtime.files import write_text
 from maple.text.plain import plain
 
 ALL = "all"
+DOMAINS = "domains"
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$",
@@ -179,8 +180,9 @@ def tables(
     tasks: Iterable[str],
     languages: Iterable[Language],
     low_classes: Sequence[int],
+    domains: pl.DataFrame | None = None,
 ) -> dict[str, Table]:
-    """Return one table per task, by its name, and one over all tasks, "all".
+    """Return one table per task, by its name, one over all tasks, "all", and "domains", if a domain is learnt.
 
     `summary` is that of maple.analysis.summary.summarize, `runs` are those of the grid; runs without any score are left
     out. A task's table has the runs that are asked it, and its headline metric in each language. Its means are over the
@@ -194,7 +196,49 @@ def tables(
         task: _task_table(summary, [run for run in scored_runs if task in run.tasks], task, languages, low_classes)
         for task in scored
     }
-    return {**by_task, ALL: _overall_table(summary, scored_runs, scored)}
+    by_domain = {} if domains is None or domains.is_empty() else {DOMAINS: domain_table(domains)}
+    return {**by_task, **by_domain, ALL: _overall_table(summary, scored_runs, scored)}
+
+
+def domain_table(domains: pl.DataFrame) -> Table:
+    """Return the table of scores by domain of training, a row per run, and domain of test, a column each.
+
+    `domains` is that of maple.analysis.domain_scores.domain_scores. The best of a column is that of the runs that
+    learnt the same domain, direction and number of rows.
+    """
+    scores = domains.filter(language=ALL)
+    about = ["model", "method", *(name for name in ("rows", "direction") if scores[name].n_unique() > 1), "domain"]
+    same = ["model", "dataset", "method", "direction"]
+    order = {model: place for place, model in enumerate(scores["model"].unique(maintain_order=True))}
+    wide = scores.pivot("test_domain", index=list(dict.fromkeys([*about, *same])), values="mean").sort(
+        pl.col("model").replace_strict(order, return_dtype=pl.Int64), maintain_order=True
+    )
+    heads = scores["test_domain"].unique(maintain_order=True).to_list()
+    rows = list(wide.iter_rows(named=True))
+    names = [[_named(row, name) for name in about] for row in rows]
+    cells = [[points(row[head]) for head in heads] for row in rows]
+    compared = wide["dataset"].to_list()
+    best = {
+        one: _best([line for line, dataset in zip(cells, compared, strict=True) if dataset == one]) for one in compared
+    }
+    return Table(
+        DOMAINS,
+        "Headline scores in every domain of test (columns) by the domain that was learnt, points of 100, each a mean "
+        "over seeds and languages; best of a column among the runs on the same data in bold."
+        f"{_interval_note(scores)}",
+        [{"domain": "learnt"}.get(name, name) for name in about],
+        heads,
+        list(zip(names, cells, strict=True)),
+        [best[one] for one in compared],
+        list(Counter(wide["model"].to_list()).values()),
+    )
+
+
+def _named(row: Mapping[str, Any], name: str) -> str:
+    """Return what a row of domains tells in a column of names."""
+    if name == "method" and row["method"] == NONE:
+        return "untouched"
+    return "–" if row[name] is None else str(row[name])
 
 
 def _escape_latex(text: str) -> str:

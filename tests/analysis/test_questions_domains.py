@@ -85,9 +85,7 @@ def test_methods_are_ranked_in_domain_and_out_of_it():
         return 0.5 + {"houlsby": 0.1, "lora": -0.1}.get(run.family, 0) * (1 if is_in else -1)
 
     runs = [learnt(method, domain) for domain in ("news", "bible") for method in ("lora", "full", "houlsby")]
-    inside, outside = (
-        answered(runs, score, shape="ranking", of="method", cells=cells) for cells in (INSIDE, OUTSIDE)
-    )
+    inside, outside = (answered(runs, score, shape="ranking", of="method", cells=cells) for cells in (INSIDE, OUTSIDE))
     assert [rank.name for rank in inside.ranks] == ["houlsby", "full", "lora"]
     assert [rank.name for rank in outside.ranks] == ["lora", "full", "houlsby"]
 

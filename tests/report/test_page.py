@@ -13,9 +13,11 @@ from project import ROOT
 from toy_questions import QUESTIONS
 from toy_scores import UNTRANSLATED, language
 
+from maple.analysis.domain_scores import domain_scores, method_scores
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.questions.answer import answer_questions
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run, RunKey
@@ -152,10 +154,13 @@ def page_of(
 ):
     found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
+    evidence = Evidence(found, languages, SETTINGS, {})
     results = Results(
         summary=summarize(found),
         groups=summarize_groups(found, grouped),
         groups_by_task=summarize_by_task(found, grouped),
+        domains=domain_scores(evidence, "untouched"),
+        methods=method_scores(evidence, "untouched"),
         answers=answer_questions(found, languages, SETTINGS, QUESTIONS, {}),
         cards=cards(runs) if given is None else given,
         datasets=datasets,
@@ -305,6 +310,25 @@ def test_text_from_models_and_data_stays_text():
     assert parsed.text().count("<b>evil</b>") > 10
     blocks = [data for path, data in parsed.texts if "script" in path and data.startswith("{")]
     assert len(blocks) == 1 and EVIL in json.dumps(json.loads(blocks[0]), ensure_ascii=False)
+
+
+def test_methods_and_domains_have_a_section_in_which_names_stay_text():
+    runs = [BASE, *(Run("toy", "pairs", name, 1, name, {"domain": EVIL}, ASKED) for name in ("full", EVIL))]
+    domains = {"xnli": EVIL, "xquad": "elsewhere"}
+    tasks = {name: task.model_copy(update={"domain": domains[name]}) for name, task in TASKS.items()}
+    html = page_of(runs, tasks=tasks, datasets=[], labels=[])
+    parsed = Page(html)
+    assert parsed.open == [] and "</script><b>" not in html
+    assert not [attributes for tag, attributes in parsed.elements if tag == "img" or "onerror" in attributes]
+    lines = table(html, "Quality, time and memory of each method")
+    assert [line[0] for line in lines] == [
+        "toy · full",
+        "toy · &lt;/script&gt;&lt;b&gt;evil&lt;/b&gt;&lt;img src=x onerror=alert(1)&gt;",
+    ]
+    # Of four items a run gets three right and the base two, in every domain.
+    assert [cell.split()[0] for cell in lines[0][1:5]] == ["75.0", "+25.0", "75.0", "+25.0"]
+    shown = table(html, "Domains of training and of test")
+    assert len(shown) == 3 * 2 and shown[0][-2].startswith("50.0")
 
 
 def test_what_is_no_number_is_null_to_the_page_s_script():

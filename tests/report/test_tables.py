@@ -3,12 +3,19 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from toy_domains import BASE as BASE_OF_DOMAINS
+from toy_domains import TASKS as DOMAIN_TASKS
+from toy_domains import gains, learnt
+from toy_questions import SETTINGS, scores_of
 from toy_scores import BASE, LORA, TASKS, language, scored, summary_of
 
+from maple.analysis.domain_scores import domain_scores
 from maple.analysis.item_scores import item_scores
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize
 from maple.definitions.language import read_languages
-from maple.report.tables import latex, markdown, markdown_table, short_names, tables, write_tables
+from maple.definitions.question import Reference
+from maple.report.tables import domain_table, latex, markdown, markdown_table, short_names, tables, write_tables
 
 LANGUAGES = [
     language("eng_Latn", "5", iso639_1="en"),
@@ -148,3 +155,18 @@ def test_the_best_of_a_column_of_correlations_below_zero_is_the_largest():
     summary = summarize(item_scores(pl.concat(frames), [BASE, LORA], tasks))
     table = tables(summary, [BASE, LORA], tasks, LANGUAGES, (0, 1, 2))["xnli"]
     assert table.best[0][0] == "−10.0"
+
+
+def test_the_table_of_domains_has_a_row_per_run_and_domain_and_a_column_per_domain_of_test():
+    runs = [
+        BASE_OF_DOMAINS,
+        *(learnt(method, domain) for domain in ("news", "bible") for method in ("full", "houlsby")),
+    ]
+    cells = [(task, "swh_Latn") for task in DOMAIN_TASKS]
+    scores = scores_of(runs, cells, gains(inside=10, outside=-2), tasks=DOMAIN_TASKS)
+    table = domain_table(domain_scores(Evidence(scores, LANGUAGES, SETTINGS, {}), Reference(method="full")))
+    assert table.names == ["model", "method", "learnt"] and sorted(table.heads) == ["bible", "health", "news"]
+    shown = {tuple(names): dict(zip(table.heads, cells, strict=True)) for names, cells in table.rows}
+    assert shown["toy", "houlsby", "news"] == {"news": "60.0", "bible": "48.0", "health": "48.0"}
+    assert shown["toy", "untouched", "–"] == {"news": "50.0", "bible": "50.0", "health": "50.0"}
+    assert "**60.0**" in markdown(table) and "48.0" in latex(table)

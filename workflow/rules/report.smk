@@ -28,6 +28,8 @@ MIXTURES = sorted({run.dataset for run in STUDY.finetuned})
 FINETUNING_DATASETS = sorted({STUDY.mixtures[name].dataset for name in MIXTURES})
 CLUSTER_TASKS = [task for task in STUDY.tasks.values() if task.clustering]
 TABLES = [*(task.name for task in STUDY.tasks.values() if task.languages), "all"]
+if any(run.axis("domain") for run in STUDY.runs):
+    TABLES.append("domains")
 # The figures that the grid gives, each with the name of its caption.
 FIGURES = figure_names(STUDY.runs, CODES)
 DATASET_LANGUAGES = {dataset.name: dataset.languages for dataset in STUDY.datasets.values()}
@@ -64,6 +66,8 @@ rule summarize:
         table="results/summary.csv",
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
+        domains="results/domains.parquet",
+        methods="results/methods.parquet",
         questions="results/questions.json",
         leaderboard="results/leaderboard.txt",
     log:
@@ -113,6 +117,8 @@ rule report:
         summary="results/summary.parquet",
         groups="results/groups.parquet",
         groups_by_task="results/groups_by_task.parquet",
+        domains="results/domains.parquet",
+        methods="results/methods.parquet",
         questions="results/questions.json",
         confusion="results/confusion.parquet",
         reliability="results/reliability.parquet",
@@ -183,6 +189,7 @@ rule tabulate:
     """Write the scores as tables for a paper, in LaTeX and Markdown."""
     input:
         summary="results/summary.parquet",
+        domains="results/domains.parquet",
     output:
         expand("results/tables/{table}.{format}", table=TABLES, format=["tex", "md"]),
     log:

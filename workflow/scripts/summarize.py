@@ -1,10 +1,12 @@
 """Summarize all scores, with intervals and changes against the untouched bases; answer the study's questions."""
 
 from maple.analysis.costs import run_costs
+from maple.analysis.domain_scores import domain_scores, method_scores, reference_of
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import terminal_table
 from maple.analysis.questions.answer import answer_questions
+from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.language import Language
 from maple.definitions.question import questions_of
@@ -33,7 +35,11 @@ groups = summarize_groups(scores, grouped, settings.confidence)
 write_parquet(groups, snakemake.output.groups)
 write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
 questions = questions_of(snakemake.params.questions)
-answers = answer_questions(scores, languages, settings, questions, run_costs(cards))
+costs = run_costs(cards)
+answers = answer_questions(scores, languages, settings, questions, costs)
+evidence, reference = Evidence(scores, languages, settings, costs), reference_of(questions.values())
+write_parquet(domain_scores(evidence, reference), snakemake.output.domains)
+write_parquet(method_scores(evidence, reference), snakemake.output.methods)
 write_json(answers.content(), snakemake.output.questions)
 write_text(terminal_table(summary, groups, runs), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)

@@ -14,6 +14,7 @@ write_tables(
         tasks=snakemake.params.tasks,
         languages=[Language.from_row(row) for row in snakemake.params.languages],
         low_classes=snakemake.params.low_classes,
+        domains=read_parquet(snakemake.input.domains),
     ),
     snakemake.output,
 )

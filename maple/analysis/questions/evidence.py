@@ -148,7 +148,9 @@ def _unrelated(selection: CellSelection) -> str:
     words = {"same": "the {} that they were finetuned on", "other": "another {} than they were finetuned on"}
     held = (("domain", selection.domain), ("direction", selection.direction))
     wanted = " and ".join(words[relation].format(axis) for axis, relation in held if relation)
-    return f"the runs that are compared share no task of {wanted}; add one to `tasks`, and name these axes in `datasets`"
+    return (
+        f"the runs that are compared share no task of {wanted}; add one to `tasks`, and name these axes in `datasets`"
+    )
 
 
 def select_cells(cells: pl.DataFrame, selection: CellSelection) -> pl.DataFrame:
