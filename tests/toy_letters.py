@@ -84,17 +84,20 @@ def lora(bits: int = 16, **training):
     )
 
 
-def trained(base: Path, folder: Path, method, *, rows: pl.DataFrame = ROWS, save_steps: int = 50, **model):
+def trained(base: Path, folder: Path, method, *, rows: pl.DataFrame = ROWS, save_steps: int = 50, processes=1, **model):
     """Train on the rows to `folder`/adapter, with its checkpoints beside it; return the run card."""
+    from functools import partial
+
     from maple.definitions.local_model import PathModel
     from maple.runtime.files import write_parquet
+    from maple.runtime.processes import on_processes
     from maple.training.checkpoints import CheckpointPlan
     from maple.training.finetuning import finetune
 
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     write_parquet(rows, folder / "mixture.parquet")
     write_parquet(ROWS, folder / "held_out.parquet")
-    return finetune(
+    return (finetune if processes == 1 else partial(on_processes, processes, finetune))(
         base,
         folder / "mixture.parquet",
         folder / "held_out.parquet",

@@ -49,7 +49,7 @@ def load(
     )
     for module in network.modules():
         if hasattr(module, "layerdrop"):
-            module.layerdrop = 0.0
+            setattr(module, "layerdrop", 0.0)  # noqa: B010 (a module's attributes are tensors and modules to pyright)
     return network
 
 
@@ -166,6 +166,8 @@ def build(
     threads: int,
     progress: Callable[[Iterable], Iterable],
 ) -> dict:
-    """Pretrain a tiny translator from scratch on translations, as maple.models.tiny_seq2seq does."""
-    way = pretraining(settings)
-    return pretrain(way, settings, texts, folder, prompt_words=prompt_words, threads=threads, progress=progress)
+    """Pretrain a tiny translator from scratch on translations, as maple.models.tiny_seq2seq does.
+
+    It reads no prompts, so that their words are no tokens.
+    """
+    return pretrain(pretraining(settings), settings, texts, folder, threads=threads, progress=progress)

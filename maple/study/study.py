@@ -55,7 +55,7 @@ from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
-from maple.study.translators import check_languages, check_new_tags, check_tags, check_translations
+from maple.study.translators import check_built, check_languages, check_new_tags, check_tags, check_translations
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,13 @@ class Study:
     def corpus(self, model: str) -> dict[str, dict]:
         """Return the phrases that a built model is pretrained on; empty for another model.
 
-        They are those of the study's languages; a translator's file names its languages.
+        They are those of the study's languages. A translator's file names its languages, and it needs no phrases.
         """
         definition = self.models[model]
         if not isinstance(definition, BuiltModel):
             return {}
-        named = definition.build.languages
-        return {code: self.languages.phrases[code] for code in named} if named else self.languages.spoken
+        named = {code: self.languages.identity(code).params() for code in definition.build.languages}
+        return named or self.languages.spoken
 
     def lengths(self, model: str) -> dict[str, int]:
         """Return the longest texts that a model of the grid must take, in tokens, by the key of the config."""
@@ -286,6 +286,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     ]
     used_models = {name: models[name] for name in dict.fromkeys(used)}
     check_model_folders(used_models)
+    check_built(used_models, languages.table)
     return Study(
         config=config,
         languages=languages,

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
+from maple.definitions.language import Language
 from maple.definitions.local_model import BuiltModel, LocalModel, PathModel
 from maple.definitions.method import MethodVariant, PeftVariant
 from maple.definitions.model import EndpointModel, Model
+from maple.definitions.reading import pick
 from maple.definitions.run import Run
 from maple.definitions.task import Task
 from maple.methods.peft_config_keys import config_keys
@@ -51,6 +53,23 @@ def check_translations(
                     f"config: grid: {what}, and config/tasks/{task}.yaml has a prompt and no pair of languages; name "
                     f"tasks with `pair` under `tasks` of the part of the grid of {run.model}"
                 )
+
+
+def check_built(models: Mapping[str, Model], table: Mapping[str, Language]) -> None:
+    """Refuse a translator that is to be built from a language without a row in the table, or without a tag."""
+    for name, model in models.items():
+        if not isinstance(model, BuiltModel) or not model.build.languages:
+            continue
+        where = f"config/models/{name}.yaml: build.languages"
+        pick(model.build.languages, table, where, "config/languages.tsv")
+        known = BUILT_TAGS[model.build.architecture["model_type"]]
+        for code in model.build.languages:
+            try:
+                tag_of(code, {}, known.__contains__)
+            except UnknownTagError:
+                raise DefinitionError(
+                    f"{where}: a {model.build.architecture['model_type']} model has no tag of {code}; leave it out"
+                ) from None
 
 
 def check_languages(

@@ -62,7 +62,7 @@ def test_the_pretraining_loss_is_that_of_finetuning_whatever_the_order_of_the_ro
     from maple.models.tiny_seq2seq import pair_rows, translation_loss
 
     settings = {"fetched": None, "lengths": {}, "threads": 1, "progress": iter}
-    prepare_base(model(), tmp_path, phrases=WORDS_WITH_PROMPTS, **settings)
+    prepare_base(model(), tmp_path, phrases=WORDS, **settings)
     encoder, network = Seq2SeqEncoder.of(tmp_path), seq2seq.load(tmp_path, 16).eval()
     pairs = list(documents(WORDS, 40, 2))
     rows = torch.tensor(pair_rows(tokenizer_of(tmp_path), pairs, 60))
@@ -82,10 +82,6 @@ def test_the_pretraining_loss_is_that_of_finetuning_whatever_the_order_of_the_ro
             assert translation_loss(network, batch, torch.Generator()).item() == pytest.approx(expected.item(), 1e-4)
 
 
-# prompt words are the texts of the phrases
-WORDS_WITH_PROMPTS = {code: {**words, "question": f"Question in {code}?"} for code, words in WORDS.items()}
-
-
 def tokenizer_of(folder):
     from transformers import AutoTokenizer
 
@@ -98,7 +94,7 @@ def test_a_tiny_translator_is_a_base_with_the_tags_of_its_family_and_may_get_a_n
     from maple.models.base_folder import prepare_base
 
     definition = model(model_type, new_tags={"xyz_Latn": tag})
-    prepare_base(definition, tmp_path, phrases=WORDS_WITH_PROMPTS, fetched=None, lengths={}, threads=1, progress=iter)
+    prepare_base(definition, tmp_path, phrases=WORDS, fetched=None, lengths={}, threads=1, progress=iter)
     encoder = seq2seq.encoder_of(tmp_path, definition)
     assert encoder.tokenizer.token(encoder.tag("deu_Latn")) == tag
     assert encoder.tag("xyz_Latn") == read_json(tmp_path / "config.json")["vocab_size"] - 1 == 600

@@ -12,7 +12,14 @@ from maple.definitions.model import Model
 from maple.definitions.reading import parse
 from maple.definitions.run import Run
 from maple.definitions.task import Pair
-from maple.study.translators import check_languages, check_new_tags, check_tags, check_translations, known_tags
+from maple.study.translators import (
+    check_built,
+    check_languages,
+    check_new_tags,
+    check_tags,
+    check_translations,
+    known_tags,
+)
 
 HUB = {"hub": "a/b", "revision": "0" * 40}
 MBART = {"model_type": "mbart", "vocab_size": 250054}
@@ -21,6 +28,14 @@ NLLB = {"model_type": "m2m_100", "vocab_size": 256206}
 
 def translator(architecture=MBART, **keys):
     return HubModel(**HUB, kind="seq2seq", architecture=architecture, **keys)
+
+
+BUILD = {
+    "vocabulary": 400,
+    "architecture": {"model_type": "mbart"},
+    "documents": 9,
+    "training": {"steps": 1, "batch": 1, "length": 8, "learning_rate": 1e-3, "seed": 1},
+}
 
 
 class Task:
@@ -108,8 +123,7 @@ def test_a_language_has_one_tag_in_a_file_and_is_written_as_flores_does():
 
 def test_a_built_translator_names_its_languages_and_others_do_not():
     def build(model_type, kind, **keys):
-        settings = {"vocabulary": 400, "architecture": {"model_type": model_type}, "documents": 9, **keys}
-        settings["training"] = {"steps": 1, "batch": 1, "length": 8, "learning_rate": 1e-3, "seed": 1}
+        settings = BUILD | {"architecture": {"model_type": model_type}, **keys}
         return parse(Model, {"kind": kind, "build": settings}, "m.yaml")
 
     build("mbart", "seq2seq", languages=["eng_Latn", "deu_Latn"])
@@ -119,6 +133,21 @@ def test_a_built_translator_names_its_languages_and_others_do_not():
         build("llama", "causal", languages=["eng_Latn", "deu_Latn"])
     with pytest.raises(DefinitionError, match="m2m_100 is of the kind seq2seq; write kind: seq2seq"):
         build("m2m_100", "causal", languages=["eng_Latn", "deu_Latn"])
+
+
+def test_a_built_translator_learns_languages_that_have_a_row_and_a_tag():
+    def built(model_type, *codes):
+        model = parse(Model, {"kind": "seq2seq", "build": BUILD | {"languages": ["eng_Latn", *codes]}}, "m.yaml")
+        model.build.architecture["model_type"] = model_type
+        return {"own": model}
+
+    table = dict.fromkeys(("eng_Latn", "swh_Latn", "yor_Latn"))
+    check_built(built("mbart", "swh_Latn"), table)
+    check_built(built("m2m_100", "yor_Latn"), table)
+    with pytest.raises(DefinitionError, match=r"own\.yaml: build\.languages: a mbart model has no tag of yor_Latn"):
+        check_built(built("mbart", "yor_Latn"), table)
+    with pytest.raises(DefinitionError, match=r"own\.yaml: build\.languages names .deu_Latn., which config"):
+        check_built(built("mbart", "deu_Latn"), table)
 
 
 def test_a_new_tag_needs_a_method_that_trains_it():

@@ -109,6 +109,21 @@ def test_the_size_of_a_micro_batch_does_not_decide_what_is_learnt(bases, tmp_pat
 
 
 @pytest.mark.heavy
+def test_two_processes_learn_what_one_does(bases, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from safetensors.torch import load_file
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    cards = [
+        trained(bases["mbart"], tmp_path / str(count), lora(learning_rate=1e-3), processes=count) for count in (1, 2)
+    ]
+    assert [card.processes for card in cards] == [1, 2] and cards[0].tokens == cards[1].tokens
+    one, two = (load_file(tmp_path / f"{count}/adapter/adapter_model.safetensors") for count in (1, 2))
+    assert max((one[name] - two[name]).abs().max() for name in one) < 1e-4
+
+
+@pytest.mark.heavy
 def test_an_over_long_translation_is_counted_and_not_learnt(bases, tmp_path):
     rows = pairs(*TEXTS.items(), ("a" * 30, "b" * 30))
     card = trained(bases["mbart"], tmp_path, lora(), rows=rows)
