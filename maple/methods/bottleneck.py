@@ -128,9 +128,7 @@ class BottleneckLayer(AdapterLayer):
     def bottleneck(self, name: str, states: Tensor) -> Tensor:
         """Return B(states) of one adapter, in the dtype of its weights."""
         down: Any = self.bottleneck_down[name]
-        return self.bottleneck_up[name](
-            ACT2FN[self.configs[name].non_linearity](down(states.to(down.weight.dtype)))
-        )
+        return self.bottleneck_up[name](ACT2FN[self.configs[name].non_linearity](down(states.to(down.weight.dtype))))
 
     def added(self, states: Tensor) -> Tensor:
         """Return what the active adapters add to `states` [..., width], in the dtype of `states`."""
