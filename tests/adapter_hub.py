@@ -1,6 +1,7 @@
 """AdapterHub's names of the weights of our adapters, and weights that are a formula of them.
 
-`shared/reference/adapters_golden/golden_adapters.json` has what adapters 1.3.0 computes on transformers 4.57.6 with them.
+`shared/reference/adapters_golden/golden_adapters.json` has what adapters 1.3.0 computes with them on
+transformers 4.57.6.
 """
 
 import zlib

@@ -181,7 +181,8 @@ class ParallelLayer(BottleneckLayer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Compute the module, and what the adapters add beside it."""
-        output, states = self.base_layer(*args, **kwargs), self.__dict__.pop("states")
+        output, states = self.base_layer(*args, **kwargs), self.states
+        del self.states  # so that they are not kept in memory
         for name in self.acting():
             scale = self.bottleneck_scale[name] if name in self.bottleneck_scale else self.configs[name].scale
             output = output + (scale * self.bottleneck(name, states)).to(output.dtype)
