@@ -156,7 +156,7 @@ def attend(
     position_bias: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Return the attention [batch, queries, heads, size] of `query` [batch, heads, queries, size] to a prefix and `key`.
+    """Return the attention [batch, queries, heads, size] of `query` [batch, heads, queries, size] to prefix and `key`.
 
     A prefix that is gated by token has another size for each query. As both its keys and its values count by the gate
     g, the products with the queries are those of g times the query, and what comes of the values is multiplied by g:
