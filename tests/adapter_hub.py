@@ -1,6 +1,7 @@
 """AdapterHub's names of the weights of our adapters, and weights that are a formula of them.
 
-`shared/reference/adapters_golden/golden_adapters.json` has what adapters 1.3.0 computes on transformers 4.57.6 with them.
+`shared/reference/adapters_golden/golden_adapters.json` has what adapters 1.3.0 computes with them on
+transformers 4.57.6.
 """
 
 import zlib
@@ -40,7 +41,9 @@ def adapter_hub_s_name(name: str, peft: str) -> str:
         return f"{module}.prefix_tuning.prefix_gates.a.{rest[0]}"
     if kind.startswith("prefix"):
         prefix = next(hub for ours, hub in PREFIXES.items() if f"{parts[1]}.{parts[4]}".startswith(ours))
-        return ".".join(["model.encoder.layers.0.self_attn.prefix_tuning.pool.prefix_tunings.a", prefix, PARTS[kind], *rest])
+        return ".".join(
+            ["model.encoder.layers.0.self_attn.prefix_tuning.pool.prefix_tunings.a", prefix, PARTS[kind], *rest]
+        )
     if kind.startswith("bottleneck"):
         place = "attention" if module.endswith("self_attn.out_proj") else "output"
         module = module.removesuffix(".self_attn.out_proj").removesuffix(".fc2")

@@ -75,7 +75,9 @@ def test_the_package_never_sees_snakemake():
 
 
 def test_model_libraries_are_imported_inside_functions_alone():
-    by_name = {f"maple.methods.{name}" for name in {*OWN_TYPES.values(), *BENEATH}}  # loaded by name, where an adapter is built
+    by_name = {
+        f"maple.methods.{name}" for name in {*OWN_TYPES.values(), *BENEATH}
+    }  # loaded by name, where an adapter is built
     for module in MODULES:
         if f"maple.methods.{module.stem}" in by_name:
             continue

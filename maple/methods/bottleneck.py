@@ -128,9 +128,7 @@ class BottleneckLayer(AdapterLayer):
     def bottleneck(self, name: str, states: Tensor) -> Tensor:
         """Return B(states) of one adapter, in the dtype of its weights."""
         down: Any = self.bottleneck_down[name]
-        return self.bottleneck_up[name](
-            ACT2FN[self.configs[name].non_linearity](down(states.to(down.weight.dtype)))
-        )
+        return self.bottleneck_up[name](ACT2FN[self.configs[name].non_linearity](down(states.to(down.weight.dtype))))
 
     def added(self, states: Tensor) -> Tensor:
         """Return what the active adapters add to `states` [..., width], in the dtype of `states`."""
@@ -183,7 +181,8 @@ class ParallelLayer(BottleneckLayer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Compute the module, and what the adapters add beside it."""
-        output, states = self.base_layer(*args, **kwargs), self.__dict__.pop("states")
+        output, states = self.base_layer(*args, **kwargs), self.states
+        del self.states  # so that they are not kept in memory
         for name in self.acting():
             scale = self.bottleneck_scale[name] if name in self.bottleneck_scale else self.configs[name].scale
             output = output + (scale * self.bottleneck(name, states)).to(output.dtype)

@@ -5,9 +5,9 @@ UniPELT (Mao et al. 2022, arXiv 2110.07577) is LoRA at queries and values, a pre
 behind each layer, each multiplied by a gate of its own, sigmoid(w x + b). Places, formulas and initial values are those
 of AdapterHub's `mam` and `unipelt` (adapters 1.3.0), which leaves out LoRA's alpha where it is gated.
 
-UniPELT's gates are means over a sequence, as published (`gate: sequence`): over padding too, and in the decoder over the
-words that are yet to be written, while in generation they see one word at a time. So the default is a gate for each
-token (`gate: token`), which is our choice.
+UniPELT's gates are means over a sequence, as published (`gate: sequence`): over padding too, and in the decoder over
+the words that are yet to be written, while in generation they see one word at a time. So the default is a gate for
+each token (`gate: token`), which is our choice.
 
 Imported by name (maple.methods.own_types).
 """

@@ -1,8 +1,8 @@
 """Bottleneck adapters whose projections are sums of Kronecker products (Karimi Mahabadi et al. 2021, arXiv 2106.04647).
 
 A projection is W = sum over i of A_i (x) (s_i t_i), with n matrices A_i of n x n that all adapters of a model have in
-common and, for each projection, n factors s_i and t_i of a low rank; then states @ W + b. Compacter has an adapter where
-Houlsby has one, Compacter++ where Pfeiffer has one. Places, formulas and initial values are those of AdapterHub's
+common and, for each projection, n factors s_i and t_i of a low rank; then states @ W + b. Compacter has an adapter
+where Houlsby has one, Compacter++ where Pfeiffer has one. Places, formulas and initial values are those of AdapterHub's
 `compacter` and `compacter++` (adapters 1.3.0).
 
 Imported by name (maple.methods.own_types).

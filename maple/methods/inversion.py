@@ -1,8 +1,8 @@
 """An invertible adapter behind the embeddings of the encoder, beside the bottlenecks of a type that has them.
 
 Additive coupling (NICE, Dinh et al. 2015, arXiv 1410.8516) as MAD-X has it for languages (Pfeiffer et al. 2020, arXiv
-2005.00052), with AdapterHub's places and initial values (adapters 1.3.0). With a and b the halves of an embedding, F and G
-bottlenecks of half the width:
+2005.00052), with AdapterHub's places and initial values (adapters 1.3.0). With a and b the halves of an embedding, F
+and G bottlenecks of half the width:
 
     a' = a + F(b),  b' = b + G(a')
 
@@ -20,7 +20,8 @@ from transformers.activations import ACT2FN
 
 from maple.methods.tuner import LIKE_T5, AdapterLayer, Place, Site, bottleneck_size, projections, unknown_place
 
-# M2M100 has no normalization behind its embeddings, so that the adapter is in front of its positions: our choice, and T5's.
+# M2M100 and T5 have no normalization behind their embeddings: there it is right behind them, in front of the positions.
+# Our choice.
 BEHIND_EMBEDDINGS = {
     "mbart": r".*\bencoder\.layernorm_embedding",
     "m2m_100": r".*\bencoder\.embed_tokens",

@@ -42,7 +42,7 @@ class TypeBehaviour:
         return {}
 
     def targets(self, base: "PreTrainedModel", heads: Sequence[str]) -> dict:
-        """Return the layers of an encoder or translator that are adapted if the file names none; empty: PEFT's choice."""
+        """Return the layers that are adapted if the method's file names none; empty: PEFT's choice."""
         return {}
 
     def check(self, network: "PeftModel") -> None:

@@ -1,9 +1,9 @@
 """Prefix tuning of every attention: trained keys and values before its own, in encoder, decoder and between them.
 
 Li and Liang 2021 (arXiv 2101.00190), as AdapterHub has it for encoder-decoder models (`prefix_tuning` and
-`prefix_tuning_flat`, adapters 1.3.0): for self-attention of the encoder, of the decoder, and cross-attention each the keys
-and values of all layers come from one table of embeddings through one MLP; flat, they are parameters themselves. PEFT's
-PREFIX_TUNING has no prefix in the encoder, and one for both attentions of the decoder.
+`prefix_tuning_flat`, adapters 1.3.0): for self-attention of the encoder, of the decoder, and cross-attention each the
+keys and values of all layers come from one table of embeddings through one MLP; flat, they are parameters themselves.
+PEFT's PREFIX_TUNING has no prefix in the encoder, and one for both attentions of the decoder.
 
 The prefix reaches the attention through transformers' AttentionInterface: while an attention module computes, its
 implementation is the one below, which puts the prefix in front of all keys, those of the cache included, and widens the
@@ -18,13 +18,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torch.nn.functional import linear as project
+from torch.nn.functional import pad
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from maple.methods.tuner import INIT_STD, LIKE_MBART, LIKE_T5, AdapterLayer, OwnConfig, Site, Tuner, gate
-from maple.methods.tuner import register_types, starred
+from maple.methods.tuner import (
+    INIT_STD,
+    LIKE_MBART,
+    LIKE_T5,
+    AdapterLayer,
+    OwnConfig,
+    Site,
+    Tuner,
+    gate,
+    register_types,
+    starred,
+)
 
 ATTENTIONS = {
     **dict.fromkeys(LIKE_MBART, r".*\.layers\.\d+\.(self_attn|encoder_attn)"),
@@ -146,7 +156,7 @@ def attend(
     position_bias: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Return the attention of `query` [batch, heads, queries, size] to a prefix and to `key`: [batch, queries, heads, size].
+    """Return the attention [batch, queries, heads, size] of `query` [batch, heads, queries, size] to prefix and `key`.
 
     A prefix that is gated by token has another size for each query. As both its keys and its values count by the gate
     g, the products with the queries are those of g times the query, and what comes of the values is multiplied by g:

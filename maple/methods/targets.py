@@ -43,15 +43,15 @@ def reason_against_tied(adapter: Mapping[str, Any]) -> str | None:
     """
     if "shared" in {str(name).rsplit(".", 1)[-1] for name in adapter.get("modules_to_save") or ()}:
         return (
-            "adapter.modules_to_save: shared: the encoder, the decoder and the output layer read the base's own table, so "
-            "that PEFT would train a copy which nothing reads; leave it out, or name single tokens "
+            "adapter.modules_to_save: shared: the encoder, the decoder and the output layer read the base's own table, "
+            "so that PEFT would train a copy which nothing reads; leave it out, or name single tokens "
             "(trainable_token_indices)"
         )
     tokens = adapter.get("trainable_token_indices")
     if isinstance(tokens, Mapping) and len(tokens) > 1:
         return (
-            f"adapter.trainable_token_indices: {', '.join(tokens)}: they are one table, which PEFT would change once for "
-            "each in merging; write a list of tokens, which trains their rows in all of them"
+            f"adapter.trainable_token_indices: {', '.join(tokens)}: they are one table, which PEFT would change once "
+            "for each in merging; write a list of tokens, which trains their rows in all of them"
         )
     return None
 

@@ -1,6 +1,6 @@
-"""What all types of adapters of our own share: a module of the base within a layer, and PEFT's tuner that puts it there.
+"""What all types of adapters of our own share: a layer around a module of the base, and the tuner that puts it there.
 
-A type says where its layers are (`Place`) and what each of them learns (`AdapterLayer.weights`) and computes (`forward`).
+A type says where its layers are (`Place`), what each of them learns (`AdapterLayer.weights`) and computes (`forward`).
 PEFT does the rest: it freezes the base, saves, loads, switches adapters on and off. None of these types folds into the
 weights of a base.
 
@@ -10,6 +10,7 @@ Imported by name, as the modules of the types are (maple.methods.own_types).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from peft import PeftConfig
@@ -138,6 +139,11 @@ class Tuner(BaseTuner):
     layer: type[AdapterLayer]
     """The layer around the modules that `target_modules` names."""
 
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], list[str]]:
+        """Names of the modules of each group, by adapter and group, as far as they were asked for."""
+        return {}
+
     def places(self, config: Any, model_type: str) -> Sequence[Place]:
         """Return the places beside `target_modules`. Raises AdapterError where they are not known."""
         return ()
@@ -146,7 +152,9 @@ class Tuner(BaseTuner):
         places = self.places(config, self.model.config.model_type)
         return next((each for each in places if re.fullmatch(each.modules, name)), None)
 
-    def _check_target_module_exists(self, peft_config: Any, key: str) -> Any:
+    def _check_target_module_exists(  # pyright: ignore[reportIncompatibleMethodOverride] (PEFT calls it of an object)
+        self, peft_config: Any, key: str
+    ) -> Any:
         found = super()._check_target_module_exists(peft_config, key)
         excluded = not isinstance(found, bool | re.Match | None)  # PEFT's own mark
         return found if found or excluded else self._place(peft_config, key) is not None
@@ -180,7 +188,7 @@ class Tuner(BaseTuner):
         """Return where the module `key` is in its group: in the order of the modules."""
         if (group := kind.group(key)) == key:
             return Site()
-        groups: dict[tuple[str, str], list[str]] = self.__dict__.setdefault("groups", {})
+        groups = self.groups
         if (adapter_name, group) not in groups:
             names = dict.fromkeys(_plain(name) for name, _ in self.model.named_modules())
             fitting = [name for name in names if kind.group(name) == group and self._is_of(config, name, kind)]
@@ -208,10 +216,11 @@ class Tuner(BaseTuner):
         return super()._unload_and_optionally_merge(merge, *args, **kwargs)
 
     def _prepare_adapter_config(self, peft_config: Any, model_config: dict) -> Any:
+        known = ", ".join(self.target_module_mapping)
         if peft_config.target_modules is None and model_config["model_type"] not in self.target_module_mapping:
             raise ValueError(
                 f"adapter.target_modules: where the adapters of a {model_config['model_type']} model are is not known; "
-                f"write a pattern of the modules behind which to put them (known: {', '.join(self.target_module_mapping)})"
+                f"write a pattern of the modules behind which to put them (known: {known})"
             )
         return super()._prepare_adapter_config(peft_config, model_config)
 

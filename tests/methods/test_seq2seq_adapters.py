@@ -329,7 +329,8 @@ def test_inversion_is_refused_where_no_encoder_is_read_by_a_decoder(tmp_path):
 
 def test_types_of_our_own_are_refused_where_weights_are_divided():
     for name in OWN_TYPES:
-        assert "were not measured on weights that FSDP divides" in peft_method.reason_against_fsdp(variant(name, 16, {}))
+        reason = peft_method.reason_against_fsdp(variant(name, 16, {}))
+        assert "were not measured on weights that FSDP divides" in reason
 
 
 def test_a_second_adapter_within_others_is_refused(translators, tmp_path):
@@ -348,7 +349,7 @@ def test_every_type_of_the_table_trains_on_translators_where_it_says_so(
         pytest.skip("the table refuses it")
     base = translators[architecture]
     network = adapted(base, name, tmp_path, bits, TYPES)
-    losses = learn(network, 1e-2)
+    losses = learn(network, 0.3 if "num_virtual_tokens" in adapter else 1e-2)
     assert losses[-1] < losses[0]
     learnt = logits(network)
     peft_method.save(network, base, tmp_path)
