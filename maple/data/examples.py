@@ -27,8 +27,13 @@ PARALLEL_COLUMNS = {"source_language": pl.String, "target_language": pl.String, 
 
 
 def is_labelled(examples: pl.DataFrame) -> bool:
-    """Return True for examples of the recipe `task`."""
+    """Return True for examples of the recipes `task` and `parallel`."""
     return "split" in examples.columns
+
+
+def is_parallel(examples: pl.DataFrame) -> bool:
+    """Return True for examples of the recipe `parallel`."""
+    return "domain" in examples.columns
 
 
 def check_ids(ids: pl.Series, language: str) -> None:

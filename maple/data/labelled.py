@@ -36,7 +36,7 @@ def compared_text(row: dict) -> str:
     return "\n".join(row["texts"] or [row["instruction"]])
 
 
-class _TestTexts:
+class TextsOfTests:
     """The texts of a task's test rows."""
 
     def __init__(self, texts: Iterable[str], near: float | None):
@@ -73,7 +73,7 @@ def curate_labelled(
     labels, of which none is kept (our choice: nobody knows which is right); "duplicate": an earlier row has the same
     text.
     """
-    test_texts = _TestTexts(tests, near)
+    test_texts = TextsOfTests(tests, near)
     named = list(rows.iter_rows(named=True))
     keys = [text_key(compared_text(row)) for row in named]
     labelled = {(key, row["label"]) for key, row in zip(keys, named, strict=True) if not row["fault"]}

@@ -138,14 +138,14 @@ def check_labels(examples: pl.DataFrame, task: LearntTask) -> None:
 
 
 def mix(
-    examples: list[pl.DataFrame], settings: MixSettings, task: LearntTask | None = None
+    examples: list[pl.DataFrame], settings: MixSettings, task: LearntTask | None = None, name: str = "the mixture"
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Mix curated examples into one shuffled set without repeats; return it and the held-out examples.
 
-    Both depend on the examples and the seed, but not on the order of the frames. Labelled examples are held out from
-    the dev rows of their task where there are any, and a smaller mixture of them is part of a larger one. Raises
-    ValueError for an id that two examples of a language have, and MixError for a label of `task` that no row has, or
-    for fewer labelled rows than `settings` asks.
+    Both depend on the examples and the seed, but not on the order of the frames. Labelled and parallel examples are
+    held out from the dev rows of their tasks where there are any, and a smaller mixture of them is part of a larger one.
+    `name` is that of the mixture, for messages. Raises ValueError for an id that two examples of a language have, and MixError for a label of `task` that no row has, or
+    for fewer labelled rows than `settings` asks, or none.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
     for (language,), group in pool.group_by("language", maintain_order=True):
@@ -155,10 +155,13 @@ def mix(
     if task:
         check_labels(pool, task)
     rows = pool.height if settings.rows is None else settings.rows
-    if labelled and rows > pool.height:
+    if labelled and (rows > pool.height or not rows):
+        of_languages = ", ".join(
+            f"{code} {count}" for code, count in pool.group_by("language").len().sort("language").iter_rows()
+        )
         raise MixError(
-            f"rows: {rows}: curation and held-out rows leave {pool.height} rows to learn; write fewer under `axes` or "
-            "`mix` of the dataset's file, or null for all"
+            f"{name}: rows: {rows}: curation and held-out rows leave {pool.height} rows to learn ({of_languages or 'of no language'}); "
+            "write fewer under `axes` or `mix` of the dataset's file, or null for all"
         )
     mixture = first_rows(pool, rows, settings) if labelled else _sampled(pool, rows, settings)
     return mixture.sample(fraction=1.0, seed=settings.seed, shuffle=True), held_out
@@ -207,6 +210,7 @@ def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, 
 
 def _labels_by_language(mixture: pl.DataFrame) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for language, label, rows in mixture.group_by("language", "label").len().sort("language", "label").iter_rows():
+    labelled = mixture.filter(pl.col("label").is_not_null())
+    for language, label, rows in labelled.group_by("language", "label").len().sort("language", "label").iter_rows():
         counts.setdefault(language, {})[label] = rows
     return counts

@@ -159,3 +159,39 @@ def _value(path: Path, number: int, line: str, content: str) -> object:
         if number > 1 and not line.endswith("\n"):
             advice = f"the file ends within it: {_AGAIN}"
         raise SourceError(f"{path}: line {number} is not JSON ({error}); {advice}") from None
+
+
+def read_aligned(source: Path, target: Path, limit: int | None = None) -> list[dict]:
+    """Return the rows of two files of plain text, or the first `limit` ones: id (the number of the line), source, target.
+
+    A line of one file is the translation of the same line of the other. Files are UTF-8, packed or not. Raises
+    SourceError, which names the files, for one that is missing, empty or no UTF-8, and for files of different length.
+    """
+    sides = [_lines(path) for path in (source, target)]
+    lengths = [len(side) for side in sides]
+    if lengths[0] != lengths[1]:
+        raise SourceError(
+            f"{source} has {lengths[0]} lines and {target} {lengths[1]}; each line of one must be the translation of the "
+            "same line of the other: mend the files, or `path` and `target_path` of the local source"
+        )
+    rows = zip(*sides, strict=True)
+    return [
+        {"id": str(number), "source": source, "target": target}
+        for number, (source, target) in enumerate(islice(rows, limit), start=1)
+    ]
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file of plain text, which end as on any system."""
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file; put it there, or change the local source that names it")
+    try:
+        with _opened(path) as stream:  # not str.splitlines, as in _objects
+            lines = [line.removesuffix("\n") for line in io.TextIOWrapper(stream, "utf-8-sig", newline=None)]
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{path}: cannot be unpacked, it is cut or damaged ({error}); {_AGAIN}") from None
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: is no UTF-8 ({error}); convert it") from None
+    if not lines:
+        raise SourceError(f"{path}: has no rows; {_AGAIN}")
+    return lines

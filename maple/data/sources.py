@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializationInfo, TypeAdapter, field_serializer
 
 from maple.data.cells import CellError, as_text, without_nan
-from maple.data.row_files import SourceError, read_file
+from maple.data.row_files import SourceError, read_aligned, read_file
 from maple.definitions import dataset, task
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.record import Record
@@ -35,10 +35,12 @@ class RowFile(Record):
     path: str
     columns: dict[str, str] = Field(default_factory=dict)
     """Our names of columns, and the file's: a name, or the path to a nested value as in instances.0.input."""
+    target_path: str = ""
+    """The file of target texts, if both are plain text, aligned by lines; else ""."""
 
-    @field_serializer("path")
+    @field_serializer("path", "target_path")
     def _path_or_digest(self, path: str, info: SerializationInfo) -> str:
-        return info.context(path) if info.context else path
+        return info.context(path) if info.context and path else path
 
 
 class RowFiles(Record):
@@ -141,11 +143,13 @@ def resolve(
     key = {"key": languages.get(language.code)} if isinstance(languages, Mapping) else {}
     data = "{data}" if folders.data is None else folders.data  # seen in the refusal of rows that are not there
     values = {**language.params(), "data": data, "split": name, **key}
-    columns = {"columns": source.columns} if "columns" in source.model_fields_set else {}
+    columns: dict[str, Any] = {"columns": source.columns} if "columns" in source.model_fields_set else {}
     if isinstance(source, task.HubRows | dataset.HubFiles):
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
         return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **columns))
-    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns))
+    target = source.target_path.format_map(values) if isinstance(source, task.LocalRows) else ""
+    target_path = {"target_path": target} if target else {}
+    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns, **target_path))
 
 
 def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[LanguageIdentity]) -> set[str]:
@@ -218,6 +222,8 @@ def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit
     Raises SourceError, which names the file, the row and the column, for a file that is empty, cut or of another kind,
     for a row without one of `fields`, and for text that is too long or no Unicode.
     """
+    if isinstance(source, LocalSource) and source.local.target_path:
+        return read_aligned(Path(source.path), Path(source.local.target_path), limit)
     paths = _places(source)[: None if limit is None else 1]
     return [row for path in paths for row in _rows_of_file(path, source.columns, fields, limit)]
 

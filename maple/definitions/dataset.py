@@ -202,11 +202,54 @@ class LabelledCuration(Record):
     """Drop rows that share an n-gram with a test row of other tasks, or are a sentence of it."""
 
 
-class DatasetAxes(Record):
-    """Sizes of a dataset; each is a dataset of its own in the grid, as mahasent-250rows."""
+class ParallelTasks(Record):
+    """The translation tasks whose train rows are the dataset."""
 
-    rows: Annotated[list[Count | None], Field(min_length=1)]
+    tasks: Names
+    """Files of config/tasks/ with a `pair` and a `domain`, each with train and test rows in the dataset's languages."""
+    max_rows: Count | None = None
+    """Train rows to keep per task and language, sampled by their ids, which parallel sets share; null: all. Embedded
+    rows need a number."""
+
+
+class ParallelCuration(Record):
+    """Which pairs are dropped besides those with an empty side, with the same text on both sides, and repeated ones."""
+
+    length_ratio: Annotated[Number, Field(gt=1)] | None = None
+    """Maximum characters of the longer side per character of the shorter one; null: no such limit."""
+    script_share: Share | None = None
+    """Minimum share of letters of each side that belong to its language's script; null: no such limit."""
+    language: bool | None = None
+    """True drops pairs of which a side is clearly in another language than its own, as far as the language identifier
+    knows."""
+    overlap: Literal["drop", "refuse"] = "drop"
+    """Pairs of which a side is that of a test row, of any translation task of the study: drop and count them, or end
+    with the number of them."""
+    near: Annotated[Share, Field(gt=0)] | None = 0.8
+    """ROUGE-L with a side of a test row from which a side counts as it, in texts of 8 words and more; null: only the
+    same text does."""
+    decontaminate: Decontamination | None = None
+    """Drop pairs that share an n-gram with a test row of other tasks, or are a sentence of it, as those of Belebele's
+    passages are."""
+
+
+Sizes = Annotated[list[Count | None], Field(min_length=1)]
+Parts = Annotated[list[str | None], Field(min_length=1)]
+
+
+class DatasetAxes(Record):
+    """Sizes and parts of a dataset; each is a dataset of its own in the grid, as mahasent-250rows."""
+
+    rows: Sizes = [None]
     """Rows of the mixture, over all its languages, a smaller one within a larger one; null: all."""
+    domain: Parts = [None]
+    """Of recipe `parallel`: the domains of its tasks, as [news, government]; null: all of them together."""
+    direction: Parts = [None]
+    """Of recipe `parallel`: the directions of its tasks, as [eng_Latn-own]; null: all of them together."""
+
+    def over(self, other: "DatasetAxes") -> "DatasetAxes":
+        """Return other axes in which those that are written here replace theirs."""
+        return other.changed(**{axis: getattr(self, axis) for axis in self.model_fields_set})
 
 
 class DatasetBase(Record):
@@ -309,9 +352,30 @@ class TaskDataset(DatasetBase):
         """Refuse two places for one number."""
         if self.mix.rows is not None and "axes" in self.model_fields_set:
             raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+        if self.axes.model_fields_set - {"rows"}:
+            raise ValueError("axes: only datasets of recipe parallel have domains and directions; write rows alone")
+
+
+class ParallelDataset(DatasetBase):
+    """The train rows of translation tasks: source and target texts, by domain and direction."""
+
+    model_config = ConfigDict(title="recipe: parallel")
+
+    recipe: Literal["parallel"]
+    parallel: ParallelTasks
+    curate: ParallelCuration = ParallelCuration()
+    mix: MixSettings
+    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows."""
+    axes: DatasetAxes = DatasetAxes()
+    """Sizes, domains and directions; the grid may name others."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse two places for one number."""
+        if self.mix.rows is not None:
+            raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
 
 
 Dataset = Annotated[
-    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset,
+    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset | ParallelDataset,
     Field(discriminator="recipe", title="a dataset to finetune on"),
 ]

@@ -41,6 +41,23 @@ class LanguageIdentity:
 
 
 @dataclass(frozen=True)
+class LanguagePair:
+    """The languages of a translation."""
+
+    source: LanguageIdentity
+    target: LanguageIdentity
+
+    def params(self) -> dict:
+        """Return the fields as plain values."""
+        return {"source": self.source.params(), "target": self.target.params()}
+
+    @classmethod
+    def of(cls, params: Mapping[str, Mapping[str, str]] | None) -> Self | None:
+        """Return the record whose `params` these are; None for None."""
+        return cls(*(LanguageIdentity(**params[side]) for side in ("source", "target"))) if params else None
+
+
+@dataclass(frozen=True)
 class Language(LanguageIdentity):
     """A row of the language table."""
 

@@ -11,6 +11,17 @@ from typing import Self
 NONE = "none"
 # A value of an axis: a rank, a number of bits, a place in the model.
 AxisValue = int | float | str
+# How the value of a dataset's axis stands in the names of its mixtures, in this order.
+_NAMED = {"domain": "-{}", "direction": "-{}", "rows": "-{}rows"}
+
+
+def mixture_name(dataset: str, axes: Mapping[str, AxisValue]) -> str:
+    """Return the name of a dataset, a file of config/datasets/, at some values of its axes; other axes do not count.
+
+    >>> mixture_name("pairs", {"rows": 64, "domain": "units", "rank": 8})
+    'pairs-units-64rows'
+    """
+    return dataset + "".join(text.format(axes[axis]) for axis, text in _NAMED.items() if axis in axes)
 
 
 @dataclass(frozen=True)
@@ -64,10 +75,7 @@ class Run(RunKey):
     @property
     def dataset_family(self) -> str:
         """The dataset's file of config/datasets/, without the values of its axes: mahasent of mahasent-250rows."""
-        name = self.dataset
-        for axis, value in self.axes.items():
-            name = name.removesuffix(f"-{value}{axis}")
-        return name
+        return self.dataset.removesuffix(mixture_name("", self.axes))
 
     @property
     def bits(self) -> int | None:

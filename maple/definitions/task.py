@@ -27,7 +27,7 @@ class Splits(Record):
     dev: str = ""
     """Split from which demonstrations are sampled; empty if there is none."""
     train: str = ""
-    """Split of the rows that datasets of the recipe `task` consist of; empty if there is none."""
+    """Split of the rows that datasets of the recipes `task` and `parallel` consist of; empty if there is none."""
 
 
 class EmbeddedRows(Record):
@@ -41,6 +41,9 @@ class LocalRows(Record):
 
     path: str
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
+    target_path: str = ""
+    """Of a translation in two files of plain text: the path of the target texts, while `path` is that of the source
+    texts; a line of one is the translation of the same line of the other. Left out: `path` has rows with both."""
     languages: OfferedLanguages
     splits: Splits = Splits(test="test", dev="dev")
     without_dev: list[str] = []

@@ -191,6 +191,12 @@ DOMAINS: dict[str, Callable[[random.Random, str], Meaning]] = {
     "names": _names,
 }
 
+# Per translation task of the embedded world, its domain; its direction is that of the task's file.
+TRANSLATIONS = {
+    **{f"translate-{domain}": domain for domain in DOMAINS},
+    **{f"translate-{domain}-into-english": domain for domain in ("units", "lists")},
+}
+
 
 def meanings(domain: str, split: str) -> Iterator[Meaning]:
     """Yield the meanings of a domain's split in their order, each once."""

@@ -1,12 +1,13 @@
 """Small benchmarks of the embedded world: the fields of the real benchmarks, items parallel over languages."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import combinations
 
 from maple.embedded.classification import CLASSIFICATION, SPLITS, classification_rows
 from maple.embedded.cldr import facts, held_out, official_languages
+from maple.embedded.pairs import TRANSLATIONS, PairLanguage, pair_rows
 from maple.embedded.speech import Speech, Unnamed, Utterance
 
 ATTRIBUTES = ("currency", "language")
@@ -141,7 +142,7 @@ PROBLEMS: dict[str, Callable[[random.Random, int, bool], Problem]] = {
 
 
 # The tasks that have train rows.
-LEARNABLE = tuple(CLASSIFICATION)
+LEARNABLE = (*CLASSIFICATION, *TRANSLATIONS)
 
 
 def render(problem: Problem, speech: Speech) -> dict:
@@ -158,14 +159,26 @@ def render(problem: Problem, speech: Speech) -> dict:
     return row
 
 
-def rows(task: str, words: dict[str, str], items: int, seed: int) -> list[dict]:
+def rows(
+    task: str,
+    words: Mapping[str, str] | None,
+    items: int,
+    seed: int,
+    pair: tuple[PairLanguage, PairLanguage] | None = None,
+) -> list[dict]:
     """Return the rows of a task in one language, with the fields of the real benchmark, on held-out countries only.
 
-    `words` has the language's code, iso639_1, script and phrases. (task, seed, i) alone decides item i, so that rows
+    `words` has the language's code, iso639_1, script and phrases; a translation needs none, but the source and the
+    target language of its `pair`. (task, seed, i) alone decides item i, so that rows
     with the same id have the same meaning in every language. An item is missing if CLDR lacks one of its names in the
-    language: there can be fewer than `items` rows. Seeds 0, 1 and 2 are the splits test, dev and train of tasks of
-    maple.embedded.classification. Raises ValueError for a task that the embedded world lacks.
+    language: there can be fewer than `items` rows. Seeds 0, 1 and 2 are the splits test, dev and train of LEARNABLE
+    tasks. Raises ValueError for a task that the embedded world lacks.
     """
+    if pair and task in TRANSLATIONS:
+        return pair_rows(*pair, TRANSLATIONS[task], SPLITS[seed], items)
+    if words is None:
+        raise ValueError(f"{task}: config/phrases.yaml lacks the language; add its words, or take another task_source")
+    words = dict(words)
     if task in CLASSIFICATION:
         return classification_rows(task, words, items, SPLITS[seed])
     if task not in PROBLEMS:

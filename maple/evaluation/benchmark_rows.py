@@ -20,7 +20,7 @@ from maple.data.sources import (
     row_keys,
     text_columns,
 )
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, Repair
 from maple.embedded.tasks import rows as embedded_rows
@@ -108,11 +108,12 @@ def task_rows(
     phrases: Mapping[str, str] | None,
     items: int | None,
     split: Split = "test",
+    pair: LanguagePair | None = None,
 ) -> list[dict]:
     """Return the rows of a source; none for None, a split that the set lacks.
 
-    `items` is how many the embedded world makes, and `phrases` are its sentences of the language. Raises SourceError if
-    they are missing for embedded rows.
+    `items` is how many the embedded world makes, `phrases` are its sentences of the language, and `pair` is that of a
+    translation, which needs no sentences. Raises SourceError if they are missing for embedded rows.
     """
     if source is None:
         return []
@@ -121,16 +122,20 @@ def task_rows(
         for row in rows:
             row.pop(REPAIRED, None)  # a set's column of this name would count its rows as repaired here
         return rows
-    if phrases is None:
-        raise SourceError(f"{task}: config/phrases.yaml lacks the language; add its words, or take another task_source")
     assert items is not None, "refused while planning: embedded tasks have no end"
-    return embedded_rows(task, dict(phrases), items, EMBEDDED_SEEDS[split])
+    try:
+        sides = (pair.source, pair.target) if pair else None
+        return embedded_rows(task, phrases, items, EMBEDDED_SEEDS[split], sides)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
 
 
-def dev_rows(task: str, source: RowSource | None, *, phrases: Mapping[str, str] | None) -> list[dict]:
+def dev_rows(
+    task: str, source: RowSource | None, *, phrases: Mapping[str, str] | None, pair: LanguagePair | None = None
+) -> list[dict]:
     """Return the rows for demonstrations; none if the set has no such split."""
     items = EMBEDDED_DEV if isinstance(source, EmbeddedSource) else None
-    return task_rows(task, source, phrases=phrases, items=items, split="dev")
+    return task_rows(task, source, phrases=phrases, items=items, split="dev", pair=pair)
 
 
 def _item(row: BenchmarkRow, repair: Repair) -> str:
@@ -174,9 +179,18 @@ def _with_repair(rows: list[dict], place: SplitRows | None, repair: Repair | Non
 
 
 def read_task(
-    task: str, places: RowPlaces, *, repair: Repair | None, phrases: Mapping[str, str] | None, items: int | None
+    task: str,
+    places: RowPlaces,
+    *,
+    repair: Repair | None,
+    phrases: Mapping[str, str] | None,
+    items: int | None,
+    pair: LanguagePair | None = None,
 ) -> TaskRows:
-    """Return the rows of a task in one language, repaired by `repair`; of the embedded world `items` test rows."""
-    test = task_rows(task, places.test.source, phrases=phrases, items=items)
-    dev = dev_rows(task, places.dev.source, phrases=phrases) if places.dev else []
+    """Return the rows of a task in one language, repaired by `repair`; of the embedded world `items` test rows.
+
+    `pair` are the languages of a translation.
+    """
+    test = task_rows(task, places.test.source, phrases=phrases, items=items, pair=pair)
+    dev = dev_rows(task, places.dev.source, phrases=phrases, pair=pair) if places.dev else []
     return TaskRows(_with_repair(test, places.test, repair), _with_repair(dev, places.dev, repair))

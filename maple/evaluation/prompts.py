@@ -145,6 +145,15 @@ def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
     return item
 
 
+def gold_answers(spec: PromptSpec, row: BenchmarkRow, number: int) -> tuple[str, ...]:
+    """Return the gold answers of a row, none for an empty one; `number` is its position.
+
+    Raises RowFault for gold that is no text, and TemplateFault.
+    """
+    with bounded():
+        return _gold_answers(spec, {**row, NUMBER: number})
+
+
 def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
     gold = evaluate("targets", spec.targets, values)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]

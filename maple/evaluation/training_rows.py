@@ -1,20 +1,21 @@
-"""The train and dev rows of a task as labelled examples, and the texts of its test rows."""
+"""The train and dev rows of a task as labelled or parallel examples, and the texts of its test rows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 import polars as pl
 
-from maple.data.examples import RAW_LABELLED_SCHEMA, RAW_SCHEMA
+from maple.data.examples import PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA, RAW_SCHEMA
 from maple.data.sampling import sampled_positions
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
-from maple.evaluation.prompts import RowFault, TaskError, Words, reason_of, render_row
+from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row
 from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
 
 # Rows that the embedded world makes of a split whose number nobody states.
@@ -44,12 +45,31 @@ class TrainedTask:
     language: LanguageIdentity
     phrases: Mapping[str, str] | None
     """The sentences of the embedded world in the language; None for other rows."""
+    pair: LanguagePair | None = None
+    """The languages of a translation; None for another task."""
+    domain: str = ""
+    """The domain of its rows; "" for a task without one."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Self:
         """Return the task of a rule's params."""
         spec, language = PromptSpec(**params["spec"]), LanguageIdentity(**params["language"])
-        return cls(**{**params, "spec": spec, "language": language})
+        return cls(**{**params, "spec": spec, "language": language, "pair": LanguagePair.of(params["pair"])})
+
+    @property
+    def common(self) -> dict[str, str]:
+        """The columns that all rows of a translation share (PARALLEL_COLUMNS); none for another task."""
+        if self.pair is None:
+            return {}
+        return {
+            "source_language": self.pair.source.code,
+            "target_language": self.pair.target.code,
+            "domain": self.domain,
+        }
+
+    def row_id(self, split: Split, item: str) -> str:
+        """Return the id of a learnt row: that of a translation names its task, for a dataset may have several."""
+        return f"{split}-{self.name}-{item}" if self.pair else f"{split}-{item}"
 
 
 def training_places(
@@ -64,10 +84,18 @@ def training_places(
     )
 
 
+def tested_places(
+    source: EmbeddedRows | LocalRows | HubRows, language: LanguageIdentity, folders: RowFolders
+) -> TrainingPlaces:
+    """Return where the test rows of a source lie in a language, and no others."""
+    return TrainingPlaces(train=None, dev=None, test=resolve(source, language, folders, "test"))
+
+
 def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | None) -> pl.DataFrame:
     """Return the train rows of a task, `max_rows` of them, and then its dev rows, as RAW_LABELLED_SCHEMA has them.
 
-    A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
+    Rows of a translation also have PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would
+    learn to copy.     A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
     that becomes no prompt has a fault, as in maple.evaluation.prompts. Ids begin with the split, so that a row of the
     same name in another split is another one. Raises SourceError for rows that cannot be read or a file without any,
     and TaskError for more faulty rows than the task's `max_faulty`.
@@ -79,7 +107,18 @@ def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | Non
         _check_faults(of_split, task, split, place)
         most = max_rows if split == "train" else None
         examples += [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
-    return pl.DataFrame(examples, schema=RAW_LABELLED_SCHEMA)
+    return pl.DataFrame(examples, schema={**RAW_LABELLED_SCHEMA, **(PARALLEL_COLUMNS if task.pair else {})})
+
+
+def sides_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
+    """Return the texts of both sides of a translation's test rows; a side that is empty is left out."""
+    sides = []
+    for number, row in enumerate(_rows(task, places.test, "test", None)):
+        with suppress(RowFault, TemplateFault):
+            sides += _texts(task.spec, row, number)
+        with suppress(RowFault, TemplateFault):
+            sides += gold_answers(task.spec, row, number)
+    return sides
 
 
 def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
@@ -98,7 +137,12 @@ def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
 def _rows(task: TrainedTask, place: RowSource | None, split: Split, max_rows: int | None) -> list[dict]:
     items = (max_rows if split == "train" else None) or EMBEDDED_ROWS
     return task_rows(
-        task.name, place, phrases=task.phrases, items=items if isinstance(place, EmbeddedSource) else None, split=split
+        task.name,
+        place,
+        phrases=task.phrases,
+        items=items if isinstance(place, EmbeddedSource) else None,
+        split=split,
+        pair=task.pair,
     )
 
 
@@ -117,8 +161,9 @@ def _examples(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -> 
     blank = dict.fromkeys(RAW_SCHEMA, "") | {
         "seed": 0,
         "language": task.language.code,
-        "recipe": "task",
+        "recipe": "parallel" if task.pair else "task",
         "split": split,
+        **task.common,
     }
     examples, ids = [], set()
     for number, row in enumerate(rows):
@@ -131,13 +176,15 @@ def _examples(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -> 
             raise TaskError(f"config/tasks/{task.name}.yaml: {error.key}: {error}; write a simpler template") from None
         except (RowFault, TemplateFault) as fault:
             learnt = {"id": f"row-{number + 1}", "fault": reason_of(fault)}
-        examples.append({**blank, "texts": None, "label": None, **learnt, "id": f"{split}-{learnt['id']}"})
+        examples.append({**blank, "texts": None, "label": None, **learnt, "id": task.row_id(split, learnt["id"])})
     return examples
 
 
 def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
     """Return what is learnt of a row, by column; raises RowFault and TemplateFault."""
     rendering = render_row(task.spec, row, task.words, number)
+    if task.pair and rendering.texts[0] == rendering.gold_answer.strip():
+        raise RowFault("source equals target")
     return {
         "id": rendering.item,
         "instruction": rendering.prompt,
@@ -152,9 +199,10 @@ def _check_faults(examples: Sequence[Mapping], task: TrainedTask, split: Split, 
     faults = Counter(example["fault"] for example in examples if example["fault"])
     if faults.total() > task.spec.max_faulty * len(examples):
         ((reason, count),) = faults.most_common(1)
+        first = next(number for number, example in enumerate(examples, start=1) if example["fault"] == reason)
         files = place.files if isinstance(place, LocalSource | HubSource) else "the rows"
         raise TaskError(
             f"{task.name}, {task.language.code}: {faults.total()} of {len(examples)} {split} rows cannot be learnt, "
-            f"more than {task.spec.max_faulty:.0%}; most often ({count}): {reason}; mend {files}, or write a larger "
+            f"more than {task.spec.max_faulty:.0%}; most often ({count}): {reason} (first row {first}); mend {files}, or write a larger "
             f"`max_faulty` in config/tasks/{task.name}.yaml"
         )

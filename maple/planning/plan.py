@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import SelfInstructDataset, TaskDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import LoadedDataset, SelfInstructDataset, TaughtDataset, TranslateRespondDataset
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.method import Trained, WeightsVariant
 from maple.definitions.model import EndpointModel, Model
@@ -83,8 +83,8 @@ class PlannedDataset(Record):
     """UTF-8, per row: declared or assumed."""
     held_out: int
     """Rows per language that are not trained on."""
-    labelled: bool
-    """True if its rows are the train rows of a task."""
+    recipe: str
+    """Its recipe, as task; other recipes than task and parallel are synthesized."""
     local_models: bool
     """True if models on this machine generate it."""
     endpoint: bool
@@ -241,16 +241,16 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
         rows = definition.self_instruct.max_rows
     elif isinstance(definition, TranslateRespondDataset):
         rows = definition.translate_respond.max_rows
-    elif isinstance(definition, TaskDataset):
-        rows = definition.task.max_rows
-    else:
+    elif isinstance(definition, LoadedDataset):
         rows = definition.load.max_rows
+    else:
+        rows = dataset.max_rows and dataset.max_rows * len(dataset.learnt)
     return PlannedDataset(
         languages=dataset.languages,
         rows=rows or (size.rows if size else ITEMS),
         bytes=size.bytes if size else EXAMPLE_BYTES,
         held_out=definition.mix.held_out,
-        labelled=isinstance(definition, TaskDataset),
+        recipe=definition.recipe,
         local_models=bool(dataset.makers),
         endpoint=isinstance(definition, TaughtDataset) and definition.teacher == "openai",
     )

@@ -16,11 +16,14 @@ COMPLETION_BYTES, SCORE_BYTES, COMPRESSED = 50, 25, 0.4
 # Seconds of a processor core, assumed: to start a job without a model, and per row in those that read many.
 LIGHT_JOB = 4.0
 LIGHT_ROW = {
-    **dict.fromkeys(("curate", "curate_labelled", "score"), 0.002),
+    **dict.fromkeys(("curate", "curate_labelled", "curate_parallel", "score"), 0.002),
     "guard": 0.001,
     "render_prompts": 0.0005,
     "summarize": 0.00001,
 }
+# The rules that make datasets, with those that curate them, and the latter by recipe where it is not `curate`.
+RULES_OF_DATASETS = {"synthesize": ["curate"], "label": ["curate_labelled", "curate_parallel"]}
+CURATED_BY = {"task": "curate_labelled", "parallel": "curate_parallel"}
 # Bytes per trained parameter: float32 in an adapter, with Adam's two moments in a checkpoint.
 ADAPTER_BYTES, CHECKPOINT_BYTES = 4, 12
 CHECKPOINTS = 3  # two are kept, and the next is written before the older one is removed
@@ -109,12 +112,16 @@ class Stages:
         total = sum(rows.values())
         disk = COMPRESSED * sum(count * datasets[name].bytes for name, count in rows.items())
         basis = "rows declared or assumed, seconds assumed"
-        for labelled, made, curated in ((False, "synthesize", "curate"), (True, "label", "curate_labelled")):
-            names = [name for name, dataset in datasets.items() if dataset.labelled == labelled]
-            jobs = sum(len(datasets[name].languages) for name in names)
-            written = COMPRESSED * sum(rows[name] * datasets[name].bytes for name in names)
-            yield self._light(made, jobs, basis, disk=written)
-            yield self._light(curated, jobs, basis, rows=sum(rows[name] for name in names), disk=written)
+        for made, rules in RULES_OF_DATASETS.items():
+            curated = {
+                rule: [name for name, one in datasets.items() if CURATED_BY.get(one.recipe, "curate") == rule]
+                for rule in rules
+            }
+            for stage, names in {made: [name for of_rule in curated.values() for name in of_rule], **curated}.items():
+                jobs = sum(len(datasets[name].languages) for name in names)
+                written = COMPRESSED * sum(rows[name] * datasets[name].bytes for name in names)
+                count = sum(rows[name] for name in names)
+                yield self._light(stage, jobs, basis, rows=count, disk=written)
         mixed = sorted({run.dataset for run in self.estimates.finetuned})
         yield self._light("mix", len(mixed), basis, disk=disk)
         finetuned = {self.plan.mixtures[name] for name in mixed}

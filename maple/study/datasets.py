@@ -1,5 +1,6 @@
 """The datasets of a study: their languages, the models that make them, and what decides their examples."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from maple.definitions.dataset import (
     DatasetSeeds,
     LoadedDataset,
     MixSettings,
+    ParallelDataset,
     SelfInstructDataset,
     TaskDataset,
     TaughtDataset,
@@ -22,10 +24,8 @@ from maple.definitions.language import ENGLISH, Language
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import pick
-from maple.definitions.run import AxisValue
-from maple.definitions.task import EmbeddedRows
+from maple.definitions.run import AxisValue, mixture_name
 from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
-from maple.embedded.tasks import LEARNABLE
 from maple.evaluation.training_rows import TrainingPlaces, training_places
 from maple.models.kind import KINDS
 from maple.study.languages import Languages
@@ -69,8 +69,8 @@ class StudyDataset:
     teaching: Mapping[str, dict] = field(default_factory=dict)
     """Room for thinking and switches of the chat template of a teacher, tags of languages of a translator, as far as
     these models' files have them; by role."""
-    task: StudyTask | None = None
-    """The task whose train rows it consists of; None for instruction sets."""
+    learnt: tuple[StudyTask, ...] = ()
+    """The tasks whose train rows it consists of: one, or several translations; none for instruction sets."""
 
     @property
     def file(self) -> str:
@@ -81,10 +81,23 @@ class StudyDataset:
     def embedded(self) -> bool:
         """True if teacher, seed tasks or the task's rows are those of the embedded world."""
         definition = self.definition
-        if self.task:
-            return self.task.embedded
+        if self.learnt:
+            return self.learnt[0].embedded
         seeds = definition.seed_tasks if isinstance(definition, SelfInstructDataset) else None
         return "embedded" in (seeds, getattr(definition, "teacher", None))
+
+    @property
+    def task(self) -> StudyTask | None:
+        """The task whose labelled rows it consists of; None for other recipes."""
+        return self.learnt[0] if isinstance(self.definition, TaskDataset) and self.learnt else None
+
+    @property
+    def max_rows(self) -> int | None:
+        """The number of train rows to keep per task and language; None for all, or for instruction sets."""
+        definition = self.definition
+        if isinstance(definition, ParallelDataset):
+            return definition.parallel.max_rows
+        return definition.task.max_rows if isinstance(definition, TaskDataset) else None
 
     @property
     def translated_from(self) -> str | None:
@@ -107,7 +120,7 @@ class StudyDataset:
     def limits(self, code: str) -> LanguageLimits:
         """Return the limits of an instruction set's curation in a language."""
         words = self.wordings
-        assert not isinstance(self.definition, TaskDataset), "labelled rows have limits of their own"
+        assert not isinstance(self.definition, TaskDataset | ParallelDataset), "their rows have limits of their own"
         return limits_in(self.definition.curate, code, words.refusals, words.unservable, words.placeholders)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
@@ -158,10 +171,9 @@ class StudyDataset:
             role: {**block.not_deciding(), "file": self.file} for role, (_, block) in blocks(self.definition).items()
         }
 
-    def training_places(self, code: str, languages: Languages, folders: RowFolders) -> TrainingPlaces:
-        """Return the places of the task's rows in a language."""
-        assert self.task, "instruction sets consist of no task's rows"
-        return training_places(self.task.source, languages.identity(code), folders)
+    def training_places(self, code: str, languages: Languages, folders: RowFolders) -> list[TrainingPlaces]:
+        """Return the places of the learnt tasks' rows in a language, in the order of the tasks."""
+        return [training_places(task.source, languages.identity(code), folders) for task in self.learnt]
 
     def decontamination(self, code: str, languages: Languages, folders: RowFolders) -> DecontaminationTests:
         """Return the test rows that examples may not overlap with.
@@ -180,6 +192,10 @@ class StudyMixture:
     """The dataset whose examples are mixed, a file of config/datasets/."""
     rows: int | None
     """Rows of the mixture; None: as many as the dataset's file says."""
+    domain: str | None = None
+    """The domain of its rows; None: all."""
+    direction: str | None = None
+    """The direction of its rows, as eng_Latn-own; None: all."""
 
     def settings(self, definition: Dataset) -> MixSettings:
         """Return how it is mixed."""
@@ -188,24 +204,34 @@ class StudyMixture:
     @property
     def axes(self) -> dict[str, AxisValue]:
         """The values of its axes; all rows are no value, for their number is known once they are curated."""
-        return {} if self.rows is None else {"rows": self.rows}
+        values = {"domain": self.domain, "direction": self.direction, "rows": self.rows}
+        return {axis: value for axis, value in values.items() if value is not None}
+
+    @property
+    def name(self) -> str:
+        """The name of the mixture's files, as pairs-units-eng_Latn-own-64rows; the dataset's own for all rows."""
+        return mixture_name(self.dataset, self.axes)
 
 
 def dataset_variants(name: str, definition: Dataset, axes: DatasetAxes | None) -> dict[str, StudyMixture]:
-    """Return a dataset at all its sizes, by name: mahasent-250rows, or mahasent for all rows.
+    """Return a dataset at all its sizes and parts, by name: mahasent-250rows, or mahasent for all rows.
 
-    `axes` (from the grid) replaces the sizes of the dataset's file. Raises DefinitionError for sizes of a dataset whose
-    sizes are not nested.
+    `axes` (from the grid) replaces those of the dataset's file. Raises DefinitionError for axes that a dataset of its
+    recipe does not have.
     """
-    if not isinstance(definition, TaskDataset):
-        if axes:
-            raise DefinitionError(
-                f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of the recipe task have "
-                f"sizes, and config/datasets/{name}.yaml has recipe {definition.recipe}; write {name}: null"
-            )
+    recipes = ["task", "parallel"] if axes is None or axes.model_fields_set <= {"rows"} else ["parallel"]
+    if axes and definition.recipe not in recipes:
+        raise DefinitionError(
+            f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of the recipe "
+            f"{' and '.join(recipes)} have these axes, and config/datasets/{name}.yaml has recipe "
+            f"{definition.recipe}; write {name}: null"
+        )
+    if not isinstance(definition, TaskDataset | ParallelDataset):
         return {name: StudyMixture(name, None)}
-    sizes = (axes or definition.axes).rows
-    return {name if rows is None else f"{name}-{rows}rows": StudyMixture(name, rows) for rows in sizes}
+    values = axes.over(definition.axes) if axes else definition.axes
+    points = itertools.product(values.domain, values.direction, values.rows)
+    mixtures = [StudyMixture(name, rows, domain, direction) for domain, direction, rows in points]
+    return {mixture.name: mixture for mixture in mixtures}
 
 
 def blocks(definition: Dataset) -> dict[str, tuple[str, Block]]:
@@ -267,28 +293,6 @@ def stated_languages(
         if code not in table:
             raise DefinitionError(f"{source}: languages names {code!r}, which config/languages.tsv lacks; add its row")
     return [code for code in table if code in definition.languages]
-
-
-def check_training_task(name: str, definition: TaskDataset, task: StudyTask) -> None:
-    """Refuse a task without train rows, one whose rows are repaired, and embedded rows without a number."""
-    place, source = f"config/datasets/{name}.yaml: task", f"config/tasks/{task.name}.yaml"
-    if isinstance(task.source, EmbeddedRows):
-        if task.name not in LEARNABLE:
-            raise DefinitionError(
-                f"{place}.name: the embedded world has no train rows of {task.name}; it has those of "
-                f"{', '.join(LEARNABLE)}"
-            )
-        if definition.task.max_rows is None:
-            raise DefinitionError(f"{place}.max_rows: embedded rows have no end; write a number")
-    elif not task.source.splits.train:
-        raise DefinitionError(
-            f"{place}.name: {source} names no train rows in the source that task_source chose; write its name of them "
-            "under `splits.train`, and {split} in the path, or take another task"
-        )
-    if task.prompt_spec.repair:
-        raise DefinitionError(
-            f"{place}.name: {source} repairs a field of its test rows; train rows are read unrepaired"
-        )
 
 
 def _sources(definition: Dataset) -> dict[str, str]:

@@ -45,8 +45,10 @@ def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages:
     """Return the first rows of a source; none if it is not there."""
     try:
         if isinstance(source, EmbeddedSource):
-            phrases = languages.phrases.get(code) if code == task.languages[0] else None  # all languages have the same
-            return task_rows(task.name, source, phrases=phrases, items=ROWS) if phrases else []
+            if code != task.languages[0]:  # all languages have the same
+                return []
+            pair, phrases = task.pair(code, languages), languages.phrases.get(code)
+            return task_rows(task.name, source, phrases=phrases, items=ROWS, pair=pair) if phrases or pair else []
         if source is None or not Path(source.path).exists():
             return []
         return read_rows(source, limit=ROWS)

@@ -1,17 +1,21 @@
 """Tasks whose train rows are datasets of a study."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import Dataset, TaskDataset
+from maple.definitions.dataset import Dataset, ParallelDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
 from maple.definitions.reading import pick
-from maple.definitions.task import Task
+from maple.definitions.task import EmbeddedRows, Task
+from maple.embedded.tasks import LEARNABLE
 from maple.study.checks import check_places
-from maple.study.datasets import check_training_task
+from maple.study.datasets import StudyMixture
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask, check_task, offered_languages, study_task
+
+# The learnt tasks of each dataset, by its name.
+LearntTasks = Mapping[str, tuple[StudyTask, ...]]
 
 
 def learnt_tasks(
@@ -20,29 +24,141 @@ def learnt_tasks(
     tasks: Mapping[str, Task],
     config: Config,
     languages: Languages,
-) -> dict[str, StudyTask]:
-    """Return the tasks whose train rows are datasets of the grid, by dataset."""
+) -> LearntTasks:
+    """Return the tasks whose train rows are datasets of the grid, by dataset.
+
+    Raises DefinitionError for a task that is not there, one that the recipe cannot learn, and one without train rows.
+    """
     learnt = {}
     for name, definition in datasets.items():
-        if isinstance(definition, TaskDataset) and name in names:
-            task = definition.task.name
-            pick([task], tasks, f"config/datasets/{name}.yaml: task.name", "config/tasks/")
+        if name not in names or not isinstance(definition, TaskDataset | ParallelDataset):
+            continue
+        named = [definition.task.name] if isinstance(definition, TaskDataset) else definition.parallel.tasks
+        key = _key(name, definition)
+        pick(named, tasks, f"config/datasets/{name}.yaml: {key}", "config/tasks/")
+        for task in named:
             check_task(task, tasks[task], config, languages.table)
             check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
-            learnt[name] = study_task(task, tasks[task], config, languages, kinds=())
-            check_training_task(name, definition, learnt[name])
+        learnt[name] = tuple(study_task(task, tasks[task], config, languages, kinds=()) for task in named)
+        for task in learnt[name]:
+            _check_recipe(name, definition, task)
+            _check_rows(name, definition, task)
     return learnt
 
 
+def _key(name: str, definition: TaskDataset | ParallelDataset) -> str:
+    return "task.name" if isinstance(definition, TaskDataset) else "parallel.tasks"
+
+
+def _check_recipe(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
+    """Refuse translations for the recipe of labelled rows, and other tasks for that of parallel rows."""
+    place = f"config/datasets/{name}.yaml: {_key(name, definition)}: {task.name}"
+    pair = task.definition.pair
+    if isinstance(definition, TaskDataset):
+        if pair:
+            raise DefinitionError(f"{place} is a translation task; write recipe: parallel")
+        return
+    missing = [key for key, value in (("pair", pair), ("domain", task.definition.domain)) if not value]
+    if missing:
+        raise DefinitionError(
+            f"{place} is no translation task of a domain: config/tasks/{task.name}.yaml has no "
+            f"{' and no '.join(missing)}; write them there, or name another task"
+        )
+
+
+def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
+    """Refuse a task without train or test rows, one whose rows are repaired, and embedded rows without a number."""
+    key, file = _key(name, definition), f"config/tasks/{task.name}.yaml"
+    place = f"config/datasets/{name}.yaml"
+    if isinstance(task.source, EmbeddedRows):
+        if task.name not in LEARNABLE:
+            raise DefinitionError(
+                f"{place}: {key}: the embedded world has no train rows of {task.name}; it has those of "
+                f"{', '.join(LEARNABLE)}"
+            )
+        of_recipe = definition.task if isinstance(definition, TaskDataset) else definition.parallel
+        if of_recipe.max_rows is None:
+            raise DefinitionError(f"{place}: {definition.recipe}.max_rows: embedded rows have no end; write a number")
+    elif not task.source.splits.train:
+        raise DefinitionError(
+            f"{place}: {key}: {file} names no train rows in the source that task_source chose; write its name of them "
+            "under `splits.train`, and {split} in the path, or take another task"
+        )
+    elif not task.source.splits.test:
+        raise DefinitionError(
+            f"{place}: {key}: {file} names no test rows in the source that task_source chose, so that nothing could be "
+            f"said of what is learnt ({task.definition.domain or task.name}); write its name of them under "
+            "`splits.test`, or take another task"
+        )
+    if task.prompt_spec.repair:
+        raise DefinitionError(
+            f"{place}: {key}: {file} repairs a field of its test rows; train rows are read unrepaired"
+        )
+
+
 def offered_codes(
-    name: str, codes: list[str], definition: Dataset, task: StudyTask, table: Mapping[str, Language]
+    name: str, codes: list[str], definition: Dataset, tasks: Sequence[StudyTask], table: Mapping[str, Language]
 ) -> list[str]:
-    """Return the languages of a task's dataset: those stated, or with `all` those of the study that the task offers."""
-    offered = offered_languages(task.source, table)
-    missing = [code for code in codes if code not in offered]
+    """Return the languages of a dataset of tasks: those stated, or with `all` those of the study that all tasks offer.
+
+    Raises DefinitionError for a stated language that a task does not offer, or if none is left.
+    """
+    offered = {task.name: offered_languages(task.source, table) for task in tasks}
+    missing = {code: task for task, of_task in offered.items() for code in codes if code not in of_task}
     if missing and (definition.languages != "all" or len(missing) == len(codes)):
         raise DefinitionError(
-            f"config/datasets/{name}.yaml: languages: task {task.name} does not offer {', '.join(missing)} from the "
-            "source that task_source chose; leave it out, or write others"
+            f"config/datasets/{name}.yaml: languages: task {next(iter(missing.values()))} does not offer "
+            f"{', '.join(missing)} from the source that task_source chose; leave it out, or write others"
         )
-    return [code for code in codes if code in offered]
+    return [code for code in codes if code not in missing]
+
+
+def check_mixtures(
+    mixtures: Collection[StudyMixture],
+    datasets: Mapping[str, Dataset],
+    learnt: LearntTasks,
+    languages: Mapping[str, Sequence[str]],
+) -> None:
+    """Refuse domains and directions that no named task has, and sizes above the data as far as their number is known.
+
+    `languages` are the codes of each dataset. Raises DefinitionError.
+    """
+    for mixture in mixtures:
+        definition = datasets[mixture.dataset]
+        if not isinstance(definition, ParallelDataset):
+            continue
+        place = f"config/datasets/{mixture.dataset}.yaml: axes"
+        tasks = _of_part(place, mixture, learnt[mixture.dataset])
+        most = definition.parallel.max_rows
+        rows = most and most * len(tasks) * len(languages[mixture.dataset])
+        if rows and mixture.rows and mixture.rows > rows:
+            raise DefinitionError(
+                f"{place}.rows: {mixture.rows}: there are at most {rows} rows, since parallel.max_rows is {most} per "
+                f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer, or "
+                "raise max_rows"
+            )
+
+
+def _of_part(place: str, mixture: StudyMixture, tasks: Sequence[StudyTask]) -> list[StudyTask]:
+    """Return the tasks of a mixture's domain and direction; raises DefinitionError if there are none."""
+    parts = {
+        "domain": (mixture.domain, [task.definition.domain for task in tasks]),
+        "direction": (mixture.direction, [task.definition.pair.direction for task in tasks if task.definition.pair]),
+    }
+    for axis, (wanted, there) in parts.items():
+        if wanted is not None and wanted not in there:
+            raise DefinitionError(
+                f"{place}.{axis}: {wanted!r} is the {axis} of none of parallel.tasks; they have "
+                f"{', '.join(dict.fromkeys(there))}"
+            )
+    places = [number for number in range(len(tasks)) if _is_of(parts, number)]
+    if not places:
+        raise DefinitionError(
+            f"{place}: no task of parallel.tasks is of the domain {mixture.domain} in the direction "
+            f"{mixture.direction}; leave the combination to a part of the grid that has it, or name such a task"
+        )
+    return [tasks[number] for number in places]
+
+
+def _is_of(parts: Mapping[str, tuple[str | None, Sequence[str]]], number: int) -> bool:
+    return all(wanted is None or there[number] == wanted for wanted, there in parts.values())

@@ -29,7 +29,8 @@ class LocalFile:
 
 def local_files(sources: Iterable[RowSource | None], reader: str, language: str) -> list[LocalFile]:
     """Return the files among the places of a reader's rows in one language."""
-    return [LocalFile(reader, language, source.path) for source in sources if isinstance(source, LocalSource)]
+    local = [source.local for source in sources if isinstance(source, LocalSource)]
+    return [LocalFile(reader, language, path) for rows in local for path in (rows.path, rows.target_path) if path]
 
 
 def files_of_study(study: Study, folders: RowFolders) -> Iterator[LocalFile]:
@@ -42,8 +43,8 @@ def files_of_study(study: Study, folders: RowFolders) -> Iterator[LocalFile]:
         for code in dataset.languages:
             reader = f"dataset {dataset.name}"
             yield from local_files([dataset.rows(code, languages, folders)], reader, code)
-            if dataset.task:
-                yield from local_files(dataset.training_places(code, languages, folders).sources(), reader, code)
+            for places in dataset.training_places(code, languages, folders):
+                yield from local_files(places.sources(), reader, code)
             tests = {**study.guarded(code, folders), **dataset.decontamination(code, languages, folders).tests}
             for task, test in tests.items():
                 yield from local_files(test.sources, f"task {task}", code)

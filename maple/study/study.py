@@ -48,14 +48,21 @@ from maple.study.datasets import (
 from maple.study.grid import check_parts, expand_grid, mixtures_of
 from maple.study.kinds import check_kinds, check_labels
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
-from maple.study.learnt_tasks import learnt_tasks, offered_codes
+from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
 from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
-from maple.study.translators import check_built, check_languages, check_new_tags, check_tags, check_translations
+from maple.study.translators import (
+    check_built,
+    check_languages,
+    check_new_tags,
+    check_tags,
+    check_translations,
+    languages_of,
+)
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,18 @@ class Study:
             return None
         return {**definition.openai.not_deciding(), "file": f"config/models/{model}.yaml"}
 
+    def translations_tested(self, dataset: str, code: str) -> list[tuple[StudyTask, str]]:
+        """Return the translation tasks whose test rows a dataset's pairs must not hold, each with a language.
+
+        These are all of the study and of the dataset, in all languages of the dataset: a source text of one is that of
+        another in a parallel set. Embedded ones in the language alone, for there no two splits share a text.
+        """
+        one = self.datasets[dataset]
+        tasks = {task.name: task for task in (*self.tasks.values(), *one.learnt) if task.definition.pair}
+        codes = [code] if one.embedded else one.languages
+        offered = {name: offered_languages(task.source, self.languages.table) for name, task in tasks.items()}
+        return [(task, each) for name, task in tasks.items() for each in codes if each in offered[name]]
+
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
         """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""
         tests = {task: self.tests[task] for task in self.tasks if task in self.tests}
@@ -228,6 +247,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         for name, codes in needed.items()
         if name in learnt
     }
+    check_mixtures(list(mixtures.values()), datasets, learnt, needed)
     tests = _test_sets(config, {name: datasets[name] for name in needed}, selection, tasks, languages)
     for name in needed:
         _check_dataset_paths(name, datasets[name])
@@ -252,8 +272,8 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     }
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
-    study_datasets = {name: replace(one, task=learnt.get(name)) for name, one in study_datasets.items()}
-    codes_learnt = {name: study_datasets[mixture.dataset].languages for name, mixture in mixtures.items()}
+    study_datasets = {name: replace(one, learnt=learnt.get(name, ())) for name, one in study_datasets.items()}
+    codes_learnt = {name: languages_of(study_datasets[mixture.dataset]) for name, mixture in mixtures.items()}
     codes_asked = {name: task.languages for name, task in of_study.items()}
     check_languages(runs, models, selection, codes_asked, codes_learnt, results)
     _check_offers(config, of_study)
@@ -394,7 +414,7 @@ def _hub_rows(
     languages: Languages,
 ) -> list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]]:
     """Return every source of rows with the languages that are read from it."""
-    learnt = {dataset.task.name: dataset.task for dataset in datasets.values() if dataset.task}
+    learnt = {task.name: task for dataset in datasets.values() for task in dataset.learnt}
     sources = {name: task.source for name, task in {**tasks, **learnt}.items()}
     sources |= {name: test.source for name, test in tests.items()}
     rows: list[tuple[TaskSource | HubFiles, list[LanguageIdentity]]] = [

@@ -7,8 +7,9 @@ from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
-from maple.definitions.language import Language
+from maple.definitions.language import Language, LanguagePair
 from maple.definitions.task import (
+    OWN,
     AnswerMode,
     Clustering,
     EmbeddedRows,
@@ -123,6 +124,11 @@ class StudyTask:
         has_none = not isinstance(self.source, EmbeddedRows) and code in self.source.without_dev
         return self.settings.changed(shots=0) if has_none else self.settings
 
+    def pair(self, code: str, languages: Languages) -> LanguagePair | None:
+        """Return the languages of a translation of rows in a language; None for another task."""
+        pair = self.definition.pair
+        return LanguagePair(*map(languages.identity, pair.languages(code))) if pair else None
+
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
         """Return the words of a language and of English that the task's file names."""
         return task_words(self.prompt_spec, languages.table[code], languages.english, prompt_language)
@@ -185,9 +191,29 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
     if unknown := set().union(*names) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+    _check_pair(file, task, table)
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
+
+
+def _check_pair(file: str, task: Task, table: Mapping[str, Language]) -> None:
+    """Refuse a translation of an unknown language or of a language into itself, and one without its source text."""
+    if task.pair is None:
+        return
+    for side, code in task.pair.params().items():
+        if code != OWN and code not in table:
+            raise DefinitionError(f"{file}: pair.{side} names {code!r}, which config/languages.tsv lacks; add its row")
+        for kind, source in task.sources:
+            if source and code in offered_languages(source, table):
+                raise DefinitionError(
+                    f"{file}: sources.{kind}.languages: {code} is the {side} language of all rows and cannot be "
+                    "translated into itself; leave it out, or list the others"
+                )
+    if len(task.texts) != 1 or task.choices:
+        raise DefinitionError(
+            f"{file}: pair: a translation has one text, its source, and no choices; write `texts` with one template"
+        )
 
 
 def _check_metrics(file: str, task: Task) -> None:

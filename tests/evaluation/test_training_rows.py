@@ -4,10 +4,10 @@ import pytest
 
 from maple.data.row_files import SourceError
 from maple.data.sources import RowFolders
-from maple.definitions.language import LanguageIdentity
-from maple.definitions.task import LocalRows, PromptSpec, Splits
+from maple.definitions.language import LanguageIdentity, LanguagePair
+from maple.definitions.task import EmbeddedRows, LocalRows, Pair, PromptSpec, Splits
 from maple.evaluation.prompts import TaskError
-from maple.evaluation.training_rows import TrainedTask, labelled_rows, texts_of_tests, training_places
+from maple.evaluation.training_rows import TrainedTask, labelled_rows, sides_of_tests, texts_of_tests, training_places
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 SPEC = PromptSpec(
@@ -86,3 +86,79 @@ def test_a_task_without_texts_is_compared_by_its_prompts(tmp_path):
     task, places = task_and_places(tmp_path, spec=spec, train=[("a", "good")], dev=[("d", "bad")], test=[("b", "good")])
     assert texts_of_tests(task, places) == ["Good or bad? b"]
     assert labelled_rows(task, places, None)["texts"].to_list() == [None, None]
+
+
+ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
+PAIR = PromptSpec(
+    item="id",
+    prompt="Translate. {{ source }}",
+    texts=["{{ source }}"],
+    targets="target",
+    pair=Pair(source="eng_Latn", target="own"),
+    fields=["source", "target"],
+    max_new_tokens=9,
+    max_faulty=0.5,
+)
+
+
+def translation(name="greetings", spec=PAIR, domain="talk"):
+    words = {"words": {}, "own": {}, "english": {}}
+    return TrainedTask(name, spec, words, SWAHILI, None, LanguagePair(ENGLISH, SWAHILI), domain)
+
+
+def places_of(folder, source=None, **rows_of_split):
+    for split, rows in rows_of_split.items():
+        lines = [json.dumps({"id": f"n{number}", "source": a, "target": b}) for number, (a, b) in enumerate(rows)]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
+    source = source or LocalRows(path="{data}/{split}.jsonl", languages=["swh_Latn"], splits=SPLITS)
+    return training_places(source, SWAHILI, RowFolders(data=str(folder), fetched="hub"))
+
+
+def test_a_translation_is_its_source_its_target_and_a_prompt_for_causal_models(tmp_path):
+    places = places_of(tmp_path, train=[("Rain", "Mvua")], dev=[("Sun", "Jua")], test=[("Moon", "Mwezi")])
+    row, dev = labelled_rows(translation(), places, None).to_dicts()
+    assert (row["texts"], row["output"], row["instruction"]) == (["Rain"], "Mvua", "Translate. Rain")
+    assert (row["source_language"], row["target_language"], row["domain"]) == ("eng_Latn", "swh_Latn", "talk")
+    assert (row["recipe"], row["label"]) == ("parallel", None)
+    assert (row["id"], dev["id"]) == ("train-greetings-n0", "dev-greetings-n0")
+
+
+def test_an_empty_side_and_two_sides_of_one_text_are_faults(tmp_path):
+    train = [("Rain", "Mvua"), (" ", "Jua"), ("Moon", ""), ("Radio", "Radio"), ("Sun", "Jua"), ("Day", "Siku")]
+    rows = labelled_rows(translation(), places_of(tmp_path, train=train, dev=[("Sky", "Mbingu")]), None)
+    assert rows["fault"].to_list()[:4] == ["", "an empty text", "no gold answer", "source equals target"]
+
+
+def test_more_of_them_than_a_task_allows_are_refused_with_file_and_row(tmp_path):
+    train = [("Rain", "Mvua"), ("Radio", "Radio"), ("Taxi", "Taxi")]
+    with pytest.raises(
+        TaskError, match=r"2 of 3 train rows .* source equals target \(first row 2\); mend .*train\.jsonl"
+    ):
+        labelled_rows(translation(), places_of(tmp_path, train=train, dev=[("Sky", "Mbingu")]), None)
+
+
+def test_both_sides_of_a_test_row_are_compared_also_if_one_is_empty(tmp_path):
+    places = places_of(tmp_path, test=[("Rain", "Mvua"), ("Sun", "")])
+    assert sides_of_tests(translation(), places) == ["Rain", "Mvua", "Sun"]
+
+
+def test_two_files_of_plain_text_are_a_translation_line_by_line(tmp_path):
+    (tmp_path / "train.en").write_text("Rain\nSun\n")
+    (tmp_path / "train.sw").write_text("Mvua\nJua\n")
+    aligned = LocalRows(
+        path="{data}/{split}.en",
+        target_path="{data}/{split}.{iso639_1}",
+        languages=["swh_Latn"],
+        splits=Splits(test="test", train="train"),
+    )
+    rows = labelled_rows(translation(), places_of(tmp_path, aligned), None)
+    assert rows.select("id", "output").rows() == [("train-greetings-1", "Mvua"), ("train-greetings-2", "Jua")]
+    (tmp_path / "train.sw").write_text("Mvua\n")
+    with pytest.raises(SourceError, match=r"train\.en has 2 lines and .*train\.sw 1; each line of one must be"):
+        labelled_rows(translation(), places_of(tmp_path, aligned), None)
+
+
+def test_embedded_translations_need_no_sentences(tmp_path):
+    places = training_places(EmbeddedRows(languages=["swh_Latn"]), SWAHILI, RowFolders(None, "hub"))
+    rows = labelled_rows(translation("translate-units"), places, 5)
+    assert rows.filter(split="train")["output"].to_list()[0] == "wiki 17"

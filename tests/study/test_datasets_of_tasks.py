@@ -41,13 +41,14 @@ def changed(tmp_path, file, **keys):
 
 def test_a_dataset_of_a_task_reads_the_source_that_the_study_reads():
     dataset = local("mahasent").datasets["mahasent"]
-    places = dataset.training_places("mar_Deva", local("mahasent").languages, FOLDERS)
+    (places,) = dataset.training_places("mar_Deva", local("mahasent").languages, FOLDERS)
     assert [place.path for place in (places.train, places.dev, places.test)] == [
         f"rows/mahasent_gt/{split}.csv" for split in ("train", "valid", "test")
     ]
     of_world = embedded("kinds-of-names").datasets["kinds-of-names"]
     languages = embedded("kinds-of-names").languages
-    assert isinstance(of_world.training_places("swh_Latn", languages, FOLDERS).train, EmbeddedSource)
+    (places,) = of_world.training_places("swh_Latn", languages, FOLDERS)
+    assert isinstance(places.train, EmbeddedSource)
 
 
 def test_its_languages_are_those_of_the_study_that_the_task_offers():

@@ -15,6 +15,7 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import BuiltModel, PackageModel, PathModel, prepared, trained
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import NONE, RunKey
+from maple.evaluation.training_rows import tested_places
 from maple.methods.method import modules_of
 from maple.models.kind import KINDS
 from maple.runtime.content_digests import ContentDigests
@@ -52,8 +53,10 @@ FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
 # which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
-# The datasets that consist of a task's rows; other rules read and curate them.
+# The datasets that consist of a task's labelled rows, and of the parallel rows of translation tasks; other rules read
+# and curate them.
 LABELLED = [dataset.name for dataset in STUDY.datasets.values() if dataset.task]
+PARALLEL = [dataset.name for dataset in STUDY.datasets.values() if dataset.learnt and not dataset.task]
 RUN_BY_PATH = {run.path: run for run in STUDY.runs}
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {model: STUDY.runs_on_one_engine(model) for model in STUDY.models}
@@ -154,6 +157,12 @@ def task_places(wildcards):
 def phrases_of_task(wildcards):
     """The phrases from which the embedded source makes a task's rows; None for other sources."""
     return STUDY.languages.phrases.get(wildcards.language) if STUDY.tasks[wildcards.task].embedded else None
+
+
+def pair_of_task(wildcards):
+    """The source and the target language of a translation task's rows; None for another task."""
+    pair = STUDY.tasks[wildcards.task].pair(wildcards.language, STUDY.languages)
+    return pair and pair.params()
 
 
 def limits_of(wildcards):

@@ -22,6 +22,7 @@ rule render_prompts:
         places=places_of_task,
         words=words_of_task,
         phrases=phrases_of_task,
+        pair=pair_of_task,
         seed=STUDY.config.shots_seed,
         code=fingerprint("render_prompts.py"),
     script:

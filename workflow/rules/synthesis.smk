@@ -11,7 +11,7 @@ rule synthesize:
     log:
         "logs/synthesize/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*(name for name in STUDY.datasets if name not in LABELLED)),
+        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL))),
     conda:
         "../../envs/synthesis.yaml"
     resources:
@@ -30,7 +30,7 @@ rule synthesize:
 
 
 rule label:
-    """Read the train and dev rows of a task in one language as labelled examples, by a dataset's recipe `task`."""
+    """Read train and dev rows of tasks in one language as examples, by the recipes `task` and `parallel`."""
     input:
         rows=fetched_training_rows,
     output:
@@ -39,11 +39,11 @@ rule label:
     log:
         "logs/label/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*LABELLED),
+        dataset=one_of(*LABELLED, *PARALLEL),
     conda:
         "../../envs/analysis.yaml"
     params:
-        task=learnt_task,
+        tasks=learnt_tasks,
         rows=training_rows,
         places=places_of_training_rows,
         max_rows=most_training_rows,
@@ -63,7 +63,7 @@ rule curate:
     log:
         "logs/curate/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*(name for name in STUDY.datasets if name not in LABELLED)),
+        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL))),
     conda:
         "../../envs/synthesis.yaml"
     params:
@@ -102,6 +102,33 @@ rule curate_labelled:
         "../scripts/curate_labelled.py"
 
 
+rule curate_parallel:
+    """Drop parallel examples that are no pairs, are repeated, or are test rows of any domain, each with its reason."""
+    input:
+        rows="results/synthesized/{dataset}/{language}.parquet",
+        tests=fetched_parallel_tests,
+    output:
+        examples="results/examples/{dataset}/{language}.parquet",
+        dropped="results/dropped/{dataset}/{language}.parquet",
+    log:
+        "logs/curate_parallel/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*PARALLEL),
+    conda:
+        "../../envs/synthesis.yaml"
+    params:
+        tested=tested_translations,
+        rows=rows_of_translations,
+        places=places_of_translations,
+        limits=limits_of_pairs,
+        languages=languages_of_pairs,
+        tests=decontamination_by_content,
+        decontamination=places_of_tests,
+        code=fingerprint("curate_parallel.py"),
+    script:
+        "../scripts/curate_parallel.py"
+
+
 rule mix:
     """Mix a dataset's languages into one training set, and hold out some rows of each language."""
     input:
@@ -116,6 +143,7 @@ rule mix:
         "../../envs/synthesis.yaml"
     params:
         mix=mix_of_dataset,
+        part=part_of_dataset,
         task=labels_of_dataset,
         code=fingerprint("mix.py"),
     script:

@@ -82,41 +82,106 @@ def labels_of_dataset(wildcards):
     return task and {"name": task.name, "labels": list(task.prompt_spec.choices)}
 
 
-def learnt_task(wildcards):
-    """A task as its rows are learnt: name, prompt, words of the language, and the phrases of embedded rows."""
-    dataset, code = STUDY.datasets[wildcards.dataset], wildcards.language
+def part_of_dataset(wildcards):
+    """The domain and the direction of a mixture of parallel rows; None for another dataset."""
+    mixture = STUDY.mixtures[wildcards.dataset]
+    parallel = mixture.dataset in PARALLEL
+    return {"domain": mixture.domain, "direction": mixture.direction} if parallel else None
+
+
+def trained_task(task, code):
+    """A task as its rows are learnt: name, prompt, words of the language, and what embedded rows are made from."""
+    pair = task.pair(code, STUDY.languages)
     return {
-        "name": dataset.task.name,
-        "spec": dataset.task.prompt_spec.params(),
-        "words": dataset.task.words(code, STUDY.languages, STUDY.config.prompt_language),
-        "language": identity_of(wildcards),
-        "phrases": STUDY.languages.phrases.get(code) if dataset.embedded else None,
+        "name": task.name,
+        "spec": task.prompt_spec.params(),
+        "words": task.words(code, STUDY.languages, STUDY.config.prompt_language),
+        "language": STUDY.languages.identity(code).params(),
+        "phrases": STUDY.languages.phrases.get(code) if task.embedded and not pair else None,
+        "pair": pair and pair.params(),
+        "domain": task.definition.domain,
     }
 
 
+def learnt_tasks(wildcards):
+    """The tasks whose rows a dataset learns, in the language."""
+    return [trained_task(task, wildcards.language) for task in STUDY.datasets[wildcards.dataset].learnt]
+
+
+def learnt_task(wildcards):
+    """The task whose labelled rows a dataset learns, in the language."""
+    (task,) = learnt_tasks(wildcards)
+    return task
+
+
 def training_places_of(wildcards):
-    """The places of the task's rows in the language."""
+    """The places of the tasks' rows in the language."""
     return STUDY.datasets[wildcards.dataset].training_places(wildcards.language, STUDY.languages, FOLDERS)
 
 
 def training_rows(wildcards):
-    """The task's rows by their content."""
-    return training_places_of(wildcards).params(DIGESTS)
+    """The tasks' rows by their content."""
+    return [places.params(DIGESTS) for places in training_places_of(wildcards)]
 
 
 def places_of_training_rows(wildcards, resources):
-    """Where the task's rows lie, which Snakemake does not compare (DIGESTS)."""
-    return training_places_of(wildcards).params()
+    """Where the tasks' rows lie, which Snakemake does not compare (DIGESTS)."""
+    return [places.params() for places in training_places_of(wildcards)]
 
 
 def fetched_training_rows(wildcards):
-    """The fetched repositories that hold the task's rows."""
-    return fetched_rows(training_places_of(wildcards).sources(), f"dataset {wildcards.dataset}", wildcards.language)
+    """The fetched repositories that hold the tasks' rows."""
+    sources = [source for places in training_places_of(wildcards) for source in places.sources()]
+    return fetched_rows(sources, f"dataset {wildcards.dataset}", wildcards.language)
+
+
+def translations_tested(wildcards):
+    """The translation tasks of the study and of the dataset, with each language whose test rows no pair may hold."""
+    return STUDY.translations_tested(wildcards.dataset, wildcards.language)
+
+
+def tested_translations(wildcards):
+    """The same as they are learnt."""
+    return [trained_task(task, code) for task, code in translations_tested(wildcards)]
+
+
+def places_of_translations_tested(wildcards):
+    """Where the test rows of these tasks lie, in the same order."""
+    return [tested_places(task.source, STUDY.languages.identity(code), FOLDERS) for task, code in translations_tested(wildcards)]
+
+
+def rows_of_translations(wildcards):
+    """The test rows of these tasks by their content."""
+    return [places.params(DIGESTS) for places in places_of_translations_tested(wildcards)]
+
+
+def places_of_translations(wildcards, resources):
+    """Where these test rows lie, which Snakemake does not compare (DIGESTS)."""
+    return [places.params() for places in places_of_translations_tested(wildcards)]
+
+
+def fetched_parallel_tests(wildcards):
+    """The fetched repositories that hold test rows that pairs must not hold."""
+    sources = [source for places in places_of_translations_tested(wildcards) for source in places.sources()]
+    of_tasks = fetched_rows(sources, f"dataset {wildcards.dataset}", wildcards.language)
+    return list(dict.fromkeys([*of_tasks, *fetched_decontamination(wildcards)]))
+
+
+def limits_of_pairs(wildcards):
+    """The limits of the curation of parallel rows."""
+    return STUDY.datasets[wildcards.dataset].definition.curate.params()
+
+
+def languages_of_pairs(wildcards):
+    """The languages of all sides of a dataset's pairs, by code."""
+    pairs = [task.definition.pair.languages(wildcards.language) for task in STUDY.datasets[wildcards.dataset].learnt]
+    codes = dict.fromkeys(code for pair in pairs for code in pair)
+    return {code: STUDY.languages.identity(code).params() for code in codes}
 
 
 def most_training_rows(wildcards):
     """The number of train rows to keep per language; None for all."""
-    return STUDY.datasets[wildcards.dataset].definition.task.max_rows
+    return STUDY.datasets[wildcards.dataset].max_rows
 
 
 def nearness_of_tests(wildcards):

@@ -8,9 +8,10 @@ from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 rows = read_parquet(snakemake.input.rows)
+(places,) = snakemake.params.places
 kept, dropped = curate_labelled(
     rows,
-    texts_of_tests(TrainedTask.of(snakemake.params.task), TrainingPlaces(**snakemake.params.places)),
+    texts_of_tests(TrainedTask.of(snakemake.params.task), TrainingPlaces(**places)),
     snakemake.params.near,
     in_test_sets=overlapping_tasks(rows, DecontaminationTests(**snakemake.params.decontamination)),
 )

@@ -1,4 +1,6 @@
-"""Read the train and dev rows of a task in one language as labelled examples."""
+"""Read the train and dev rows of a dataset's tasks in one language as labelled or parallel examples."""
+
+import polars as pl
 
 from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, labelled_rows
 from maple.runtime.files import write_json, write_parquet
@@ -6,8 +8,9 @@ from maple.runtime.logs import log_to
 from maple.synthesis.card import card
 
 log_to(snakemake.log[0])
-rows = labelled_rows(
-    TrainedTask.of(snakemake.params.task), TrainingPlaces(**snakemake.params.places), snakemake.params.max_rows
+tasks = zip(snakemake.params.tasks, snakemake.params.places, strict=True)
+rows = pl.concat(
+    labelled_rows(TrainedTask.of(task), TrainingPlaces(**places), snakemake.params.max_rows) for task, places in tasks
 )
 made = card(rows)
 print(rows.group_by("split", "label", "fault").len().sort("split", "label", "fault"))

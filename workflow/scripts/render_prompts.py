@@ -1,5 +1,6 @@
 """Render a task's prompts and gold answers in one language."""
 
+from maple.definitions.language import LanguagePair
 from maple.definitions.task import PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import RowPlaces, read_task
 from maple.evaluation.prompts import render
@@ -15,6 +16,7 @@ rows = read_task(
     repair=spec.repair,
     phrases=snakemake.params.phrases,
     items=settings.items,
+    pair=LanguagePair.of(snakemake.params.pair),
 )
 prompts = render(
     spec,
