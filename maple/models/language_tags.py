@@ -127,6 +127,6 @@ def tag_of(code: str, stated: Mapping[str, str], known: Callable[[str], bool]) -
     if found := next(filter(known, default_forms(code)), None):
         return found
     raise UnknownTagError(
-        f"the model has no tag of {code}; write the tag of a related language that it has under tags, as in "
-        f"tags: {{{code}: te_IN}}, or under new_tags, to learn a new one from there"
+        f"the model has no tag of {code}; write the tag of a related language that it has under tags, as Telugu's for "
+        "Kannada, {kan_Knda: te_IN}, or under new_tags, to learn a new one from there"
     )

@@ -55,7 +55,14 @@ from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
-from maple.study.translators import check_built, check_languages, check_new_tags, check_tags, check_translations
+from maple.study.translators import (
+    check_built,
+    check_languages,
+    check_new_tags,
+    check_tags,
+    check_translations,
+    languages_of,
+)
 
 
 @dataclass(frozen=True)
@@ -275,7 +282,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     _check_demonstrations(of_study, languages)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     study_datasets = {name: replace(one, learnt=learnt.get(name, ())) for name, one in study_datasets.items()}
-    codes_learnt = {name: study_datasets[mixture.dataset].languages for name, mixture in mixtures.items()}
+    codes_learnt = {name: languages_of(study_datasets[mixture.dataset]) for name, mixture in mixtures.items()}
     codes_asked = {name: task.languages for name, task in of_study.items()}
     check_languages(runs, models, selection, codes_asked, codes_learnt, results)
     _check_offers(config, of_study)

@@ -16,6 +16,7 @@ from maple.methods.peft_config_keys import config_keys
 from maple.models.kind import KINDS
 from maple.models.language_tags import BUILT_TAGS, UnknownTagError, forms, published_tags, tag_of, tags_in
 from maple.study.architectures import known_architecture
+from maple.study.datasets import StudyDataset
 
 # Recipes of datasets whose rows are translations.
 RECIPES = ("parallel",)
@@ -121,6 +122,13 @@ def _languages(
         for code in () if run.is_baseline else learnt[run.dataset]:
             languages.setdefault(code, f"which dataset {run.dataset} teaches")
     return languages
+
+
+def languages_of(dataset: StudyDataset) -> list[str]:
+    """Return the languages that the translations of a dataset are in, both sides; its own if it has none."""
+    pairs = [task.definition.pair for task in dataset.learnt]
+    sides = (pair.languages(code) if pair else (code,) for pair in pairs for code in dataset.languages)
+    return list(dict.fromkeys(language for side in sides for language in side))
 
 
 def check_new_tags(runs: Iterable[Run], models: Mapping[str, Model], variants: Mapping[str, MethodVariant]) -> None:
