@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import polars as pl
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.step_clock import step_clock
 from maple.definitions.local_model import HubModel
 from maple.definitions.method import MethodVariant, PeftVariant, WeightsVariant
 from maple.definitions.reading import read_yaml
@@ -74,20 +74,6 @@ def method(arguments: argparse.Namespace, training: TrainingSettings) -> MethodV
     return WeightsVariant(trains="all", axes={"bits": 16}, training=training)
 
 
-def step_clock() -> Any:
-    """Return a callback that counts the seconds from the beginning of a training to the end of its last step."""
-    from transformers import TrainerCallback
-
-    class Clock(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.start = time.perf_counter()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.seconds = time.perf_counter() - self.start
-
-    return Clock()
-
-
 def ours(arguments: argparse.Namespace, folder: Path) -> float:
     """Train as the workflow does; return the seconds of the training."""
     from transformers import Trainer
@@ -114,7 +100,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
         trainer.add_callback(clock)
         return train(trainer, *args, **kwargs)
 
-    Trainer.train = timed
+    Trainer.train = timed  # pyright: ignore[reportAttributeAccessIssue]
     finetune(
         head(arguments),
         *files,
