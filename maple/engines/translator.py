@@ -137,7 +137,7 @@ class TransformersTranslator:
         """Attach an adapter in place of the one before."""
         from peft import PeftModel
 
-        base = self.model
+        base: Any = self.model
         if isinstance(base, PeftModel):
             is_around = base.active_peft_config.is_prompt_learning  # PEFT's soft prompts change no layer
             base = base.get_base_model() if is_around else base.unload()
