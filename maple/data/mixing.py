@@ -143,9 +143,9 @@ def mix(
     """Mix curated examples into one shuffled set without repeats; return it and the held-out examples.
 
     Both depend on the examples and the seed, but not on the order of the frames. Labelled and parallel examples are
-    held out from the dev rows of their tasks where there are any, and a smaller mixture of them is part of a larger one.
-    `name` is that of the mixture, for messages. Raises ValueError for an id that two examples of a language have, and MixError for a label of `task` that no row has, or
-    for fewer labelled rows than `settings` asks, or none.
+    held out from the dev rows of their tasks where there are any, and a smaller mixture of them is part of a larger
+    one. `name` is that of the mixture, for messages. Raises ValueError for an id that two examples of a language have,
+    and MixError for a label of `task` that no row has, for fewer labelled rows than `settings` asks, and for none.
     """
     pool = pl.concat(examples).sort("language", "id", maintain_order=True)
     for (language,), group in pool.group_by("language", maintain_order=True):
@@ -156,12 +156,11 @@ def mix(
         check_labels(pool, task)
     rows = pool.height if settings.rows is None else settings.rows
     if labelled and (rows > pool.height or not rows):
-        of_languages = ", ".join(
-            f"{code} {count}" for code, count in pool.group_by("language").len().sort("language").iter_rows()
-        )
+        counts = pool.group_by("language").len().sort("language").iter_rows()
+        left = ", ".join(f"{code} {count}" for code, count in counts) or "of no language"
         raise MixError(
-            f"{name}: rows: {rows}: curation and held-out rows leave {pool.height} rows to learn ({of_languages or 'of no language'}); "
-            "write fewer under `axes` or `mix` of the dataset's file, or null for all"
+            f"{name}: rows: {rows}: curation and held-out rows leave {pool.height} rows to learn ({left}); write fewer "
+            "under `axes` or `mix` of the dataset's file, or null for all"
         )
     mixture = first_rows(pool, rows, settings) if labelled else _sampled(pool, rows, settings)
     return mixture.sample(fraction=1.0, seed=settings.seed, shuffle=True), held_out
@@ -211,6 +210,7 @@ def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, 
 def _labels_by_language(mixture: pl.DataFrame) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     labelled = mixture.filter(pl.col("label").is_not_null())
-    for language, label, rows in labelled.group_by("language", "label").len().sort("language", "label").iter_rows():
+    by_label = labelled.group_by("language", "label").len().sort("language", "label")
+    for language, label, rows in by_label.iter_rows():
         counts.setdefault(language, {})[label] = rows
     return counts

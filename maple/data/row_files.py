@@ -162,7 +162,7 @@ def _value(path: Path, number: int, line: str, content: str) -> object:
 
 
 def read_aligned(source: Path, target: Path, limit: int | None = None) -> list[dict]:
-    """Return the rows of two files of plain text, or the first `limit` ones: id (the number of the line), source, target.
+    """Return the rows of two files of plain text, or the first `limit` ones: id (the line's number), source, target.
 
     A line of one file is the translation of the same line of the other. Files are UTF-8, packed or not. Raises
     SourceError, which names the files, for one that is missing, empty or no UTF-8, and for files of different length.
@@ -171,8 +171,8 @@ def read_aligned(source: Path, target: Path, limit: int | None = None) -> list[d
     lengths = [len(side) for side in sides]
     if lengths[0] != lengths[1]:
         raise SourceError(
-            f"{source} has {lengths[0]} lines and {target} {lengths[1]}; each line of one must be the translation of the "
-            "same line of the other: mend the files, or `path` and `target_path` of the local source"
+            f"{source} has {lengths[0]} lines and {target} {lengths[1]}; each line of one must be the translation of "
+            "the same line of the other: mend the files, or `path` and `target_path` of the local source"
         )
     rows = zip(*sides, strict=True)
     return [

@@ -84,7 +84,7 @@ def training_places(
     )
 
 
-def tested_places(
+def only_test_places(
     source: EmbeddedRows | LocalRows | HubRows, language: LanguageIdentity, folders: RowFolders
 ) -> TrainingPlaces:
     """Return where the test rows of a source lie in a language, and no others."""
@@ -94,11 +94,11 @@ def tested_places(
 def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | None) -> pl.DataFrame:
     """Return the train rows of a task, `max_rows` of them, and then its dev rows, as RAW_LABELLED_SCHEMA has them.
 
-    Rows of a translation also have PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would
-    learn to copy.     A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
-    that becomes no prompt has a fault, as in maple.evaluation.prompts. Ids begin with the split, so that a row of the
-    same name in another split is another one. Raises SourceError for rows that cannot be read or a file without any,
-    and TaskError for more faulty rows than the task's `max_faulty`.
+    A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
+    that becomes no prompt has a fault, as in maple.evaluation.prompts. Rows of a translation also have
+    PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would learn to copy. Ids begin with the
+    split, so that a row of the same name in another split is another one. Raises SourceError for rows that cannot be
+    read or a file without any, and TaskError for more faulty rows than the task's `max_faulty`.
     """
     examples = []
     of_splits: tuple[tuple[Split, RowSource | None], ...] = (("train", places.train), ("dev", places.dev))
@@ -203,6 +203,6 @@ def _check_faults(examples: Sequence[Mapping], task: TrainedTask, split: Split, 
         files = place.files if isinstance(place, LocalSource | HubSource) else "the rows"
         raise TaskError(
             f"{task.name}, {task.language.code}: {faults.total()} of {len(examples)} {split} rows cannot be learnt, "
-            f"more than {task.spec.max_faulty:.0%}; most often ({count}): {reason} (first row {first}); mend {files}, or write a larger "
-            f"`max_faulty` in config/tasks/{task.name}.yaml"
+            f"more than {task.spec.max_faulty:.0%}; most often ({count}): {reason} (first row {first}); mend {files}, "
+            f"or write a larger `max_faulty` in config/tasks/{task.name}.yaml"
         )

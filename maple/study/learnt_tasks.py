@@ -10,7 +10,7 @@ from maple.definitions.reading import pick
 from maple.definitions.task import EmbeddedRows, Task
 from maple.embedded.tasks import LEARNABLE
 from maple.study.checks import check_places
-from maple.study.datasets import StudyMixture
+from maple.study.datasets import StudyDataset, StudyMixture
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask, check_task, offered_languages, study_task
 
@@ -111,6 +111,20 @@ def offered_codes(
             f"{', '.join(missing)} from the source that task_source chose; leave it out, or write others"
         )
     return [code for code in codes if code not in missing]
+
+
+def translations_tested(
+    tasks: Sequence[StudyTask], dataset: StudyDataset, code: str, table: Mapping[str, Language]
+) -> list[tuple[StudyTask, str]]:
+    """Return the translations among tasks whose test rows a dataset's pairs in a language must not hold, each once.
+
+    Each stands with a language: all those of the dataset, since a source text of one is that of another in a parallel
+    set; of embedded rows the language alone, for there no two splits share a text.
+    """
+    translations = {task.name: task for task in tasks if task.definition.pair}
+    codes = [code] if dataset.embedded else dataset.languages
+    offered = {name: offered_languages(task.source, table) for name, task in translations.items()}
+    return [(task, each) for name, task in translations.items() for each in codes if each in offered[name]]
 
 
 def check_mixtures(

@@ -48,7 +48,7 @@ from maple.study.datasets import (
 from maple.study.grid import check_parts, expand_grid, mixtures_of
 from maple.study.kinds import check_kinds, check_labels, settings_of_kind
 from maple.study.languages import Languages, check_phrases, read_by_language, read_study_languages
-from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes
+from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes, translations_tested
 from maple.study.methods import StudyMethod, check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
 from maple.study.publishing import published_runs
@@ -195,16 +195,9 @@ class Study:
         return {side: self.languages.identity(of_side).params() for side, of_side in sides}
 
     def translations_tested(self, dataset: str, code: str) -> list[tuple[StudyTask, str]]:
-        """Return the translation tasks whose test rows a dataset's pairs must not hold, each with a language.
-
-        These are all of the study and of the dataset, in all languages of the dataset: a source text of one is that of
-        another in a parallel set. Embedded ones in the language alone, for there no two splits share a text.
-        """
+        """Return the translation tasks of study and dataset whose test rows its pairs must not hold, and languages."""
         one = self.datasets[dataset]
-        tasks = {task.name: task for task in (*self.tasks.values(), *one.learnt) if task.definition.pair}
-        codes = [code] if one.embedded else one.languages
-        offered = {name: offered_languages(task.source, self.languages.table) for name, task in tasks.items()}
-        return [(task, each) for name, task in tasks.items() for each in codes if each in offered[name]]
+        return translations_tested((*self.tasks.values(), *one.learnt), one, code, self.languages.table)
 
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
         """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from maple.data.examples import PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA, RAW_SCHEMA
+from maple.data.examples import PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA
 from maple.data.parallel import OverlapError, curate_parallel, part_of
 from maple.definitions.dataset import ParallelCuration
 from maple.definitions.language import LanguageIdentity

@@ -13,7 +13,7 @@ from maple.data.parallel import curate_parallel
 from maple.data.sources import RowFolders
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
-from maple.evaluation.training_rows import TrainedTask, labelled_rows, sides_of_tests, tested_places
+from maple.evaluation.training_rows import TrainedTask, labelled_rows, only_test_places, sides_of_tests
 from maple.study.study import read_study
 
 SHARED = ROOT.parent / "shared" / "data"
@@ -143,7 +143,7 @@ def test_of_real_rows_none_is_a_test_row_and_one_that_is_put_there_is_dropped():
     tests = defaultdict(list)
     for tested, of_code in of_study.translations_tested("parallel-news", code):
         tests[tested.name] += sides_of_tests(
-            trained(tested, of_code), tested_places(tested.source, languages.identity(of_code), folders)
+            trained(tested, of_code), only_test_places(tested.source, languages.identity(of_code), folders)
         )
     stolen = rows.head(1).with_columns(id=pl.lit("stolen"), output=pl.lit(tests["translate-medical"][1]))
     limits = dataset.definition.curate.changed(near=None, language=None)

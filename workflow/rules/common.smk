@@ -15,7 +15,7 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import BuiltModel, PackageModel, PathModel, prepared, trained
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import NONE, RunKey
-from maple.evaluation.training_rows import tested_places
+from maple.evaluation.training_rows import only_test_places
 from maple.methods.method import modules_of
 from maple.models.kind import KINDS
 from maple.runtime.content_digests import ContentDigests
