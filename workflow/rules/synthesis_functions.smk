@@ -147,7 +147,10 @@ def tested_translations(wildcards):
 
 def places_of_translations_tested(wildcards):
     """Where the test rows of these tasks lie, in the same order."""
-    return [only_test_places(task.source, STUDY.languages.identity(code), FOLDERS) for task, code in translations_tested(wildcards)]
+    return [
+        only_test_places(task.source, STUDY.languages.identity(code), FOLDERS)
+        for task, code in translations_tested(wildcards)
+    ]
 
 
 def rows_of_translations(wildcards):
