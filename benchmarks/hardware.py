@@ -25,7 +25,7 @@ from maple.planning.forecast import check_rates  # noqa: E402
 from maple.planning.plan import plan_of  # noqa: E402
 from maple.planning.sizes import model_sizes  # noqa: E402
 from maple.runtime.devices import compute_dtype, device  # noqa: E402
-from maple.study.study import read_study  # noqa: E402
+from maple.study.reading import read_study  # noqa: E402
 
 
 def seconds(work: Callable[[], object], times: int = 10) -> float:

@@ -41,7 +41,8 @@ from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow  # no
 from maple.report.page import Results, StudyFacts, report  # noqa: E402
 from maple.report.sections.data_quality import RerunCommand  # noqa: E402
 from maple.runtime.files import write_parquet  # noqa: E402
-from maple.study.study import Study, read_study  # noqa: E402
+from maple.study.reading import read_study  # noqa: E402
+from maple.study.study import Study  # noqa: E402
 
 # Test rows per language: the published sizes, MLQA's mean, and for XL-Sum the 1,000 at which MEGAVERSE stops.
 ITEMS = {"xnli": 5010, "xcopa": 500, "belebele": 900, "xquad": 1190, "mlqa": 5300, "xlsum": 1000}

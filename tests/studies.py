@@ -3,7 +3,8 @@
 from project import ROOT
 
 from maple.definitions.reading import read_yaml
-from maple.study.study import Study, read_study
+from maple.study.reading import read_study
+from maple.study.study import Study
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
 

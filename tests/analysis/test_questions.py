@@ -13,7 +13,7 @@ from toy_scores import language
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
 from maple.definitions.reading import read_yaml
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from maple.definitions.method import Method, PeftMethod
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.methods.capabilities import PEFT_TYPES, reason_against_training, reason_against_vllm
 from maple.methods.peft_config_keys import config_keys
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 CONFIG = read_yaml(ROOT / "config/config.yaml")
 SHIPPED = read_definitions(ROOT / "config/methods", Method)

@@ -25,7 +25,7 @@ from maple.planning.forecast_table import figure, table
 from maple.planning.plan import PROMPT_BYTES, Plan, _model, plan_of
 from maple.planning.sizes import ModelSizes
 from maple.runtime.files import write_parquet
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())

@@ -13,7 +13,7 @@ from maple.definitions.local_model import BUILT
 from maple.definitions.reading import read_yaml
 from maple.methods.targets import adapted_embedding
 from maple.models.limits import DEFAULT_POSITIONS, positions_of, reason_against_lengths
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 PART = CONFIG["grid"][1]  # tiny-mistral, which takes 512 tokens
 

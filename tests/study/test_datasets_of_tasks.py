@@ -10,7 +10,7 @@ from studies import CONFIG, study
 from maple.data.sources import EmbeddedSource, RowFolders
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 FOLDERS = RowFolders(data="rows", fetched="hub")
 

@@ -11,7 +11,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import parse, read_yaml
 from maple.definitions.task import LocalRows, Task
 from maple.study.first_rows import check_first_rows
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 ROW = {"id": 1, "text": "It rains.", "answers": {"text": ["rain"]}, "label": "good"}
 TASK = {

@@ -21,7 +21,7 @@ from maple.models.kind import KINDS
 from maple.study.checks import check_endpoint
 from maple.study.grid import expand_grid
 from maple.study.kinds import check_kinds, check_labels, settings_of_kind
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 REVISION = {"hub": "a/b", "revision": "0" * 40}
 MODELS = {"llama": HubModel(**REVISION), "bert": HubModel(**REVISION, kind="encoder")}

@@ -14,7 +14,7 @@ from maple.data.sources import RowFolders
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, only_test_places, sides_of_tests
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 SHARED = ROOT.parent / "shared" / "data"
 PART = {"models": ["tiny-llama"], "methods": {"lora": {"rank": [4], "bits": [16]}}, "seeds": [1]}

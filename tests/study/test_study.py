@@ -15,7 +15,7 @@ from maple.engines.machine import Machine
 from maple.evaluation.benchmark_rows import task_rows
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal
-from maple.study.study import read_study
+from maple.study.reading import read_study
 from maple.study.tasks import check_task
 from maple.synthesis.recipe import read_recipe
 from maple.synthesis.synthesize import RecipeInputs, synthesize

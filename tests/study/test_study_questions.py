@@ -13,7 +13,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.question import Question, questions_of
 from maple.definitions.reading import read_definitions
 from maple.report.sections.questions import answer_views
-from maple.study.study import read_study
+from maple.study.reading import read_study
 
 FIVE = ["rank", "bits", "english", "exchange", "data"]
 ASKED = {"asks": "Do rows help?", "unit": "points", "shape": "slope", "axis": "rank"}

@@ -24,7 +24,7 @@ from maple.runtime.records import keep_records
 from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
 from maple.study.repositories import repository_of
-from maple.study.study import read_study
+from maple.study.reading import read_study
 from maple.synthesis.teachers import modules
 from maple.text.plain import plain
 
