@@ -149,7 +149,8 @@ def test_what_vllm_does_not_attach_is_refused_where_it_could_be_merged(folder):
     served = study(folder, "lora", "rslora", "olora", "prefix-tuning", adapters="attached", engine="vllm").methods
     assert {name.split("-")[0] for name, one in served.items() if one.settings.engine == "transformers"} == {"prefix"}
     engines = study(folder, "dora", "lora", adapters="attached").settings
-    assert engines("dora-r8-4bit")["engine"] == "transformers" and engines("lora-r8-4bit")["engine"] == "auto"
+    assert engines("dora-r8-4bit", MODEL)["engine"] == "transformers"
+    assert engines("lora-r8-4bit", MODEL)["engine"] == "auto"
 
 
 @pytest.mark.parametrize(
