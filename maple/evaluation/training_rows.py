@@ -134,6 +134,14 @@ def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
     return texts
 
 
+def sides_by_task(tasks: Sequence[TrainedTask], places: Sequence[TrainingPlaces]) -> dict[str, list[str]]:
+    """Return the texts of both sides of the test rows of translations, by task: of one task in all its languages."""
+    sides: dict[str, list[str]] = {}
+    for task, place in zip(tasks, places, strict=True):
+        sides.setdefault(task.name, []).extend(sides_of_tests(task, place))
+    return sides
+
+
 def _rows(task: TrainedTask, place: RowSource | None, split: Split, max_rows: int | None) -> list[dict]:
     items = (max_rows if split == "train" else None) or EMBEDDED_ROWS
     return task_rows(

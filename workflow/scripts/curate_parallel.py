@@ -1,20 +1,19 @@
 """Drop parallel examples that are no pairs, are repeated, or are test rows of any domain, each with its reason."""
 
-from collections import defaultdict
-
 from maple.data.contamination import DecontaminationTests, overlapping_tasks
 from maple.data.parallel import curate_parallel
 from maple.definitions.dataset import ParallelCuration
 from maple.definitions.language import LanguageIdentity
-from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, sides_of_tests
+from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, sides_by_task
 from maple.runtime.files import read_parquet, write_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 rows = read_parquet(snakemake.input.rows)
-tests = defaultdict(list)
-for task, places in zip(snakemake.params.tested, snakemake.params.places, strict=True):
-    tests[task["name"]] += sides_of_tests(TrainedTask.of(task), TrainingPlaces(**places))
+tests = sides_by_task(
+    [TrainedTask.of(task) for task in snakemake.params.tested],
+    [TrainingPlaces(**places) for places in snakemake.params.places],
+)
 kept, dropped = curate_parallel(
     rows,
     tests,
