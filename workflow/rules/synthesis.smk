@@ -115,7 +115,7 @@ rule curate_parallel:
     wildcard_constraints:
         dataset=one_of(*PARALLEL),
     conda:
-        "../../envs/synthesis.yaml"
+        "../../envs/analysis.yaml"
     params:
         tested=tested_translations,
         rows=rows_of_translations,
