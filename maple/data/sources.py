@@ -148,8 +148,9 @@ def resolve(
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
         return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **columns))
     target = source.target_path.format_map(values) if isinstance(source, task.LocalRows) else ""
-    target_path = {"target_path": target} if target else {}
-    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns, **target_path))
+    if target:
+        columns["target_path"] = target
+    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns))
 
 
 def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[LanguageIdentity]) -> set[str]:

@@ -180,7 +180,8 @@ def _text(meaning: Meaning, language: PairLanguage) -> str:
     if meaning.form == "of a country":
         name, country = said.codes
         return f"{_name(language, said.kind, name)} ({_name(language, 'country', country)})"
-    return format_list([_name(language, said.kind, code) for code in said.codes], meaning.form, locale=locale)
+    style = "or" if meaning.form == "or" else "standard"
+    return format_list([_name(language, said.kind, code) for code in said.codes], style, locale=locale)
 
 
 # Per domain, how a meaning is drawn in a split.

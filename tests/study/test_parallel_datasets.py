@@ -11,6 +11,7 @@ from studies import CONFIG
 
 from maple.data.parallel import curate_parallel
 from maple.data.sources import RowFolders
+from maple.definitions.dataset import ParallelCuration
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, only_test_places, sides_of_tests
@@ -146,7 +147,7 @@ def test_of_real_rows_none_is_a_test_row_and_one_that_is_put_there_is_dropped():
             trained(tested, of_code), only_test_places(tested.source, languages.identity(of_code), folders)
         )
     stolen = rows.head(1).with_columns(id=pl.lit("stolen"), output=pl.lit(tests["translate-medical"][1]))
-    limits = dataset.definition.curate.changed(near=None, language=None)
+    limits = ParallelCuration(**dataset.definition.curate.params()).changed(near=None, language=None)
     identities = {each: languages.identity(each) for each in (code, "eng_Latn")}
     _, dropped = curate_parallel(pl.concat([rows, stolen]), tests, limits, identities)
     of_tests = dropped.filter(pl.col("reason").str.contains("test row"))
