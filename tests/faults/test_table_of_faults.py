@@ -14,11 +14,11 @@ LIGHT = [
     *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize", "count_labels"),
     *("report", "tabulate", "draw", "export", "describe"),
 ]
-# `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters and of labelled data another
-# study; `forecast` writes logs.
+# `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters, of labelled data and of
+# translations another study; `forecast` writes logs.
 ELSEWHERE = {
     *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"),
-    *("head", "label", "curate_labelled"),
+    *("head", "label", "curate_labelled", "curate_parallel", "round_trip"),
 }
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 
