@@ -141,9 +141,8 @@ class RunTranslator:
         self.digest = job.digest + (f"+{weights_digest(adapter)}" if adapter else "")
         self.engines_differ: EngineComparison | None = None
         """By `translate`, if CTranslate2 has translated something new."""
-        self._room = job.settings.max_length
-        if job.positions is not None:
-            self._room = min(self._room, job.positions - virtual_tokens(adapter))
+        # A soft prompt takes positions of the encoder, PEFT's prefix those of the decoder: both sides leave them free.
+        self._positions = None if job.positions is None else job.positions - virtual_tokens(adapter)
 
     def start(self) -> Translator:
         """Load the model, if no run of the job has yet."""
@@ -161,11 +160,11 @@ class RunTranslator:
             start = encoder.forced_start(row["target_language"])
         except UnknownTagError as error:
             raise UnknownTagError(f"{item}: {error}") from None
-        limit = row["max_new_tokens"]
-        if self.job.positions is not None:
-            limit = min(limit, self.job.positions - len(start))
+        limit, longest = row["max_new_tokens"], self.job.settings.max_length
+        if self._positions is not None:
+            limit, longest = min(limit, self._positions - len(start)), min(longest, self._positions)
         decoding = {**self.job.search.decoding, "start": start}
-        fits = len(tokens) <= self._room
+        fits = len(tokens) <= longest
         request = PromptRequest(
             key=completion_key(self.digest, tokens, limit, decoding, self.job.engine) if fits else "",
             item=item,

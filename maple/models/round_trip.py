@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from maple.models.sentencepiece_tokenizer import SentencePieceTokenizer
-from maple.models.text_tokenizer import TextTokenizer
+from maple.models.translation_text import tokenizer_of
 
 
 class RoundTrip:
     """Encodes texts by the tokenizer of a base's folder, and decodes them. It needs no weights."""
 
     def __init__(self, folder: Path):
-        has_file = (folder / "tokenizer.json").is_file()
-        self._tokenizer = TextTokenizer.of(folder) if has_file else SentencePieceTokenizer.of(folder)
+        self._tokenizer = tokenizer_of(folder)
 
     def __call__(self, text: str) -> str:
         """Return what the tokenizer makes of a text, without special tokens."""

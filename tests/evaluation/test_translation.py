@@ -193,6 +193,19 @@ def test_a_translation_has_no_more_tokens_than_the_model_has_positions(mbart, tm
     assert "length" in completed["finish_reason"]
 
 
+def test_peft_s_prefix_takes_positions_that_a_translation_then_lacks(mbart, tmp_path):
+    from peft import PrefixTuningConfig, get_peft_model
+
+    from maple.models.seq2seq import load
+
+    config = PrefixTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=4)
+    get_peft_model(load(mbart, 16), config).save_pretrained(tmp_path / "adapter")
+    translator = RunTranslator(JobTranslator(Weights(mbart, kind="seq2seq"), SETTINGS, 1), tmp_path / "adapter")
+    frame, journal = texts(*TEXTS, max_new_tokens=100), Journal(tmp_path / "journal.jsonl")
+    completed, _ = translate(frame, translator, previous=NOTHING, journal=journal, progress=NO_BAR)
+    assert completed["completion_tokens"].max() == POSITIONS - 2 - 4  # after the prefix, the start and the tag
+
+
 @pytest.mark.parametrize("key", ["source_language", "target_language"])
 def test_a_language_without_a_tag_is_refused_and_never_the_unknown_token(mbart, tmp_path, key):
     with pytest.raises(UnknownTagError, match=r"toy, swh_Latn, item 0: the model has no tag of zul_Latn; write"):
