@@ -31,11 +31,6 @@ def is_labelled(examples: pl.DataFrame) -> bool:
     return "split" in examples.columns
 
 
-def is_parallel(examples: pl.DataFrame) -> bool:
-    """Return True for examples of the recipe `parallel`."""
-    return "domain" in examples.columns
-
-
 def check_ids(ids: pl.Series, language: str) -> None:
     """Refuse ids that do not tell the examples of a language apart: translations of an example are found by its id.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
 from maple.evaluation.scoring import score_items
-from maple.evaluation.text_issues import LanguagePair, Translation, read_sources
+from maple.evaluation.text_issues import Translation, read_sources
 from maple.runtime.files import CHECKSUM, DamagedFileError, notes_of, read_parquet, write_parquet
 from maple.runtime.journal import key_of
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguagePair
 from maple.runtime.files import read_parquet
 from maple.text.comparison import comparison_tokens
 from maple.text.identification import clearly_in
@@ -15,19 +15,6 @@ from maple.text.words import words
 # frequent one of its source and of each reference. n and excess are those of Guerreiro et al. 2023 (EACL,
 # arXiv 2208.05309), who compare with the source alone; the references are our choice: they are in the same language.
 LOOP_WORDS, LOOP_EXCESS = 4, 2
-
-
-@dataclass(frozen=True)
-class LanguagePair:
-    """The languages of a translation task, in the language of its rows."""
-
-    source: LanguageIdentity
-    target: LanguageIdentity
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Mapping[str, str]]) -> "LanguagePair":
-        """Return the pair of plain values, {source: {code: ...}, target: {code: ...}}."""
-        return cls(**{side: LanguageIdentity(**params[side]) for side in ("source", "target")})
 
 
 @dataclass(frozen=True)

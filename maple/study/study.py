@@ -150,13 +150,6 @@ class Study:
             return None
         return {**definition.openai.not_deciding(), "file": f"config/models/{model}.yaml"}
 
-    def translation_languages(self, task: str, code: str) -> dict[str, dict[str, str]]:
-        """Return the languages, source and target, of a translation task's rows in a language."""
-        pair = self.tasks[task].definition.pair
-        assert pair is not None, f"{task} is no translation"
-        sides = zip(("source", "target"), pair.languages(code), strict=True)
-        return {side: self.languages.identity(of_side).params() for side, of_side in sides}
-
     def translations_tested(self, dataset: str, code: str) -> list[tuple[StudyTask, str]]:
         """Return the translation tasks of study and dataset whose test rows its pairs must not hold, and languages."""
         one = self.datasets[dataset]

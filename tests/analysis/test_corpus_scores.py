@@ -11,10 +11,10 @@ from benchmarks.corpus_coverage import coverage
 from maple.analysis.item_scores import TRANSLATION_SHARES, SummaryError, item_scores
 from maple.analysis.statistics import mean_interval, paired
 from maple.analysis.summary import summarize
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import score_items
-from maple.evaluation.text_issues import LanguagePair, Translation
+from maple.evaluation.text_issues import Translation
 from maple.metrics.metric import TextAnswers
 from maple.metrics.translation import CORPUS_METRICS
 

@@ -1,11 +1,10 @@
 import polars as pl
 import pytest
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
 from maple.evaluation.run_scores import AskedTranslation, score_run
 from maple.evaluation.scoring import ScoringError
-from maple.evaluation.text_issues import LanguagePair
 from maple.runtime.files import DamagedFileError, write_parquet
 
 RUN = RunKey("m", "d", "lora-r8-4bit", 1)

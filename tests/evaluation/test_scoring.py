@@ -3,12 +3,12 @@ import math
 import polars as pl
 import pytest
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
 from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, rank_metrics, score_items
-from maple.evaluation.text_issues import LanguagePair, Translation
+from maple.evaluation.text_issues import Translation
 from maple.metrics.metric import ItemMetric
 
 LABELS = ["entailment", "neutral", "contradiction"]

@@ -1,7 +1,7 @@
 import pytest
 
-from maple.definitions.language import LanguageIdentity
-from maple.evaluation.text_issues import LanguagePair, text_issues
+from maple.definitions.language import LanguageIdentity, LanguagePair
+from maple.evaluation.text_issues import text_issues
 
 ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")

@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from project import ROOT
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.tokenizers import tokenizer_spm
@@ -14,7 +14,7 @@ from sacrebleu.tokenizers import tokenizer_spm
 from maple.metrics.metric import TextAnswers
 from maple.metrics.translation import CORPUS_METRICS, SPBLEU, SPBLEU_FILE, missing_model, splits_clauses
 
-OUTPUTS = Path("/work/shared/data/parallel/outputs")
+OUTPUTS = ROOT.parent / "shared/data/parallel/outputs"
 PREDICTIONS = ["The cat sat on the mat.", "It rains", "", "Nairobi is the capital of Kenya .", "a b c d e f"]
 TARGETS = [
     ["The cat is sitting on the mat."], ["It is raining today."], ["Nothing at all was written."],

@@ -183,10 +183,10 @@ def metrics_in_language(code):
 def translations_of(tasks):
     """The translations among tasks, one per language of their rows: the languages to translate from and into."""
     return [
-        {"task": name, "language": code, **STUDY.translation_languages(name, code)}
+        {"task": name, "language": code, **pair.params()}
         for name in tasks
-        if STUDY.tasks[name].definition.pair
         for code in STUDY.tasks[name].languages
+        if (pair := STUDY.tasks[name].pair(code, STUDY.languages))
     ]
 
 

@@ -1,9 +1,8 @@
 """Score one run's completions, in the languages of which something changed."""
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
 from maple.evaluation.run_scores import AskedTranslation, score_run
-from maple.evaluation.text_issues import LanguagePair
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
@@ -17,7 +16,7 @@ scored = score_run(
     languages=languages,
     code=snakemake.params.code,
     translations=[
-        AskedTranslation(each["task"], each["language"], LanguagePair.from_params(each), path)
+        AskedTranslation(each["task"], each["language"], LanguagePair.of(each), path)
         for path, each in zip(snakemake.input.translations, snakemake.params.translations, strict=True)
     ],
     round_trips=snakemake.input.round_trips or None,  # Snakemake gives an empty list for an input without files
