@@ -148,8 +148,8 @@ def check_mixtures(
         if rows and mixture.rows and mixture.rows > rows:
             raise DefinitionError(
                 f"{place}.rows: {mixture.rows}: there are at most {rows} rows, since parallel.max_rows is {most} per "
-                f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer, or "
-                "raise max_rows"
+                f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer "
+                "there or under `datasets` of the grid, or raise max_rows"
             )
 
 
@@ -163,7 +163,7 @@ def _of_part(place: str, mixture: StudyMixture, tasks: Sequence[StudyTask]) -> l
         if wanted is not None and wanted not in there:
             raise DefinitionError(
                 f"{place}.{axis}: {wanted!r} is the {axis} of none of parallel.tasks; they have "
-                f"{', '.join(dict.fromkeys(there))}"
+                f"{', '.join(dict.fromkeys(there))}; correct it there, or under `datasets` of the grid"
             )
     places = [number for number in range(len(tasks)) if _is_of(parts, number)]
     if not places:
