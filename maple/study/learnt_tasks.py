@@ -116,15 +116,19 @@ def offered_codes(
 def translations_tested(
     tasks: Sequence[StudyTask], dataset: StudyDataset, code: str, table: Mapping[str, Language]
 ) -> list[tuple[StudyTask, str]]:
-    """Return the translations among tasks whose test rows a dataset's pairs in a language must not hold, each once.
+    """Return the translations whose test rows a dataset's pairs in a language must not hold, each once.
 
-    Each stands with a language: all those of the dataset, since a source text of one is that of another in a parallel
-    set; of embedded rows the language alone, for there no two splits share a text.
+    They are those among `tasks`, the study's, and the dataset's own. Each stands with a language: all those of the
+    dataset, and those in which the study asks it, since a source text of one is that of another in a parallel set; of
+    embedded rows the language alone, for there no two splits share a text.
     """
-    translations = {task.name: task for task in tasks if task.definition.pair}
-    codes = [code] if dataset.embedded else dataset.languages
-    offered = {name: offered_languages(task.source, table) for name, task in translations.items()}
-    return [(task, each) for name, task in translations.items() for each in codes if each in offered[name]]
+    asked = {task.name: task for task in tasks if task.definition.pair}
+    pairs = []
+    for name, task in (asked | {task.name: task for task in dataset.learnt}).items():
+        codes = [*dataset.languages, *(asked[name].languages if name in asked else [])]
+        offered = offered_languages(task.source, table)
+        pairs += [(task, each) for each in dict.fromkeys([code] if dataset.embedded else codes) if each in offered]
+    return pairs
 
 
 def check_mixtures(
