@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Protocol
+from typing import Literal, Protocol
 
 from babel import Locale
 from babel.dates import format_date
@@ -173,7 +173,7 @@ def _unit_text(locale: Locale, quantity: Quantity) -> str:
     raise Unnamed(f"CLDR has no {locale} name of {quantity.unit}")
 
 
-def _list_text(locale: Locale, texts: Sequence[str], style: str) -> str:
+def _list_text(locale: Locale, texts: Sequence[str], style: Literal["standard", "or"]) -> str:
     text = format_list(texts, style, locale=locale)
     return _SPANISH_AND.sub("e ", text) if locale.language == "es" else text
 
@@ -188,7 +188,8 @@ def _text(meaning: Meaning, language: PairLanguage) -> str:
     if meaning.form == "of a country":
         name, country = said.codes
         return f"{_name(language, said.kind, name)} ({_name(language, 'country', country)})"
-    return _list_text(locale, [_name(language, said.kind, code) for code in said.codes], meaning.form)
+    style = "or" if meaning.form == "or" else "standard"
+    return _list_text(locale, [_name(language, said.kind, code) for code in said.codes], style)
 
 
 # Per domain, how a meaning is drawn in a split.
