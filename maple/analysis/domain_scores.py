@@ -56,10 +56,10 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
     """Return the scores of runs by the domain that they were finetuned in and the domain that they were tested in.
 
     Columns: model, dataset, method, family, domain, direction and rows (of the dataset, null without such an axis);
-    test_domain (of the tasks, those of the direction that was learnt); language ("all": the mean of its cells); runs
-    (the seeds averaged); mean, low, high; reference (the `baseline`), change, change_low and change_high against it,
-    null for the reference itself; confidence. An untouched model has rows with a null domain. Without a dataset that
-    has the axis `domain`, the table has no rows.
+    test_domain (of the tasks, those of the direction that was learnt, or of each one without such an axis); language
+    ("all": the mean of its cells); runs (the seeds averaged); mean, low, high; reference (the `baseline`), change,
+    change_low and change_high against it, null for the reference itself; confidence. An untouched model has rows with a
+    null domain. Without a dataset that has the axis `domain`, the table has no rows.
     """
     sums = _sums(evidence, baseline, _SETTING)
     tests = evidence.scores.cells.filter("headline", pl.col("domain") != "")
@@ -79,12 +79,12 @@ def domain_scores(evidence: Evidence, baseline: Baseline) -> pl.DataFrame:
 
 
 def _of_direction(sums: _Sums, direction: str) -> _Sums:
-    """Return the sums of the runs that learnt a domain in a direction, and of untouched models."""
+    """Return the sums of the runs that learnt a domain in a direction, or in all together, and of untouched models."""
 
     def fits(contrast: Contrast) -> bool:
         labels = contrast.labels
         is_untouched = labels["family"] == NONE
-        return is_untouched or (labels["domain"] is not None and (labels["direction"] or "") == direction)
+        return is_untouched or (labels["domain"] is not None and labels["direction"] in (None, direction))
 
     return _Sums([one for one in sums.scores if fits(one)], [one for one in sums.changes if fits(one)], sums.reference)
 

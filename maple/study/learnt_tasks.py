@@ -116,15 +116,19 @@ def offered_codes(
 def translations_tested(
     tasks: Sequence[StudyTask], dataset: StudyDataset, code: str, table: Mapping[str, Language]
 ) -> list[tuple[StudyTask, str]]:
-    """Return the translations among tasks whose test rows a dataset's pairs in a language must not hold, each once.
+    """Return the translations whose test rows a dataset's pairs in a language must not hold, each once.
 
-    Each stands with a language: all those of the dataset, since a source text of one is that of another in a parallel
-    set; of embedded rows the language alone, for there no two splits share a text.
+    They are those among `tasks`, the study's, and the dataset's own. Each stands with a language: all those of the
+    dataset, and those in which the study asks it, since a source text of one is that of another in a parallel set; of
+    embedded rows the language alone, for there no two splits share a text.
     """
-    translations = {task.name: task for task in tasks if task.definition.pair}
-    codes = [code] if dataset.embedded else dataset.languages
-    offered = {name: offered_languages(task.source, table) for name, task in translations.items()}
-    return [(task, each) for name, task in translations.items() for each in codes if each in offered[name]]
+    asked = {task.name: task for task in tasks if task.definition.pair}
+    pairs = []
+    for name, task in (asked | {task.name: task for task in dataset.learnt}).items():
+        codes = [*dataset.languages, *(asked[name].languages if name in asked else [])]
+        offered = offered_languages(task.source, table)
+        pairs += [(task, each) for each in dict.fromkeys([code] if dataset.embedded else codes) if each in offered]
+    return pairs
 
 
 def check_mixtures(
@@ -148,8 +152,8 @@ def check_mixtures(
         if rows and mixture.rows and mixture.rows > rows:
             raise DefinitionError(
                 f"{place}.rows: {mixture.rows}: there are at most {rows} rows, since parallel.max_rows is {most} per "
-                f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer, or "
-                "raise max_rows"
+                f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer "
+                "there or under `datasets` of the grid, or raise max_rows"
             )
 
 
@@ -163,7 +167,7 @@ def _of_part(place: str, mixture: StudyMixture, tasks: Sequence[StudyTask]) -> l
         if wanted is not None and wanted not in there:
             raise DefinitionError(
                 f"{place}.{axis}: {wanted!r} is the {axis} of none of parallel.tasks; they have "
-                f"{', '.join(dict.fromkeys(there))}"
+                f"{', '.join(dict.fromkeys(there))}; correct it there, or under `datasets` of the grid"
             )
     places = [number for number in range(len(tasks)) if _is_of(parts, number)]
     if not places:

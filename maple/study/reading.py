@@ -71,6 +71,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     demonstrations of a task whose source has no rows for them;
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
+    a translator that learns or is asked anything but translations, or a language that it has no tag of;
     a task that a model of the grid cannot answer, as a prompt to generate from that an encoder is asked;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
     a model's folder that is not there, or holds no model;

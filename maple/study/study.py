@@ -153,7 +153,7 @@ class Study:
     def translations_tested(self, dataset: str, code: str) -> list[tuple[StudyTask, str]]:
         """Return the translation tasks of study and dataset whose test rows its pairs must not hold, and languages."""
         one = self.datasets[dataset]
-        return translations_tested((*self.tasks.values(), *one.learnt), one, code, self.languages.table)
+        return translations_tested(list(self.tasks.values()), one, code, self.languages.table)
 
     def guarded(self, code: str, folders: RowFolders) -> dict[str, BenchmarkTexts]:
         """Return the test rows of the study's tasks, each with the field of a passage that no dataset may contain."""

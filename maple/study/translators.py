@@ -18,8 +18,6 @@ from maple.models.language_tags import BUILT_TAGS, UnknownTagError, forms, publi
 from maple.study.architectures import known_architecture
 from maple.study.datasets import StudyDataset
 
-# Recipes of datasets whose rows are translations.
-RECIPES = ("parallel",)
 KEY = "trainable_token_indices"  # PEFT's
 
 
@@ -43,10 +41,10 @@ def check_translations(
         if not KINDS[kind].translates:
             continue
         what = f"{run.model} is of the kind {kind}, which learns and answers translations alone"
-        if not run.is_baseline and (recipe := datasets[run.dataset].recipe) not in RECIPES:
+        if not run.is_baseline and (recipe := datasets[run.dataset].recipe) != "parallel":
             raise DefinitionError(
-                f"config: grid: datasets: {run.dataset}: {what}, and the dataset's recipe is {recipe}; write one of "
-                f"recipe: {RECIPES[0]}, or give {run.model} a part of the grid of its own"
+                f"config: grid: datasets: {run.dataset}: {what}, and the dataset's recipe is {recipe}; name one of "
+                f"recipe: parallel, or give {run.model} a part of the grid of its own"
             )
         for task in run.tasks:
             if tasks[task].pair is None:

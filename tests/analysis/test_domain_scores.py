@@ -8,6 +8,7 @@ from toy_questions import LANGUAGES, QUESTIONS, SETTINGS, of, scores_of
 from maple.analysis.domain_scores import domain_scores, method_scores, reference_of
 from maple.analysis.questions.evidence import Evidence
 from maple.definitions.question import Reference, questions_of
+from maple.definitions.run import Run
 
 CELLS = [(task, code) for task in TASKS for code in ("deu_Latn", "swh_Latn")]
 FULL = Reference(method="full")
@@ -70,6 +71,14 @@ def test_a_run_is_tested_in_the_direction_that_it_learnt():
     back = learnt("full", direction=FROM)
     table = of_all(domain_scores(evidence([*RUNS, back]), FULL), direction=FROM)
     assert table.filter(method="full")["test_domain"].to_list() == ["news"]
+
+
+def test_a_run_that_learnt_all_directions_together_is_tested_in_each():
+    together = Run("toy", "pairs-news", "full", 1, "full", {"domain": "news"}, tuple(TASKS))
+    table = of_all(domain_scores(evidence([BASE, together]), FULL), method="full")
+    assert set(table.select("direction", "test_domain").rows()) == {
+        (INTO, "news"), (INTO, "bible"), (INTO, "health"), (FROM, "news"),
+    }  # fmt: skip
 
 
 def test_a_study_without_domains_has_no_rows():

@@ -40,6 +40,12 @@ def test_texts_are_those_that_a_language_writes(code, domain, target):
     assert target in rows(code, domain, split)[0]["target"]
 
 
+def test_spanish_and_changes_before_its_own_sound():
+    targets = [row["target"] for split in SPLITS for row in rows("spa_Latn", "lists", split, 600)]
+    assert {"ruso e inglés", "rumano e hindi"} <= set(targets)
+    assert not [target for target in targets if re.search(r" y h?i", target, re.IGNORECASE)]
+
+
 def test_rows_of_one_id_say_the_same_in_every_language():
     german, swahili = ({row["id"]: row["source"] for row in rows(code, "lists")} for code in ("deu_Latn", "swh_Latn"))
     assert german == swahili and len(german) == 30

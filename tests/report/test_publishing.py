@@ -168,6 +168,13 @@ def test_a_name_that_cannot_be_is_refused_before_any_job(settings, told):
         published(**settings, **changes)
 
 
+def test_a_merged_model_of_an_adapter_that_never_merges_is_refused():
+    methods = {"houlsby": {"reduction": [2], "bits": [16]}}
+    part = {"models": ["tiny-llama"], "datasets": ["generated"], "methods": methods, "seeds": [1]}
+    with pytest.raises(DefinitionError, match=r"publish\.what: merged: the adapters of houlsby-\S+ stay attached"):
+        published("merged", grid=[part])
+
+
 @pytest.mark.heavy
 def test_a_study_is_published_by_its_own_target_alone(finished, tmp_path, monkeypatch):
     project = finished.copy_to(tmp_path / "project")

@@ -128,6 +128,14 @@ def test_pairs_are_compared_with_the_test_rows_of_every_translation_task_of_stud
     ]
 
 
+def test_test_rows_in_languages_that_a_dataset_lacks_are_compared_too(tmp_path):
+    folder = changed(tmp_path, "datasets/parallel-news.yaml", languages=["amh_Ethi"])
+    of_study = study(["parallel-news"], folder, **LOCAL)
+    assert of_study.datasets["parallel-news"].languages == ["amh_Ethi"]
+    tested = {(task.name, code) for task, code in of_study.translations_tested("parallel-news", "amh_Ethi")}
+    assert ("translate-news", "som_Latn") in tested
+
+
 @pytest.mark.skipif(not (SHARED / "parallel").is_dir(), reason="the shared parallel rows are not on this machine")
 def test_of_real_rows_none_is_a_test_row_and_one_that_is_put_there_is_dropped():
     of_study, code, folders = study(["parallel-news"], **LOCAL), "som_Latn", RowFolders(str(SHARED), "hub")

@@ -64,7 +64,7 @@ def test_a_translator_learns_translations_alone(tmp_path):
     check_translations([run()], models, {"news": PARALLEL}, TASKS)
     with pytest.raises(
         DefinitionError,
-        match=r"datasets: news: mbart is of the kind seq2seq, .* recipe is load; write one of recipe: p",
+        match=r"datasets: news: mbart is of the kind seq2seq, .* recipe is load; name one of recipe: p",
     ):
         check_translations([run()], models, {"news": LOADED}, TASKS)
     with pytest.raises(DefinitionError, match=r"config/tasks/xnli\.yaml has a prompt and no pair of languages"):
