@@ -12,7 +12,7 @@ from toy_curation import BAD, ENGLISH, NARROW, mixed_rows, row
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile
-from maple.definitions.dataset import CurationLimits, Dataset, Novelty, TaskDataset
+from maple.definitions.dataset import CurationLimits, Dataset, Novelty, InstructionDataset
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.synthesis.published import load
@@ -294,7 +294,7 @@ REFUSALS = read_yaml(ROOT / "config/refusals.yaml")
 DATASETS = [
     name
     for name, dataset in read_definitions(ROOT / "config/datasets", Dataset).items()
-    if not isinstance(dataset, TaskDataset)
+    if isinstance(dataset, InstructionDataset)
 ]
 # Instruction, input, output: a sentence about rain, and tomorrow's school as a question.
 GOOD = {
