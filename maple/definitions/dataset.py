@@ -212,6 +212,19 @@ class ParallelTasks(Record):
     rows need a number."""
 
 
+class BackTranslation(Record):
+    """Target texts of translation tasks, whose sources a model writes (Sennrich et al. 2016, arXiv 1511.06709)."""
+
+    tasks: Names
+    """Files of config/tasks/ with a `pair` into the rows' own language; of their train rows only targets are read, so
+    that rows without a source will do. Dev rows are never translated back."""
+    translator: TranslatorSettings
+    """The model that translates targets into the source language."""
+    max_rows: Count | None = None
+    """Target texts per task and language, sampled by the ids of their rows as `parallel.max_rows`; null: all. Embedded
+    rows need a number."""
+
+
 class ParallelCuration(Record):
     """Which pairs are dropped besides those with an empty side, with the same text on both sides, and repeated ones."""
 
@@ -363,9 +376,12 @@ class ParallelDataset(DatasetBase):
 
     recipe: Literal["parallel"]
     parallel: ParallelTasks
+    back_translate: BackTranslation | None = None
+    """Pairs with a real target and a translated source, besides those of `parallel`; null: none."""
     curate: ParallelCuration = ParallelCuration()
     mix: MixSettings
-    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows."""
+    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows; a
+    back-translated row is never held out."""
     axes: DatasetAxes = DatasetAxes()
     """Sizes, domains and directions; the grid may name others."""
 
@@ -373,6 +389,19 @@ class ParallelDataset(DatasetBase):
         """Refuse two places for one number."""
         if self.mix.rows is not None:
             raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks whose train rows it learns, each once: pairs first, then those that are translated back alone."""
+        back = self.back_translate.tasks if self.back_translate else []
+        return list(dict.fromkeys([*self.parallel.tasks, *back]))
+
+    @property
+    def most_rows(self) -> int | None:
+        """The number of train rows per language that it has at most; None if no number limits them."""
+        parts = [self.parallel, *([self.back_translate] if self.back_translate else [])]
+        limits = [part.max_rows and part.max_rows * len(part.tasks) for part in parts]
+        return None if None in limits else sum(filter(None, limits))
 
 
 Dataset = Annotated[
