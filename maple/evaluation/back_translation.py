@@ -39,9 +39,9 @@ def back_translated(
 ) -> pl.DataFrame:
     """Return the train rows of a translation task with translated sources, `max_rows` of them.
 
-    The columns are those of RAW_LABELLED_SCHEMA and PARALLEL_COLUMNS. Sources of the rows are not read. An id is that of
-    the row, which is the `parent`, with `-back`; `recipe` is back_translation, and `teacher` is `translator`.
-    A row without a target has a fault, and so has one whose translation is empty, incomplete or the target itself.
+    The columns are those of RAW_LABELLED_SCHEMA and PARALLEL_COLUMNS. Sources of the rows are not read. `parent` is the
+    id of the row, and the id is the same with `-back`; `recipe` is back_translation, and `teacher` is `translator`. A
+    row without a target has a fault, and so has one whose translation is empty, incomplete or the target itself.
     Raises SourceError for rows that cannot be read.
     """
     rows = rows_of_split(task, place, "train", max_rows)

@@ -6,7 +6,13 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import LoadedDataset, ParallelDataset, SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import (
+    LoadedDataset,
+    ParallelDataset,
+    SelfInstructDataset,
+    TaughtDataset,
+    TranslateRespondDataset,
+)
 from maple.definitions.generation import BeamSearch
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.method import Trained, WeightsVariant
