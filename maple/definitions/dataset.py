@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from maple.definitions.record import Commit, Count, CountOrZero, Names, Number, Record, Seed, Share
-from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
+from maple.definitions.teacher import BackTranslation, EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 Teacher = Literal["embedded", "openai", "vllm", "transformers"]
 WordRange = Annotated[list[CountOrZero], Field(min_length=2, max_length=2)]
@@ -209,19 +209,6 @@ class ParallelTasks(Record):
     """Files of config/tasks/ with a `pair` and a `domain`, each with train and test rows in the dataset's languages."""
     max_rows: Count | None = None
     """Train rows to keep per task and language, sampled by their ids, which parallel sets share; null: all. Embedded
-    rows need a number."""
-
-
-class BackTranslation(Record):
-    """Target texts of translation tasks, whose sources a model writes (Sennrich et al. 2016, arXiv 1511.06709)."""
-
-    tasks: Names
-    """Files of config/tasks/ with a `pair` into the rows' own language; of their train rows only targets are read, so
-    that rows without a source will do. Dev rows are never translated back."""
-    translator: TranslatorSettings
-    """The model that translates targets into the source language."""
-    max_rows: Count | None = None
-    """Target texts per task and language, sampled by the ids of their rows as `parallel.max_rows`; null: all. Embedded
     rows need a number."""
 
 
