@@ -25,6 +25,9 @@ RAW_LABELLED_SCHEMA = {**RAW_SCHEMA, **LABELLED_COLUMNS}
 # What an example of a translation has instead of a label: `texts` is its source and `output` its target.
 PARALLEL_COLUMNS = {"source_language": pl.String, "target_language": pl.String, "domain": pl.String}
 
+# The recipe of an example whose source is the translation of its target; its `parent` is the row of the target.
+BACK_TRANSLATION = "back_translation"
+
 
 def is_labelled(examples: pl.DataFrame) -> bool:
     """Return True for examples of the recipes `task` and `parallel`."""

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from maple.definitions.record import Commit, Count, CountOrZero, Names, Number, Record, Seed, Share
-from maple.definitions.teacher import EndpointSettings, LocalTeacherSettings, TranslatorSettings
+from maple.definitions.teacher import BackTranslation, EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 Teacher = Literal["embedded", "openai", "vllm", "transformers"]
 WordRange = Annotated[list[CountOrZero], Field(min_length=2, max_length=2)]
@@ -363,9 +363,12 @@ class ParallelDataset(DatasetBase):
 
     recipe: Literal["parallel"]
     parallel: ParallelTasks
+    back_translate: BackTranslation | None = None
+    """Pairs with a real target and a translated source, besides those of `parallel`; null: none."""
     curate: ParallelCuration = ParallelCuration()
     mix: MixSettings
-    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows."""
+    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows; a
+    back-translated row is never held out."""
     axes: DatasetAxes = DatasetAxes()
     """Sizes, domains and directions; the grid may name others."""
 
@@ -373,6 +376,19 @@ class ParallelDataset(DatasetBase):
         """Refuse two places for one number."""
         if self.mix.rows is not None:
             raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks whose train rows it learns, each once: pairs first, then those that are translated back alone."""
+        back = self.back_translate.tasks if self.back_translate else []
+        return list(dict.fromkeys([*self.parallel.tasks, *back]))
+
+    @property
+    def most_rows(self) -> int | None:
+        """The number of train rows per language that it has at most; None if no number limits them."""
+        parts = [self.parallel, *([self.back_translate] if self.back_translate else [])]
+        limits = [part.max_rows and part.max_rows * len(part.tasks) for part in parts]
+        return None if None in limits else sum(filter(None, limits))
 
 
 Dataset = Annotated[

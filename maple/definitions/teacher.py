@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import DECIDES, Count, CountOrZero, Number, Positive, Record, Share
+from maple.definitions.record import DECIDES, Count, CountOrZero, Names, Number, Positive, Record, Share
 
 # Sampling, if a dataset does not set it: the values of Stanford Alpaca (generate_instruction.py). PolyLM names none.
 ALPACA_SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072}
@@ -154,3 +154,16 @@ class TranslatorSettings(Record):
     """Beams of beam search; 1 is greedy, our choice, since each beam costs as much time again."""
     batch: Count = 64
     """Sentences at once."""
+
+
+class BackTranslation(Record):
+    """Target texts of translation tasks, whose sources a model writes (Sennrich et al. 2016, arXiv 1511.06709)."""
+
+    tasks: Names
+    """Files of config/tasks/ with a `pair` into the rows' own language; of their train rows only targets are read, so
+    that rows without a source will do. Dev rows are never translated back."""
+    translator: TranslatorSettings
+    """The model that translates targets into the source language."""
+    max_rows: Count | None = None
+    """Target texts per task and language, sampled by the ids of their rows as `parallel.max_rows`; null: all. Embedded
+    rows need a number."""

@@ -103,7 +103,7 @@ def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | Non
     examples = []
     of_splits: tuple[tuple[Split, RowSource | None], ...] = (("train", places.train), ("dev", places.dev))
     for split, place in of_splits:
-        of_split = _examples(task, _rows(task, place, split, max_rows), split)
+        of_split = examples_of(task, rows_of_split(task, place, split, max_rows), split)
         _check_faults(of_split, task, split, place)
         most = max_rows if split == "train" else None
         examples += [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
@@ -113,7 +113,7 @@ def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | Non
 def sides_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
     """Return the texts of both sides of a translation's test rows; a side that is empty is left out."""
     sides = []
-    for number, row in enumerate(_rows(task, places.test, "test", None)):
+    for number, row in enumerate(rows_of_split(task, places.test, "test", None)):
         with suppress(RowFault, TemplateFault):
             sides += _texts(task.spec, row, number)
         with suppress(RowFault, TemplateFault):
@@ -124,7 +124,7 @@ def sides_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
 def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
     """Return the texts of a task's test rows as training rows are compared with them, also of those without a label."""
     texts = []
-    for number, row in enumerate(_rows(task, places.test, "test", None)):
+    for number, row in enumerate(rows_of_split(task, places.test, "test", None)):
         try:
             texts.append(
                 "\n".join(_texts(task.spec, row, number)) or render_row(task.spec, row, task.words, number).prompt
@@ -142,7 +142,8 @@ def sides_by_task(tasks: Sequence[TrainedTask], places: Sequence[TrainingPlaces]
     return sides
 
 
-def _rows(task: TrainedTask, place: RowSource | None, split: Split, max_rows: int | None) -> list[dict]:
+def rows_of_split(task: TrainedTask, place: RowSource | None, split: Split, max_rows: int | None) -> list[dict]:
+    """Return the rows of a split, none if there is no such split; of embedded train rows `max_rows`, of others all."""
     items = (max_rows if split == "train" else None) or EMBEDDED_ROWS
     return task_rows(
         task.name,
@@ -164,7 +165,7 @@ def _texts(spec: PromptSpec, row: BenchmarkRow, number: int) -> list[str]:
     return texts
 
 
-def _examples(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -> list[dict]:
+def examples_of(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -> list[dict]:
     """Return rows as rows of RAW_LABELLED_SCHEMA; those with a fault keep their place."""
     blank = dict.fromkeys(RAW_SCHEMA, "") | {
         "seed": 0,

@@ -6,7 +6,13 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import LoadedDataset, SelfInstructDataset, TaughtDataset, TranslateRespondDataset
+from maple.definitions.dataset import (
+    LoadedDataset,
+    ParallelDataset,
+    SelfInstructDataset,
+    TaughtDataset,
+    TranslateRespondDataset,
+)
 from maple.definitions.generation import BeamSearch
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.method import Trained, WeightsVariant
@@ -248,7 +254,7 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
     elif isinstance(definition, LoadedDataset):
         rows = definition.load.max_rows
     else:
-        rows = dataset.max_rows and dataset.max_rows * len(dataset.learnt)
+        rows = definition.most_rows if isinstance(definition, ParallelDataset) else dataset.max_rows
     return PlannedDataset(
         languages=dataset.languages,
         rows=rows or (size.rows if size else ITEMS),

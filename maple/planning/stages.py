@@ -7,6 +7,7 @@ from pathlib import Path
 from maple.definitions.run import Run
 from maple.planning.costs import GB, HOUR, KWH, TERA
 from maple.planning.estimates import Estimates
+from maple.planning.plan import PlannedDataset
 from maple.planning.seconds import stage_seconds
 from maple.runtime.files import read_json
 
@@ -21,8 +22,8 @@ LIGHT_ROW = {
     "render_prompts": 0.0005,
     "summarize": 0.00001,
 }
-# The rules that make datasets, with those that curate them, and the latter by recipe where it is not `curate`.
-RULES_OF_DATASETS = {"synthesize": ["curate"], "label": ["curate_labelled", "curate_parallel"]}
+# The rules that make and curate datasets, and the latter by recipe where it is not `curate`.
+RULES_OF_DATASETS = ("synthesize", "curate", "label", "back_translate", "curate_labelled", "curate_parallel")
 CURATED_BY = {"task": "curate_labelled", "parallel": "curate_parallel"}
 # Bytes per trained parameter: float32 in an adapter, with Adam's two moments in a checkpoint.
 ADAPTER_BYTES, CHECKPOINT_BYTES = 4, 12
@@ -112,16 +113,12 @@ class Stages:
         total = sum(rows.values())
         disk = COMPRESSED * sum(count * datasets[name].bytes for name, count in rows.items())
         basis = "rows declared or assumed, seconds assumed"
-        for made, rules in RULES_OF_DATASETS.items():
-            curated = {
-                rule: [name for name, one in datasets.items() if CURATED_BY.get(one.recipe, "curate") == rule]
-                for rule in rules
-            }
-            for stage, names in {made: [name for of_rule in curated.values() for name in of_rule], **curated}.items():
-                jobs = sum(len(datasets[name].languages) for name in names)
-                written = COMPRESSED * sum(rows[name] * datasets[name].bytes for name in names)
-                count = sum(rows[name] for name in names)
-                yield self._light(stage, jobs, basis, rows=count, disk=written)
+        for stage in RULES_OF_DATASETS:
+            names = [name for name, one in datasets.items() if stage in _rules(one)]
+            jobs = sum(len(datasets[name].languages) for name in names)
+            written = COMPRESSED * sum(rows[name] * datasets[name].bytes for name in names)
+            count = sum(rows[name] for name in names)
+            yield self._light(stage, jobs, basis, rows=count, disk=written)
         mixed = sorted({run.dataset for run in self.estimates.finetuned})
         yield self._light("mix", len(mixed), basis, disk=disk)
         finetuned = {self.plan.mixtures[name] for name in mixed}
@@ -239,6 +236,13 @@ class Stages:
                 seconds += operations / (self.hardware.peak_tflops * TERA * self.hardware.train_16)
                 basis = f"6 operations a parameter and token; rate of {self.hardware.device} in the table"
         return seconds, weights, basis
+
+
+def _rules(dataset: PlannedDataset) -> tuple[str, str]:
+    """Return the rules that make and curate a dataset; a model that translates targets back is on this machine."""
+    if dataset.recipe not in CURATED_BY:
+        return "synthesize", "curate"
+    return "back_translate" if dataset.local_models else "label", CURATED_BY[dataset.recipe]
 
 
 def transient_bytes(estimates: Estimates, devices: int) -> float:

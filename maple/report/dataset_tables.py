@@ -86,9 +86,9 @@ class DatasetSummary:
     lang: str
     """Its BCP 47 tag, for browsers."""
     recipe: str | None
-    """The recipe that made the rows; None without rows."""
+    """The recipe that made the rows, or several; None without rows."""
     teacher: str | None
-    """The teacher that wrote them, likewise."""
+    """The teacher or translator that wrote them; None if none did."""
     rows: int
     """All rows."""
     faults: dict[str, int]
@@ -159,8 +159,8 @@ def read_datasets(
         kept = read_parquet(kept_path).with_columns(reason=pl.lit(""), completion=pl.lit(""))
         lost = read_parquet(dropped_path)
         by_reason = lost.group_by(pl.col("fault") != "", "reason").len().sort("reason").rows()
-        makers = pl.concat(rows.select("recipe", "teacher").head(1) for rows in (kept, lost)).rows()
-        recipe, teacher = makers[0] if makers else (None, None)
+        makers = pl.concat(rows.select("recipe", "teacher") for rows in (kept, lost)).unique(maintain_order=True)
+        recipe, teacher = (" and ".join(filter(None, one.unique(maintain_order=True))) or None for one in makers)
         card = read_json(card_path)
         mixture = mixed[dataset].get(code, {}) if dataset in mixed else None
         summaries.append(

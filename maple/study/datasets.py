@@ -236,6 +236,8 @@ def dataset_variants(name: str, definition: Dataset, axes: DatasetAxes | None) -
 
 def blocks(definition: Dataset) -> dict[str, tuple[str, Block]]:
     """Return the settings of a dataset's teacher and translator with the name of their block, by role."""
+    if isinstance(definition, ParallelDataset) and definition.back_translate:
+        return {"translator": ("translator", definition.back_translate.translator)}
     if not isinstance(definition, TaughtDataset):
         return {}
     roles = {}
@@ -252,7 +254,9 @@ def makers(name: str, definition: Dataset, models: Mapping[str, Model]) -> dict[
     Raises DefinitionError for a model without a file, for one behind an endpoint, and for one that writes no text.
     """
     roles = {}
-    for role, (key, block) in blocks(definition).items():
+    within = "back_translate." if isinstance(definition, ParallelDataset) else ""
+    for role, (block_key, block) in blocks(definition).items():
+        key = within + block_key
         if isinstance(block, EndpointSettings):
             continue
         if block.model not in models:

@@ -7,8 +7,9 @@ from maple.definitions.dataset import Dataset, ParallelDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
 from maple.definitions.reading import pick
-from maple.definitions.task import EmbeddedRows, Task
+from maple.definitions.task import OWN, EmbeddedRows, Task
 from maple.embedded.tasks import LEARNABLE
+from maple.evaluation.back_translation import SOURCE
 from maple.study.checks import check_places
 from maple.study.datasets import StudyDataset, StudyMixture
 from maple.study.languages import Languages
@@ -33,10 +34,9 @@ def learnt_tasks(
     for name, definition in datasets.items():
         if name not in names or not isinstance(definition, TaskDataset | ParallelDataset):
             continue
-        named = [definition.task.name] if isinstance(definition, TaskDataset) else definition.parallel.tasks
-        key = _key(name, definition)
-        pick(named, tasks, f"config/datasets/{name}.yaml: {key}", "config/tasks/")
+        named = [definition.task.name] if isinstance(definition, TaskDataset) else definition.tasks
         for task in named:
+            pick([task], tasks, f"config/datasets/{name}.yaml: {_key(definition, task)}", "config/tasks/")
             check_task(task, tasks[task], config, languages.table)
             check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
         learnt[name] = tuple(study_task(task, tasks[task], config, languages, kinds=()) for task in named)
@@ -46,13 +46,24 @@ def learnt_tasks(
     return learnt
 
 
-def _key(name: str, definition: TaskDataset | ParallelDataset) -> str:
-    return "task.name" if isinstance(definition, TaskDataset) else "parallel.tasks"
+def _key(definition: TaskDataset | ParallelDataset, task: str) -> str:
+    """Return the key of a dataset's file that names a task."""
+    if isinstance(definition, TaskDataset):
+        return "task.name"
+    return "parallel.tasks" if task in definition.parallel.tasks else "back_translate.tasks"
+
+
+def _limits(definition: TaskDataset | ParallelDataset, task: str) -> dict[str, int | None]:
+    """Return the numbers of train rows of a task to keep, None for all, by the key that has them."""
+    if isinstance(definition, TaskDataset):
+        return {"task.max_rows": definition.task.max_rows}
+    parts = {"parallel": definition.parallel, "back_translate": definition.back_translate}
+    return {f"{key}.max_rows": part.max_rows for key, part in parts.items() if part and task in part.tasks}
 
 
 def _check_recipe(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
     """Refuse translations for the recipe of labelled rows, and other tasks for that of parallel rows."""
-    place = f"config/datasets/{name}.yaml: {_key(name, definition)}: {task.name}"
+    place = f"config/datasets/{name}.yaml: {_key(definition, task.name)}: {task.name}"
     pair = task.definition.pair
     if isinstance(definition, TaskDataset):
         if pair:
@@ -64,11 +75,28 @@ def _check_recipe(name: str, definition: TaskDataset | ParallelDataset, task: St
             f"{place} is no translation task of a domain: config/tasks/{task.name}.yaml has no "
             f"{' and no '.join(missing)}; write them there, or name another task"
         )
+    if definition.back_translate and task.name in definition.back_translate.tasks:
+        _check_back_translated(name, task)
+
+
+def _check_back_translated(name: str, task: StudyTask) -> None:
+    """Refuse a translation out of the rows' language, and one whose source text is not the field `source` alone."""
+    place, pair = f"config/datasets/{name}.yaml: back_translate.tasks: {task.name}", task.definition.pair
+    if pair and pair.target != OWN:
+        raise DefinitionError(
+            f"{place} translates into {pair.target}: only targets in the rows' own language are translated back; name "
+            "a task with `pair: {source: ..., target: own}`"
+        )
+    if [text.strip("{} ") for text in task.definition.texts] != [SOURCE]:
+        raise DefinitionError(
+            f"{place}: a translated text takes the place of the field {SOURCE!r}, and texts of config/tasks/"
+            f'{task.name}.yaml reads another; write texts: ["{{{{ {SOURCE} }}}}"], or name another task'
+        )
 
 
 def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
     """Refuse a task without train or test rows, one whose rows are repaired, and embedded rows without a number."""
-    key, file = _key(name, definition), f"config/tasks/{task.name}.yaml"
+    key, file = _key(definition, task.name), f"config/tasks/{task.name}.yaml"
     place = f"config/datasets/{name}.yaml"
     if isinstance(task.source, EmbeddedRows):
         if task.name not in LEARNABLE:
@@ -76,9 +104,9 @@ def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: Stud
                 f"{place}: {key}: the embedded world has no train rows of {task.name}; it has those of "
                 f"{', '.join(LEARNABLE)}"
             )
-        of_recipe = definition.task if isinstance(definition, TaskDataset) else definition.parallel
-        if of_recipe.max_rows is None:
-            raise DefinitionError(f"{place}: {definition.recipe}.max_rows: embedded rows have no end; write a number")
+        for limit, rows in _limits(definition, task.name).items():
+            if rows is None:
+                raise DefinitionError(f"{place}: {limit}: embedded rows have no end; write a number")
     elif not task.source.splits.train:
         raise DefinitionError(
             f"{place}: {key}: {file} names no train rows in the source that task_source chose; write its name of them "
@@ -147,11 +175,13 @@ def check_mixtures(
             continue
         place = f"config/datasets/{mixture.dataset}.yaml: axes"
         tasks = _of_part(place, mixture, learnt[mixture.dataset])
-        most = definition.parallel.max_rows
-        rows = most and most * len(tasks) * len(languages[mixture.dataset])
-        if rows and mixture.rows and mixture.rows > rows:
+        limits = [limit for task in tasks for limit in _limits(definition, task.name).items()]
+        numbers = [number for _, number in limits]
+        most = None if None in numbers else sum(filter(None, numbers)) * len(languages[mixture.dataset])
+        if most and mixture.rows and mixture.rows > most:
+            stated = " and ".join(f"{key} is {number}" for key, number in dict(limits).items())
             raise DefinitionError(
-                f"{place}.rows: {mixture.rows}: there are at most {rows} rows, since parallel.max_rows is {most} per "
+                f"{place}.rows: {mixture.rows}: there are at most {most} rows, since {stated} per "
                 f"task and language ({len(tasks)} tasks, {len(languages[mixture.dataset])} languages); write fewer "
                 "there or under `datasets` of the grid, or raise max_rows"
             )

@@ -50,6 +50,7 @@ from maple.study.repositories import repositories_of
 from maple.study.study import Study
 from maple.study.tasks import StudyTask, TaskSource, TestSet, check_task, chosen_source, offered_languages, study_task
 from maple.study.translators import (
+    check_back_translators,
     check_built,
     check_languages,
     check_new_tags,
@@ -137,6 +138,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     used_models = {name: models[name] for name in dict.fromkeys(used)}
     check_model_folders(used_models)
     check_built(used_models, languages.table)
+    check_back_translators(study_datasets, used_models, results)
     return Study(
         config=config,
         languages=languages,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from maple.definitions.dataset import Dataset
+from maple.definitions.dataset import Dataset, ParallelDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
 from maple.definitions.local_model import BuiltModel, LocalModel, PathModel
@@ -120,6 +120,31 @@ def _languages(
         for code in () if run.is_baseline else learnt[run.dataset]:
             languages.setdefault(code, f"which dataset {run.dataset} teaches")
     return languages
+
+
+def check_back_translators(datasets: Mapping[str, StudyDataset], models: Mapping[str, Model], results: Path) -> None:
+    """Refuse a translator of targets that has no tag of a language, or one that it has yet to learn.
+
+    Of a model whose tags are not known before it is fetched, the job refuses it.
+    """
+    for name, dataset in datasets.items():
+        definition = dataset.definition
+        if not isinstance(definition, ParallelDataset) or definition.back_translate is None:
+            continue
+        translator = dataset.makers["translator"]
+        model = models[translator]
+        if isinstance(model, EndpointModel) or (known := known_tags(translator, model, results)) is None:
+            continue
+        pairs = [task.definition.pair for task in dataset.learnt if task.name in definition.back_translate.tasks]
+        sides = [pair.languages(code) for pair in pairs if pair for code in dataset.languages]
+        for language in dict.fromkeys(code for of_pair in sides for code in of_pair):
+            try:
+                tag_of(language, model.tags, known.__contains__)
+            except UnknownTagError as error:
+                raise DefinitionError(
+                    f"config/datasets/{name}.yaml: back_translate.translator.model: {translator}: {error}; or name "
+                    "another translator"
+                ) from None
 
 
 def languages_of(dataset: StudyDataset) -> list[str]:

@@ -1,6 +1,7 @@
-"""Translators: models of the kind seq2seq (mBART-50, M2M100, NLLB) that turn English into another language.
+"""Translators: models of the kind seq2seq (mBART-50, M2M100, NLLB) that turn a language into another.
 
-A text is translated sentence by sentence, its lines kept, and each batch is journaled.
+A text is translated sentence by sentence, its lines kept, and each batch is journaled. Texts that are not English are
+translated line by line: where their sentences end is not known here.
 """
 
 import gc
@@ -43,13 +44,14 @@ class Line(NamedTuple):
     sentences: list[str]
 
 
-def lines_of(text: str) -> list[Line]:
-    """Return the lines of an English text: the mark before the first sentence, and the sentences."""
+def lines_of(text: str, language: str = ENGLISH) -> list[Line]:
+    """Return the lines of a text: the mark before the first sentence, and the sentences; of English alone several."""
     lines = []
     for line in text.split("\n"):
         mark = _MARK.match(line)
         start = mark.group() if mark else ""
-        lines.append(Line(start, [part for part in _END.split(line[len(start) :].rstrip()) if part]))
+        rest = line[len(start) :].rstrip()
+        lines.append(Line(start, [part for part in (_END.split(rest) if language == ENGLISH else [rest]) if part]))
     return lines
 
 
@@ -85,27 +87,30 @@ class LocalTranslator:
         search = [settings.max_length, settings.beams]
         self._deciding = [digest, f"transformers {version('transformers')}", search]
 
-    def translate(self, texts: list[str], language: LanguageIdentity) -> list[str | IncompleteAnswer]:
-        """Return the translation of each English text; sentences of the journal are not translated again.
+    def translate(
+        self, texts: list[str], language: LanguageIdentity, source: str = ENGLISH
+    ) -> list[str | IncompleteAnswer]:
+        """Return the translation of each text from `source`; sentences of the journal are not translated again.
 
         Raises TeacherError, which names language and model, for a language without a tag.
         """
         try:
+            self.encoder.tag(source)
             target = self.encoder.tag(language.code)
         except UnknownTagError as error:
             raise TeacherError(
                 f"config/models/{self.name}.yaml: {error}; or take the language out of the dataset's languages"
             ) from None
-        lines = [lines_of(text) for text in texts]
+        lines = [lines_of(text, source) for text in texts]
         sentences = dict.fromkeys(part for text in lines for line in text for part in line.sentences)
-        translations = self._translations(list(sentences), target)
+        translations = self._translations(list(sentences), source, target)
         return [joined(text, translations, language) for text in lines]
 
-    def _translations(self, sentences: list[str], target: int) -> dict[str, Translation]:
-        """Return the translation of each sentence; `target` is the token of the language."""
+    def _translations(self, sentences: list[str], source: str, target: int) -> dict[str, Translation]:
+        """Return the translation of each sentence from `source`; `target` is the token of the other language."""
         # Numbers, rules and symbols stay: a model that must translate them makes things up.
         translatable = [sentence for sentence in sentences if _LETTER.search(sentence)]
-        tokens = {sentence: self.encoder.source(sentence, ENGLISH) for sentence in translatable}
+        tokens = {sentence: self.encoder.source(sentence, source) for sentence in translatable}
         keys = {
             sentence: key_of(*self._deciding, ids, target)
             for sentence, ids in tokens.items()

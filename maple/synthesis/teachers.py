@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.definitions.teacher import ALPACA_SAMPLING
 from maple.engines.answerer import Answerer, Question
 from maple.engines.blocks import EndpointBlock, LocalBlock
@@ -69,10 +69,12 @@ class Teacher(Protocol):
 
 
 class Translator(Protocol):
-    """Translates texts from English in a teacher's place, in the order given."""
+    """Translates texts in a teacher's place, in the order given."""
 
-    def translate(self, texts: list[str], language: LanguageIdentity) -> list[str | IncompleteAnswer]:
-        """Return one translation per text."""
+    def translate(
+        self, texts: list[str], language: LanguageIdentity, source: str = ENGLISH
+    ) -> list[str | IncompleteAnswer]:
+        """Return the translation of each text from `source`, a code, into `language`."""
         ...
 
 

@@ -55,7 +55,7 @@ def translate_respond(
                 [request(f"{id}:{field}", "translate", {"text": text}) for (id, field), text in texts.items()]
             )
     translated = {
-        place: _text_and_fault(translation, "empty translation")
+        place: text_and_fault(translation, "empty translation")
         for place, translation in zip(texts, translations, strict=True)
     }
     rows = []
@@ -76,13 +76,13 @@ def translate_respond(
         request(row["id"], "respond", {"instruction": row["instruction"], "input": row["input"]}) for row in whole
     ]
     for row, sent, answer in zip(whole, requests, teacher.complete(requests), strict=True):
-        row["output"], row["fault"] = _text_and_fault(answer, "empty answer")
+        row["output"], row["fault"] = text_and_fault(answer, "empty answer")
         if sent.prompt.strip() in row["output"]:
             row["fault"] = "repeats the prompt"
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
 
 
-def _text_and_fault(answer: str | IncompleteAnswer, empty: str) -> tuple[str, str]:
+def text_and_fault(answer: str | IncompleteAnswer, empty: str) -> tuple[str, str]:
     """Return the text of an answer and its fault: an incomplete text is no example, and an empty one is `empty`."""
     if isinstance(answer, IncompleteAnswer):
         return answer.text.strip(), answer.fault

@@ -166,6 +166,15 @@ def test_a_language_without_dev_rows_holds_out_a_tenth_of_its_train_rows_in_no_l
     assert held.filter(language="a")["split"].unique().to_list() == ["dev"]
 
 
+def test_a_back_translated_row_is_never_held_out_and_its_target_not_learnt_if_the_pair_is_held_out():
+    pairs = labelled("a", 40)
+    translated = pairs.with_columns(id=pl.col("id") + "-back", parent=pl.col("id"), recipe=pl.lit("back_translation"))
+    mixture, held = mix([pairs, translated], MixSettings(rows=None, alpha=1.0, seed=1, held_out=50))
+    assert held.height == 4 and held["recipe"].unique().to_list() == ["task"]
+    learnt = set(mixture["id"])
+    assert len(learnt) == 72 and not {name for id in held["id"] for name in (id, f"{id}-back")} & learnt
+
+
 def test_a_label_that_no_train_row_has_is_refused_by_name():
     task, settings = LearntTask("opinions", ["a", "b", "c"]), MixSettings(rows=None, alpha=1.0, seed=1, held_out=2)
     dev_alone = labelled("a", 10, dev=2).with_columns(

@@ -115,6 +115,70 @@ def test_an_unknown_language_of_a_pair_and_a_translation_into_itself_are_refused
         study(["cldr-pairs"], folder)
 
 
+BACK = {"tasks": ["translate-dates"], "translator": {"model": "tiny-nllb"}, "max_rows": 30}
+
+
+def test_a_dataset_may_learn_targets_that_a_translator_of_the_models_translates_back():
+    of_study = study(["cldr-pairs-back"])
+    dataset = of_study.datasets["cldr-pairs-back"]
+    assert [task.name for task in dataset.learnt] == ["translate-units", "translate-dates", "translate-lists"]
+    assert dataset.makers == {"translator": "tiny-nllb"} and "tiny-nllb" in of_study.models
+    assert dataset.recipe_of_all["translator"]["max_length"] == 96
+    assert dataset.definition.most_rows == 1200 + 2 * 300
+    tested = of_study.translations_tested("cldr-pairs-back", "swh_Latn")
+    assert "translate-dates" in {task.name for task, _ in tested}
+
+
+def test_a_dataset_without_back_translation_needs_no_model_and_has_the_same_params():
+    dataset = study(["cldr-pairs"]).datasets["cldr-pairs"]
+    assert dataset.makers == dataset.request_settings == {} and dataset.max_rows == 1200
+    assert set(dataset.recipe_of_all) == {"recipe", "parallel"}
+
+
+@pytest.mark.parametrize(
+    ("back", "message"),
+    [
+        ({"max_rows": None}, r"back_translate\.max_rows: embedded rows have no end; write a number"),
+        ({"tasks": ["translate-date"]}, r"back_translate\.tasks names 'translate-date'"),
+        ({"tasks": ["kind-of-name"]}, r"back_translate\.tasks: kind-of-name is no translation task"),
+        (
+            {"tasks": ["translate-units-into-english"]},
+            r"back_translate\.tasks: translate-units-into-english translates into eng_Latn: only targets in the rows'",
+        ),
+        ({"translator": {"model": "tiny-llama"}}, r"back_translate\.translator\.model names 'tiny-llama', .* seq2seq"),
+        (
+            {"translator": {"model": "tiny-bert"}},
+            r"back_translate\.translator\.model names 'tiny-bert', .* writes no t",
+        ),
+        (
+            {"translator": {"model": "nobody"}},
+            r"back_translate\.translator\.model names 'nobody', which config/models/",
+        ),
+        (
+            {"translator": {"model": "tiny-mbart"}},
+            r"back_translate\.translator\.model: tiny-mbart: the model has no tag of amh_Ethi; .*another translator",
+        ),
+    ],
+)
+def test_targets_that_cannot_be_translated_back_are_refused(tmp_path, back, message):
+    keys = {key: value for key, value in (BACK | back).items() if value is not None}
+    folder = changed(tmp_path, "datasets/cldr-pairs-back.yaml", back_translate=keys)
+    with pytest.raises(DefinitionError, match=rf"config/datasets/cldr-pairs-back\.yaml: {message}"):
+        study(["cldr-pairs-back"], folder, languages=["swh_Latn", "amh_Ethi"])
+
+
+def test_a_task_that_renders_its_source_otherwise_is_not_translated_back(tmp_path):
+    folder = changed(tmp_path, "tasks/translate-dates.yaml", texts=["{{ id }} {{ source }}"])
+    with pytest.raises(DefinitionError, match=r"takes the place of the field 'source', .*write texts: \[\"\{\{ source"):
+        study(["cldr-pairs-back"], folder)
+
+
+def test_a_size_above_pairs_and_translated_targets_together_is_refused():
+    study({"cldr-pairs-back": {"rows": [3600]}})
+    with pytest.raises(DefinitionError, match=r"at most 3600 rows, since parallel\.max_rows is 1200 and back_trans"):
+        study({"cldr-pairs-back": {"rows": [3601]}})
+
+
 def test_pairs_are_compared_with_the_test_rows_of_every_translation_task_of_study_and_dataset():
     of_study = study(["parallel-news"], **LOCAL)
     tested = of_study.translations_tested("parallel-news", "amh_Ethi")

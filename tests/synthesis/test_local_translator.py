@@ -25,6 +25,7 @@ from maple.synthesis.teachers import IncompleteAnswer, TeacherError
 from maple.synthesis.translate_respond import translate_respond
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
+ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")
 GERMAN = LanguageIdentity("deu_Latn", "German", "de", "Latn")
 CHINESE = LanguageIdentity("zho_Hans", "Chinese", "zh", "Hans")
 TRANSLATE = TranslateRespondSettings(instructions="d")
@@ -78,6 +79,20 @@ def test_a_language_that_the_tokenizer_does_not_know_is_named_with_the_model(mod
     toy = translator(request.getfixturevalue(model), tmp_path)
     with pytest.raises(TeacherError, match=r"config/models/toy\.yaml: the model has no tag of xyz_Latn"):
         toy.translate(["Name a star."], LanguageIdentity("xyz_Latn", "Unknown", "xy", "Latn"))
+
+
+def test_a_text_that_is_not_english_is_cut_at_its_lines_alone():
+    assert lines_of("- Jua ni zuri. Nenda.\nBasi.", "swh_Latn") == [("- ", ["Jua ni zuri. Nenda."]), ("", ["Basi."])]
+
+
+@pytest.mark.heavy
+def test_a_source_in_another_language_is_read_with_its_tag(nllb, tmp_path):
+    toy = translator(nllb, tmp_path)
+    toy.translate(["Taja nyota."], ENGLISH, "swh_Latn")
+    toy.translate(["Taja nyota."], ENGLISH, "deu_Latn")
+    assert len(Journal(tmp_path / "journal.jsonl").read()) == 2  # two tags are two sources
+    with pytest.raises(TeacherError, match="no tag of xyz_Latn"):
+        toy.translate(["Taja nyota."], ENGLISH, "xyz_Latn")
 
 
 @pytest.mark.heavy

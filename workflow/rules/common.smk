@@ -57,6 +57,8 @@ DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
 # and curate them.
 LABELLED = [dataset.name for dataset in STUDY.datasets.values() if dataset.task]
 PARALLEL = [dataset.name for dataset in STUDY.datasets.values() if dataset.learnt and not dataset.task]
+# Those of parallel rows for which a model translates targets back.
+BACK_TRANSLATED = [name for name in PARALLEL if STUDY.datasets[name].makers]
 RUN_BY_PATH = {run.path: run for run in STUDY.runs}
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {model: STUDY.runs_on_one_engine(model) for model in STUDY.models}

@@ -39,7 +39,7 @@ rule label:
     log:
         "logs/label/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*LABELLED, *PARALLEL),
+        dataset=one_of(*LABELLED, *(name for name in PARALLEL if name not in BACK_TRANSLATED)),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -50,6 +50,36 @@ rule label:
         code=fingerprint("label.py"),
     script:
         "../scripts/label.py"
+
+
+rule back_translate:
+    """Read rows of translation tasks as `label` does, and let a model translate targets of some back into sources."""
+    input:
+        unpack(models_of_dataset),
+        rows=fetched_training_rows,
+    output:
+        rows="results/synthesized/{dataset}/{language}.parquet",
+        card="results/cards/synthesize/{dataset}/{language}.json",
+    log:
+        "logs/back_translate/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*BACK_TRANSLATED),
+    conda:
+        "../../envs/synthesis.yaml"
+    resources:
+        gpu=gpus_of_makers,
+    params:
+        tasks=learnt_tasks,
+        rows=training_rows,
+        places=places_of_training_rows,
+        max_rows=most_training_rows,
+        back=back_translation,
+        translator=back_translator,
+        service=teacher_service,
+        journal="results/synthesized/{dataset}/{language}.journal.jsonl",
+        code=fingerprint("back_translate.py"),
+    script:
+        "../scripts/back_translate.py"
 
 
 rule curate:

@@ -187,6 +187,18 @@ def most_training_rows(wildcards):
     return STUDY.datasets[wildcards.dataset].max_rows
 
 
+def back_translation(wildcards):
+    """The tasks whose pairs a dataset learns, those whose targets are translated back, and how many rows of each."""
+    definition = STUDY.datasets[wildcards.dataset].definition
+    back = definition.back_translate
+    return {"pairs": definition.parallel.tasks, "tasks": back.tasks, "max_rows": back.max_rows}
+
+
+def back_translator(wildcards):
+    """What decides the translations of targets: the model's name and file, and how it searches."""
+    return STUDY.datasets[wildcards.dataset].recipe_of_all["translator"]
+
+
 def nearness_of_tests(wildcards):
     """The ROUGE-L from which a row counts as a test row; None if only the same text does."""
     return STUDY.datasets[wildcards.dataset].definition.curate.near

@@ -1,0 +1,82 @@
+"""Back-translation: pairs of a real target and a source that a model translates from it.
+
+Sennrich et al. 2016 (arXiv 1511.06709), section 3.2: real pairs and these are mixed and learnt alike.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import polars as pl
+
+from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA
+from maple.data.sampling import sampled_positions
+from maple.data.sources import RowSource
+from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.prompts import RowFault, gold_answers, item_of
+from maple.evaluation.templates import TemplateFault
+from maple.evaluation.training_rows import TrainedTask, examples_of, rows_of_split
+
+# The field of a row whose place the translation takes.
+SOURCE = "source"
+# What the ids of these rows end in.
+SUFFIX = "-back"
+
+
+class SourceText(NamedTuple):
+    """The translation of a target; `fault` says why it is incomplete, "" if it is not."""
+
+    text: str
+    fault: str = ""
+
+
+def back_translated(
+    task: TrainedTask,
+    place: RowSource | None,
+    max_rows: int | None,
+    translator: str,
+    translate: Callable[[list[str]], Sequence[SourceText]],
+) -> pl.DataFrame:
+    """Return the train rows of a translation task with translated sources, `max_rows` of them.
+
+    The columns are those of RAW_LABELLED_SCHEMA and PARALLEL_COLUMNS. Sources of the rows are not read. `parent` is the
+    id of the row, and the id is the same with `-back`; `recipe` is back_translation, and `teacher` is `translator`. A
+    row without a target has a fault, and so has one whose translation is empty, incomplete or the target itself.
+    Raises SourceError for rows that cannot be read.
+    """
+    rows = rows_of_split(task, place, "train", max_rows)
+    names = [task.row_id("train", _item(task, row, number)) for number, row in enumerate(rows)]
+    taken = sampled_positions(names, max_rows)
+    targets = {number: target for number in taken if (target := _target(task, rows[number], number))}
+    texts = list(dict.fromkeys(targets.values()))
+    translations = dict(zip(texts, translate(texts), strict=True))
+    sources = {number: translations[target] for number, target in targets.items()}
+    none = SourceText("")
+    examples = examples_of(
+        task, [{**row, SOURCE: sources.get(number, none).text} for number, row in enumerate(rows)], "train"
+    )
+    made = [
+        {
+            **examples[number],
+            "id": examples[number]["id"] + SUFFIX,
+            "parent": examples[number]["id"],
+            "recipe": BACK_TRANSLATION,
+            "teacher": translator,
+            "fault": sources.get(number, none).fault or examples[number]["fault"],
+        }
+        for number in taken
+    ]
+    return pl.DataFrame(made, schema={**RAW_LABELLED_SCHEMA, **PARALLEL_COLUMNS})
+
+
+def _item(task: TrainedTask, row: BenchmarkRow, number: int) -> str:
+    with suppress(TemplateFault):
+        return item_of(task.spec.item, row, number)
+    return f"row-{number + 1}"
+
+
+def _target(task: TrainedTask, row: BenchmarkRow, number: int) -> str:
+    """Return the target text of a row, "" if it has none: then `examples_of` says why."""
+    with suppress(RowFault, TemplateFault):
+        return next(iter(gold_answers(task.spec, row, number)), "").strip()
+    return ""
