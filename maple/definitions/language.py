@@ -52,9 +52,9 @@ class LanguagePair:
         return {"source": self.source.params(), "target": self.target.params()}
 
     @classmethod
-    def of(cls, params: Mapping[str, Mapping[str, str]] | None) -> Self | None:
-        """Return the record whose `params` these are; None for None."""
-        return cls(*(LanguageIdentity(**params[side]) for side in ("source", "target"))) if params else None
+    def of(cls, params: Mapping[str, Mapping[str, str]]) -> Self:
+        """Return the record whose `params` these are."""
+        return cls(*(LanguageIdentity(**params[side]) for side in ("source", "target")))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class TrainedTask:
     def of(cls, params: Mapping[str, Any]) -> Self:
         """Return the task of a rule's params."""
         spec, language = PromptSpec(**params["spec"]), LanguageIdentity(**params["language"])
-        return cls(**{**params, "spec": spec, "language": language, "pair": LanguagePair.of(params["pair"])})
+        pair = LanguagePair.of(params["pair"]) if params["pair"] else None
+        return cls(**{**params, "spec": spec, "language": language, "pair": pair})
 
     @property
     def common(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ rows = read_task(
     repair=spec.repair,
     phrases=snakemake.params.phrases,
     items=settings.items,
-    pair=LanguagePair.of(snakemake.params.pair),
+    pair=LanguagePair.of(snakemake.params.pair) if snakemake.params.pair else None,
 )
 prompts = render(
     spec,
