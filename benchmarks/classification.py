@@ -16,32 +16,26 @@ timed; accuracy is that on the held-out rows.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.step_clock import step_clock
+from benchmarks.two_sides import LORA, SEED, figures_of, finetuned_here, method, step_clock
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import MethodVariant, PeftVariant, WeightsVariant
 from maple.definitions.reading import read_yaml
 from maple.definitions.training import TrainingSettings
 from maple.methods import peft_method
 from maple.models import encoder
 from maple.models.classifier_text import ClassifierEncoder
 from maple.runtime import devices
-from maple.runtime.files import write_parquet
-from maple.training.checkpoints import CheckpointPlan
-from maple.training.finetuning import finetune
 
 SIDES = ("maple", "Trainer")
-ROWS_A_STEP, RATE, MAX_LENGTH, SEED = 16, 2e-5, 128, 1
+ROWS_A_STEP, RATE, MAX_LENGTH = 16, 2e-5, 128
 MODEL = HubModel(hub="none/encoder", revision="0" * 40, kind="encoder")  # only its defaults count here
 
 
@@ -64,20 +58,8 @@ def lengths(arguments: argparse.Namespace, frame: pl.DataFrame) -> list[int]:
     return [len(text.texts(texts)[0]) for texts in frame["texts"]]
 
 
-LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
-
-
-def method(arguments: argparse.Namespace, training: TrainingSettings) -> MethodVariant:
-    """Return how this project's side trains."""
-    if arguments.lora:
-        return PeftVariant(peft="LORA", axes={"rank": 8, "bits": 16}, adapter=LORA, training=training)
-    return WeightsVariant(trains="all", axes={"bits": 16}, training=training)
-
-
 def ours(arguments: argparse.Namespace, folder: Path) -> float:
     """Train as the workflow does; return the seconds of the training."""
-    from transformers import Trainer
-
     learnt, held_out = examples(arguments)
     tokens = lengths(arguments, learnt)
     step = round(ROWS_A_STEP * statistics.mean(tokens))
@@ -90,29 +72,8 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
         "max_length": MAX_LENGTH,
         "held_out_rows": 0,
     }
-    files = folder / "learnt.parquet", folder / "held_out.parquet"
-    for frame, file in zip((learnt, held_out), files, strict=True):
-        write_parquet(frame, file)
-    (folder / "model").mkdir()
-    train, clock = Trainer.train, step_clock()
-
-    def timed(trainer: Any, *args: Any, **kwargs: Any) -> Any:
-        trainer.add_callback(clock)
-        return train(trainer, *args, **kwargs)
-
-    Trainer.train = timed  # pyright: ignore[reportAttributeAccessIssue]
-    finetune(
-        head(arguments),
-        *files,
-        folder / "model",
-        method=method(arguments, TrainingSettings(**training)),
-        model=MODEL,
-        seed=SEED,
-        threads=arguments.threads,
-        checkpoints=CheckpointPlan(folder / "checkpoints", 10**6),
-        code=[],
-    )
-    return clock.seconds
+    variant = method(arguments.lora, TrainingSettings(**training))
+    return finetuned_here(head(arguments), (learnt, held_out), folder, variant, MODEL, arguments.threads)
 
 
 def theirs(arguments: argparse.Namespace, folder: Path) -> float:
@@ -209,13 +170,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(side(arguments.side, arguments, Path(folder))))
         return
-    figures = {}
-    for name in SIDES:
-        command = [sys.executable, __file__, *sys.argv[1:], "--side", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{name} failed with exit status {done.returncode}:\n{done.stderr}")
-        figures[name] = json.loads(done.stdout.splitlines()[-1])
+    figures = figures_of(__file__, SIDES)
     learnt, _ = examples(arguments)
     tokens = lengths(arguments, learnt)
     spread = ", ".join(f"{cut:.0f}" for cut in statistics.quantiles(tokens, n=4))

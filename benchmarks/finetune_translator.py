@@ -1,7 +1,7 @@
 """How fast is finetuning a translator, compared with transformers' Seq2SeqTrainer as its translation guide uses it?
 
-    python benchmarks/translation.py --data FOLDER [--model FOLDER] [--languages amh_Ethi,som_Latn] [--rows N] [--lora]
-                                     [--epochs 1] [--threads 1]
+    python benchmarks/finetune_translator.py --data FOLDER [--model FOLDER] [--languages amh_Ethi,som_Latn] [--rows N]
+                                             [--epochs 1] [--micro 2048] [--lora] [--threads 1]
 
 FOLDER holds parallel/eng_Latn-{code}/news.train.jsonl and news.dev.jsonl, with the keys source and target. Both sides
 train all weights of the same model, or LoRA of rank 8 on its linear layers, on the same rows for the same number of
@@ -16,7 +16,6 @@ the dev rows after training, in nats per token, as this project measures it on b
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,9 +26,8 @@ import polars as pl
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.step_clock import step_clock
+from benchmarks.two_sides import LORA, SEED, figures_of, finetuned_here, method, step_clock
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import MethodVariant, PeftVariant, WeightsVariant
 from maple.definitions.reading import read_yaml
 from maple.definitions.training import TrainingSettings
 from maple.methods import peft_method
@@ -37,15 +35,11 @@ from maple.models import seq2seq
 from maple.models.example import EncodedExample
 from maple.models.translation_text import Seq2SeqEncoder
 from maple.runtime import devices
-from maple.runtime.files import write_parquet
 from maple.training.batches import micro_batches
-from maple.training.checkpoints import CheckpointPlan
-from maple.training.finetuning import finetune
 
 SIDES = ("maple", "Seq2SeqTrainer")
-ROWS_A_STEP, RATE, MAX_LENGTH, SEED = 16, 1e-3, 600, 1
+ROWS_A_STEP, RATE, MAX_LENGTH = 16, 1e-3, 600
 MODEL = HubModel(hub="none/translator", revision="0" * 40, kind="seq2seq")  # only its defaults count here
-LORA = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": "all-linear"}
 
 
 def pairs(arguments: argparse.Namespace, split: str) -> pl.DataFrame:
@@ -74,17 +68,8 @@ def encoded(arguments: argparse.Namespace, split: str) -> list[EncodedExample]:
     return [seq2seq.encode(row, encoder) for row in pairs(arguments, split).iter_rows(named=True)]
 
 
-def method(arguments: argparse.Namespace, training: TrainingSettings) -> MethodVariant:
-    """Return how this project's side trains."""
-    if arguments.lora:
-        return PeftVariant(peft="LORA", axes={"rank": 8, "bits": 16}, adapter=LORA, training=training)
-    return WeightsVariant(trains="all", axes={"bits": 16}, training=training)
-
-
 def ours(arguments: argparse.Namespace, folder: Path) -> float:
     """Train as the workflow does; return the seconds of the steps."""
-    from transformers import Trainer
-
     lengths = [len(example) for example in encoded(arguments, "train")]
     step = round(ROWS_A_STEP * statistics.mean(lengths))
     training = read_yaml(ROOT / "config/config.yaml")["finetune"] | {
@@ -95,29 +80,9 @@ def ours(arguments: argparse.Namespace, folder: Path) -> float:
         "max_length": MAX_LENGTH,
         "held_out_rows": 0,
     }
-    files = folder / "learnt.parquet", folder / "held_out.parquet"
-    for split, file in zip(("train", "dev"), files, strict=True):
-        write_parquet(pairs(arguments, split), file)
-    (folder / "model").mkdir()
-    train, clock = Trainer.train, step_clock()
-
-    def timed(trainer: Any, *args: Any, **kwargs: Any) -> Any:
-        trainer.add_callback(clock)
-        return train(trainer, *args, **kwargs)
-
-    Trainer.train = timed  # pyright: ignore[reportAttributeAccessIssue]
-    finetune(
-        arguments.model,
-        *files,
-        folder / "model",
-        method=method(arguments, TrainingSettings(**training)),
-        model=MODEL,
-        seed=SEED,
-        threads=arguments.threads,
-        checkpoints=CheckpointPlan(folder / "checkpoints", 10**6),
-        code=[],
-    )
-    return clock.seconds
+    variant = method(arguments.lora, TrainingSettings(**training))
+    frames = pairs(arguments, "train"), pairs(arguments, "dev")
+    return finetuned_here(arguments.model, frames, folder, variant, MODEL, arguments.threads)
 
 
 def theirs(arguments: argparse.Namespace, folder: Path) -> float:
@@ -208,13 +173,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(side(arguments.side, arguments, Path(folder))))
         return
-    figures = {}
-    for name in SIDES:
-        command = [sys.executable, __file__, *sys.argv[1:], "--side", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{name} failed with exit status {done.returncode}:\n{done.stderr}")
-        figures[name] = json.loads(done.stdout.splitlines()[-1])
+    figures = figures_of(__file__, SIDES)
     lengths = [len(example) for example in encoded(arguments, "train")]
     spread = ", ".join(f"{cut:.0f}" for cut in statistics.quantiles(lengths, n=4))
     print(f"{len(lengths)} rows, {arguments.epochs} epochs; quartiles of source and target together: {spread} tokens")
