@@ -387,7 +387,7 @@ def test_a_translator_s_model_is_a_base_too(tmp_path):
         **TRANSLATED,
         "teacher": "embedded",
         "translate_respond": {"instructions": "little"},
-        "translator": {"model": "master"},
+        "translator": {"model": "tiny-nllb"},
     }
     project.write("config/datasets/parallel.yaml", parallel)
     project.study(grid=[{**TOY_STUDY["grid"][0], "datasets": ["parallel"]}])
