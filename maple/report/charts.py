@@ -54,9 +54,11 @@ def panel_width(panels: int, labels: int = 0) -> int:
 def series_column(rows: Rows, width: float) -> alt.Column:
     """Return a panel per series, beside each other; names that are too long for the width are broken between parts."""
     series = ordered(rows, "series")
-    header = alt.Header()
-    if max(map(len, series), default=0) * _LETTER_WIDTH > width + 40:
+    header, letters = alt.Header(), (width + 40) / _LETTER_WIDTH
+    if any(len(name) > letters for name in series):
         header = alt.Header(labelExpr="split(datum.label, ' · ')")
+    if any(len(part) > letters for name in series for part in name.split(" · ")):
+        header = alt.Header(labelExpr="split(join(split(datum.label, '-'), ' · '), ' · ')")
     return alt.Column("series:N", title=None, sort=series, header=header)
 
 
