@@ -177,7 +177,7 @@ rule round_trip:
     conda:
         "../../envs/analysis.yaml"
     params:
-        model=lambda wildcards: wildcards.model,
+        model=name_of_model,
         translations=translations_of([task.name for task in TRANSLATION_TASKS]),
         code=fingerprint("round_trip.py"),
     script:

@@ -180,6 +180,11 @@ def metrics_in_language(code):
     return {task.name: task.definition.metrics for task in STUDY.tasks.values() if code in task.languages}
 
 
+def name_of_model(wildcards):
+    """The name of a model, for a table that several models share."""
+    return wildcards.model
+
+
 def translations_of(tasks):
     """The translations among tasks, one per language of their rows: the languages to translate from and into."""
     return [
