@@ -5,13 +5,13 @@ Sennrich et al. 2016 (arXiv 1511.06709), section 3.2: real pairs and these are m
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 import polars as pl
 
 from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA
 from maple.data.sampling import sampled_positions
 from maple.data.sources import RowSource
+from maple.definitions.language import LanguageIdentity
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.prompts import RowFault, gold_answers, item_of
 from maple.evaluation.templates import TemplateFault
@@ -23,11 +23,9 @@ SOURCE = "source"
 SUFFIX = "-back"
 
 
-class SourceText(NamedTuple):
-    """The translation of a target; `fault` says why it is incomplete, "" if it is not."""
-
-    text: str
-    fault: str = ""
+# A function from target texts, the language to translate them into (the source of the pair) and the code of theirs to a
+# translation each, with its fault: why it is incomplete, "" if it is not.
+Translate = Callable[[list[str], LanguageIdentity, str], Sequence[tuple[str, str]]]
 
 
 def back_translated(
@@ -35,7 +33,7 @@ def back_translated(
     place: RowSource | None,
     max_rows: int | None,
     translator: str,
-    translate: Callable[[list[str]], Sequence[SourceText]],
+    translate: Translate,
 ) -> pl.DataFrame:
     """Return the train rows of a translation task with translated sources, `max_rows` of them.
 
@@ -44,16 +42,17 @@ def back_translated(
     row without a target has a fault, and so has one whose translation is empty, incomplete or the target itself.
     Raises SourceError for rows that cannot be read.
     """
+    assert task.pair is not None  # maple.study.learnt_tasks refuses other tasks
     rows = rows_of_split(task, place, "train", max_rows)
     names = [task.row_id("train", _item(task, row, number)) for number, row in enumerate(rows)]
     taken = sampled_positions(names, max_rows)
     targets = {number: target for number in taken if (target := _target(task, rows[number], number))}
     texts = list(dict.fromkeys(targets.values()))
-    translations = dict(zip(texts, translate(texts), strict=True))
+    translations = dict(zip(texts, translate(texts, task.pair.source, task.pair.target.code), strict=True))
     sources = {number: translations[target] for number, target in targets.items()}
-    none = SourceText("")
+    none = ("", "")
     examples = examples_of(
-        task, [{**row, SOURCE: sources.get(number, none).text} for number, row in enumerate(rows)], "train"
+        task, [{**row, SOURCE: sources.get(number, none)[0]} for number, row in enumerate(rows)], "train"
     )
     made = [
         {
@@ -62,7 +61,7 @@ def back_translated(
             "parent": examples[number]["id"],
             "recipe": BACK_TRANSLATION,
             "teacher": translator,
-            "fault": sources.get(number, none).fault or examples[number]["fault"],
+            "fault": sources.get(number, none)[1] or examples[number]["fault"],
         }
         for number in taken
     ]

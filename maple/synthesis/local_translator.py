@@ -21,7 +21,7 @@ from maple.models.translation_text import Seq2SeqEncoder
 from maple.runtime.devices import prepare
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows, incomplete_batches, key_of
-from maple.synthesis.teachers import Fault, IncompleteAnswer, TeacherError
+from maple.synthesis.teachers import Fault, IncompleteAnswer, TeacherError, text_and_fault
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
@@ -105,6 +105,12 @@ class LocalTranslator:
         sentences = dict.fromkeys(part for text in lines for line in text for part in line.sentences)
         translations = self._translations(list(sentences), source, target)
         return [joined(text, translations, language) for text in lines]
+
+    def texts_and_faults(
+        self, texts: list[str], language: LanguageIdentity, source: str = ENGLISH
+    ) -> list[tuple[str, str]]:
+        """Return what `translate` does, each as a text and its fault, "" if it has none."""
+        return [text_and_fault(answer, "empty translation") for answer in self.translate(texts, language, source)]
 
     def _translations(self, sentences: list[str], source: str, target: int) -> dict[str, Translation]:
         """Return the translation of each sentence from `source`; `target` is the token of the other language."""

@@ -55,6 +55,14 @@ class IncompleteAnswer:
     text: str = ""
 
 
+def text_and_fault(answer: str | IncompleteAnswer, empty: str) -> tuple[str, str]:
+    """Return the text of an answer and its fault: an incomplete text is no example, and an empty one is `empty`."""
+    if isinstance(answer, IncompleteAnswer):
+        return answer.text.strip(), answer.fault
+    text = answer.strip()
+    return text, "" if text else empty
+
+
 class Teacher(Protocol):
     """Completes requests, in the order given."""
 

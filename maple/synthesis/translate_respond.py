@@ -13,7 +13,7 @@ from maple.data.examples import check_ids, raw_rows
 from maple.data.sampling import sampled_positions
 from maple.definitions.dataset import TranslateRespondSettings
 from maple.definitions.language import ENGLISH, LanguageIdentity
-from maple.synthesis.teachers import IncompleteAnswer, Purpose, Request, Teacher, Translator
+from maple.synthesis.teachers import IncompleteAnswer, Purpose, Request, Teacher, Translator, text_and_fault
 
 TRANSLATE = "Translate this text from English to {language}. Write the translation and nothing else.\n\n{text}\n"
 RESPOND = "Answer this in {language}. Write the answer and nothing else.\n\n{instruction}\n{input}\n"
@@ -80,11 +80,3 @@ def translate_respond(
         if sent.prompt.strip() in row["output"]:
             row["fault"] = "repeats the prompt"
     return raw_rows(rows, language=code, recipe="translate_respond", teacher=teacher.name, seed=seed)
-
-
-def text_and_fault(answer: str | IncompleteAnswer, empty: str) -> tuple[str, str]:
-    """Return the text of an answer and its fault: an incomplete text is no example, and an empty one is `empty`."""
-    if isinstance(answer, IncompleteAnswer):
-        return answer.text.strip(), answer.fault
-    text = answer.strip()
-    return text, "" if text else empty

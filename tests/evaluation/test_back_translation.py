@@ -1,4 +1,4 @@
-"""Back-translation by a translator that reads backwards, and by a toy NLLB."""
+"""Back-translation by a translator that writes backwards."""
 
 import json
 from itertools import pairwise
@@ -10,7 +10,7 @@ from maple.data.sources import RowFolders
 from maple.definitions.dataset import ParallelCuration
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import LocalRows, Pair, PromptSpec, Splits
-from maple.evaluation.back_translation import SourceText, back_translated
+from maple.evaluation.back_translation import back_translated
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, training_places
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
@@ -30,8 +30,9 @@ WORDS = {"words": {}, "own": {}, "english": {}}
 TASK = TrainedTask("greetings", SPEC, WORDS, SWAHILI, None, LanguagePair(ENGLISH, SWAHILI), "talk")
 
 
-def reversed_texts(texts):
-    return [SourceText(text[::-1]) for text in texts]
+def reversed_texts(texts, language, source):
+    assert (language.code, source) == ("eng_Latn", "swh_Latn")
+    return [(text[::-1], "") for text in texts]
 
 
 def places_of(folder, *rows, split="train"):
@@ -66,9 +67,9 @@ def test_sources_of_the_rows_are_not_read_and_the_pairs_of_a_task_may_stand_besi
 
 
 def test_no_target_an_incomplete_translation_and_a_copy_of_the_target_are_faults(tmp_path):
-    def translate(texts):
+    def translate(texts, language, source):
         assert texts == ["Mvua", "Jua", "Siku", "ana"]
-        return [SourceText("Ra", "cut off"), SourceText("", "empty translation"), SourceText("Day"), SourceText("ana")]
+        return [("Ra", "cut off"), ("", "empty translation"), ("Day", ""), ("ana", "")]
 
     rows = back(tmp_path, "Mvua", "Jua", "Siku", "ana", "", translate=translate)
     faults = ["cut off", "empty translation", "", "source equals target", "no gold answer"]
@@ -88,9 +89,9 @@ def test_a_translation_that_is_a_side_of_a_test_row_is_dropped_and_so_is_one_of_
 def test_only_the_sample_is_translated_and_a_smaller_one_is_part_of_a_larger_one(tmp_path):
     targets, asked = [f"neno {number}" for number in range(9)], []
 
-    def translate(texts):
+    def translate(texts, language, source):
         asked.append(set(texts))
-        return reversed_texts(texts)
+        return reversed_texts(texts, language, source)
 
     for count in (2, 5, 9):
         assert back(tmp_path, *targets, max_rows=count, translate=translate).height == count
@@ -99,9 +100,9 @@ def test_only_the_sample_is_translated_and_a_smaller_one_is_part_of_a_larger_one
 
 
 def test_a_target_that_stands_twice_is_translated_once(tmp_path):
-    def translate(texts):
+    def translate(texts, language, source):
         assert texts == ["Mvua"]
-        return reversed_texts(texts)
+        return reversed_texts(texts, language, source)
 
     assert back(tmp_path, "Mvua", "Mvua", translate=translate)["texts"].to_list() == [["auvM"], ["auvM"]]
 

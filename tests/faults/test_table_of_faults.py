@@ -18,7 +18,7 @@ LIGHT = [
 # translations another study; `forecast` writes logs.
 ELSEWHERE = {
     *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"),
-    *("head", "label", "curate_labelled", "curate_parallel", "round_trip"),
+    *("head", "label", "curate_labelled", "curate_parallel", "round_trip", "back_translate"),
 }
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 

@@ -145,6 +145,16 @@ def test_what_the_journal_holds_is_not_translated_again_and_costs_no_teacher_any
     assert spent.answers == spent.prompt_tokens == 0
 
 
+@pytest.mark.heavy
+def test_targets_are_translated_back_after_an_end_without_those_that_the_journal_holds(nllb, tmp_path, monkeypatch):
+    texts = [*SENTENCES, "The sun rises and " * 9 + "sets."]
+    first = translator(nllb, tmp_path).texts_and_faults(texts, SWAHILI, "eng_Latn")
+    assert first == [*((others["sw"], "") for others in SENTENCES.values()), ("", "no answer")]
+    again = translator(nllb, tmp_path)
+    monkeypatch.setattr(again, "load", lambda *_: pytest.fail("the model was loaded"))
+    assert again.texts_and_faults(texts, SWAHILI, "eng_Latn") == first
+
+
 class Scribe:
     """A teacher who answers every request with its purpose."""
 
