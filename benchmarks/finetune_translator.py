@@ -106,8 +106,8 @@ def theirs(arguments: argparse.Namespace, folder: Path) -> float:
     encoder = Seq2SeqEncoder.of(arguments.model)
     rows = [
         {
-            "input_ids": encoder.source(row["texts"][0], row["source_language"]),
-            "labels": encoder.target(row["output"], row["target_language"]),
+            "input_ids": encoder.source(row["texts"][0], row["source_language"], row["target_language"]),
+            "labels": [*encoder.forced_start(row["target_language"])[1:], *encoder.target(row["output"])],
         }
         for row in pairs(arguments, "train").iter_rows(named=True)
     ]

@@ -127,9 +127,10 @@ def theirs(model: Path, texts: list[Translation], search: BeamSearch, threads: i
     network.generation_config = GenerationConfig()  # mBART-50's forces EOS at the limit
     translations, begin = [], 0.0
     for text in [texts[0], *texts]:  # the first one to warm up
+        source = encoder.source(text.source, text.source_language, text.target_language)
         with torch.inference_mode():
             output = network.generate(  # pyright: ignore[reportCallIssue]
-                input_ids=torch.tensor([encoder.source(text.source, text.source_language)], device=network.device),
+                input_ids=torch.tensor([source], device=network.device),
                 forced_bos_token_id=encoder.tag(text.target_language),
                 decoder_start_token_id=encoder.decoder_start,
                 eos_token_id=encoder.eos,

@@ -1,4 +1,4 @@
-"""Tiny translators with random weights: an mBART-50 and an NLLB, whose tokens are letters."""
+"""Tiny translators with random weights: an mBART-50, an NLLB and a MADLAD, whose tokens are letters."""
 
 import json
 from pathlib import Path
@@ -10,16 +10,23 @@ from toy_training import variant
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 START, PAD, EOS, UNK = range(4)
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz ._LXENIT"]
-# The tags of each, by language; their ids are those behind the letters.
+# The tags of each, by language; their ids are those behind the letters. T5's architecture has them in front of sources.
 TAGS = {
     "mbart": {"eng_Latn": "en_XX", "swh_Latn": "sw_KE", "tel_Telu": "te_IN"},
     "m2m_100": {"eng_Latn": "eng_Latn", "swh_Latn": "swh_Latn", "tel_Telu": "tel_Telu"},
+    "t5": {"eng_Latn": "<2en>", "swh_Latn": "<2sw>", "tel_Telu": "<2te>"},
 }
+TAGGED = ("mbart", "m2m_100")
 SIZE: dict[str, Any] = {
     "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
     "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 64,
     "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0, "init_std": 0.2,
     "decoder_start_token_id": EOS,
+}  # fmt: skip
+SIZE_OF_T5: dict[str, Any] = {
+    "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2, "dropout_rate": 0.0, "n_positions": 8,
+    "decoder_start_token_id": START, "pad_token_id": PAD, "eos_token_id": EOS, "tie_word_embeddings": False,
+    "feed_forward_proj": "gated-gelu",
 }  # fmt: skip
 TEXTS = {"aab": "bba", "abc": "cba", "bbc": "cbb", "cab": "bac", "acc": "cca", "bca": "acb"}
 
@@ -38,8 +45,10 @@ def build(name: str, folder: Path, **config: Any) -> Path:
     torch.manual_seed(1)
     folder.mkdir(parents=True, exist_ok=True)
     size = len(SPECIAL) + len(LETTERS) + len(TAGS[name])
-    settings = {"vocab_size": size, **SIZE, **config}
+    settings = {"vocab_size": size, **(SIZE_OF_T5 if name == "t5" else SIZE), **config}
     model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(name, **settings))
+    if name == "t5":  # its config does not tie them, and transformers ties what is equal in a file
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
     if hasattr(model, "final_logits_bias"):
         model.final_logits_bias.normal_(std=0.1)
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -78,7 +87,7 @@ ROWS = pl.concat([pairs(*TEXTS.items()), pairs(*TEXTS.items(), source="swh_Latn"
 
 
 def lora(bits: int = 16, **training):
-    adapter = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]}
+    adapter = {"r": 4, "lora_alpha": 8, "target_modules": r".*\.(q|v|q_proj|v_proj)"}
     return variant(
         "LORA", bits, adapter, **({"batch_tokens": 120, "micro_batch_tokens": 60, "max_length": 40} | training)
     )

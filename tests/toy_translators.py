@@ -1,4 +1,4 @@
-"""Toy translators as Hub-style folders: mBART and M2M100 (NLLB's class) of random weights, over twenty words."""
+"""Toy translators as Hub-style folders: mBART, M2M100 (NLLB's class) and T5 of random weights, over twenty words."""
 
 import json
 from pathlib import Path
@@ -19,6 +19,11 @@ SIZES = {
     "max_position_embeddings": POSITIONS, "bos_token_id": BOS, "pad_token_id": PAD, "eos_token_id": EOS,
     "decoder_start_token_id": EOS, "scale_embedding": True,
     "init_std": 0.3,  # far apart, so that texts differ in their translations
+}  # fmt: skip
+SIZES_OF_T5 = {
+    "vocab_size": len(VOCABULARY), "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2,
+    "pad_token_id": PAD, "eos_token_id": EOS, "decoder_start_token_id": BOS, "initializer_factor": 4.0,
+    "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False,
 }  # fmt: skip
 
 
@@ -43,7 +48,12 @@ def saved(folder: Path, model_type: str = "mbart", ends: float = 0.2, seed: int 
     folder.mkdir(parents=True, exist_ok=True)
     save_tokenizer(folder)
     torch.manual_seed(seed)
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(model_type, **SIZES))
+    sizes = SIZES_OF_T5 if model_type == "t5" else SIZES
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(model_type, **sizes))
+    if model_type == "t5":
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
+        model.save_pretrained(folder)
+        return folder
     with torch.no_grad():
         # The logits are products with the embedding: this adds to that of EOS.
         model.model.decoder.layer_norm.bias.add_(ends * model.get_input_embeddings().weight[EOS])

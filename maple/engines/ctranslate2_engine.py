@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
 
 # CTranslate2's converters by transformers' type of model.
-LOADERS = {"mbart": "MBartLoader", "m2m_100": "M2M100Loader"}
+LOADERS = {"mbart": "MBartLoader", "m2m_100": "M2M100Loader", "t5": "T5Loader"}
 
 
 def reason_against_search(search: BeamSearch) -> str | None:
@@ -123,6 +123,10 @@ def specification(model: Any, options: TranslatorOptions) -> "TransformerSpec":
         # What every mBART of transformers is; its converter wants to read it in the config, as published ones have it.
         for key in ("normalize_before", "normalize_embedding", "add_final_layer_norm"):
             setattr(model.config, key, True)
+    if model_type == "t5":
+        # Its converter scales logits where the config ties embeddings. transformers 5 says so of every T5, MADLAD
+        # included, and scales by another key.
+        model.config.tie_word_embeddings = model.config.scale_decoder_outputs
     spec = getattr(converters, LOADERS[model_type])().get_model_spec(model)
     names = _named(range(model.config.vocab_size))
     spec.register_source_vocabulary(names)

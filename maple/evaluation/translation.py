@@ -156,7 +156,7 @@ class RunTranslator:
         encoder, (text,) = self.job.encoder, row["texts"]
         item = f"{row['task']}, {row['language']}, item {row['item']}"
         try:
-            tokens = encoder.source(text, row["source_language"])
+            tokens = encoder.source(text, row["source_language"], row["target_language"])
             start = encoder.forced_start(row["target_language"])
         except UnknownTagError as error:
             raise UnknownTagError(f"{item}: {error}") from None

@@ -122,8 +122,7 @@ KEYS_SET_BY_US = {
 }  # fmt: skip
 # Architectures whose layers have no biases, and the keys with which they would.
 WITHOUT_BIASES = {
-    "mt5": (),
-    "t5": (),
+    **dict.fromkeys(("mt5", "t5"), ()),
     "llama": ("attention_bias", "mlp_bias"),
     "mistral": (),
     "modernbert": ("attention_bias", "mlp_bias", "norm_bias"),

@@ -67,7 +67,7 @@ ARCHITECTURES = {
         ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"),
         CLASSIFIER,
     ),
-    **dict.fromkeys(("m2m_100", "mbart"), TRANSLATOR),
+    **dict.fromkeys(("m2m_100", "mbart", "mt5", "t5"), TRANSLATOR),
     **dict.fromkeys(("jamba", "qwen3_next"), Architecture(STATES, MIXTURE.fails, experts=True)),
 }  # fmt: skip
 

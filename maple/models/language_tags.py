@@ -1,13 +1,16 @@
 """The tags by which translators know languages: those of a model, for the codes that this project has.
 
 A translator reads and writes a language by a token of its own: `en_XX` in mBART-50, `__en__` in M2M100, `eng_Latn` in
-NLLB. A model's file may name others (`tags`), and languages of which the model gets a new one (`new_tags`).
+NLLB. Models of T5's architecture have in front of the source what to translate into: `<2en>` in MADLAD-400, words in T5
+itself. A model's file may name others (`tags`), and languages of which the model gets a new one (`new_tags`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maple.models.limits import LIKE_T5
 from maple.models.special_tokens import json_of
 
 # M2M100's languages in the order of their ids (transformers 5.19, tokenization_m2m_100.py), by FLORES-200's codes.
@@ -67,6 +70,21 @@ NLLB200 = (
     "urd_Arab", "uzn_Latn", "vec_Latn", "vie_Latn", "war_Latn", "wol_Latn", "xho_Latn", "ydd_Hebr", "yor_Latn",
     "yue_Hant", "zho_Hans", "zho_Hant", "zul_Latn",
 )  # fmt: skip
+# The languages of MADLAD-400 (arXiv 2309.04662; the card of google/madlad400-3b-mt) by FLORES-200's codes, as far as
+# both have them.
+MADLAD400 = {
+    **{code: short for code, short in M2M100.items() if short not in ("ast", "bs", "ff", "ns", "tl")},
+    "ace_Latn": "ace", "aka_Latn": "ak", "asm_Beng": "as", "ayr_Latn": "ay", "bam_Latn": "bm", "ban_Latn": "ban",
+    "bho_Deva": "bho", "bod_Tibt": "bo", "bos_Latn": "bs", "cjk_Latn": "cjk", "ckb_Arab": "ckb", "dyu_Latn": "dyu",
+    "dzo_Tibt": "dz", "epo_Latn": "eo", "eus_Latn": "eu", "ewe_Latn": "ee", "fao_Latn": "fo", "fij_Latn": "fj",
+    "fon_Latn": "fon", "gaz_Latn": "om", "grn_Latn": "gn", "kac_Latn": "kac", "kbp_Latn": "kbp", "kin_Latn": "rw",
+    "kir_Cyrl": "ky", "kmb_Latn": "kmb", "kmr_Latn": "ku", "kon_Latn": "kg", "ltg_Latn": "ltg", "lus_Latn": "lus",
+    "mag_Deva": "mag", "mai_Deva": "mai", "min_Latn": "min", "mlt_Latn": "mt", "mri_Latn": "mi", "nso_Latn": "nso",
+    "nya_Latn": "ny", "pag_Latn": "pag", "pap_Latn": "pap", "quy_Latn": "qu", "run_Latn": "rn", "sag_Latn": "sg",
+    "san_Deva": "sa", "shn_Mymr": "shn", "smo_Latn": "sm", "sna_Latn": "sn", "sot_Latn": "st", "tat_Cyrl": "tt",
+    "tel_Telu": "te", "tgk_Cyrl": "tg", "tgl_Latn": "fil", "tir_Ethi": "ti", "tso_Latn": "ts", "tuk_Latn": "tk",
+    "uig_Arab": "ug", "vec_Latn": "vec", "war_Latn": "war", "yue_Hant": "yue",
+}  # fmt: skip
 _MBART50 = {tag[:2]: tag for tag in MBART50}
 # Telugu is mBART-50's alone.
 _TWO_LETTERS = {**M2M100, "tel_Telu": "te"}
@@ -77,6 +95,7 @@ PUBLISHED_TAGS = {
     ("mbart", 250054): MBART50,
     ("m2m_100", 128112): tuple(f"__{short}__" for short in M2M100.values()),
     ("m2m_100", 256206): NLLB200,
+    ("t5", 256000): tuple(f"<2{short}>" for short in MADLAD400.values()),
 }
 
 
@@ -84,19 +103,57 @@ class UnknownTagError(ValueError):
     """A model has no tag of a language; the message names both and says what to write."""
 
 
-def published_tags(architecture: Mapping[str, Any]) -> tuple[str, ...] | None:
+@dataclass(frozen=True)
+class Tags:
+    """The tags that a model has."""
+
+    known: frozenset[str]
+    in_source: bool = False
+    """True if that of the target stands in front of the source, and words may stand there instead."""
+
+    def of(self, code: str, stated: Mapping[str, str]) -> str:
+        """Return the tag of a language; `stated` are `tags` of the model's file. Raises UnknownTagError."""
+        return (source_tag_of if self.in_source else tag_of)(code, stated, self.known.__contains__)
+
+
+def published_tags(architecture: Mapping[str, Any]) -> Tags | None:
     """Return the tags of a published model by the keys of its config; None for a model that is not known by them."""
-    return PUBLISHED_TAGS.get((str(architecture.get("model_type")), architecture.get("vocab_size", 0)))
+    named = str(architecture.get("model_type"))
+    known = PUBLISHED_TAGS.get((named, architecture.get("vocab_size", 0)), () if named in LIKE_T5 else None)
+    return None if known is None else Tags(frozenset(known), named in LIKE_T5)
 
 
-def tags_in(folder: Path) -> Collection[str] | None:
+def tags_in(folder: Path) -> Tags | None:
     """Return the special tokens of a translator's folder, its tags among them; None for a folder without a tokenizer.
 
-    A folder without tokenizer.json is M2M100's.
+    Of T5's architecture they are the pieces that look like MADLAD's tags. A folder without tokenizer.json is M2M100's.
     """
+    in_source = json_of(folder / "config.json").get("model_type") in LIKE_T5
     if (folder / "tokenizer.json").is_file():
-        return {token["content"] for token in json_of(folder / "tokenizer.json").get("added_tokens", ())}
-    return [f"__{short}__" for short in M2M100.values()] if (folder / "vocab.json").is_file() else None
+        content = json_of(folder / "tokenizer.json")
+        tokens = [token["content"] for token in content.get("added_tokens", ())]
+        if in_source:
+            vocabulary = content["model"]["vocab"]
+            pieces = vocabulary if isinstance(vocabulary, Mapping) else (piece for piece, _ in vocabulary)
+            tokens += [piece for piece in pieces if piece.startswith("<2")]
+        return Tags(frozenset(tokens), in_source)
+    m2m100 = (folder / "vocab.json").is_file() and not in_source
+    return Tags(frozenset(f"__{short}__" for short in M2M100.values())) if m2m100 else None
+
+
+def source_tag_of(code: str, stated: Mapping[str, str], known: Callable[[str], bool]) -> str:
+    """Return what stands in front of a source to translate it into a language; `known` tells a model's tokens.
+
+    Words of the model's file may be any text. Raises UnknownTagError for a language of which there are none.
+    """
+    if code in stated:
+        return stated[code]
+    if code in MADLAD400 and known(tag := f"<2{MADLAD400[code]}>"):
+        return tag
+    raise UnknownTagError(
+        f"the model has no tag of {code}; write under tags what stands in front of a source to translate it into that, "
+        'as {swh_Latn: "translate to Swahili:"}'
+    )
 
 
 def forms(tag: str) -> Iterator[str]:

@@ -9,6 +9,9 @@ POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "s
 DEFAULT_POSITIONS = {"llama": 2048, "mistral": 131072, "bert": 512, "modernbert": 8192, "mbart": 1024, "m2m_100": 1024}
 # Model types whose first position is the one after the id of the padding token, 1 if the config does not say it.
 AFTER_PADDING = ("camembert", "roberta", "xlm-roberta", "xlm-roberta-xl")
+# Model types of T5's architecture: it knows how far words are from each other, and no positions; `n_positions` is the
+# length of pretraining.
+LIKE_T5 = ("mt5", "t5")
 # Keys under which the tools that quantize models say so in config.json.
 QUANTIZED_KEYS = ("quantization_config", "compression_config")
 NOT_QUANTIZED = (
@@ -22,7 +25,7 @@ def positions_of(architecture: Mapping[str, Any]) -> int | None:
     """Return the number of positions that a model of this config has, in tokens; None if the config does not say it."""
     text = text_config(architecture)
     positions = next((text[key] for key in POSITIONS if isinstance(text.get(key), int)), None)
-    if positions is None:
+    if positions is None or text.get("model_type") in LIKE_T5:
         return None
     if text.get("model_type") in AFTER_PADDING:
         positions -= text.get("pad_token_id", 1) + 1

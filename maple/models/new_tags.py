@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from maple.models.language_tags import default_forms, forms
+from maple.models.limits import LIKE_T5
+from maple.models.special_tokens import json_of
 from maple.models.text_tokenizer import TextTokenizer
 from maple.models.tiny import BaseError
 from maple.models.tokenizer_folder import load_tokenizer, write_tokenizer
@@ -19,12 +21,18 @@ def add_new_tags(folder: Path, new_tags: Mapping[str, str], *, trust_remote_code
     """Add a token per language of `new_tags`, {code: tag from which it starts}, to the model in a base's folder.
 
     Its text is the code of the language. All other weights stay as they are, to the bit. Raises BaseError for a
-    language that the model has a tag of, for a tag that it lacks, and for M2M100, whose tokenizer has no place for one.
+    language that the model has a tag of, for a tag that it lacks, for M2M100, whose tokenizer has no place for one, and
+    for a model that reads words in front of a source.
     """
     if not (folder / "tokenizer.json").is_file():
         raise BaseError(
             f"{folder}: new_tags: M2M100's tokenizer gives the ids behind its pieces to its own languages, and has no "
             "place for another one; borrow a tag instead, by tags in the model's file"
+        )
+    if json_of(folder / "config.json").get("model_type") in LIKE_T5:
+        raise BaseError(
+            f"{folder}: new_tags: the model reads what to translate into in front of a source, where words can stand; "
+            f"write tags: {{{min(new_tags)}: words}} in the model's file"
         )
     control = TextTokenizer.of(folder).control
     starts = {}

@@ -1,4 +1,4 @@
-"""Translators: mBART-50, M2M100 and NLLB-200, which read a text by one network and write its translation by another.
+"""Translators (mBART-50, M2M100, NLLB, MADLAD), which read a text by one network and write another by a second one.
 
 Imported by name, as a kind of model. What the decoder reads is made here for all of them: transformers' own helpers
 differ from model to model, and mBART's takes the last token of a row for its first.
@@ -66,17 +66,18 @@ def encoder_of(folder: str | Path, model: LocalModel, frame: Frame | None = None
 def encode(example: Mapping[str, Any], encoder: Seq2SeqEncoder) -> EncodedExample:
     """Return the tokens of a translation (keys language, texts, output, source_language, target_language).
 
-    The decoder reads its start, the tag of the target and the words, and learns the words and their end. The tag has no
-    label: it is given in translating, too, and would be no part of what the text takes in bits.
+    The decoder reads its start, the tag of the target and the words, and learns the words and their end. The tag, where
+    a model has it there, has no label: it is given in translating, too, and would be no part of what the text takes in
+    bits.
     """
-    (source,) = example["texts"]
-    target = encoder.target(example["output"], example["target_language"])
+    (source,), into = example["texts"], example["target_language"]
+    start, target = encoder.forced_start(into), encoder.target(example["output"])
     return EncodedExample(
         language=example["language"],
-        input_ids=np.array(encoder.source(source, example["source_language"]), dtype=np.int32),
-        labels=np.array([MASKED, *target[1:]], dtype=np.int32),
+        input_ids=np.array(encoder.source(source, example["source_language"], into), dtype=np.int32),
+        labels=np.array([MASKED] * (len(start) - 1) + target, dtype=np.int32),
         units=len(example["output"].encode()),
-        decoder_ids=np.array([encoder.decoder_start, *target[:-1]], dtype=np.int32),
+        decoder_ids=np.array([*start, *target[:-1]], dtype=np.int32),
     )
 
 

@@ -1,11 +1,15 @@
-"""The texts of a translator as tokens: a source with the tag of its language, and a target with that of its own."""
+"""The texts of a translator as tokens.
+
+A source has the tag of its language, and a target that of its own; or the source says what to translate it into.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from maple.models.language_tags import tag_of
+from maple.models.language_tags import source_tag_of, tag_of
+from maple.models.limits import LIKE_T5
 from maple.models.sentencepiece_tokenizer import SentencePieceTokenizer
 from maple.models.special_tokens import json_of
 from maple.models.text_tokenizer import TextTokenizer
@@ -13,7 +17,7 @@ from maple.models.tiny import BaseError
 from maple.models.tokenizer_folder import PROBES, check_ids, load_tokenizer, write_tokenizer
 
 # transformers' types of models, and the classes of tokenizers that read a text as `tag text eos`.
-ARCHITECTURES = ("mbart", "m2m_100")
+TAGGED = ("mbart", "m2m_100")
 CLASSES = ("MBart50Tokenizer", "NllbTokenizer", "M2M100Tokenizer", "PreTrainedTokenizer", "TokenizersBackend")
 
 
@@ -40,10 +44,11 @@ class Seq2SeqEncoder:
         """Read the tokenizer of a Hub-style folder; `tags` and `new_tags` are those of the model's file."""
         folder = Path(folder)
         tokenizer = tokenizer_of(folder)
-        configs = (json_of(folder / name) for name in ("generation_config.json", "config.json"))
-        starts = (config.get("decoder_start_token_id") for config in configs)
+        config = json_of(folder / "config.json")
+        starts = (each.get("decoder_start_token_id") for each in (json_of(folder / "generation_config.json"), config))
         start = next((number for number in starts if number is not None), tokenizer.eos)
-        return cls(tokenizer, start, tags, new_tags)
+        encoder = SourceTagEncoder if config.get("model_type") in LIKE_T5 else cls
+        return encoder(tokenizer, start, tags, new_tags)
 
     @property
     def eos(self) -> int:
@@ -66,13 +71,16 @@ class Seq2SeqEncoder:
             self._ids[language] = known[tag_of(language, self.stated, known.__contains__)]
         return self._ids[language]
 
-    def source(self, text: str, language: str) -> list[int]:
-        """Return the tokens that the encoder reads: the tag of the language, the text and its end; nothing is cut."""
+    def source(self, text: str, language: str, into: str) -> list[int]:
+        """Return the tokens that the encoder reads: the tag of the language, the text and its end; nothing is cut.
+
+        `into` is the language to translate into. Raises UnknownTagError for a language without a tag.
+        """
         return [self.tag(language), *self.piece(text), self.eos]
 
-    def target(self, text: str, language: str) -> list[int]:
-        """Return the tokens that the decoder writes: the tag of the language, the text and its end; nothing is cut."""
-        return [self.tag(language), *self.piece(text), self.eos]
+    def target(self, text: str) -> list[int]:
+        """Return the tokens that the decoder writes behind `forced_start`: the text and its end; nothing is cut."""
+        return [*self.piece(text), self.eos]
 
     def forced_start(self, language: str) -> list[int]:
         """Return the tokens that the decoder has before the first word of a translation: its start, and the tag."""
@@ -81,6 +89,28 @@ class Seq2SeqEncoder:
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, without special tokens."""
         return self.tokenizer.text(list(tokens))
+
+
+class SourceTagEncoder(Seq2SeqEncoder):
+    """The encoder of T5's architecture: what stands in front of a source says what to translate it into.
+
+    That is MADLAD's piece of the language, or words of the model's file, as T5's "translate English to German:".
+    Nothing marks the language of the source or stands before a translation.
+    """
+
+    def source(self, text: str, language: str, into: str) -> list[int]:
+        """Return the tokens of the tag, the text and its end; `language` is not marked. See Seq2SeqEncoder."""
+        tag, known = self._tag(into), self.tokenizer.control
+        tokens = [known[tag], *self.piece(text)] if tag in known else self.piece(f"{tag} {text}")
+        return [*tokens, self.eos]
+
+    def forced_start(self, language: str) -> list[int]:
+        """Return the decoder's start alone; raises UnknownTagError for a language without a tag."""
+        self._tag(language)
+        return [self.decoder_start]
+
+    def _tag(self, language: str) -> str:
+        return source_tag_of(language, self.stated, lambda tag: self.tokenizer.token_id(tag) is not None)
 
 
 def tokenizer_of(folder: Path) -> TextTokenizer | SentencePieceTokenizer:
@@ -111,12 +141,20 @@ def prepare_translation_tokenizer(folder: Path, tokens: Mapping[str, str], *, tr
     ours = tokenizer_of(folder)
     if isinstance(ours, TextTokenizer):
         check_ids(folder, config)
-    if not any(_is_tag(token) for token in ours.control):
+    if config["model_type"] in TAGGED:
+        _check_tags(folder, [*filter(_is_tag, ours.control)], ours, config)
+
+
+def _check_tags(
+    folder: Path, tags: Sequence[str], ours: TextTokenizer | SentencePieceTokenizer, config: Mapping
+) -> None:
+    """Refuse a tokenizer without tags, or with some that the model has no row for."""
+    if not tags:
         raise BaseError(
             f"{folder}: the tokenizer has no tags of languages, so that every language would be the unknown token; "
             "take a revision with its tokenizer.json"
         )
-    if beyond := [tag for tag, number in ours.control.items() if _is_tag(tag) and number >= config["vocab_size"]]:
+    if beyond := [tag for tag in tags if ours.control[tag] >= config["vocab_size"]]:
         raise BaseError(
             f"{folder}: the tag {beyond[0]} lies beyond the {config['vocab_size']} rows of the embedding; take the "
             "tokenizer that belongs to the model"
@@ -126,12 +164,14 @@ def prepare_translation_tokenizer(folder: Path, tokens: Mapping[str, str], *, tr
 
 
 def _check_form(folder: Path, config: Mapping) -> None:
-    """Refuse a model whose texts do not have the form `tag text eos` on both sides."""
+    """Refuse a model that marks languages neither as `tag text eos` on both sides nor in front of the source."""
     named = config.get("model_type")
-    if named not in ARCHITECTURES:
+    if named in LIKE_T5:
+        return
+    if named not in TAGGED:
         raise BaseError(
-            f"{folder}: a {named} model marks languages otherwise than mBART-50, M2M100 and NLLB (T5's and MADLAD's "
-            "tag of the target stands in the source, Marian has none), which is not built; name one of these"
+            f"{folder}: a {named} model marks languages otherwise than mBART-50, M2M100, NLLB and MADLAD (Marian has "
+            "no tags), which is not built; name one of these"
         )
     settings = json_of(folder / "tokenizer_config.json")
     stated = settings.get("tokenizer_class") or config.get("tokenizer_class") or "none"
@@ -152,4 +192,5 @@ def _is_tag(token: str) -> bool:
 def _agrees(tokenizer, folder: Path) -> bool:
     """Return True if transformers' tokenizer and ours make the same tokens of texts."""
     ours = TextTokenizer.of(folder)
-    return all(tokenizer(text, add_special_tokens=False)["input_ids"] == ours.encode(text) for text in PROBES)
+    probes = [*PROBES, f"<2sw> {PROBES[0]}"]  # as MADLAD reads a source
+    return all(tokenizer(text, add_special_tokens=False)["input_ids"] == ours.encode(text) for text in probes)

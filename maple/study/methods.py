@@ -33,10 +33,13 @@ class StudyMethod:
         """True if what was trained is folded into the base; a method that saves a whole model has nothing to fold."""
         return not self.attached and not self.variant.saves_model
 
-    @property
-    def shares_engine(self) -> bool:
-        """True if one engine generates for all runs of a base, their adapters attached in turn, in one frame."""
-        return self.attached and self.served and not self.own_frame
+    def shares_engine(self, translates: bool) -> bool:
+        """Return True if one engine generates for all runs of a base, their adapters attached in turn.
+
+        vLLM does for what it serves, in one frame. A model that `translates` is computed by transformers, which attaches
+        every adapter, and has no frame.
+        """
+        return self.attached and (translates or (self.served and not self.own_frame))
 
     @property
     def comparable(self) -> bool:

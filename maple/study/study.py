@@ -65,13 +65,14 @@ class Study:
 
         None of a kind whose base cannot answer: each run has a head of its own.
         """
-        if not KINDS[self.models[model].kind].answers_untouched:
+        kind = KINDS[self.models[model].kind]
+        if not kind.answers_untouched:
             return []
         return [
             run
             for run in self.finetuned
             if run.model == model
-            and self.methods[run.method].shares_engine
+            and self.methods[run.method].shares_engine(kind.translates)
             and self.head_task(run) is None
             and len(run.tasks) == len(self.tasks)
         ]

@@ -1,6 +1,6 @@
 """What translators of a study can be taught and asked: translations, between languages that they have tags of."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from maple.definitions.dataset import Dataset, ParallelDataset
@@ -14,7 +14,7 @@ from maple.definitions.run import Run
 from maple.definitions.task import Task
 from maple.methods.peft_config_keys import config_keys
 from maple.models.kind import KINDS
-from maple.models.language_tags import BUILT_TAGS, UnknownTagError, forms, published_tags, tag_of, tags_in
+from maple.models.language_tags import BUILT_TAGS, Tags, UnknownTagError, forms, published_tags, tag_of, tags_in
 from maple.study.architectures import known_architecture
 from maple.study.datasets import StudyDataset
 
@@ -90,7 +90,12 @@ def check_languages(
         if (known := known_tags(name, model, results)) is None:
             continue
         for code, tag in model.new_tags.items():
-            if not any(form in known for form in forms(tag)):
+            if known.in_source:
+                raise DefinitionError(
+                    f"config/models/{name}.yaml: new_tags: the model reads what to translate into in front of a "
+                    f"source, where words can stand; write tags: {{{code}: words}}"
+                )
+            if not any(form in known.known for form in forms(tag)):
                 raise DefinitionError(
                     f"config/models/{name}.yaml: new_tags.{code}: {tag!r} is no tag of the model; name one that it has"
                 )
@@ -98,7 +103,7 @@ def check_languages(
             if code in model.new_tags:
                 continue
             try:
-                tag_of(code, model.tags, known.__contains__)
+                known.of(code, model.tags)
             except UnknownTagError as error:
                 raise DefinitionError(f"config/models/{name}.yaml: {error} ({where})") from None
 
@@ -139,7 +144,7 @@ def check_back_translators(datasets: Mapping[str, StudyDataset], models: Mapping
         sides = [pair.languages(code) for pair in pairs if pair for code in dataset.languages]
         for language in dict.fromkeys(code for of_pair in sides for code in of_pair):
             try:
-                tag_of(language, model.tags, known.__contains__)
+                known.of(language, model.tags)
             except UnknownTagError as error:
                 raise DefinitionError(
                     f"config/datasets/{name}.yaml: back_translate.translator.model: {translator}: {error}; or name "
@@ -173,10 +178,10 @@ def check_new_tags(runs: Iterable[Run], models: Mapping[str, Model], variants: M
             )
 
 
-def known_tags(name: str, model: LocalModel, results: Path) -> Collection[str] | None:
+def known_tags(name: str, model: LocalModel, results: Path) -> Tags | None:
     """Return the tags of a translator as far as planning knows them; None if they are not known yet."""
     if isinstance(model, BuiltModel):
-        return BUILT_TAGS[model.build.architecture["model_type"]]
+        return Tags(frozenset(BUILT_TAGS[model.build.architecture["model_type"]]))
     if isinstance(model, PathModel):
         return tags_in(Path(model.path))
     return published_tags(known_architecture(name, model, results))

@@ -1,4 +1,4 @@
-"""Translators: models of the kind seq2seq (mBART-50, M2M100, NLLB) that turn a language into another.
+"""Translators: models of the kind seq2seq (mBART-50, M2M100, NLLB, MADLAD) that turn a language into another.
 
 A text is translated sentence by sentence, its lines kept, and each batch is journaled. Texts that are not English are
 translated line by line: where their sentences end is not known here.
@@ -95,15 +95,15 @@ class LocalTranslator:
         Raises TeacherError, which names language and model, for a language without a tag.
         """
         try:
-            self.encoder.tag(source)
-            target = self.encoder.tag(language.code)
+            start = self.encoder.forced_start(language.code)
+            self.encoder.source("", source, language.code)
         except UnknownTagError as error:
             raise TeacherError(
                 f"config/models/{self.name}.yaml: {error}; or take the language out of the dataset's languages"
             ) from None
         lines = [lines_of(text, source) for text in texts]
         sentences = dict.fromkeys(part for text in lines for line in text for part in line.sentences)
-        translations = self._translations(list(sentences), source, target)
+        translations = self._translations(list(sentences), source, language.code, start)
         return [joined(text, translations, language) for text in lines]
 
     def texts_and_faults(
@@ -112,13 +112,13 @@ class LocalTranslator:
         """Return what `translate` does, each as a text and its fault, "" if it has none."""
         return [text_and_fault(answer, "empty translation") for answer in self.translate(texts, language, source)]
 
-    def _translations(self, sentences: list[str], source: str, target: int) -> dict[str, Translation]:
-        """Return the translation of each sentence from `source`; `target` is the token of the other language."""
+    def _translations(self, sentences: list[str], source: str, into: str, start: list[int]) -> dict[str, Translation]:
+        """Return the translation of each sentence; `start` is what the decoder has before the first word."""
         # Numbers, rules and symbols stay: a model that must translate them makes things up.
         translatable = [sentence for sentence in sentences if _LETTER.search(sentence)]
-        tokens = {sentence: self.encoder.source(sentence, source) for sentence in translatable}
+        tokens = {sentence: self.encoder.source(sentence, source, into) for sentence in translatable}
         keys = {
-            sentence: key_of(*self._deciding, ids, target)
+            sentence: key_of(*self._deciding, ids, start)
             for sentence, ids in tokens.items()
             if len(ids) <= self._settings.max_length
         }
@@ -129,7 +129,7 @@ class LocalTranslator:
             f"{len(translatable) - len(keys)} longer than {self._settings.max_length} tokens"
         )
         if missing:
-            self.rows.compute(self._batches(inputs, target), self._progress)
+            self.rows.compute(self._batches(inputs, start), self._progress)
         return {
             sentence: self._translation(keys.get(sentence)) if sentence in tokens else Translation(sentence)
             for sentence in sentences
@@ -145,11 +145,11 @@ class LocalTranslator:
             return Translation(text, "cut off")
         return Translation(text, None if text else "no answer")
 
-    def _batches(self, inputs: Mapping[str, list[int]], target: int) -> Iterator[list[dict]]:
+    def _batches(self, inputs: Mapping[str, list[int]], start: list[int]) -> Iterator[list[dict]]:
         """Yield the journal's rows of sentences that have none, batch by batch; then the model is unloaded."""
         import torch
 
-        model, generation = self.load(target)
+        model, generation = self.load(start)
         pad, eos = self.encoder.pad, self.encoder.eos
         order = sorted(inputs, key=lambda key: (len(inputs[key]), key))
         for batch in incomplete_batches(order, self._settings.batch, self.rows):
@@ -162,7 +162,7 @@ class LocalTranslator:
                     attention_mask=torch.tensor(mask, device=model.device),
                     generation_config=generation,
                 )
-            new_tokens = output[:, 2:].tolist()  # after the start token and that of the language
+            new_tokens = output[:, len(start) :].tolist()
             yield [self._row(key, len(inputs[key]), tokens, eos) for key, tokens in zip(batch, new_tokens, strict=True)]
         del model
         gc.collect()
@@ -179,8 +179,8 @@ class LocalTranslator:
             "completion_tokens": len(tokens),
         }
 
-    def load(self, target: int) -> "tuple[Any, GenerationConfig]":
-        """Return the model (its type has no `generate`), and how it generates text in the target language."""
+    def load(self, start: list[int]) -> "tuple[Any, GenerationConfig]":
+        """Return the model (its type has no `generate`), and how it generates text that begins with `start`."""
         from transformers import GenerationConfig
 
         prepare(self._threads, seed=0)
@@ -188,8 +188,8 @@ class LocalTranslator:
         # The dataset's settings replace the model's own limit (NLLB's is 200 tokens) and penalties.
         model.generation_config = GenerationConfig()
         generation = GenerationConfig(
-            decoder_start_token_id=self.encoder.decoder_start,
-            forced_bos_token_id=target,
+            decoder_start_token_id=start[0],
+            forced_bos_token_id=start[1] if len(start) > 1 else None,
             eos_token_id=self.encoder.eos,
             pad_token_id=self.encoder.pad,
             max_new_tokens=self._settings.max_length,

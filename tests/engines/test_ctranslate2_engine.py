@@ -2,7 +2,7 @@
 
 import pytest
 import seq2seq as translators
-from toy_translators import ARCHITECTURES, EOS, PAD, POSITIONS, saved
+from toy_translators import ARCHITECTURES, BOS, EOS, PAD, POSITIONS, saved
 
 pytest.importorskip("ctranslate2", reason="ctranslate2 is not installed: make .venv/cpu")
 
@@ -33,6 +33,14 @@ def model(request, tmp_path_factory):
 
 def test_greedy_translations_are_those_of_transformers_with_their_log_probabilities(model):
     (_, ours), (_, theirs) = (translated(engine, model, SOURCES, beams=1) for engine in BOTH)
+    assert [each[:2] for each in theirs] == [each[:2] for each in ours]
+    assert [each.log_probability for each in theirs] == pytest.approx([each.log_probability for each in ours], abs=1e-3)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_a_madlad_whose_output_layer_is_not_its_embedding_is_computed_as_transformers_does(tmp_path, beams):
+    folder, sources = saved(tmp_path, "t5"), [source._replace(start=[BOS]) for source in SOURCES]
+    (_, ours), (_, theirs) = (translated(engine, folder, sources, (BOS, EOS, PAD), beams=beams) for engine in BOTH)
     assert [each[:2] for each in theirs] == [each[:2] for each in ours]
     assert [each.log_probability for each in theirs] == pytest.approx([each.log_probability for each in ours], abs=1e-3)
 

@@ -28,6 +28,7 @@ CASES = {
     "greedy penalties": ("mbart", {"beams": 1, "no_repeat_ngram": 2, "repetition_penalty": 1.3}),
     "m2m_100": ("m2m_100", {}),
     "never": ("m2m_100", {"early_stopping": "never", "length_penalty": 0.5}),
+    "t5": ("t5", {"length_penalty": 0.5}),
 }
 
 
@@ -45,7 +46,7 @@ def translations(translator, sources=SOURCES):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    return {name: saved(tmp_path_factory.mktemp(name), name) for name in ARCHITECTURES}
+    return {name: saved(tmp_path_factory.mktemp(name), name) for name in (*ARCHITECTURES, "t5")}
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +56,16 @@ def model(models):
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
 def case(request, models):
-    """A translator, and its translations in batches."""
+    """A translator, the sources that it reads, and its translations in batches."""
     name, search = request.param
     of_model = translator(models[name], **search)
-    return of_model, translations(of_model)
+    sources = [source._replace(start=[BOS]) for source in SOURCES] if name == "t5" else SOURCES
+    return of_model, sources, translations(of_model, sources)
 
 
 def test_padding_and_neighbours_change_no_translation(case):
-    of_model, together = case
-    alone = [of_model.translate([source])[0] for source in SOURCES]
+    of_model, sources, together = case
+    alone = [of_model.translate([source])[0] for source in sources]
     assert [each.tokens for each in together] == [each.tokens for each in alone]
     assert [each.finish_reason for each in together] == [each.finish_reason for each in alone]
     assert len({tuple(each.tokens) for each in together}) > 3
@@ -80,32 +82,32 @@ def test_a_translation_is_what_generate_finds_with_the_same_search(case):
     import torch
     from transformers import GenerationConfig
 
-    of_model, together = case
+    of_model, sources, together = case
     search = of_model.search
     of_model.model.generation_config = GenerationConfig()  # mBART's forces EOS at the limit
-    for source, completion in zip(SOURCES, together, strict=True):
+    for source, completion in zip(sources, together, strict=True):
         output = of_model.model.generate(
             input_ids=torch.tensor([source.tokens]),
-            decoder_start_token_id=EOS,
-            forced_bos_token_id=source.start[1],
+            decoder_start_token_id=source.start[0],
+            forced_bos_token_id=next(iter(source.start[1:]), None),
             eos_token_id=EOS,
             pad_token_id=PAD,
-            max_new_tokens=source.limit + 1,  # with the tag
+            max_new_tokens=source.limit + len(source.start) - 1,  # with the tag
             num_beams=search.beams,
             length_penalty=float(search.length_penalty),
             early_stopping=search.early_stopping,
             no_repeat_ngram_size=search.no_repeat_ngram,
             repetition_penalty=float(search.repetition_penalty),
         )
-        new = output[0].tolist()[2:]
+        new = output[0].tolist()[len(source.start) :]
         assert completion.tokens == (new[: new.index(EOS)] if EOS in new else new)
 
 
 def test_a_log_probability_is_that_which_the_model_gives_the_translation_when_it_reads_it(case):
     import torch
 
-    of_model, together = case
-    for source, completion in zip(SOURCES, together, strict=True):
+    of_model, sources, together = case
+    for source, completion in zip(sources, together, strict=True):
         ends = [EOS] if completion.finish_reason == "stop" else []
         ids, first = [*source.start, *completion.tokens, *ends], len(source.start)
         with torch.inference_mode():
@@ -205,8 +207,8 @@ ADAPTERS = {
 }
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_an_attached_adapter_translates_as_it_reads_and_without_regard_to_neighbours(model, tmp_path, name):
+def save_adapter(model, name, folder):
+    """Save an adapter of random weights, near those that it begins with."""
     import torch
     from toy_training import variant
 
@@ -214,13 +216,21 @@ def test_an_attached_adapter_translates_as_it_reads_and_without_regard_to_neighb
     from maple.models.seq2seq import load
 
     peft, adapter = ADAPTERS[name]
-    network = peft_method.attach(load(model, 16), variant(peft, 16, adapter), "SEQ_2_SEQ_LM", tmp_path)
+    folder.mkdir(exist_ok=True)
+    network = peft_method.attach(load(model, 16), variant(peft, 16, adapter), "SEQ_2_SEQ_LM", folder)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    peft_method.save(network, model, tmp_path)
+    peft_method.save(network, model, folder)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_attached_adapter_translates_as_it_reads_and_without_regard_to_neighbours(model, tmp_path, name):
+    import torch
+
+    save_adapter(model, name, tmp_path)
     of_model = translator(model)
     base = translations(of_model)
     of_model.use(tmp_path)
@@ -264,3 +274,13 @@ def test_adapters_are_attached_in_turn_and_change_translations(model, tmp_path):
     assert len({tuple(tuple(each.tokens) for each in of_one) for of_one in (base, first, second)}) == 3
     alone = [of_model.translate([source])[0].tokens for source in SOURCES]
     assert alone == [each.tokens for each in first]
+
+
+def test_adapters_of_every_type_are_attached_in_turn_and_leave_nothing_behind(model, tmp_path):
+    in_turn, sources = translator(model), [source for source in SOURCES if len(source.tokens) < POSITIONS - 6]
+    for name in ADAPTERS:
+        save_adapter(model, name, tmp_path / name)
+        in_turn.use(tmp_path / name)
+        alone = translator(model)
+        alone.use(tmp_path / name)
+        assert translations(in_turn, sources) == translations(alone, sources), name

@@ -4,18 +4,21 @@ import json
 import shutil
 
 import pytest
-from toy_letters import EOS, PAD, TAGS, build, pairs, tag_ids
+from toy_letters import EOS, PAD, START, TAGGED, TAGS, build, pairs, tag_ids
 
 from maple.models import seq2seq
 from maple.models.architectures import ARCHITECTURES, TRANSLATOR
-from maple.models.language_tags import M2M100, MBART50, NLLB200, UnknownTagError, published_tags, tag_of
+from maple.models.language_tags import M2M100, MBART50, NLLB200, Tags, UnknownTagError, published_tags, tag_of, tags_in
+from maple.models.limits import LIKE_T5
+from maple.models.sentencepiece_files import write_tokenizer_json
 from maple.models.tiny import BaseError
 from maple.models.translation_text import Seq2SeqEncoder, prepare_translation_tokenizer
 from maple.training.batches import encode, masked, micro_batches
 
 A, B, C = 4, 5, 6
 NAMES = list(TAGS)
-BOTH = pytest.mark.parametrize("name", NAMES)
+EACH = pytest.mark.parametrize("name", NAMES)
+BOTH = pytest.mark.parametrize("name", TAGGED)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,8 @@ def example(base, source="aab", target="ba", **languages):
 
 
 def test_every_architecture_of_the_table_that_translates_is_measured():
-    assert {name for name, facts in ARCHITECTURES.items() if facts is TRANSLATOR} == set(NAMES)
+    translators = {name for name, facts in ARCHITECTURES.items() if facts is TRANSLATOR}
+    assert translators == {*TAGGED, *LIKE_T5} and set(NAMES) == {*TAGGED, "t5"}
 
 
 @pytest.mark.parametrize(
@@ -64,9 +68,16 @@ def test_a_language_borrows_the_tag_that_the_file_names_and_no_other():
 
 
 def test_published_models_are_known_by_their_type_and_the_size_of_their_vocabulary():
-    assert published_tags({"model_type": "mbart", "vocab_size": 250054}) == MBART50
-    assert published_tags({"model_type": "m2m_100", "vocab_size": 256206}) == NLLB200
+    assert published_tags({"model_type": "mbart", "vocab_size": 250054}) == Tags(frozenset(MBART50))
+    assert published_tags({"model_type": "m2m_100", "vocab_size": 256206}) == Tags(frozenset(NLLB200))
     assert published_tags({"model_type": "mbart", "vocab_size": 250027}) is None
+    madlad, mt5 = (
+        published_tags({"model_type": name, "vocab_size": size}) for name, size in (("t5", 256000), ("mt5", 9))
+    )
+    assert [madlad.of(code, {}) for code in ("swh_Latn", "tgl_Latn", "tir_Ethi")] == ["<2sw>", "<2fil>", "<2ti>"]
+    assert mt5.of("swh_Latn", {"swh_Latn": "translate to Swahili:"}) == "translate to Swahili:"
+    with pytest.raises(UnknownTagError, match="no tag of swh_Latn; write under tags what stands in front of a source"):
+        mt5.of("swh_Latn", {})
 
 
 @pytest.mark.heavy
@@ -85,7 +96,7 @@ def test_the_lists_of_tags_are_those_of_transformers():
 def test_a_source_has_its_tag_in_front_and_the_decoder_begins_with_its_start_and_the_tag_of_the_target(name, bases):
     eng, swh, _ = tag_ids(name).values()
     encoder = Seq2SeqEncoder.of(bases[name])
-    assert encoder.source("ab", "eng_Latn") == [eng, A, B, EOS]
+    assert encoder.source("ab", "eng_Latn", "kan_Knda") == [eng, A, B, EOS]
     assert encoder.forced_start("swh_Latn") == [EOS, swh]
     encoded = example(bases[name])
     assert encoded.input_ids.tolist() == [eng, A, A, B, EOS]
@@ -96,7 +107,64 @@ def test_a_source_has_its_tag_in_front_and_the_decoder_begins_with_its_start_and
 
 
 @pytest.mark.heavy
-@BOTH
+def test_t5_s_source_says_what_to_translate_it_into_and_its_decoder_begins_with_its_start_alone(bases):
+    eng, swh, _ = tag_ids("t5").values()
+    encoder = Seq2SeqEncoder.of(bases["t5"])
+    assert (
+        encoder.source("ab", "eng_Latn", "swh_Latn") == encoder.source("ab", "tel_Telu", "swh_Latn") == [swh, A, B, EOS]
+    )
+    assert encoder.source("ab", "swh_Latn", "eng_Latn") == [eng, A, B, EOS]
+    assert encoder.forced_start("swh_Latn") == [START]
+    encoded = example(bases["t5"])
+    assert encoded.input_ids.tolist() == [swh, A, A, B, EOS]
+    assert encoded.decoder_ids.tolist() == [START, B, A]
+    assert encoded.labels.tolist() == [B, A, EOS], "all is learnt: no tag stands before it"
+    assert (len(encoded), encoded.completion_tokens, encoded.units) == (8, 3, 2)
+
+
+@pytest.mark.heavy
+def test_words_of_the_model_s_file_may_stand_in_front_of_a_source_of_t5(bases):
+    encoder = Seq2SeqEncoder.of(bases["t5"], {"deu_Latn": "to b:", "swh_Latn": "a"})
+    assert encoder.source("ab", "eng_Latn", "deu_Latn") == [*encoder.piece("to b: ab"), EOS]
+    assert encoder.source("ab", "eng_Latn", "swh_Latn") == [*encoder.piece("a ab"), EOS]
+    for read in (encoder.forced_start, lambda code: encoder.source("ab", "eng_Latn", code)):
+        with pytest.raises(
+            UnknownTagError, match="no tag of kan_Knda; write under tags what stands in front of a source"
+        ):
+            read("kan_Knda")
+
+
+@pytest.mark.heavy
+def test_madlad_s_tags_are_pieces_of_its_sentencepiece_model(tmp_path):
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+    from transformers import AutoTokenizer, T5Config
+
+    texts = ["The sun rises over the hill.", "Jua linachomoza juu ya kilima.", "Taja nyota moja, tafadhali!"] * 30
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(tmp_path / "spiece"), vocab_size=400, hard_vocab_limit=False,
+        user_defined_symbols=["<2en>", "<2sw>"], byte_fallback=True, unk_id=0, bos_id=1, eos_id=2, pad_id=-1,
+        minloglevel=2,
+    )  # fmt: skip
+    pieces = SentencePieceProcessor(model_file=str(tmp_path / "spiece.model"))
+    names = {"tokenizer_class": "T5Tokenizer", "extra_ids": 0, "pad_token": "<s>", "eos_token": "</s>", "legacy": False}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**names, "unk_token": "<unk>"}))
+    T5Config(vocab_size=len(pieces), decoder_start_token_id=0, pad_token_id=1, eos_token_id=2).save_pretrained(tmp_path)
+    write_tokenizer_json(tmp_path)
+    prepare_translation_tokenizer(tmp_path, {})
+    encoder, theirs = Seq2SeqEncoder.of(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    text = "The sun rises, moja!"
+    assert encoder.source(text, "eng_Latn", "swh_Latn") == theirs(f"<2sw> {text}")["input_ids"]
+    assert pieces.piece_to_id("<2sw>") in encoder.source(text, "eng_Latn", "swh_Latn")
+    assert encoder.text(encoder.target(text)) == text
+    with pytest.raises(UnknownTagError, match="no tag of deu_Latn"):
+        encoder.source(text, "eng_Latn", "deu_Latn")
+    assert tags_in(tmp_path).of("swh_Latn", {}) == "<2sw>"
+    with pytest.raises(UnknownTagError, match="no tag of deu_Latn"):
+        tags_in(tmp_path).of("deu_Latn", {})
+
+
+@pytest.mark.heavy
+@EACH
 def test_a_text_that_spells_a_tag_is_text(name, bases):
     encoder, tag = Seq2SeqEncoder.of(bases[name]), TAGS[name]["eng_Latn"]
     assert tag_ids(name)["eng_Latn"] not in encoder.piece(f"a{tag} {tag}")
@@ -106,26 +174,29 @@ def test_a_text_that_spells_a_tag_is_text(name, bases):
 @BOTH
 def test_a_language_without_a_tag_is_no_unknown_token(name, bases):
     with pytest.raises(UnknownTagError, match="no tag of kan_Knda"):
-        Seq2SeqEncoder.of(bases[name]).source("ab", "kan_Knda")
+        Seq2SeqEncoder.of(bases[name]).source("ab", "kan_Knda", "eng_Latn")
     borrowed = Seq2SeqEncoder.of(bases[name], {"kan_Knda": TAGS[name]["tel_Telu"]})
     assert borrowed.tag("kan_Knda") == borrowed.tag("tel_Telu") == tag_ids(name)["tel_Telu"]
 
 
 @pytest.mark.heavy
-@BOTH
+@EACH
 def test_padding_and_neighbours_change_no_loss(name, bases):
     import torch
 
     model = seq2seq.load(bases[name], 16).eval()
     examples = [example(bases[name]), example(bases[name], "ccccccccc", "b"), example(bases[name], "c", "abcabcabc")]
     batch = seq2seq.collate(examples, PAD)
-    assert batch["input_ids"].shape == (3, 11) and batch["decoder_input_ids"].shape == batch["labels"].shape == (3, 11)
+    assert batch["input_ids"].shape == (3, 11)
+    assert batch["decoder_input_ids"].shape == batch["labels"].shape == (3, 10 + (name in TAGGED))
     with torch.no_grad():
         losses, rows = seq2seq.losses(model, batch)
         together = [losses[rows == row] for row in range(3)]
         alone = [seq2seq.losses(model, seq2seq.collate([each], PAD))[0] for each in examples]
         whole = [
-            -seq2seq.completion_logits(model, each).log_softmax(-1)[range(each.completion_tokens), each.labels[1:]]
+            -seq2seq.completion_logits(model, each).log_softmax(-1)[
+                range(each.completion_tokens), each.labels[-each.completion_tokens :]
+            ]
             for each in examples
         ]
     for one, other, logits in zip(together, alone, whole, strict=True):
@@ -133,7 +204,7 @@ def test_padding_and_neighbours_change_no_loss(name, bases):
 
 
 @pytest.mark.heavy
-@BOTH
+@EACH
 def test_the_loss_is_that_of_the_model_itself_on_the_words_and_a_masked_row_has_none(name, bases):
     import torch
 
@@ -150,7 +221,7 @@ def test_the_loss_is_that_of_the_model_itself_on_the_words_and_a_masked_row_has_
 
 
 @pytest.mark.heavy
-@BOTH
+@EACH
 def test_label_smoothing_is_its_formula_and_leaves_the_tag_out(name, bases):
     import torch
 
@@ -173,11 +244,11 @@ def test_no_layer_is_dropped_in_training_whatever_the_config_says(tmp_path):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("bits", [16, 8, 4])
-@BOTH
+@EACH
 def test_a_translator_loads_in_every_precision_and_its_embeddings_stay_tied(name, bits, bases):
     model = seq2seq.load(bases[name], bits)
-    inner = model.get_decoder() if hasattr(model, "get_decoder") else model.model.decoder
-    assert inner.embed_tokens.weight is model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    embedding, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    assert model.get_decoder().embed_tokens.weight is embedding and (embedding is output) == (name in TAGGED)
     quantized = [module for module in model.modules() if type(module).__name__ in ("Linear8bitLt", "Linear4bit")]
     assert bool(quantized) == (bits < 16)
     losses, _ = seq2seq.losses(model, seq2seq.collate([example(bases[name])], PAD))
@@ -215,8 +286,10 @@ def test_a_prepared_tokenizer_stays_as_it_is_and_needs_tags(name, bases, tmp_pat
 @pytest.mark.heavy
 def test_a_model_that_marks_languages_otherwise_is_refused_by_name(bases, tmp_path):
     folder = shutil.copytree(bases["mbart"], tmp_path / "base")
-    (folder / "config.json").write_text(json.dumps({"model_type": "mt5", "vocab_size": 50}))
-    with pytest.raises(BaseError, match="a mt5 model marks languages otherwise than mBART-50, M2M100 and NLLB"):
+    (folder / "config.json").write_text(json.dumps({"model_type": "marian", "vocab_size": 50}))
+    with pytest.raises(
+        BaseError, match="a marian model marks languages otherwise than mBART-50, M2M100, NLLB and MADLAD"
+    ):
         prepare_translation_tokenizer(folder, {})
 
 
@@ -243,7 +316,7 @@ def test_texts_have_the_tokens_that_the_model_s_own_tokenizer_gives_them(name, c
     ours, theirs = Seq2SeqEncoder.of(folder), AutoTokenizer.from_pretrained(folder)
     for text in ("The sun rises.", "Name a moon, unseen ①!"):
         theirs.src_lang = "eng_Latn" if name == "nllb" else "en"
-        assert ours.source(text, "eng_Latn") == theirs(text)["input_ids"]
+        assert ours.source(text, "eng_Latn", code) == theirs(text)["input_ids"]
         theirs.tgt_lang = code if name == "nllb" else "de"
-        assert ours.target(text, code) == theirs(text_target=text)["input_ids"]
-    assert ours.text(ours.target("The sun rises.", code)) == "The sun rises."
+        assert [ours.tag(code), *ours.target(text)] == theirs(text_target=text)["input_ids"]
+    assert ours.text(ours.target("The sun rises.")) == "The sun rises."

@@ -98,7 +98,7 @@ def test_a_borrowed_or_new_tag_is_one_and_comes_from_one_that_the_model_has(tmp_
 def test_the_tags_of_a_folder_are_those_of_its_tokenizer(tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"content": "swh_Latn"}]}))
     model = PathModel(path=str(tmp_path), kind="seq2seq")
-    assert known_tags("own", model, tmp_path) == {"swh_Latn"}
+    assert known_tags("own", model, tmp_path).known == {"swh_Latn"}
     with pytest.raises(DefinitionError, match="no tag of eng_Latn"):
         check(model, "swh_Latn", folder=tmp_path)
 

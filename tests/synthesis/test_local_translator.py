@@ -122,7 +122,9 @@ def test_a_sentence_too_long_is_a_fault_and_is_not_cut(nllb, tmp_path):
 def test_a_translation_that_does_not_end_is_cut_off(nllb, tmp_path):
     toy = translator(nllb, tmp_path)
     sentence = next(iter(SENTENCES))
-    read, written = (len(toy.encoder.source(text, "eng_Latn")) for text in (sentence, SENTENCES[sentence]["de"]))
+    read, written = (
+        len(toy.encoder.source(text, "eng_Latn", "deu_Latn")) for text in (sentence, SENTENCES[sentence]["de"])
+    )
     assert read < written
     (cut,) = translator(nllb, tmp_path, max_length=written - 1).translate([sentence], GERMAN)
     assert cut.fault == "cut off" and SENTENCES[sentence]["de"].startswith(cut.text)

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from toy_letters import ROWS, TAGS, TEXTS, build, lora, pairs, tag_ids, trained
+from toy_letters import ROWS, TAGGED, TAGS, TEXTS, build, lora, pairs, tag_ids, trained
 from toy_training import MERGE, trains, variant
 
 from maple.definitions.local_model import PathModel
@@ -15,7 +15,7 @@ from maple.models.translation_text import Seq2SeqEncoder
 from maple.runtime.files import read_json, read_parquet
 from maple.training.merging import merge
 
-BOTH = pytest.mark.parametrize("name", list(TAGS))
+EACH, BOTH = (pytest.mark.parametrize("name", names) for names in (TAGS, TAGGED))
 LENGTHS = {"batch_tokens": 120, "micro_batch_tokens": 60, "max_length": 40}
 
 
@@ -49,7 +49,7 @@ def last_checkpoint_lost(folder, step):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("method", METHODS)
-@BOTH
+@EACH
 def test_a_translator_learns_by_every_method_and_is_loaded_to_the_bit(name, method, bases, tmp_path, monkeypatch):
     import torch
 
@@ -77,7 +77,7 @@ def test_a_translator_learns_by_every_method_and_is_loaded_to_the_bit(name, meth
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("method", METHODS)
-@BOTH
+@EACH
 def test_a_training_that_was_killed_ends_in_the_same_bytes(name, method, bases, tmp_path):
     variant_of, _ = METHODS[method]
     settings = {"steps": 6, "label_smoothing": 0.1}
@@ -132,7 +132,7 @@ def test_an_over_long_translation_is_counted_and_not_learnt(bases, tmp_path):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("bits", [16, 8, 4])
-@BOTH
+@EACH
 def test_a_merged_translator_is_the_one_that_was_trained(name, bits, bases, tmp_path):
     adapter = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
     trained(bases[name], tmp_path, variant("LORA", bits, adapter, **(LENGTHS | {"steps": 10})))
@@ -149,7 +149,8 @@ def test_a_merged_translator_is_the_one_that_was_trained(name, bits, bases, tmp_
         threads=1,
     )
     assert card.ways[card.into].worst_kl < MERGE.bound < card.ways["untouched"].worst_kl
-    assert read_json(tmp_path / "merged/config.json")["tie_word_embeddings"]
+    merged = seq2seq.load(tmp_path / "merged", 16)
+    assert (merged.get_input_embeddings().weight is merged.get_output_embeddings().weight) == (name in TAGGED)
     encoded = seq2seq.encode(ROWS.row(0, named=True), Seq2SeqEncoder.of(tmp_path / "merged"))
     assert seq2seq.completion_logits(seq2seq.load(tmp_path / "merged", 16).eval(), encoded).isfinite().all()
 
@@ -166,7 +167,10 @@ def test_a_new_tag_begins_as_the_one_it_comes_from_and_nothing_else_changes(name
     after = load_file(base / "model.safetensors")
     encoder, size = Seq2SeqEncoder.of(base), len(before["model.shared.weight"])
     assert encoder.tag("kan_Knda") == size == read_json(base / "config.json")["vocab_size"] - 1
-    assert encoder.source("ab", "kan_Knda")[1:] == Seq2SeqEncoder.of(bases[name]).source("ab", "eng_Latn")[1:]
+    assert (
+        encoder.source("ab", "kan_Knda", "eng_Latn")[1:]
+        == Seq2SeqEncoder.of(bases[name]).source("ab", "eng_Latn", "kan_Knda")[1:]
+    )
     rows = after["model.shared.weight"]
     assert torch.equal(rows[size], rows[tag_ids(name)["tel_Telu"]])
     assert torch.equal(rows[:size], before["model.shared.weight"])

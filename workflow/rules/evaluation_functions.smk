@@ -101,7 +101,8 @@ def engine_settings(wildcards):
 
 def shared_settings(wildcards):
     """The settings of the engine that attaches adapters to a base in turn."""
-    return STUDY.settings("none", wildcards.model)
+    first, *_ = RUNS_ON_ONE_ENGINE[wildcards.model]
+    return STUDY.settings(first.method, wildcards.model)
 
 
 def attached_adapter(wildcards):
