@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import yaml
+from project import ROOT
 from toy_training import lora, trains, variant
 
 from maple.definitions.dataset import LoadedDataset
@@ -12,6 +14,7 @@ from maple.definitions.model import Model
 from maple.definitions.reading import parse
 from maple.definitions.run import Run
 from maple.definitions.task import Pair
+from maple.study.reading import read_study
 from maple.study.translators import (
     check_built,
     check_languages,
@@ -164,3 +167,13 @@ def test_a_new_tag_needs_a_method_that_trains_it():
         with pytest.raises(DefinitionError, match=rf"new_tags: {method} trains no row of the embedding"):
             check_new_tags([run(method=method)], models, variants)
         check_new_tags([run(method=method)], {"mbart": translator()}, variants)
+
+
+def test_one_engine_translates_for_all_adapters_of_a_base_whatever_their_type():
+    from snakemake.utils import update_config
+
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "config/translation-tiny.yaml").read_text()))
+    study = read_study(config, ROOT / "config")
+    together = {run.family for run in study.runs_on_one_engine("tiny-nllb")}
+    assert together == {"houlsby", "houlsby-inversion", "pfeiffer", "lora"}
