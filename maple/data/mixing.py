@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from maple.data.examples import BACK_TRANSLATION, check_ids, is_labelled
+from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, check_ids, is_labelled
 from maple.definitions.dataset import MixSettings
 from maple.text.segmentation import tokens
 
@@ -109,13 +109,18 @@ def _hold_out_labelled(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl
     """Split labelled examples: held out are `rows` dev rows per language; of a language without any, as in hold_out.
 
     No row of which a model wrote the source is held out; the target of one that is held out is not learnt by another.
+    A translation that shares a side with a held-out train row is not learnt.
     """
     train, dev = examples.filter(split="train"), examples.filter(split="dev")
     of_dev = dev.filter(_places(dev, seed) <= rows)
     translated = pl.col("recipe") == BACK_TRANSLATION
     _, of_train = hold_out(train.filter(~pl.col("language").is_in(dev["language"].implode()), ~translated), rows, seed)
     origin = pl.when(translated).then("parent").otherwise("id")
-    return train.filter(~origin.is_in(of_train["id"].implode())), pl.concat([of_dev, of_train])
+    learnt = ~origin.is_in(of_train["id"].implode())
+    if PARALLEL_COLUMNS.keys() <= set(examples.columns):
+        for side in (pl.col("texts").list.first(), pl.col("output")):
+            learnt &= ~side.is_in(of_train.select(side).to_series().implode())
+    return train.filter(learnt), pl.concat([of_dev, of_train])
 
 
 def first_rows(pool: pl.DataFrame, rows: int, settings: MixSettings) -> pl.DataFrame:

@@ -51,6 +51,11 @@ class LocalRows(Record):
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
 
+    def model_post_init(self, _: object) -> None:
+        """Refuse names of columns for files of plain text."""
+        if self.target_path and self.columns:
+            raise ValueError("the lines of two files of plain text have no `columns`; leave them out, or target_path")
+
 
 class HubRows(Record):
     """Files of Parquet or JSON in a dataset repository of the Hub."""

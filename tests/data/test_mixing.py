@@ -175,6 +175,21 @@ def test_a_back_translated_row_is_never_held_out_and_its_target_not_learnt_if_th
     assert len(learnt) == 72 and not {name for id in held["id"] for name in (id, f"{id}-back")} & learnt
 
 
+def test_a_translation_that_shares_a_side_with_a_held_out_train_row_is_not_learnt():
+    columns = {"source_language": "eng_Latn", "target_language": "b", "domain": "news"}
+    pairs = labelled("b", 40).with_columns(
+        texts=pl.concat_list(pl.col("id")),
+        output=pl.col("id") + "!",
+        **{key: pl.lit(text) for key, text in columns.items()},
+    )
+    same_source = pairs.with_columns(
+        id="s" + pl.col("id"), output="another " + pl.col("id"), recipe=pl.lit("back_translation")
+    )
+    mixture, held = mix([pairs, same_source], MixSettings(rows=None, alpha=1.0, seed=1, held_out=50))
+    assert held.height == 4 and mixture.height == 72
+    assert not set(held["texts"].list.first()) & set(mixture["texts"].list.first())
+
+
 def test_a_label_that_no_train_row_has_is_refused_by_name():
     task, settings = LearntTask("opinions", ["a", "b", "c"]), MixSettings(rows=None, alpha=1.0, seed=1, held_out=2)
     dev_alone = labelled("a", 10, dev=2).with_columns(

@@ -158,6 +158,13 @@ def test_two_files_of_plain_text_are_a_translation_line_by_line(tmp_path):
         labelled_rows(translation(), places_of(tmp_path, aligned), None)
 
 
+def test_two_files_of_plain_text_have_no_columns_to_map():
+    with pytest.raises(ValueError, match="the lines of two files of plain text have no `columns`"):
+        LocalRows(
+            path="en", target_path="sw", languages="all", splits=Splits(test="test"), columns={"source": "english"}
+        )
+
+
 def test_embedded_translations_need_no_sentences(tmp_path):
     places = training_places(EmbeddedRows(languages=["swh_Latn"]), SWAHILI, RowFolders(None, "hub"))
     rows = labelled_rows(translation("translate-units"), places, 5)
