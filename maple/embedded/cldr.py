@@ -73,8 +73,8 @@ def locale_of(iso639_1: str, script: str) -> Locale:
         with suppress(UnknownLocaleError, ValueError):
             return Locale.parse(name)
     raise ValueError(
-        f"config/languages.tsv: iso639_1 {iso639_1!r} is no CLDR locale, so that the embedded world has no names in it; "
-        "correct the code, or take the language out of config/phrases.yaml and of the embedded tasks that offer it"
+        f"config/languages.tsv: iso639_1 {iso639_1!r} is no CLDR locale, so that the embedded world has no names in "
+        "it; correct the code, or take the language out of config/phrases.yaml and of the embedded tasks that offer it"
     )
 
 

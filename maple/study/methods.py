@@ -36,8 +36,8 @@ class StudyMethod:
     def shares_engine(self, translates: bool) -> bool:
         """Return True if one engine generates for all runs of a base, their adapters attached in turn.
 
-        vLLM does for what it serves, in one frame. A model that `translates` is computed by transformers, which attaches
-        every adapter, and has no frame.
+        vLLM does for what it serves, in one frame. A model that `translates` is computed by transformers, which
+        attaches every adapter, and has no frame.
         """
         return self.attached and (translates or (self.served and not self.own_frame))
 
