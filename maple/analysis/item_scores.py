@@ -291,7 +291,8 @@ def _check_signatures(signed: pl.DataFrame) -> None:
     for row in signed.filter(pl.col("signature") != pl.col("last_signature")).iter_rows(named=True):
         raise SummaryError(
             f"{row['metric']} of {row['task']} in {row['language']} has scores of two signatures, {row['signature']} "
-            f"and {row['last_signature']}, which do not compare; score all runs again with one version of sacrebleu"
+            f"and {row['last_signature']}, which do not compare; score all runs again, over the same items and with "
+            "one version of sacrebleu"
         )
 
 

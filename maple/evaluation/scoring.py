@@ -19,7 +19,7 @@ from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.evaluation.text_issues import Translation, text_issues
-from maple.metrics.metric import CorpusMetric, ItemMetric, LabelledAnswers, LabelMetric, TextAnswers
+from maple.metrics.metric import ItemMetric, LabelledAnswers, LabelMetric, TextAnswers, TextMetric
 from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts
 from maple.metrics.translation import missing_model
 from maple.text.identification import in_language, script_share
@@ -48,7 +48,7 @@ SCORE_SCHEMA = {
     "tokens_per_word": pl.Float64,
     "shots": pl.Int32,
     "shots_dropped": pl.Int32,
-    # Of metrics of a set of texts (maple.metrics.metric.CorpusCounts), else null.
+    # Of metrics of a set of texts (maple.metrics.metric.TextScores), else null.
     "counts": pl.List(pl.Int64),
     "signature": pl.String,
     # Of translations (maple.evaluation.text_issues.TextIssues), else null.
@@ -89,7 +89,7 @@ class Score:
     prediction: str
     """The answer: a label, a text, or the line that could not be parsed as a label."""
     counts: list[int] | None = None
-    """The item's counts, and the signature of the metric; None unless the metric is one of a set of texts."""
+    """The item's counts, if the metric has some, and its signature; None unless it is one of a set of texts."""
     signature: str | None = None
 
 
@@ -297,14 +297,15 @@ def _text_scores(
     if translation and translation.round_tripped:
         references[ROUND_TRIPPED] = [_of_item(translation.round_tripped, answer.row, run) for answer in answers]
     for name in metrics:
-        metric = cast(CorpusMetric, METRICS[name])
+        metric = cast(TextMetric, METRICS[name])
         if file := missing_model(name):
             raise ScoringError(f"{file}: {name} needs this sentencepiece model; put it there, or export SACREBLEU=")
         for suffix, targets in references.items():
-            counted = metric.count(TextAnswers(predictions, targets, language.code))
-            signature = counted.signature + (f"|refs:{suffix.strip('_')}" if suffix else "")
-            for answer, value, counts in zip(answers, metric.values(counted.counts), counted.counts, strict=True):
-                score = Score(name + suffix, float(value), answer.parsed, answer.prediction, counts.tolist(), signature)
+            scores = metric.scores(TextAnswers(predictions, targets, language.code))
+            signature = scores.signature + (f"|refs:{suffix.strip('_')}" if suffix else "")
+            counts = [None] * len(answers) if scores.counts is None else scores.counts.tolist()
+            for answer, value, counted in zip(answers, scores.values, counts, strict=True):
+                score = Score(name + suffix, float(value), answer.parsed, answer.prediction, counted, signature)
                 yield answer, score
 
 

@@ -15,6 +15,8 @@ class Scale:
     high: float = 1.0
     """The largest score; may be infinite."""
     lower_is_better: bool = False
+    neutral: bool = False
+    """Is neither end the better one, as of the share of answers that are "yes"?"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class PooledMetric:
     """The scores, (...), of mean counts, (..., counts)."""
     scale: Scale = Scale()
     needs_probabilities: bool = False
+    binary: bool = False
+    """Is it of tasks with two labels, the first of which is the positive one?"""
 
     def score(self, answers: LabelledAnswers) -> float:
         """Return the score of the set."""
@@ -112,6 +116,18 @@ class CorpusCounts:
 
 
 @dataclass(frozen=True)
+class TextScores:
+    """The scores of a set of texts, item by item; their mean is the score of the set."""
+
+    values: np.ndarray
+    """(items,) The score of each item, or its pseudo-value."""
+    signature: str
+    """As CorpusCounts.signature."""
+    counts: np.ndarray | None = None
+    """(items, counts) The counts of a CorpusMetric."""
+
+
+@dataclass(frozen=True)
 class CorpusMetric:
     """A metric of a set of texts, whose score follows from the sums of its items' counts.
 
@@ -134,6 +150,26 @@ class CorpusMetric:
             return np.array([self.score(counts)])
         return _pseudo_values(self.score(counts), self.pool(counts.sum(axis=0) - counts))
 
+    def scores(self, answers: TextAnswers) -> TextScores:
+        """Return the pseudo-value of each item, with its counts."""
+        counted = self.count(answers)
+        return TextScores(self.values(counted.counts), counted.signature, counted.counts)
+
+
+@dataclass(frozen=True)
+class ConsensusMetric:
+    """A metric of one text, weighted by the gold answers of the whole set, as CIDEr; of a set it is the mean.
+
+    The weights belong to the test set, as the gold answers do, and not to the answers of a run. Given them, an item has
+    a score of its own, which no other answer moves: it is no pseudo-value, and intervals, paired changes and means are
+    those of item scores. They are conditional on the weights. The signature tells the gold answers that the weights
+    come from: scores by other ones do not compare.
+    """
+
+    scores: Callable[[TextAnswers], TextScores]
+    scale: Scale = Scale()
+
 
 LabelMetric = ProbabilityMetric | PooledMetric
-Metric = ItemMetric | LabelMetric | CorpusMetric
+TextMetric = CorpusMetric | ConsensusMetric
+Metric = ItemMetric | LabelMetric | TextMetric

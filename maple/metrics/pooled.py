@@ -1,4 +1,4 @@
-"""Metrics of a set of labels: macro-F1, weighted F1 and the correlation of Matthews, from counts per class.
+"""Metrics of a set of labels: macro-F1, weighted F1, the correlation of Matthews, and those of two labels.
 
 An answer that names no label counts as a prediction of no class: its gold class misses it, and no class has it.
 """
@@ -63,6 +63,41 @@ def matthews_correlation(counts: np.ndarray) -> np.ndarray:
     right, (predicted, gold) = counts[..., 0], np.split(counts[..., 1:], 2, axis=-1)
     spread = (1 - (predicted**2).sum(axis=-1)) * (1 - (gold**2).sum(axis=-1))
     return _ratio(right - (predicted * gold).sum(axis=-1), np.sqrt(spread))
+
+
+def yes_counts(answers: LabelledAnswers) -> np.ndarray:
+    """Return, (items, 3): is the item rightly answered by the first label, is it answered by it, is it gold?
+
+    The first label of the task is the positive one, as "yes" in POPE (Li et al. 2023, arXiv 2305.10355): is there an
+    object of this kind in the picture? POPE's script takes every answer for "yes" that lacks "no" and "not". Here an
+    answer that names no label is neither: it is not among the answers "yes", and where "yes" is gold, it is missed. So
+    a model that answers something else has a low share of "yes" here, and a high one by that script.
+    """
+    gold, predicted = answers.gold == 0, answers.predicted == 0
+    return np.stack([gold & predicted, predicted, gold], axis=1).astype(float)
+
+
+def yes_precision(counts: np.ndarray) -> np.ndarray:
+    """Return the share of right ones among the answers "yes", 0 without any; `counts` are means of yes_counts."""
+    return _ratio(counts[..., 0], counts[..., 1])
+
+
+def yes_recall(counts: np.ndarray) -> np.ndarray:
+    """Return the share of the items with the gold label "yes" that are answered so; `counts` as in yes_precision."""
+    return _ratio(counts[..., 0], counts[..., 2])
+
+
+def yes_f1(counts: np.ndarray) -> np.ndarray:
+    """Return the harmonic mean of yes_precision and yes_recall; `counts` as in yes_precision."""
+    return _ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
+
+
+def yes_rate(counts: np.ndarray) -> np.ndarray:
+    """Return the share of answers "yes" among all items; `counts` as in yes_precision.
+
+    Where half of the gold labels are "yes", more than a half tells that a model sees what is not there.
+    """
+    return counts[..., 1]
 
 
 def confusion(answers: LabelledAnswers) -> np.ndarray:

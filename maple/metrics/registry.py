@@ -1,18 +1,39 @@
 """All metrics by name; to add one, write its function and give it a key here.
 
 The function of an item metric takes (prediction, targets, language) and returns a number; that of a pooled metric turns
-the mean counts of a set into its score, that of a corpus metric their sums. Scale is the range, and says if lower is
-better.
+the mean counts of a set into its score, that of a corpus metric their sums; that of a consensus metric returns the
+scores of a set of texts. Scale is the range, and says if lower is better.
 """
 
 import math
 
 from maple.metrics.calibration import brier, calibration_counts, expected_calibration_error, negative_log_likelihood
+from maple.metrics.captions import cider
 from maple.metrics.labels import accuracy
-from maple.metrics.metric import CorpusMetric, ItemMetric, LabelMetric, Metric, PooledMetric, ProbabilityMetric, Scale
+from maple.metrics.metric import (
+    ConsensusMetric,
+    ItemMetric,
+    LabelMetric,
+    Metric,
+    PooledMetric,
+    ProbabilityMetric,
+    Scale,
+    TextMetric,
+)
 from maple.metrics.overlap import bleu, chrf_pp, rouge1, rouge2, rouge_ascii, rougeL, rougeLsum
-from maple.metrics.pooled import class_counts, correlation_counts, macro_f1, matthews_correlation, weighted_f1
-from maple.metrics.spans import exact_match, f1
+from maple.metrics.pooled import (
+    class_counts,
+    correlation_counts,
+    macro_f1,
+    matthews_correlation,
+    weighted_f1,
+    yes_counts,
+    yes_f1,
+    yes_precision,
+    yes_rate,
+    yes_recall,
+)
+from maple.metrics.spans import english_exact_match, exact_match, f1, vqa_score
 from maple.metrics.translation import CORPUS_METRICS
 
 METRICS: dict[str, Metric] = {
@@ -25,8 +46,14 @@ METRICS: dict[str, Metric] = {
     ),
     "brier": ProbabilityMetric(brier, Scale(high=2.0, lower_is_better=True)),
     "nll": ProbabilityMetric(negative_log_likelihood, Scale(high=math.inf, lower_is_better=True)),
+    "yes_precision": PooledMetric(yes_counts, yes_precision, binary=True),
+    "yes_recall": PooledMetric(yes_counts, yes_recall, binary=True),
+    "yes_f1": PooledMetric(yes_counts, yes_f1, binary=True),
+    "yes_rate": PooledMetric(yes_counts, yes_rate, Scale(neutral=True), binary=True),
     "exact_match": ItemMetric(exact_match),
+    "english_exact_match": ItemMetric(english_exact_match),
     "f1": ItemMetric(f1),
+    "vqa_score": ItemMetric(vqa_score),
     "rouge1": ItemMetric(rouge1),
     "rouge2": ItemMetric(rouge2),
     "rougeL": ItemMetric(rougeL),
@@ -35,10 +62,11 @@ METRICS: dict[str, Metric] = {
     "chrf++": ItemMetric(chrf_pp),
     "bleu": ItemMetric(bleu),
     **CORPUS_METRICS,
+    "cider": ConsensusMetric(cider, Scale(high=10.0)),
 }
 # Before the name of a metric: the answer is the choice that was ranked first.
 RANKED = "rank_"
-# After the name of a corpus metric: the references went through the model's tokenizer and back.
+# After the name of a metric of texts: the references went through the model's tokenizer and back.
 ROUND_TRIPPED = "_round_tripped"
 
 
@@ -65,4 +93,10 @@ def is_of_labels(name: str) -> bool:
 
 def is_of_texts(name: str) -> bool:
     """Return True for a metric of a set of texts, as corpus BLEU."""
-    return isinstance(metric_of(name), CorpusMetric)
+    return isinstance(metric_of(name), TextMetric)
+
+
+def is_binary(name: str) -> bool:
+    """Return True for a metric of two labels, the first of which is the positive one."""
+    metric = metric_of(name)
+    return isinstance(metric, PooledMetric) and metric.binary

@@ -1,4 +1,4 @@
-"""Metrics of extractive question answering: exact match and F1."""
+"""Metrics of short answers: exact match and F1 of extractive question answering, and the VQA score."""
 
 from collections import Counter
 
@@ -20,6 +20,14 @@ SPACED = ("eng", "spa", "vie", "deu", "arb", "hin")
 # Unicode punctuation, the ASCII symbols that SQuAD counts as punctuation, and invisible marks such as those of
 # direction; not the joiners, which belong to the spelling in Indic scripts and Persian.
 _PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
+
+# English words for numbers that the VQA score takes for digits (Antol et al. 2015; the table of VQAv2's evaluation).
+NUMBER_WORDS = {"none": "0"} | {
+    word: str(number)
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    )
+}
 
 
 def _answer_words(text: str, language: str) -> list[str]:
@@ -58,3 +66,49 @@ def f1(prediction: str, targets: list[str], language: str) -> float:
         return 2 * (predicted & gold).total() / (predicted.total() + gold.total())
 
     return max(map(overlap, targets))
+
+
+def english_exact_match(prediction: str, targets: list[str], language: str) -> float:
+    """Return the exact match by the rules for English, whatever the language of the question.
+
+    The answers of xGQA (Pfeiffer et al. 2022, arXiv 2109.06082) are English in all of its languages, one word or a few
+    of GQA's 1,853. The paper's models are classifiers over them, and its accuracy is the share of equal labels. A model
+    that writes its answer is scored by equality in lower case, after spaces, punctuation and English articles are taken
+    from the answer (mBLIP, Geigle et al. 2024, arXiv 2307.06930). `exact_match` is not the same: it removes the
+    articles of the question's language, so that "a chair" is right in English alone.
+
+    >>> english_exact_match("A chair.", ["chair"], "deu_Latn"), exact_match("A chair.", ["chair"], "deu_Latn")
+    (1.0, 0.0)
+    """
+    return exact_match(prediction, targets, "eng_Latn")
+
+
+def _vqa_words(text: str, language: str) -> list[str]:
+    """Return the words of an answer as exact_match has them, in English with digits for the words of NUMBER_WORDS."""
+    numbers = NUMBER_WORDS if language[:3] == "eng" else {}
+    return [numbers.get(word, word) for word in _answer_words(text, language)]
+
+
+def vqa_score(prediction: str, targets: list[str], language: str) -> float:
+    """Return the VQA score: an answer is wholly right if at least three of nine people gave it.
+
+    `targets` are the answers of all people, equal ones as often as they were given. The score is min(matches / 3, 1),
+    averaged over the sets that lack one answer (Antol et al. 2015, arXiv 1505.00468; the evaluation of VQAv2): of ten
+    answers, one match gives 0.3, two give 0.6, three 0.9. Fewer answers are treated alike, so that two or three allow
+    1/3 and 2/3 at most: where gold answers are alternatives and no votes, exact_match is the metric. A single answer
+    is compared by exact match.
+
+    Two answers are equal if exact_match takes them for equal in the language, and in English also if they differ by a
+    number word, as "two" and "2". VQAv2's table of contractions is not needed: without apostrophes "dont" is "don't".
+    Its script puts a space for a hyphen or a slash within a word, where SQuAD's rules and ours join the parts; and
+    keeps the point in "3.5". Other languages have no number words (our choice).
+
+    >>> vqa_score("Two", ["2", "2", "3"] + ["many"] * 7, "eng_Latn")
+    0.6
+    """
+    answer = _vqa_words(prediction, language)
+    matches = sum(_vqa_words(target, language) == answer for target in targets)
+    if len(targets) == 1:
+        return float(matches)
+    without_match, without_other = min((matches - 1) / 3, 1), min(matches / 3, 1)
+    return (matches * without_match + (len(targets) - matches) * without_other) / len(targets)

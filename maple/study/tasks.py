@@ -24,7 +24,7 @@ from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
-from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts, metric_of
+from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_binary, is_of_labels, is_of_texts, metric_of
 from maple.metrics.translation import missing_model
 from maple.study.answer_modes import answer_modes, reason_against_classifying
 from maple.study.languages import Languages
@@ -231,6 +231,11 @@ def _check_metrics(file: str, task: Task) -> None:
             raise DefinitionError(f"{file}: metric {metric!r} is of labels, and the task has no choices; name another")
         if task.choices and is_of_texts(metric):
             raise DefinitionError(f"{file}: metric {metric!r} is of texts, and the task has choices; name another")
+        if is_binary(metric) and len(task.choices) != 2:
+            raise DefinitionError(
+                f"{file}: metric {metric!r} is of two choices, the first of which is the positive one, and the task "
+                f"has {len(task.choices)}; name another"
+            )
         if missing := missing_model(metric):
             raise DefinitionError(
                 f"{file}: metric {metric!r} needs sacrebleu's model {missing}, which is not there and is not "
@@ -240,6 +245,8 @@ def _check_metrics(file: str, task: Task) -> None:
         raise DefinitionError(f"{file}: headline {task.headline!r} must be one of its metrics")
     if METRICS[task.headline].scale.lower_is_better:
         raise DefinitionError(f"{file}: headline {task.headline!r} is better if lower; name another of its metrics")
+    if METRICS[task.headline].scale.neutral:
+        raise DefinitionError(f"{file}: headline {task.headline!r} has no better end; name another of its metrics")
 
 
 def _check_fields(file: str, fields: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.scoring import score_items
 from maple.evaluation.text_issues import Translation
+from maple.metrics.captions import cider
 from maple.metrics.metric import TextAnswers
 from maple.metrics.translation import CORPUS_METRICS
 
@@ -51,7 +52,7 @@ def counted(predictions, references=REFERENCES):
     return METRIC.count(answers).counts
 
 
-def scores_of(run, predictions, references, round_tripped=None, code="swh_Latn"):
+def scores_of(run, predictions, references, round_tripped=None, code="swh_Latn", metric="corpus_bleu"):
     rows = pl.DataFrame(
         [
             {
@@ -65,7 +66,7 @@ def scores_of(run, predictions, references, round_tripped=None, code="swh_Latn")
     )  # fmt: skip
     sources = {str(item): f"source {item} of the text" for item in range(len(references))}
     translation = Translation(LanguagePair(ENGLISH, SWAHILI), sources, round_tripped or {})
-    return score_items(rows, {"news": ["corpus_bleu"]}, run.key, SWAHILI, {"news": translation})
+    return score_items(rows, {"news": [metric]}, run.key, SWAHILI, {"news": translation})
 
 
 def changed(run, **axes):
@@ -121,6 +122,33 @@ def test_scores_of_two_versions_of_sacrebleu_do_not_compare():
     other = second.with_columns(pl.col("signature").str.replace(r"version:.*", "version:1.5.1"))
     with pytest.raises(SummaryError, match=r"two signatures.*score all runs again"):
         item_scores(pl.concat([first, other]), RUNS, NEWS)
+
+
+def test_the_mean_of_cider_is_the_score_of_the_set_and_a_change_has_an_interval():
+    tasks = {"news": NEWS["news"].changed(metrics=["cider"], headline="cider")}
+    frames = [
+        scores_of(run, texts[:200], REFERENCES[:200], metric="cider")
+        for run, texts in zip(RUNS, (FIRST, SECOND), strict=True)
+    ]
+    row = summarize(item_scores(pl.concat(frames), RUNS, tasks)).filter(language="swh_Latn").row(1, named=True)
+    first, second = (
+        cider(TextAnswers(texts[:200], [[text] for text in REFERENCES[:200]], "swh_Latn")).values
+        for texts in (FIRST, SECOND)
+    )
+    assert row["mean"] == pytest.approx(second.mean(), abs=1e-9) and row["mean"] > 1
+    assert row["change"] == pytest.approx((second - first).mean(), abs=1e-9)
+    assert row["change_se"] == pytest.approx((second - first).std(ddof=1) / np.sqrt(200), rel=1e-6)
+    assert row["change_low"] < row["change"] < row["change_high"] and row["low"] < row["mean"] < row["high"]
+
+
+def test_cider_by_the_references_of_other_items_does_not_compare():
+    tasks = {"news": NEWS["news"].changed(metrics=["cider"], headline="cider")}
+    frames = [
+        scores_of(run, FIRST[:size], REFERENCES[:size], metric="cider")
+        for run, size in zip(RUNS, (20, 19), strict=True)
+    ]
+    with pytest.raises(SummaryError, match=r"cider of news in swh_Latn has scores of two signatures.*same items"):
+        item_scores(pl.concat(frames), RUNS, tasks)
 
 
 def test_counts_of_rows_are_sums_over_subsets():

@@ -312,6 +312,30 @@ def test_a_ranked_choice_has_metrics_of_sets_and_of_probabilities_under_names_of
     assert alone.equals(of_both.filter(pl.col("metric").is_in(rank_metrics(["accuracy"]))))
 
 
+def test_a_caption_has_its_own_cider_by_the_references_of_all_items_and_an_empty_one_has_nothing():
+    captions = {"1": ("duara nyekundu", "duara nyekundu"), "2": ("", "mraba bluu"), "3": ("Moyo!", "moyo kijani")}
+    rows = [
+        {"task": "captions", "item": item, "completion": said, "targets": [gold]}
+        for item, (said, gold) in captions.items()
+    ]
+    scores = scored(generations(*rows), {"captions": ["cider"]})
+    # Two words of two; none; one of two, and one word pair less.
+    expected = [5, 0, 10 / 4 * math.sqrt(1 / 2) * math.exp(-1 / 72)]
+    assert scores["value"].to_list() == pytest.approx(expected)
+    assert scores["parsed"].to_list() == [True, False, True] and scores["counts"].null_count() == 3
+    assert scores["signature"].unique().to_list() == [scores["signature"][0]]
+    assert scores["signature"][0].startswith("n:4|sigma:6|items:3|idf:")
+
+
+def test_an_answer_that_is_neither_yes_nor_no_is_no_yes():
+    forms = {"task": "pope", "labels": ["yes", "no"], "verbalizers": [["Ndiyo"], ["Hapana"]]}
+    said = [("Ndiyo.", "yes"), ("Hapana", "yes"), ("Ndiyo", "no"), ("Labda", "no")]
+    rows = [forms | {"item": str(at), "completion": text, "targets": [gold]} for at, (text, gold) in enumerate(said)]
+    metrics = ["accuracy", "yes_precision", "yes_recall", "yes_f1", "yes_rate"]
+    expected = dict(zip(metrics, (1 / 4, 1 / 2, 1 / 2, 1 / 2, 2 / 4), strict=True))
+    assert means(scored(generations(*rows), {"pope": metrics})) == pytest.approx(expected)
+
+
 def test_a_prompt_that_was_too_long_is_an_even_guess_that_is_wrong():
     frame = generations(classified("1", "neutral", [], finish_reason="too_long"))
     frame = frame.with_columns(pl.col("log_likelihoods").cast(pl.List(pl.Float64)))

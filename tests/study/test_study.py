@@ -89,6 +89,22 @@ def test_a_corpus_metric_is_of_texts_and_spbleu_needs_its_model(monkeypatch, tmp
     checked_task("xquad", metrics=["spbleu"], headline="spbleu")
 
 
+def test_cider_is_of_texts_and_may_be_the_headline():
+    checked_task("xquad", metrics=["f1", "cider"], headline="cider")
+    with pytest.raises(DefinitionError, match=r"xnli\.yaml: metric 'cider' is of texts, and the task has choices"):
+        checked_task("xnli", metrics=["accuracy", "cider"], headline="accuracy")
+
+
+def test_metrics_of_yes_are_of_two_choices_and_the_share_of_yes_is_no_headline():
+    metrics = ["accuracy", "yes_f1", "yes_rate"]
+    checked_task("xcopa", metrics=metrics, headline="yes_f1")
+    with pytest.raises(DefinitionError, match=r"xcopa\.yaml: headline 'yes_rate' has no better end"):
+        checked_task("xcopa", metrics=metrics, headline="yes_rate")
+    says = r"xnli\.yaml: metric 'yes_f1' is of two choices, the first of which is the positive one, and the task has 3"
+    with pytest.raises(DefinitionError, match=says):
+        checked_task("xnli", metrics=metrics, headline="accuracy")
+
+
 def test_corpus_metrics_of_a_translation_come_a_second_time_against_round_tripped_references():
     task = study().tasks["xquad"]
     pair = {"source": "eng_Latn", "target": "own"}

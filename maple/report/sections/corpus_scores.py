@@ -1,4 +1,4 @@
-"""Scores of translations: the signature of each metric, and the most that a model's tokenizer allows."""
+"""Scores of texts: the signature of each metric, and the most that a model's tokenizer allows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
