@@ -23,6 +23,8 @@ _DASHES = [4, 3]
 _POINT_SIZE = 46
 # Mean pixels of a letter in the head of a panel.
 _LETTER_WIDTH = 7.0
+# The longest names of rows beside the panels of a question, in pixels: two may differ in their last part.
+_LABEL_LIMIT = 330
 _TOP = alt.Header(orient="top", labelAnchor="start")
 
 
@@ -51,15 +53,18 @@ def panel_width(panels: int, labels: int = 0) -> int:
     return max(120, min(360, (WIDTH - labels) // max(panels, 1) - 40))
 
 
-def series_column(rows: Rows, width: float) -> alt.Column:
-    """Return a panel per series, beside each other; names that are too long for the width are broken between parts."""
-    series = ordered(rows, "series")
+def series_column(rows: Rows, width: float, column: str = "series") -> alt.Column:
+    """Return a panel per series, or value of another column of rows, beside each other.
+
+    Names that are too long for the width are broken between their parts.
+    """
+    series = ordered(rows, column)
     header, letters = alt.Header(), (width + 40) / _LETTER_WIDTH
     if any(len(name) > letters for name in series):
         header = alt.Header(labelExpr="split(datum.label, ' · ')")
     if any(len(part) > letters for name in series for part in name.split(" · ")):
         header = alt.Header(labelExpr="split(join(split(datum.label, '-'), ' · '), ' · ')")
-    return alt.Column("series:N", title=None, sort=series, header=header)
+    return alt.Column(f"{column}:N", title=None, sort=series, header=header)
 
 
 def ordered(rows: Rows, column: str) -> list:
@@ -162,7 +167,7 @@ def _answer_layers(answer: Answer, least: float, has_sides: bool) -> list[alt.Ch
 def _part_layers(rows: Rows, sides: list[str]) -> list[alt.Chart]:
     """Draw the parts and lines of an answer with their intervals, lines smaller and paler than parts."""
     is_part = alt.datum.kind == "part"
-    label_axis = alt.Axis(grid=True, ticks=False, labelLimit=230)
+    label_axis = alt.Axis(grid=True, ticks=False, labelLimit=_LABEL_LIMIT)
     shared: dict[str, Any] = {
         "y": alt.Y("label:N", title=None, sort=ordered(rows, "label"), axis=label_axis),
         "tooltip": tooltip_of(
@@ -192,7 +197,8 @@ def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None
         return None
     sides, panels = ordered([row for row in rows if "side" in row], "side"), ordered(rows, "panel")
     is_stacked = any(row["panel"].startswith("Between") for row in rows)
-    width = 520 if is_stacked else panel_width(len(panels), labels=130)
+    longest = max(len(row["label"]) for row in rows)
+    width = 520 if is_stacked else panel_width(len(panels), labels=min(_LABEL_LIMIT, max(130, 6 * longest)))
     layers = [*_answer_layers(answer, least, bool(sides)), *_part_layers(rows, sides)]
     panel = alt.layer(*layers).properties(width=width, height=alt.Step(13 if sides else 19))
     labels = len(ordered(rows, "label"))
@@ -201,7 +207,7 @@ def contrasts(rows: Rows, answer: Answer, least: float) -> dict[str, Any] | None
         chart = panel.facet(data=data_of(rows), row=row).resolve_scale(y="independent")
         height = 50 * len(panels) + 19 * labels
     else:
-        chart = panel.facet(data=data_of(rows), column=alt.Column("panel:N", title=None, sort=panels))
+        chart = panel.facet(data=data_of(rows), column=series_column(rows, width, "panel"))
         height = 55 + (34 if sides else 19) * labels
     return specification(chart, "Effects with intervals: the parts of the answer", height)
 
