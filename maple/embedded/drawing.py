@@ -6,7 +6,7 @@ pixels everywhere; how PNG packs them is up to the zlib in Pillow, whose version
 
 import io
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
@@ -152,8 +152,8 @@ def png(image: "Image") -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Return the digest of a file's bytes, which names it: BLAKE2b with 128 bits, as `b2sum -l 128` has it."""
-    return blake2b(content, digest_size=16).hexdigest()
+    """Return the SHA-256 of a file's bytes, which names it, as maple.data.pictures has it."""
+    return sha256(content).hexdigest()
 
 
 def _draw_disc(on: "ImageDraw", x: int, y: int, radius: int, colour: str) -> None:
