@@ -40,7 +40,7 @@ class VisionArchitecture:
     around: tuple[str, str] = ("", "")
     """Tokens around a picture in a frame that is plain text; in turns, the chat template writes them."""
     pictures_first: bool = False
-    """True if pictures stand before the BOS."""
+    """True if pictures stand before the BOS, which its prompts have whatever the tokenizer says."""
 
     def part_of(self, name: str) -> str | None:
         """Return the part in which a module or tensor lies, by its whole name; None for the output layer."""
@@ -141,6 +141,28 @@ def linear_layers(network: "PreTrainedModel", parts: Collection[str]) -> list[st
         name
         for name, module in base.named_modules()
         if isinstance(module, Linear) and architecture.part_of(name) in parts
+    ]
+
+
+def whole_modules(network: "PreTrainedModel", part: str) -> list[str]:
+    """Return the whole names of the modules of a part, which PEFT can train as they are (modules_to_save).
+
+    A list of modules is none: its own are named. Nor is a single parameter, as image_newline of LLaVA-NeXT, which stays
+    frozen.
+    """
+    from torch.nn import ModuleList
+
+    base, architecture = _described(network)
+    modules = dict(base.named_modules())
+    named = [name for name in getattr(architecture, part) if name in modules]
+    return [
+        whole
+        for name in named
+        for whole in (
+            [f"{name}.{child}" for child, _ in modules[name].named_children()]
+            if isinstance(modules[name], ModuleList)
+            else [name]
+        )
     ]
 
 

@@ -47,7 +47,8 @@ class PictureFrame:
         tokenizer, (before, after) = self.text.tokenizer, self.architecture.around
         pictures = "".join(f"{before}{one}{after}" for one in self.shown)
         if self.architecture.pictures_first:
-            return [*tokenizer.encode_rendered(pictures), *self.text.prompts([text])[0]]
+            start = [] if tokenizer.bos is None else [tokenizer.bos]
+            return [*tokenizer.encode_rendered(pictures), *start, *tokenizer.encode(framed(self.text.frame, text))]
         prompt = framed(self.text.frame, f"{pictures}\n{tokenizer.spelled(text)}")
         return [*tokenizer.start, *tokenizer.encode_rendered(prompt)]
 

@@ -18,6 +18,7 @@ from maple.models.vision_parts import (
     check_unquantized,
     linear_layers,
     parameters_by_part,
+    whole_modules,
 )
 
 NAMES = list(CONFIGS)
@@ -118,6 +119,18 @@ def test_all_linear_without_a_part_is_refused_with_the_first_layer_that_it_reach
     model = adapted(name, target_modules=spelt)
     check_adapted(model, ["language_model"])
     check_adapted(adapted(name, target_modules="all-linear"), PARTS)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("llava_next", ["model.multi_modal_projector"]),
+        ("qwen3_vl", ["model.visual.merger", "model.visual.deepstack_merger_list.0"]),
+    ],
+)
+def test_a_connector_is_trained_as_the_modules_that_it_has(name, modules):
+    assert whole_modules(network(name), "connector") == modules
 
 
 @pytest.mark.heavy
