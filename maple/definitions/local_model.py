@@ -23,7 +23,9 @@ Tags = dict[Annotated[str, Field(pattern="^[a-z]{3}_[A-Z][a-z]{3}$")], Token]
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq"])] = "causal"
+    kind: Annotated[
+        str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq", "vision"])
+    ] = "causal"
     """Kind of model, a line of maple/models/kind.py; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""
@@ -182,6 +184,7 @@ BUILT = {
     **dict.fromkeys(("llama", "mistral"), "causal"),
     **dict.fromkeys(("bert", "modernbert"), "encoder"),
     **dict.fromkeys(("m2m_100", "mbart"), "seq2seq"),
+    **dict.fromkeys(("idefics3", "llava"), "vision"),
 }
 
 
@@ -197,9 +200,11 @@ class BuildSettings(Record):
     """Size of the vocabulary, in tokens."""
     architecture: Annotated[dict[str, Any], Field(json_schema_extra=_is_built)]
     """Keys of transformers' config; model_type is llama or mistral, bert or modernbert for an encoder, m2m_100 (with
-    the tags of NLLB-200) or mbart (with those of mBART-50) for a translator."""
+    the tags of NLLB-200) or mbart (with those of mBART-50) for a translator, idefics3 or llava (with text_config and
+    vision_config) for a model that reads pictures."""
     documents: Count
-    """Number of documents in the corpus; of a translator, of translations."""
+    """Number of documents in the corpus; of a translator, of translations; of a model that reads pictures, of
+    questions about them."""
     languages: list[str] = []
     """Of a translator: the languages that it learns to translate from and into English, which is one of them; all
     others are new to it. Other models are pretrained on the study's languages."""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 from maple.definitions.frame import Demonstrations
-from maple.models.chat_template import ChatTemplate, Message
+from maple.models.chat_template import Message
 from maple.models.frames import as_text
 from maple.models.prompt_error import PromptError
 from maple.models.text_tokenizer import TextTokenizer
@@ -13,12 +15,25 @@ from maple.models.text_tokenizer import TextTokenizer
 PROBE = ("Question", "Answer")  # any texts that no template changes
 
 
+class Template(Protocol):
+    """What renders messages as text: a chat template."""
+
+    @property
+    def folder(self) -> str | Path:
+        """The folder whose template it is."""
+        ...
+
+    def render(self, messages: Sequence[Message], *, prompt: bool) -> tuple[str, tuple[int, int] | None]:
+        """Return the text of messages, and the place of what the assistant generates last, if the template marks it."""
+        ...
+
+
 @dataclass(frozen=True)
 class ChatFrame:
     """Turns of a chat template; `demonstrations` are turns before the prompt, or text within it."""
 
     tokenizer: TextTokenizer
-    template: ChatTemplate
+    template: Template
     demonstrations: Demonstrations
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:

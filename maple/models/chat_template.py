@@ -13,7 +13,7 @@ from maple.models.prompt_error import PromptError
 
 # The day that a template takes for today, as Llama 3's does: today's own would change answers every day.
 DATE = "2024-01-01"
-Message = dict[str, str]
+Message = dict[str, Any]  # role and content, which is a text or a list of parts
 SET_BY_US = {
     *("messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "chat_template"),
     *("bos_token", "eos_token", "pad_token", "unk_token", "strftime_now", "raise_exception", "lipsum"),

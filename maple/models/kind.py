@@ -24,7 +24,7 @@ class KindFacts:
     engines: tuple[str, ...]
     """Engines that serve it, best first."""
     inputs: frozenset[str]
-    """Inputs that an example may have: text."""
+    """Inputs that an example may have: text, image."""
     packs: bool
     """True if several examples may share a row."""
     answers_untouched: bool
@@ -36,7 +36,8 @@ class KindFacts:
     needs_head: bool = False
     """True if it learns the labels of one task by a head of its own, which the rule `head` draws for each run."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Named parts that a method can address, {name: prefix of its modules}; empty for a model of one part."""
+    """Named parts that a method can address, {name: prefix of its modules}; empty for a model of one part. A prefix is
+    empty where it depends on the architecture (maple.models.vision_parts)."""
 
 
 # A kind has the name of the module with its behaviour: maple/models/causal.py.
@@ -77,5 +78,18 @@ KINDS = {
         answers_untouched=True,
         translates=True,
         corpus="translations",
+    ),
+    "vision": KindFacts(
+        auto_class="AutoModelForImageTextToText",
+        peft_task="CAUSAL_LM",
+        adapts_like="causal",
+        hub_task="image-text-to-text",
+        answer_modes=frozenset({"generate", "rank"}),
+        engines=("vllm", "transformers"),
+        inputs=frozenset({"text", "image"}),
+        packs=False,
+        answers_untouched=True,
+        corpus="pictures",
+        parts={"language_model": "", "connector": "", "vision_tower": ""},
     ),
 }

@@ -6,7 +6,11 @@ from typing import Any
 # The keys under which configs say how many positions a model has learnt, and transformers' defaults for models that are
 # built here (a test compares them with transformers).
 POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length", "max_seq_len")
-DEFAULT_POSITIONS = {"llama": 2048, "mistral": 131072, "bert": 512, "modernbert": 8192, "mbart": 1024, "m2m_100": 1024}
+# A vision-language model's are those of its text part.
+DEFAULT_POSITIONS = {
+    "llama": 2048, "mistral": 131072, "bert": 512, "modernbert": 8192, "mbart": 1024, "m2m_100": 1024, "idefics3": 2048,
+    "llava": 2048,
+}  # fmt: skip
 # Model types whose first position is the one after the id of the padding token, 1 if the config does not say it.
 AFTER_PADDING = ("camembert", "roberta", "xlm-roberta", "xlm-roberta-xl")
 # Model types of T5's architecture: it knows how far words are from each other, and no positions; `n_positions` is the

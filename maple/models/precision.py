@@ -25,6 +25,7 @@ def load_pretrained(
     sharded: bool = False,
     dtype: str = "auto",
     heads: Sequence[str] = (),
+    unquantized: Sequence[str] = (),
 ) -> "PreTrainedModel":
     """Load the Hub-style folder by one of transformers' Auto classes.
 
@@ -32,8 +33,9 @@ def load_pretrained(
     stored weights. `dtype` is that of the arithmetic, as `devices.compute_dtype` names it. A model that is
     to be `sharded` is loaded to the CPU's memory, its 4-bit weights packed into the dtype of the arithmetic, because
     FSDP divides floating-point tensors only (bitsandbytes' guide to FSDP-QLoRA). The modules `heads`, by their whole
-    names, stay in 32 bits. Raises ValueError for other bits, and BaseError for a model of which they would leave most
-    weights as they are, and for a folder that lacks some, which transformers would draw at random.
+    names, stay in 32 bits, and those of `unquantized` in 16. Raises ValueError for other bits, and BaseError for a
+    model of which they would leave most weights as they are, those of `unquantized` aside, and for a folder that lacks
+    some, which transformers would draw at random.
     """
     from transformers import AutoConfig
 
@@ -48,7 +50,7 @@ def load_pretrained(
         attn_implementation=loaded_implementation(config),
         device_map={"": devices.local_rank() if devices.device() == "cuda" and not sharded else "cpu"},
         output_loading_info=True,
-        **_quantization(bits, sharded, dtype, heads),
+        **_quantization(bits, sharded, dtype, [*heads, *unquantized]),
     )
     if missing := sorted(report["missing_keys"]):
         raise BaseError(
@@ -60,7 +62,7 @@ def load_pretrained(
     if hasattr(model.config, "use_cache"):
         model.config.use_cache = False
     if bits < 16:
-        _check_quantized(model, bits)
+        _check_quantized(model, bits, unquantized)
     if bits == 4:
         _keep_one_arithmetic(model)
     if bits == 8:  # else it warns in every layer and micro-batch that LLM.int8 rounds in float16
@@ -88,8 +90,8 @@ def dequantized(model: "PreTrainedModel") -> "PreTrainedModel":
     return plain
 
 
-def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
-    """Refuse a model of whose weights, embedding and output layer aside, less than half are quantized.
+def _check_quantized(model: "PreTrainedModel", bits: int, unquantized: Sequence[str]) -> None:
+    """Refuse a model of whose weights less than half are quantized: embedding, output layer and `unquantized` aside.
 
     bitsandbytes quantizes linear layers, and passes by what is none for it, such as experts in one 3-D parameter and
     Falcon's own linear layers, with a warning at most. The bound, a half, is our choice: all models keep small parts.
@@ -100,7 +102,12 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
     layers = [layer for layer in model.modules() if isinstance(layer, Linear4bit | Linear8bitLt)]
     packed = sum(layer.in_features * layer.out_features for layer in layers)
     quantized = {id(layer.weight) for layer in layers} | ends
-    others = sum(each.numel() for each in model.parameters() if each.dim() > 1 and id(each) not in quantized)
+    kept = tuple(f"{name}." for name in unquantized)
+    others = sum(
+        each.numel()
+        for name, each in model.named_parameters()
+        if each.dim() > 1 and id(each) not in quantized and not name.startswith(kept)
+    )
     if packed < others:
         raise BaseError(
             f"bits: {bits}: {packed / (packed + others):.0%} of the weights of a {model.config.model_type} model would "
@@ -109,13 +116,13 @@ def _check_quantized(model: "PreTrainedModel", bits: int) -> None:
         )
 
 
-def _quantization(bits: int, sharded: bool, dtype: str, heads: Sequence[str]) -> dict:
+def _quantization(bits: int, sharded: bool, dtype: str, unquantized: Sequence[str]) -> dict:
     from transformers import BitsAndBytesConfig
 
     if bits == 16:
         return {}
     # Patterns that transformers (5.19) matches from the start of a module's whole name.
-    kept = [rf"{re.escape(head)}(\.|$)" for head in heads] or None  # None: its own choice, the output layer
+    kept = [rf"{re.escape(name)}(\.|$)" for name in unquantized] or None  # None: its own choice, the output layer
     if bits == 8:
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)}
     computed = devices.compute_dtype(dtype)

@@ -43,7 +43,13 @@ def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_c
     Raises BaseError for a token that the tokenizer lacks, for a tokenizer that cannot be made to agree, and for ids
     beyond the embedding.
     """
-    config = json_of(folder / "config.json")
+    make_agree(folder, tokens, trust_remote_code)
+    _end_turns(folder, trust_remote_code)
+    check_ids(folder, json_of(folder / "config.json"))
+
+
+def make_agree(folder: Path, tokens: Mapping[str, str], trust_remote_code: bool) -> None:
+    """Write the tokenizer, where it must be, so that transformers and the `tokenizers` library give the same ids."""
     tokenizer = load_tokenizer(folder, trust_remote_code)
     stated = _name_tokens(tokenizer, folder, tokens)
     if stated or not _agrees(tokenizer, folder):
@@ -57,8 +63,6 @@ def prepare_tokenizer(folder: Path, tokens: Mapping[str, str], *, trust_remote_c
                 f"{folder}: transformers makes other tokens of a text than its tokenizer.json says; a model that is "
                 "saved with it would ask otherwise than the study; take a copy whose tokenizer.json was saved again"
             )
-    _end_turns(folder, trust_remote_code)
-    check_ids(folder, config)
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool) -> Any:
@@ -164,6 +168,11 @@ def _end_turns(folder: Path, trust_remote_code: bool) -> None:
     except PromptError as error:  # it matters to those alone who ask in turns, and they are told so
         print(f"not to be asked in turns: {error}")
         return
+    end_answers_at(end, folder)
+
+
+def end_answers_at(end: int, folder: Path) -> None:
+    """Add a token to those at which transformers and vLLM end an answer."""
     path = folder / "generation_config.json"
     stated = json_of(path).get("eos_token_id", json_of(folder / "config.json").get("eos_token_id"))
     ends = stated if isinstance(stated, list) else [] if stated is None else [stated]

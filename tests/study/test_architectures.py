@@ -139,7 +139,7 @@ def test_positions_are_read_as_models_state_them(config, positions):
 def test_the_default_positions_are_transformers_own(model_type):
     from transformers import AutoConfig
 
-    config = AutoConfig.for_model(model_type)
+    config = AutoConfig.for_model(model_type).get_text_config()
     assert config.max_position_embeddings == DEFAULT_POSITIONS[model_type]
     assert BUILT[model_type] != "causal" or not config.tie_word_embeddings
 

@@ -1,0 +1,198 @@
+"""The text around pictures: prompts and answers of vision-language models as tokens, in a frame or a chat template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from maple.definitions.frame import Frame
+from maple.models.chat import ChatFrame, Template
+from maple.models.chat_template import Message
+from maple.models.encoding import Encoder, TextFrame
+from maple.models.example import MASKED, EncodedExample
+from maple.models.frames import framed, instruction_text
+from maple.models.prompt_error import PromptError
+from maple.models.special_tokens import json_of
+from maple.models.text_tokenizer import TextTokenizer
+from maple.models.vision_parts import VisionArchitecture, architecture_named
+from maple.models.vision_pictures import PictureError, PictureFiles, PictureProcessor
+
+Files = Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class PictureFrame:
+    """A frame that is plain text, with pictures in front of the instruction, each on the line before it."""
+
+    text: TextFrame
+    shown: tuple[str, ...]
+    """The tokens of each picture, as text."""
+    architecture: VisionArchitecture
+
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of prompts."""
+        return [self._prompt(text) for text in texts]
+
+    def example(self, text: str, answer: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt, and those of its answer with the EOS."""
+        tokenizer = self.text.tokenizer
+        return self._prompt(text), [*tokenizer.encode(answer), tokenizer.eos]
+
+    def _prompt(self, text: str) -> list[int]:
+        if not self.shown:
+            return self.text.prompts([text])[0]
+        tokenizer, (before, after) = self.text.tokenizer, self.architecture.around
+        pictures = "".join(f"{before}{one}{after}" for one in self.shown)
+        if self.architecture.pictures_first:
+            start = [] if tokenizer.bos is None else [tokenizer.bos]
+            return [*tokenizer.encode_rendered(pictures), *start, *tokenizer.encode(framed(self.text.frame, text))]
+        prompt = framed(self.text.frame, f"{pictures}\n{tokenizer.spelled(text)}")
+        return [*tokenizer.start, *tokenizer.encode_rendered(prompt)]
+
+
+@dataclass(frozen=True)
+class PictureTemplate:
+    """A chat template whose last message of the user has pictures in front of its text."""
+
+    template: Template
+    shown: tuple[str, ...]
+    """The tokens of each picture, as text."""
+    placeholder: str
+    """What the template writes for a picture."""
+
+    @property
+    def folder(self) -> str | Path:
+        """The folder whose template it is."""
+        return self.template.folder
+
+    def render(self, messages: Sequence[Message], *, prompt: bool) -> tuple[str, tuple[int, int] | None]:
+        """Return the text of messages, pictures as all of their tokens, and the place of what is generated, if marked.
+
+        A message that spells a placeholder has it marked as text by then. Raises PromptError for a template that writes
+        another number of pictures.
+        """
+        last = max(place for place, message in enumerate(messages) if message["role"] == "user")
+        parts = [
+            {**message, "content": [*self._pictures(place == last), {"type": "text", "text": message["content"]}]}
+            for place, message in enumerate(messages)
+        ]
+        whole, place = self.template.render(parts, prompt=prompt)
+        pieces = whole.split(self.placeholder)
+        if len(pieces) - 1 != len(self.shown):
+            raise PromptError(
+                f"{self.folder}: the chat template writes {self.placeholder} {len(pieces) - 1} times for "
+                f"{len(self.shown)} pictures; mend its chat_template.jinja, or write frame: bactrian or none"
+            )
+        expanded = "".join(text for pair in zip(pieces, (*self.shown, ""), strict=True) for text in pair)
+        if place is None:
+            return expanded, None
+        # What is generated comes after all pictures.
+        moved = len(expanded) - len(whole)
+        return expanded, (place[0] + moved, place[1] + moved)
+
+    def _pictures(self, shown: bool) -> list[dict[str, str]]:
+        return [{"type": "image"}] * len(self.shown) if shown else []
+
+
+@dataclass(frozen=True)
+class VisionEncoder:
+    """A model's tokenizer and processor of pictures, and the frame in which the model is trained and asked."""
+
+    text: Encoder
+    pictures: PictureProcessor
+    architecture: VisionArchitecture
+    _layouts: dict[tuple[str, ...], PictureFrame | ChatFrame] = field(default_factory=dict)
+    """The frames around pictures, by the pictures' tokens: a chat template is rendered once for what they share."""
+
+    @classmethod
+    def of(
+        cls,
+        folder: str | Path,
+        frame: Frame,
+        *,
+        template_arguments: Mapping[str, Any] = MappingProxyType({}),
+        trust_remote_code: bool = False,
+    ) -> "VisionEncoder":
+        """Read tokenizer, processor and architecture of a Hub-style folder, and for the frame chat its template."""
+        text = Encoder.of(folder, frame, template_arguments=template_arguments, trust_remote_code=trust_remote_code)
+        return cls(
+            text,
+            PictureProcessor.of(folder, trust_remote_code=trust_remote_code),
+            architecture_named(json_of(Path(folder) / "config.json").get("model_type", "")),
+        )
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The model's tokenizer."""
+        return self.text.tokenizer
+
+    @property
+    def pad(self) -> int:
+        """The token that fills a micro-batch; labels and attention are masked by place, so it may be the EOS."""
+        return self.text.pad
+
+    @property
+    def eos(self) -> int:
+        """The token that ends an answer in this frame."""
+        layout = self._layout(())
+        return layout.end if isinstance(layout, ChatFrame) else self.tokenizer.eos
+
+    def piece(self, text: str) -> list[int]:
+        """Return the tokens of a text alone, without special tokens."""
+        return self.text.piece(text)
+
+    def prompt(self, text: str, files: Files) -> list[int]:
+        """Return the tokens of an unframed text as a prompt about pictures."""
+        return self._layout(self._shown(files, text)).prompts([text])[0]
+
+    def example(self, text: str, answer: str, files: Files) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt about pictures, and those of its answer and the end: what is learnt."""
+        return self._layout(self._shown(files, text, answer)).example(text, answer)
+
+    def encoded(self, example: Mapping[str, Any]) -> EncodedExample:
+        """Return the tokens of an example (keys language, instruction, input, output and pictures, see `encode`)."""
+        files = tuple(str(picture["file"]) for picture in example.get("pictures") or ())
+        text = instruction_text(example["instruction"], example["input"])
+        prompt, answer = self.example(text, example["output"], files)
+        input_ids, labels = (
+            np.array(ids, dtype=np.int32) for ids in (prompt + answer, [MASKED] * len(prompt) + answer)
+        )
+        labels[0] = MASKED  # no token stands before it
+        types, segments = self.architecture.token_types, None
+        if types is not None:
+            ones = (
+                input_ids == self.pictures.token if types.ones == "pictures" else np.arange(len(labels)) >= len(prompt)
+            )
+            segments = ones.astype(np.int8)
+        return EncodedExample(
+            language=example["language"],
+            input_ids=input_ids,
+            labels=labels,
+            units=len(example["output"].encode()),
+            segments=segments,
+            pictures=PictureFiles(files, self.pictures, types),
+        )
+
+    def _shown(self, files: Files, *texts: str) -> tuple[str, ...]:
+        """Return the tokens of pictures, as text; refuse texts that spell a token that stands for one."""
+        for text in texts:
+            if spelled := sorted(token for token in self.pictures.spellings if token in text):
+                raise PictureError(
+                    f"{text[:60]!r} spells {spelled[0]}, a token of a picture, and the row has {len(files)} pictures "
+                    f"({', '.join(map(str, files)) or 'none'}), each of which gets its own in front of the "
+                    "instruction; take it out of the text"
+                )
+        return tuple(self.pictures.expansion(file) for file in files)
+
+    def _layout(self, shown: tuple[str, ...]) -> PictureFrame | ChatFrame:
+        if shown not in self._layouts:
+            layout = self.text.layout
+            if isinstance(layout, TextFrame):
+                made = PictureFrame(layout, shown, self.architecture)
+            else:
+                made = replace(layout, template=PictureTemplate(layout.template, shown, self.pictures.placeholder))
+            self._layouts[shown] = made
+        return self._layouts[shown]
