@@ -71,8 +71,6 @@ class PlannedMethod(Record):
     """True if it generates with its adapter attached, unmerged."""
     merged: bool
     """True if what was trained is folded into the base."""
-    shared_engine: bool
-    """True if one engine serves all its runs of a model."""
     comparable: bool
     """True if it is merged and could be served attached."""
     engine: str
@@ -133,6 +131,8 @@ class Plan(Record):
     tasks: dict[str, PlannedTask]
     runs: list[Run]
     """The grid, baselines first."""
+    on_one_engine: list[str]
+    """The paths of the runs whose adapters one engine of their model attaches in turn."""
     heads: list[str]
     """The model of each head that is drawn."""
     languages: list[str]
@@ -180,6 +180,7 @@ def plan_of(study: Study) -> Plan:
         mixtures={name: mixture.dataset for name, mixture in study.mixtures.items()},
         tasks={name: _task(config, task) for name, task in study.tasks.items()},
         runs=study.runs,
+        on_one_engine=[run.path for model in study.models for run in study.runs_on_one_engine(model)],
         heads=_heads(study),
         languages=study.languages.codes,
         scripts={code: table[code].script for code in dict.fromkeys(codes)},
@@ -238,7 +239,6 @@ def _method(study: Study, name: str) -> PlannedMethod:
         trains=method.variant.trains if method and isinstance(method.variant, WeightsVariant) else None,
         attached=method is not None and method.attached,
         merged=method is not None and method.merged,
-        shared_engine=method is not None and method.shares_engine,
         comparable=method is not None and method.comparable,
         engine=settings.engine,
         batch=settings.batch,

@@ -161,7 +161,8 @@ class Stages:
         all_runs, methods = self.plan.runs, self.plan.methods
         runs = self.estimates.sized(all_runs)
         seconds, basis = stage_seconds(self.estimates, "generate", runs)
-        sharing = [run for run in all_runs if methods[run.method].shared_engine]
+        on_one = set(self.plan.on_one_engine)
+        sharing = [run for run in all_runs if run.path in on_one]
         jobs_saved = len(sharing) - len({run.model for run in sharing})
         starts = [job.start_seconds for job in self.estimates.jobs.values() if job.start_seconds is not None]
         start = self.hardware.job_s + (sum(starts) / len(starts) if starts else self.hardware.engine_s)
