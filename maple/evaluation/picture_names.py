@@ -27,9 +27,10 @@ def picture_names(expressions: Sequence[str], row: BenchmarkRow, number: int) ->
     except TemplateFault as fault:
         raise RowFault(str(fault), fault.key) from None
     for name, expression in zip(names, expressions, strict=True):
-        if not isinstance(name, str) or not name.strip():
-            kind = "empty" if name in (None, "") or isinstance(name, str) else f"a {type(name).__name__}, and no path"
-            raise RowFault(f"its picture ({expression}) is {kind}", "pictures")
+        if name is None or (isinstance(name, str) and not name.strip()):
+            raise RowFault(f"its picture ({expression}) is empty", "pictures")
+        if not isinstance(name, str):
+            raise RowFault(f"its picture ({expression}) is of type {type(name).__name__}, and no path", "pictures")
     return names
 
 
