@@ -42,7 +42,7 @@ def main() -> int:
     from maple.data.contamination import NGRAM_WORDS, DecontaminationTests, overlapping_tasks
     from maple.data.curation import curate, limits_in
     from maple.data.sources import RowFile
-    from maple.definitions.dataset import CurationLimits
+    from maple.definitions.curation import CurationLimits
     from maple.definitions.language import read_languages
     from maple.definitions.placeholders import Placeholders
     from maple.definitions.reading import parse, pick, read_definitions, read_yaml

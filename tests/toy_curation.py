@@ -4,7 +4,7 @@ import random
 
 from maple.data.curation import LanguageLimits
 from maple.data.examples import raw_rows
-from maple.definitions.dataset import Novelty
+from maple.definitions.curation import Novelty
 from maple.definitions.language import LanguageIdentity
 
 ENGLISH = LanguageIdentity("eng_Latn", "English", "en", "Latn")

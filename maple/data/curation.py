@@ -15,7 +15,7 @@ import regex
 from pydantic import Field
 
 from maple.data.examples import EXAMPLE_SCHEMA, RAW_SCHEMA
-from maple.definitions.dataset import CurationLimits, Novelty, WordRange
+from maple.definitions.curation import CurationLimits, Novelty, WordRange
 from maple.definitions.language import ENGLISH, LanguageIdentity
 from maple.definitions.placeholders import Placeholders
 from maple.definitions.record import Number, Record, Share

@@ -25,12 +25,17 @@ RAW_LABELLED_SCHEMA = {**RAW_SCHEMA, **LABELLED_COLUMNS}
 # What an example of a translation has instead of a label: `texts` is its source and `output` its target.
 PARALLEL_COLUMNS = {"source_language": pl.String, "target_language": pl.String, "domain": pl.String}
 
+# The column of examples and prompts of a task with pictures, and of no other: the pictures of a row, as
+# maple.data.pictures.Picture has them.
+PICTURE_FIELD = "pictures"
+PICTURE_COLUMN = {PICTURE_FIELD: pl.List(pl.Struct({"file": pl.String, "digest": pl.String}))}
+
 # The recipe of an example whose source is the translation of its target; its `parent` is the row of the target.
 BACK_TRANSLATION = "back_translation"
 
 
 def is_labelled(examples: pl.DataFrame) -> bool:
-    """Return True for examples of the recipes `task` and `parallel`."""
+    """Return True for examples of train rows of tasks."""
     return "split" in examples.columns
 
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import polars as pl
 
-from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, check_ids, is_labelled
+from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, PICTURE_FIELD, check_ids, is_labelled
 from maple.definitions.dataset import MixSettings
 from maple.text.segmentation import tokens
 
@@ -109,7 +109,7 @@ def _hold_out_labelled(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl
     """Split labelled examples: held out are `rows` dev rows per language; of a language without any, as in hold_out.
 
     No row of which a model wrote the source is held out; the target of one that is held out is not learnt by another.
-    A translation that shares a side with a held-out train row is not learnt.
+    A translation that shares a side with a held-out train row is not learnt, nor a row that shares a picture with one.
     """
     train, dev = examples.filter(split="train"), examples.filter(split="dev")
     of_dev = dev.filter(_places(dev, seed) <= rows)
@@ -120,6 +120,10 @@ def _hold_out_labelled(examples: pl.DataFrame, rows: int, seed: int) -> tuple[pl
     if PARALLEL_COLUMNS.keys() <= set(examples.columns):
         for side in (pl.col("texts").list.first(), pl.col("output")):
             learnt &= ~side.is_in(of_train.select(side).to_series().implode())
+    if PICTURE_FIELD in examples.columns:
+        digests = pl.col(PICTURE_FIELD).list.eval(pl.element().struct.field("digest"))
+        shown = of_train.select(digests.list.explode()).to_series().unique().to_list()
+        learnt &= ~digests.list.eval(pl.element().is_in(shown)).list.any()
     return train.filter(learnt), pl.concat([of_dev, of_train])
 
 

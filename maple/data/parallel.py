@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import polars as pl
 
 from maple.data.labelled import Key, TextsOfTests, text_key
-from maple.definitions.dataset import ParallelCuration
+from maple.definitions.curation import ParallelCuration
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.task import OWN
 from maple.text.identification import in_language, script_share

@@ -14,6 +14,7 @@ from typing import IO, cast
 
 import polars as pl
 
+from maple.data.picture_columns import named_pictures, parted_columns
 from maple.runtime import strict_json
 
 PARQUET = ".parquet"
@@ -42,8 +43,9 @@ def read_file(path: Path, limit: int | None = None) -> list[dict]:
 
     JSON may be in UTF-8, UTF-16 or UTF-32, with or without a byte order mark, and packed by gzip, bzip2 or xz. Its
     lines may end as on any system. NaN is None. CSV and TSV are UTF-8 with a head; cells may be quoted, and all are
-    texts. Raises SourceError, which names file and line, for a file that is
-    missing, empty, cut or of another kind, a row that is no object, a key that a row has twice, and an infinite number.
+    texts. In the place of pictures in columns of Parquet stand their names (maple.data.picture_columns). Raises
+    SourceError, which names file and line, for a file that is missing, empty, cut or of another kind, a row that is no
+    object, a key that a row has twice, and an infinite number.
     """
     if not path.is_file():
         raise SourceError(f"{path}: no such file; put it there, or change `path` of the local source that names it")
@@ -67,8 +69,10 @@ def read_file(path: Path, limit: int | None = None) -> list[dict]:
 
 def _parquet(path: Path, limit: int | None) -> list[dict]:
     try:
+        texts, pictures = parted_columns(path)
         with open(path, "rb") as file:  # in a path, polars would take [ and * for a pattern
-            return pl.read_parquet(file, n_rows=limit).to_dicts()
+            frame = pl.read_parquet(file, columns=texts, n_rows=limit)
+        return frame.with_columns(named_pictures(path, pictures, frame.height)).to_dicts()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = str(error).split("\n", 1)[0]
         raise SourceError(f"{path}: is no whole Parquet file ({reason}); {_AGAIN}") from None

@@ -139,10 +139,7 @@ def resolve(
         return None
     if isinstance(source, task.EmbeddedRows):
         return EmbeddedSource(embedded={})
-    languages = getattr(source, "languages", None)
-    key = {"key": languages.get(language.code)} if isinstance(languages, Mapping) else {}
-    data = "{data}" if folders.data is None else folders.data  # seen in the refusal of rows that are not there
-    values = {**language.params(), "data": data, "split": name, **key}
+    values = _values(source, language, folders, name)
     columns: dict[str, Any] = {"columns": source.columns} if "columns" in source.model_fields_set else {}
     if isinstance(source, task.HubRows | dataset.HubFiles):
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
@@ -153,6 +150,21 @@ def resolve(
     return LocalSource(local=RowFile(path=source.path.format_map(values), **columns))
 
 
+def picture_folder(source: StatedSource, language: LanguageIdentity, folders: RowFolders, split: Split) -> str:
+    """Return the folder of the pictures that a source's rows name by paths; "" if there is none."""
+    if not isinstance(source, task.LocalRows):
+        return ""
+    return source.pictures.format_map(_values(source, language, folders, getattr(source.splits, split)))
+
+
+def _values(source: StatedSource, language: LanguageIdentity, folders: RowFolders, split: str | None) -> dict[str, Any]:
+    """Return what the placeholders of a source's paths stand for; `split` is the source's own name."""
+    languages = getattr(source, "languages", None)
+    key = {"key": languages.get(language.code)} if isinstance(languages, Mapping) else {}
+    data = "{data}" if folders.data is None else folders.data  # seen in the refusal of rows that are not there
+    return {**language.params(), "data": data, "split": split, **key}
+
+
 def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[LanguageIdentity]) -> set[str]:
     """Return the globs of the files that a source has in some languages, of all its splits."""
     folders = RowFolders(data=None, fetched="")
@@ -161,7 +173,7 @@ def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[Langu
     return {place.hub.files for place in rows if isinstance(place, HubSource)}
 
 
-def _places(source: LocalSource | HubSource) -> list[Path]:
+def row_paths(source: LocalSource | HubSource) -> list[Path]:
     """Return the files of a source, in order."""
     if isinstance(source, LocalSource):
         return [Path(source.path)]
@@ -225,7 +237,7 @@ def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit
     """
     if isinstance(source, LocalSource) and source.local.target_path:
         return read_aligned(Path(source.path), Path(source.local.target_path), limit)
-    paths = _places(source)[: None if limit is None else 1]
+    paths = row_paths(source)[: None if limit is None else 1]
     return [row for path in paths for row in _rows_of_file(path, source.columns, fields, limit)]
 
 

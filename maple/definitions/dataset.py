@@ -4,81 +4,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.record import Commit, Count, CountOrZero, Names, Number, Record, Seed, Share
+from maple.definitions.curation import CurationLimits, LabelledCuration, ParallelCuration, PictureCuration
+from maple.definitions.record import Commit, Count, CountOrZero, Names, Record, Seed, Share
 from maple.definitions.teacher import BackTranslation, EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 Teacher = Literal["embedded", "openai", "vllm", "transformers"]
-WordRange = Annotated[list[CountOrZero], Field(min_length=2, max_length=2)]
-ShareByLanguage = Annotated[
-    Share | dict[str, Share] | None,
-    Field(description="null, a number from 0 to 1, or one by language as in {default: 0.5, kor_Hang: 0.3}"),
-]
 StatedLanguages = Annotated[
     Literal["all"] | Annotated[list[str], Field(min_length=1)],
     Field(description="all, or a list of codes as in [eng_Latn, swh_Latn]"),
 ]
-
-
-class Novelty(Record):
-    """An example must differ from every example that was kept before it."""
-
-    fields: Annotated[list[Literal["instruction", "input", "output"]], Field(min_length=1)]
-    """The fields that are compared, joined to one text."""
-    below: Share
-    """ROUGE-L with each earlier example must be below this."""
-
-
-class Decontamination(Record):
-    """Test rows that no example may overlap with."""
-
-    tasks: Names
-    """Files of config/tasks/."""
-    words: Annotated[int, Field(ge=8)]
-    """Length of the n-gram that counts as contamination (GPT-3: 13)."""
-
-
-class CurationLimits(Record):
-    """Limits that an example must keep; an example beyond one of them is dropped. null, or left out: no such limit."""
-
-    compression_ratio: Annotated[Number, Field(gt=1)] | None = None
-    """Maximum bytes of a text per byte of its zlib compression; endless repetition has a high ratio."""
-    instruction_words: WordRange | None = None
-    """[minimum, maximum] of words; of characters in scripts without spaces."""
-    script_share: Share | None = None
-    """Minimum share of letters that belong to the language's script."""
-    language: bool | None = None
-    """True drops text whose prose is clearly in another language, or has a part in English, as far as the language
-    identifier knows."""
-    instruction_input_rouge_l: ShareByLanguage = None
-    """Maximum ROUGE-L between instruction and input."""
-    echo_rouge_l: Share | None = None
-    """Maximum ROUGE-L between instruction and output; an echo of the instruction has a high one, but an output with a
-    word of its own, or one that answers a question in a whole sentence, is none."""
-    refusals: bool | None = None
-    """True drops outputs that begin with a phrase of config/refusals.yaml."""
-    unservable: bool | None = None
-    """True drops instructions that contain words of config/unservable.yaml."""
-    keep_thinking: bool | None = None
-    """True leaves the thinking of reasoning models in outputs, to be learnt; otherwise it is cut, and an output that is
-    nothing else is dropped. What a teacher thinks is never an output."""
-    decontaminate: Decontamination | None = None
-    """Drop examples that share an n-gram with a test row."""
-    novelty: Novelty | None = None
-    """Drop examples that are like an earlier one."""
-
-    def model_post_init(self, _: object) -> None:
-        """Refuse limits by language without a default."""
-        if isinstance(self.instruction_input_rouge_l, dict) and "default" not in self.instruction_input_rouge_l:
-            raise ValueError("instruction_input_rouge_l: write a default beside the languages")
-
-    @property
-    def limits(self) -> dict:
-        """The limits without `decontaminate`.
-
-        Recipes curate between their rounds with these limits alone, so that with another test set no round is
-        synthesized again.
-        """
-        return {key: value for key, value in self.params().items() if key != "decontaminate"}
 
 
 class MixSettings(Record):
@@ -192,16 +126,6 @@ class TrainingRows(Record):
     have no end and need a number."""
 
 
-class LabelledCuration(Record):
-    """Which labelled rows are dropped besides those that are a test row of the task, repeat a text or contradict it."""
-
-    near: Annotated[Share, Field(gt=0)] | None = 0.8
-    """ROUGE-L with a test row of the task from which a row counts as that test row, in texts of 8 words and more; null:
-    only the same text does."""
-    decontaminate: Decontamination | None = None
-    """Drop rows that share an n-gram with a test row of other tasks, or are a sentence of it."""
-
-
 class ParallelTasks(Record):
     """The translation tasks whose train rows are the dataset."""
 
@@ -212,25 +136,14 @@ class ParallelTasks(Record):
     rows need a number."""
 
 
-class ParallelCuration(Record):
-    """Which pairs are dropped besides those with an empty side, with the same text on both sides, and repeated ones."""
+class PictureTasks(Record):
+    """The tasks with pictures whose train rows are the dataset."""
 
-    length_ratio: Annotated[Number, Field(gt=1)] | None = None
-    """Maximum characters of the longer side per character of the shorter one; null: no such limit."""
-    script_share: Share | None = None
-    """Minimum share of letters of each side that belong to its language's script; null: no such limit."""
-    language: bool | None = None
-    """True drops pairs of which a side is clearly in another language than its own, as far as the language identifier
-    knows."""
-    overlap: Literal["drop", "refuse"] = "drop"
-    """Pairs of which a side is that of a test row, of any translation task of the study: drop and count them, or end
-    with the number of them."""
-    near: Annotated[Share, Field(gt=0)] | None = 0.8
-    """ROUGE-L with a side of a test row from which a side counts as it, in texts of 8 words and more; null: only the
-    same text does."""
-    decontaminate: Decontamination | None = None
-    """Drop pairs that share an n-gram with a test row of other tasks, or are a sentence of it, as those of Belebele's
-    passages are."""
+    tasks: Names
+    """Files of config/tasks/ with `pictures`, each with train and test rows in the dataset's languages."""
+    max_rows: Count | None = None
+    """Train rows to keep per task and language, sampled by their ids, which parallel sets share; null: all. Embedded
+    rows need a number."""
 
 
 Sizes = Annotated[list[Count | None], Field(min_length=1)]
@@ -335,6 +248,10 @@ class LoadedDataset(InstructionDataset):
     load: LoadSettings
 
 
+_ROWS = "mix.rows: write null, since axes.rows says how many rows a mixture has"
+_AXES = "axes: only datasets of recipe parallel have domains and directions; write rows alone"
+
+
 class TaskDataset(DatasetBase):
     """The train rows of a task: its prompts and answers for causal models, its texts and labels for encoders."""
 
@@ -351,9 +268,9 @@ class TaskDataset(DatasetBase):
     def model_post_init(self, _: object) -> None:
         """Refuse two places for one number."""
         if self.mix.rows is not None and "axes" in self.model_fields_set:
-            raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+            raise ValueError(_ROWS)
         if self.axes.model_fields_set - {"rows"}:
-            raise ValueError("axes: only datasets of recipe parallel have domains and directions; write rows alone")
+            raise ValueError(_AXES)
 
 
 class ParallelDataset(DatasetBase):
@@ -375,7 +292,7 @@ class ParallelDataset(DatasetBase):
     def model_post_init(self, _: object) -> None:
         """Refuse two places for one number."""
         if self.mix.rows is not None:
-            raise ValueError("mix.rows: write null, since axes.rows says how many rows a mixture has")
+            raise ValueError(_ROWS)
 
     @property
     def tasks(self) -> list[str]:
@@ -391,7 +308,36 @@ class ParallelDataset(DatasetBase):
         return None if None in limits else sum(filter(None, limits))
 
 
+class PicturesDataset(DatasetBase):
+    """The train rows of tasks with pictures: questions with their pictures, and answers."""
+
+    model_config = ConfigDict(title="recipe: pictures")
+
+    recipe: Literal["pictures"]
+    pictures: PictureTasks
+    curate: PictureCuration = PictureCuration()
+    mix: MixSettings
+    """Held-out rows are dev rows of the tasks if they have any, else at most a tenth of a language's train rows."""
+    axes: DatasetAxes = DatasetAxes(rows=[None])
+    """Sizes; the grid may name others."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse two places for one number."""
+        if self.mix.rows is not None:
+            raise ValueError(_ROWS)
+        if self.axes.model_fields_set - {"rows"}:
+            raise ValueError(_AXES)
+
+    @property
+    def most_rows(self) -> int | None:
+        """The number of train rows per language that it has at most; None if no number limits them."""
+        return self.pictures.max_rows and self.pictures.max_rows * len(self.pictures.tasks)
+
+
+# The datasets of train rows of tasks.
+LearntDataset = TaskDataset | ParallelDataset | PicturesDataset
+
 Dataset = Annotated[
-    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset | ParallelDataset,
+    SelfInstructDataset | TranslateRespondDataset | LoadedDataset | TaskDataset | ParallelDataset | PicturesDataset,
     Field(discriminator="recipe", title="a dataset to finetune on"),
 ]

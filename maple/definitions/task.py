@@ -27,7 +27,8 @@ class Splits(Record):
     dev: str = ""
     """Split from which demonstrations are sampled; empty if there is none."""
     train: str = ""
-    """Split of the rows that datasets of the recipes `task` and `parallel` consist of; empty if there is none."""
+    """Split of the rows that datasets of the recipes `task`, `parallel` and `pictures` consist of; empty if there is
+    none."""
 
 
 class EmbeddedRows(Record):
@@ -50,6 +51,9 @@ class LocalRows(Record):
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     columns: dict[str, str] = {}
     """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
+    pictures: str = ""
+    """Of a task with pictures: the folder in which rows name them by paths; may contain what `path` may. Left out: the
+    rows are Parquet that has the pictures in a column."""
 
     def model_post_init(self, _: object) -> None:
         """Refuse names of columns for files of plain text."""
@@ -147,6 +151,9 @@ class PromptSpec(Record):
     """Jinja templates over a row, one or two: the texts that an encoder reads, which needs no instructions."""
     pair: Pair | None = None
     """The languages of a translation; left out: the task is none. `texts` then has the source alone."""
+    pictures: Annotated[list[str], Field(max_length=2)] = []
+    """Expressions over a row, one or two: its pictures, as the field that has a path in the source's folder of
+    pictures, or the column of Parquet that has the picture. Only models that see are asked such a task."""
     fields: Annotated[list[str], Field(min_length=1)]
     """Fields that every row must have."""
     repair: Repair | None = None

@@ -20,7 +20,7 @@ flag-country teaches, and whose money only texts tell.
 import os
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Formatter
@@ -103,6 +103,8 @@ class PictureRow:
     """Texts that are right."""
     label: str
     """The answer in no language: `Problem.answer`."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Of a task with few answers the texts of all of them, by label."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class PictureTask:
     """The keys of config/pictures.yaml that it needs."""
     splits: tuple[str, ...] = SPLITS
     """The splits that it has."""
+    choices: tuple[str, ...] = ()
+    """All labels of a task with few answers: numbers, and keys of config/pictures.yaml."""
 
 
 def _in_turn(options: Sequence[str], number: int, key: str) -> str:
@@ -244,7 +248,8 @@ def _flag_currency(split: str, number: int) -> Problem:
     return Problem(picture, "which_currency", facts()[country]["currency"])
 
 
-_PRESENCE_WORDS = ("is_there", "yes", "no", *_LEARNT_NAMES)
+_YES_NO = ("yes", "no")
+_PRESENCE_WORDS = ("is_there", *_YES_NO, *_LEARNT_NAMES)
 PICTURES = {
     "name-thing": PictureTask(_named("name-thing", _LEARNT_NAMES), ("what_is_it", *_LEARNT_NAMES)),
     "name-pair": PictureTask(
@@ -252,12 +257,22 @@ PICTURES = {
         ("what_is_it", *(thing.code for thing in HELD_OUT)),
         ("test",),
     ),
-    "count-things": PictureTask(_count_things, ("how_many", *_LEARNT_NAMES)),
-    "place-thing": PictureTask(_place_thing, ("where_from_middle", "where_from_other", *PLACES, *_LEARNT_NAMES)),
-    "true-false": PictureTask(_true_false, ("true_or_false", *STATEMENTS, "true", "false", *PLACES, *_LEARNT_NAMES)),
-    "object-presence-random": PictureTask(_presence(absent_at_random), _PRESENCE_WORDS),
-    "object-presence-popular": PictureTask(_presence(absent_and_frequent), _PRESENCE_WORDS, ("test", "dev")),
-    "object-presence-adversarial": PictureTask(_presence(absent_from_company), _PRESENCE_WORDS, ("test", "dev")),
+    "count-things": PictureTask(_count_things, ("how_many", *_LEARNT_NAMES), choices=("1", "2", "3", "4")),
+    "place-thing": PictureTask(
+        _place_thing, ("where_from_middle", "where_from_other", *PLACES, *_LEARNT_NAMES), choices=PLACES
+    ),
+    "true-false": PictureTask(
+        _true_false,
+        ("true_or_false", *STATEMENTS, "true", "false", *PLACES, *_LEARNT_NAMES),
+        choices=("true", "false"),
+    ),
+    "object-presence-random": PictureTask(_presence(absent_at_random), _PRESENCE_WORDS, choices=_YES_NO),
+    "object-presence-popular": PictureTask(
+        _presence(absent_and_frequent), _PRESENCE_WORDS, ("test", "dev"), choices=_YES_NO
+    ),
+    "object-presence-adversarial": PictureTask(
+        _presence(absent_from_company), _PRESENCE_WORDS, ("test", "dev"), choices=_YES_NO
+    ),
     "clock-hour": PictureTask(_clock_hour, ("which_hour", *_HOURS)),
     "flag-country": PictureTask(_flag_country, ("which_country",)),
     "flag-currency": PictureTask(_flag_currency, ("which_currency",)),
@@ -333,18 +348,27 @@ def picture_rows(task: str, words: Mapping[str, str], items: int, split: str) ->
     the task lacks.
     """
     words = words_of_task(task, words)
-    if split not in PICTURES[task].splits:
-        raise ValueError(f"config/tasks/{task}.yaml: has no {split} rows, but {', '.join(PICTURES[task].splits)}")
+    choices = {label: words.get(label, label) for label in PICTURES[task].choices}
     rows = []
-    for number in range(items):
-        problem = PICTURES[task].problem(split, number)
+    for row_id, problem in _problems(task, items, split):
         try:
             question, answer = render_question(problem, words)
         except Unnamed:
             continue
-        row_id = f"embedded:{task}-{split}-{number}"
-        rows.append(PictureRow(row_id, problem.picture, question, (answer,), problem.answer))
+        rows.append(PictureRow(row_id, problem.picture, question, (answer,), problem.answer, choices))
     return rows
+
+
+def item_pictures(task: str, items: int, split: str) -> dict[str, Picture]:
+    """Return the pictures of the first items of a task, by the id that their rows have in every language."""
+    return {row_id: problem.picture for row_id, problem in _problems(task, items, split)}
+
+
+def _problems(task: str, items: int, split: str) -> Iterator[tuple[str, Problem]]:
+    if split not in PICTURES[task].splits:
+        raise ValueError(f"config/tasks/{task}.yaml: has no {split} rows, but {', '.join(PICTURES[task].splits)}")
+    for number in range(items):
+        yield f"embedded:{task}-{split}-{number}", PICTURES[task].problem(split, number)
 
 
 def draw_to(folder: Path, rows: Sequence[PictureRow]) -> list[DrawnRow]:

@@ -23,6 +23,7 @@ from maple.data.sources import (
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, Repair
+from maple.embedded.pictures import PICTURES, picture_rows
 from maple.embedded.tasks import rows as embedded_rows
 
 # Rows of the embedded world for demonstrations, and the seeds that keep the splits apart.
@@ -112,8 +113,9 @@ def task_rows(
 ) -> list[dict]:
     """Return the rows of a source; none for None, a split that the set lacks.
 
-    `items` is how many the embedded world makes, `phrases` are its sentences of the language, and `pair` is that of a
-    translation, which needs no sentences. Raises SourceError if they are missing for embedded rows.
+    `items` is how many the embedded world makes, `phrases` are its sentences of the language, of a task with pictures
+    the words of config/pictures.yaml, and `pair` is that of a translation, which needs no sentences. Raises SourceError
+    if they are missing for embedded rows.
     """
     if source is None:
         return []
@@ -124,10 +126,29 @@ def task_rows(
         return rows
     assert items is not None, "refused while planning: embedded tasks have no end"
     try:
+        if task in PICTURES:
+            return _rows_with_drawings(task, phrases, items, split)
         sides = (pair.source, pair.target) if pair else None
         return embedded_rows(task, phrases, items, EMBEDDED_SEEDS[split], sides)
     except ValueError as error:
         raise SourceError(str(error)) from None
+
+
+def _rows_with_drawings(task: str, words: Mapping[str, str] | None, items: int, split: Split) -> list[dict]:
+    """Return rows whose `picture` names a drawing, and which have the texts of all labels under `choices`."""
+    if words is None:
+        raise ValueError(f"{task}: config/pictures.yaml lacks the language; add its words, or take another task_source")
+    return [
+        {
+            "id": row.id,
+            "picture": row.id,
+            "question": row.question,
+            "answers": list(row.answers),
+            "label": row.label,
+            "choices": dict(row.choices),
+        }
+        for row in picture_rows(task, words, items, split)
+    ]
 
 
 def dev_rows(

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from maple.data.cells import CellError, as_text
+from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
 from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
 from maple.definitions.task import PromptSpec, Task, TaskSettings
@@ -83,6 +84,8 @@ class Rendering:
     labels: tuple[str, ...] = ()
     verbalizers: tuple[tuple[str, ...], ...] = ()
     """For each label, the forms that count as it."""
+    pictures: tuple[Mapping[str, str], ...] = ()
+    """File and digest of each; none for a task without pictures."""
 
     @property
     def gold_answer(self) -> str:
@@ -90,8 +93,9 @@ class Rendering:
         return self.verbalizers[self.labels.index(self.targets[0])][0] if self.labels else self.targets[0]
 
     def columns(self) -> dict:
-        """Return the columns of PROMPT_SCHEMA that hold it."""
+        """Return the columns of PROMPT_SCHEMA that hold it, and PICTURE_COLUMN if it has pictures."""
         return {
+            **({PICTURE_FIELD: list(self.pictures)} if self.pictures else {}),
             "item": self.item,
             "prompt": self.prompt,
             "texts": list(self.texts) or None,
@@ -177,10 +181,14 @@ def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
 def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
     """Return one row as a prompt; `number` is its position.
 
-    Raises RowFault if it becomes none, and TemplateLimitError for a template that is beyond a bound.
+    A row of a task with pictures has them under PICTURE_FIELD (maple.evaluation.picture_names). Raises RowFault if it
+    becomes no prompt, and TemplateLimitError for a template that is beyond a bound.
     """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
+    pictures = tuple(row.get(PICTURE_FIELD) or ()) if spec.pictures else ()
+    if len(pictures) < len(spec.pictures):
+        raise RowFault("no picture")
     values = {**row, NUMBER: number}
     try:
         with bounded():
@@ -204,7 +212,7 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
         raise RowFault("a choice without text")
     if not all(texts):
         raise RowFault("an empty text", "texts")
-    return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()))
+    return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()), pictures)
 
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
@@ -317,11 +325,12 @@ def render(
     Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
     that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
     languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
-    prompt and of the texts, `available` that of all rows. A row that becomes no prompt keeps its position, and `fault`
-    says why, in at most REASON_LENGTH characters: it lacks a field, a text or a gold answer, its label is none of the
-    choices, or its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are
-    faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a
-    template that is beyond the bounds of maple.evaluation.templates.
+    prompt and of the texts, `available` that of all rows. Prompts of a task with pictures have PICTURE_COLUMN besides.
+    A row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks
+    a field, a picture, a text or a gold answer, its label is none of the choices, or its item was there before. Faulty
+    rows are counted and never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev`
+    gives fewer than `settings.shots` demonstrations, and for a template that is beyond the bounds of
+    maple.evaluation.templates.
     """
     demonstrations = []
     try:
@@ -348,7 +357,8 @@ def render(
         "max_new_tokens": spec.max_new_tokens,
         "available": len(rows),
     }
-    return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=PROMPT_SCHEMA)
+    schema = {**PROMPT_SCHEMA, **(PICTURE_COLUMN if spec.pictures else {})}
+    return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=schema)
 
 
 def quality(paths: Iterable[str | Path]) -> pl.DataFrame:

@@ -8,13 +8,15 @@ from typing import Any, Self
 
 import polars as pl
 
-from maple.data.examples import PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA, RAW_SCHEMA
+from maple.data.examples import PARALLEL_COLUMNS, PICTURE_COLUMN, PICTURE_FIELD, RAW_LABELLED_SCHEMA, RAW_SCHEMA
+from maple.data.picture_index import PictureIndex
 from maple.data.sampling import sampled_positions
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
+from maple.evaluation.picture_names import pictured
 from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row
 from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
 
@@ -69,8 +71,19 @@ class TrainedTask:
         }
 
     def row_id(self, split: Split, item: str) -> str:
-        """Return the id of a learnt row: that of a translation names its task, for a dataset may have several."""
-        return f"{split}-{self.name}-{item}" if self.pair else f"{split}-{item}"
+        """Return the id of a learnt row: it names the task where a dataset may have several."""
+        return f"{split}-{self.name}-{item}" if self.pair or self.spec.pictures else f"{split}-{item}"
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of the datasets that learn it."""
+        return "parallel" if self.pair else "pictures" if self.spec.pictures else "task"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The columns of its rows as they are learnt."""
+        added = PARALLEL_COLUMNS if self.pair else PICTURE_COLUMN if self.spec.pictures else {}
+        return {**RAW_LABELLED_SCHEMA, **added}
 
 
 def training_places(
@@ -92,23 +105,29 @@ def only_test_places(
     return TrainingPlaces(train=None, dev=None, test=resolve(source, language, folders, "test"))
 
 
-def labelled_rows(task: TrainedTask, places: TrainingPlaces, max_rows: int | None) -> pl.DataFrame:
+def labelled_rows(
+    task: TrainedTask, places: TrainingPlaces, max_rows: int | None, index: PictureIndex | None = None
+) -> pl.DataFrame:
     """Return the train rows of a task, `max_rows` of them, and then its dev rows, as RAW_LABELLED_SCHEMA has them.
 
     A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
     that becomes no prompt has a fault, as in maple.evaluation.prompts. Rows of a translation also have
-    PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would learn to copy. Ids begin with the
-    split, so that a row of the same name in another split is another one. Raises SourceError for rows that cannot be
+    PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would learn to copy. Rows of a task
+    with pictures, those of `index`, also have PICTURE_COLUMN. Ids begin with the split, so that a row of the same name
+    in another split is another one. Raises SourceError for rows that cannot be
     read or a file without any, and TaskError for more faulty rows than the task's `max_faulty`.
     """
     examples = []
     of_splits: tuple[tuple[Split, RowSource | None], ...] = (("train", places.train), ("dev", places.dev))
     for split, place in of_splits:
-        of_split = examples_of(task, rows_of_split(task, place, split, max_rows), split)
+        rows = rows_of_split(task, place, split, max_rows)
+        if index:
+            rows = pictured(task.name, task.spec, rows, split, task.language.code, index)
+        of_split = examples_of(task, rows, split)
         _check_faults(of_split, task, split, place)
         most = max_rows if split == "train" else None
         examples += [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
-    return pl.DataFrame(examples, schema={**RAW_LABELLED_SCHEMA, **(PARALLEL_COLUMNS if task.pair else {})})
+    return pl.DataFrame(examples, schema=task.schema)
 
 
 def sides_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
@@ -171,7 +190,7 @@ def examples_of(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -
     blank = dict.fromkeys(RAW_SCHEMA, "") | {
         "seed": 0,
         "language": task.language.code,
-        "recipe": "parallel" if task.pair else "task",
+        "recipe": task.recipe,
         "split": split,
         **task.common,
     }
@@ -201,6 +220,7 @@ def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
         "output": rendering.gold_answer,
         "texts": _texts(task.spec, row, number) or None,
         "label": rendering.targets[0] if rendering.labels else None,
+        PICTURE_FIELD: list(rendering.pictures),
     }
 
 

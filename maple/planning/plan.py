@@ -9,6 +9,7 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import (
     LoadedDataset,
     ParallelDataset,
+    PicturesDataset,
     SelfInstructDataset,
     TaughtDataset,
     TranslateRespondDataset,
@@ -24,6 +25,7 @@ from maple.definitions.training import TrainingSettings
 from maple.models.kind import KINDS
 from maple.study.architectures import known_architecture
 from maple.study.datasets import StudyDataset
+from maple.study.pictures import parts_of_pictures
 from maple.study.repositories import repository_of
 from maple.study.study import Study
 from maple.study.tasks import StudyTask
@@ -89,7 +91,7 @@ class PlannedDataset(Record):
     held_out: int
     """Rows per language that are not trained on."""
     recipe: str
-    """Its recipe, as task; other recipes than task and parallel are synthesized."""
+    """Its recipe, as task; other recipes than task, parallel and pictures are synthesized."""
     local_models: bool
     """True if models on this machine generate it."""
     endpoint: bool
@@ -135,6 +137,8 @@ class Plan(Record):
     """The paths of the runs whose adapters one engine of their model attaches in turn."""
     heads: list[str]
     """The model of each head that is drawn."""
+    pictures: int
+    """Jobs that draw the pictures of a task, or open them."""
     languages: list[str]
     """Codes of the grid."""
     scripts: dict[str, str]
@@ -182,6 +186,7 @@ def plan_of(study: Study) -> Plan:
         runs=study.runs,
         on_one_engine=[run.path for model in study.models for run in study.runs_on_one_engine(model)],
         heads=_heads(study),
+        pictures=len(parts_of_pictures(study)),
         languages=study.languages.codes,
         scripts={code: table[code].script for code in dict.fromkeys(codes)},
         repositories={folder: repository.id for folder, repository in study.repositories.items()},
@@ -254,7 +259,8 @@ def _dataset(dataset: StudyDataset) -> PlannedDataset:
     elif isinstance(definition, LoadedDataset):
         rows = definition.load.max_rows
     else:
-        rows = definition.most_rows if isinstance(definition, ParallelDataset) else dataset.max_rows
+        several = isinstance(definition, ParallelDataset | PicturesDataset)
+        rows = definition.most_rows if several else dataset.max_rows
     return PlannedDataset(
         languages=dataset.languages,
         rows=rows or (size.rows if size else ITEMS),

@@ -17,14 +17,17 @@ COMPLETION_BYTES, SCORE_BYTES, COMPRESSED = 50, 25, 0.4
 # Seconds of a processor core, assumed: to start a job without a model, and per row in those that read many.
 LIGHT_JOB = 4.0
 LIGHT_ROW = {
-    **dict.fromkeys(("curate", "curate_labelled", "curate_parallel", "score"), 0.002),
+    **dict.fromkeys(("curate", "curate_labelled", "curate_parallel", "curate_pictures", "score"), 0.002),
     "guard": 0.001,
     "render_prompts": 0.0005,
     "summarize": 0.00001,
 }
 # The rules that make and curate datasets, and the latter by recipe where it is not `curate`.
-RULES_OF_DATASETS = ("synthesize", "curate", "label", "back_translate", "curate_labelled", "curate_parallel")
-CURATED_BY = {"task": "curate_labelled", "parallel": "curate_parallel"}
+RULES_OF_DATASETS = (
+    *("synthesize", "curate", "label", "back_translate"),
+    *("curate_labelled", "curate_parallel", "curate_pictures"),
+)
+CURATED_BY = {"task": "curate_labelled", "parallel": "curate_parallel", "pictures": "curate_pictures"}
 # Bytes per trained parameter: float32 in an adapter, with Adam's two moments in a checkpoint.
 ADAPTER_BYTES, CHECKPOINT_BYTES = 4, 12
 CHECKPOINTS = 3  # two are kept, and the next is written before the older one is removed
@@ -62,6 +65,7 @@ class Stages:
         yield from self._datasets()
         yield self._finetune()
         yield self._merge()
+        yield self._light("pictures", self.plan.pictures, "assumed")
         yield self._render_prompts()
         yield from self._generate()
         yield from self._results()

@@ -63,7 +63,7 @@ def check_places(where: str, sources: Mapping[str, Mapping], *more: str) -> None
     for kind, place in sources.items():
         known = [*IDENTITY, *more, *(["data"] if kind == "local" else [])]
         known += ["key"] if isinstance(place.get("languages"), Mapping) else []
-        for key in ("path", "files", "target_path"):
+        for key in ("path", "files", "target_path", "pictures"):
             check_path(f"{where}.{kind}.{key}", place.get(key, ""), known)
 
 

@@ -11,9 +11,11 @@ from maple.definitions.dataset import (
     Dataset,
     DatasetAxes,
     DatasetSeeds,
+    LearntDataset,
     LoadedDataset,
     MixSettings,
     ParallelDataset,
+    PicturesDataset,
     SelfInstructDataset,
     TaskDataset,
     TaughtDataset,
@@ -97,6 +99,8 @@ class StudyDataset:
         definition = self.definition
         if isinstance(definition, ParallelDataset):
             return definition.parallel.max_rows
+        if isinstance(definition, PicturesDataset):
+            return definition.pictures.max_rows
         return definition.task.max_rows if isinstance(definition, TaskDataset) else None
 
     @property
@@ -120,7 +124,7 @@ class StudyDataset:
     def limits(self, code: str) -> LanguageLimits:
         """Return the limits of an instruction set's curation in a language."""
         words = self.wordings
-        assert not isinstance(self.definition, TaskDataset | ParallelDataset), "their rows have limits of their own"
+        assert not isinstance(self.definition, LearntDataset), "their rows have limits of their own"
         return limits_in(self.definition.curate, code, words.refusals, words.unservable, words.placeholders)
 
     def rows(self, code: str, languages: Languages, folders: RowFolders) -> RowSource | None:
@@ -219,14 +223,15 @@ def dataset_variants(name: str, definition: Dataset, axes: DatasetAxes | None) -
     `axes` (from the grid) replaces those of the dataset's file. Raises DefinitionError for axes that a dataset of its
     recipe does not have.
     """
-    recipes = ["task", "parallel"] if axes is None or axes.model_fields_set <= {"rows"} else ["parallel"]
+    of_rows = axes is None or axes.model_fields_set <= {"rows"}
+    recipes = ["task", "parallel", "pictures"] if of_rows else ["parallel"]
     if axes and definition.recipe not in recipes:
         raise DefinitionError(
             f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of the recipe "
             f"{' and '.join(recipes)} have these axes, and config/datasets/{name}.yaml has recipe "
             f"{definition.recipe}; write {name}: null"
         )
-    if not isinstance(definition, TaskDataset | ParallelDataset):
+    if not isinstance(definition, LearntDataset):
         return {name: StudyMixture(name, None)}
     values = axes.over(definition.axes) if axes else definition.axes
     points = itertools.product(values.domain, values.direction, values.rows)

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from maple.data.examples import PICTURE_FIELD
 from maple.data.row_files import SourceError
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, read_rows
 from maple.definitions.errors import DefinitionError
+from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
+from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompts import RowFault, Words, render_row
 from maple.evaluation.templates import TemplateLimitError
 from maple.study.languages import Languages
@@ -47,7 +50,7 @@ def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages:
         if isinstance(source, EmbeddedSource):
             if code != task.languages[0]:  # all languages have the same
                 return []
-            pair, phrases = task.pair(code, languages), languages.phrases.get(code)
+            pair, phrases = task.pair(code, languages), task.sentences(code, languages)
             return task_rows(task.name, source, phrases=phrases, items=ROWS, pair=pair) if phrases or pair else []
         if source is None or not Path(source.path).exists():
             return []
@@ -61,7 +64,7 @@ def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words) -> str 
     spec, reason = task.prompt_spec, None
     for number, row in enumerate(rows):
         try:
-            render_row(spec, row, words, number)
+            render_row(spec, _with_any_pictures(spec, row, number), words, number)
         except RowFault as fault:
             absent = [field for field in spec.fields if field not in row]
             misfit = f"fields: no column {', '.join(absent)}" if absent else f"{fault.key}: {fault}"
@@ -71,3 +74,11 @@ def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words) -> str 
         else:
             return None
     return reason
+
+
+def _with_any_pictures(spec: PromptSpec, row: BenchmarkRow, number: int) -> BenchmarkRow:
+    """Return a row of a task with pictures with their names in the place of files, which are not opened here."""
+    if not spec.pictures:
+        return row
+    names = picture_names(spec.pictures, row, number)
+    return {**row, PICTURE_FIELD: [{"file": name, "digest": ""} for name in names]}

@@ -1,7 +1,7 @@
 """The languages of a study: the whole table, the codes of the config, and the phrases of the embedded world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from maple.definitions.errors import DefinitionError
@@ -23,6 +23,8 @@ class Languages:
     """Codes of the study's languages, in the table's order: another order in the config computes nothing again."""
     phrases: Mapping[str, dict]
     """Phrases of the embedded world together with the language's identity, by code; of all languages with phrases."""
+    pictures: Mapping[str, dict] = field(default_factory=dict)
+    """The words of drawn pictures in the same form; empty if the study has no such pictures."""
 
     @property
     def rows(self) -> list[Language]:

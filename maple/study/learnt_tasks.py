@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from maple.definitions.config import Config
-from maple.definitions.dataset import Dataset, ParallelDataset, TaskDataset
+from maple.definitions.dataset import Dataset, LearntDataset, ParallelDataset, PicturesDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
 from maple.definitions.reading import pick
 from maple.definitions.task import OWN, EmbeddedRows, Task
+from maple.embedded.pictures import PICTURES
 from maple.embedded.tasks import LEARNABLE
 from maple.evaluation.back_translation import SOURCE
 from maple.study.checks import check_places
@@ -32,9 +33,9 @@ def learnt_tasks(
     """
     learnt = {}
     for name, definition in datasets.items():
-        if name not in names or not isinstance(definition, TaskDataset | ParallelDataset):
+        if name not in names or not isinstance(definition, LearntDataset):
             continue
-        named = [definition.task.name] if isinstance(definition, TaskDataset) else definition.tasks
+        named = _named(definition)
         for task in named:
             pick([task], tasks, f"config/datasets/{name}.yaml: {_key(definition, task)}", "config/tasks/")
             check_task(task, tasks[task], config, languages.table)
@@ -46,28 +47,47 @@ def learnt_tasks(
     return learnt
 
 
-def _key(definition: TaskDataset | ParallelDataset, task: str) -> str:
+def _named(definition: LearntDataset) -> list[str]:
+    """Return the tasks that a dataset's file names."""
+    if isinstance(definition, TaskDataset):
+        return [definition.task.name]
+    return definition.pictures.tasks if isinstance(definition, PicturesDataset) else definition.tasks
+
+
+def _key(definition: LearntDataset, task: str) -> str:
     """Return the key of a dataset's file that names a task."""
     if isinstance(definition, TaskDataset):
         return "task.name"
+    if isinstance(definition, PicturesDataset):
+        return "pictures.tasks"
     return "parallel.tasks" if task in definition.parallel.tasks else "back_translate.tasks"
 
 
-def _limits(definition: TaskDataset | ParallelDataset, task: str) -> dict[str, int | None]:
+def _limits(definition: LearntDataset, task: str) -> dict[str, int | None]:
     """Return the numbers of train rows of a task to keep, None for all, by the key that has them."""
     if isinstance(definition, TaskDataset):
         return {"task.max_rows": definition.task.max_rows}
+    if isinstance(definition, PicturesDataset):
+        return {"pictures.max_rows": definition.pictures.max_rows}
     parts = {"parallel": definition.parallel, "back_translate": definition.back_translate}
     return {f"{key}.max_rows": part.max_rows for key, part in parts.items() if part and task in part.tasks}
 
 
-def _check_recipe(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
-    """Refuse translations for the recipe of labelled rows, and other tasks for that of parallel rows."""
+def _check_recipe(name: str, definition: LearntDataset, task: StudyTask) -> None:
+    """Refuse translations and pictures for the recipe of labelled rows, and other tasks for that of each of them."""
     place = f"config/datasets/{name}.yaml: {_key(definition, task.name)}: {task.name}"
     pair = task.definition.pair
     if isinstance(definition, TaskDataset):
         if pair:
             raise DefinitionError(f"{place} is a translation task; write recipe: parallel")
+        if task.definition.pictures:
+            raise DefinitionError(f"{place} asks about pictures; write recipe: pictures")
+        return
+    if isinstance(definition, PicturesDataset):
+        if not task.definition.pictures:
+            raise DefinitionError(
+                f"{place} asks about no pictures: config/tasks/{task.name}.yaml has no `pictures`; name another task"
+            )
         return
     missing = [key for key, value in (("pair", pair), ("domain", task.definition.domain)) if not value]
     if missing:
@@ -94,15 +114,15 @@ def _check_back_translated(name: str, task: StudyTask) -> None:
         )
 
 
-def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: StudyTask) -> None:
+def _check_rows(name: str, definition: LearntDataset, task: StudyTask) -> None:
     """Refuse a task without train or test rows, one whose rows are repaired, and embedded rows without a number."""
     key, file = _key(definition, task.name), f"config/tasks/{task.name}.yaml"
     place = f"config/datasets/{name}.yaml"
     if isinstance(task.source, EmbeddedRows):
-        if task.name not in LEARNABLE:
+        if task.name not in (learnable := _learnable(definition)):
             raise DefinitionError(
                 f"{place}: {key}: the embedded world has no train rows of {task.name}; it has those of "
-                f"{', '.join(LEARNABLE)}"
+                f"{', '.join(learnable)}"
             )
         for limit, rows in _limits(definition, task.name).items():
             if rows is None:
@@ -122,6 +142,13 @@ def _check_rows(name: str, definition: TaskDataset | ParallelDataset, task: Stud
         raise DefinitionError(
             f"{place}: {key}: {file} repairs a field of its test rows; train rows are read unrepaired"
         )
+
+
+def _learnable(definition: LearntDataset) -> Sequence[str]:
+    """Return the tasks of the embedded world that have train rows for a recipe."""
+    if isinstance(definition, PicturesDataset):
+        return [name for name, task in PICTURES.items() if "train" in task.splits]
+    return LEARNABLE
 
 
 def offered_codes(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maple.data.sources import LocalSource, RowFolders, RowSource
+from maple.evaluation.task_pictures import SplitPictures
+from maple.study.pictures import parts_of_pictures, places_of_pictures
 from maple.study.study import Study
 
 # Files that a message names; the others are counted.
@@ -14,17 +16,19 @@ NAMED = 20
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of rows that a study reads."""
+    """A file of rows that a study reads, or a folder of pictures that they name."""
 
     reader: str
     """The task or the dataset, as "task xnli"."""
     language: str
     path: str
+    is_folder: bool = False
 
     @property
     def readable(self) -> bool:
-        """True if the file is there and can be opened."""
-        return Path(self.path).is_file() and os.access(self.path, os.R_OK)
+        """True if the file or the folder is there and can be opened."""
+        there = Path(self.path).is_dir() if self.is_folder else Path(self.path).is_file()
+        return there and os.access(self.path, os.R_OK)
 
 
 def local_files(sources: Iterable[RowSource | None], reader: str, language: str) -> list[LocalFile]:
@@ -33,8 +37,13 @@ def local_files(sources: Iterable[RowSource | None], reader: str, language: str)
     return [LocalFile(reader, language, path) for rows in local for path in (rows.path, rows.target_path) if path]
 
 
+def picture_folders(places: Iterable[SplitPictures], reader: str) -> list[LocalFile]:
+    """Return the folders of the pictures that rows name."""
+    return [LocalFile(reader, place.language, place.folder, is_folder=True) for place in places if place.folder]
+
+
 def files_of_study(study: Study, folders: RowFolders) -> Iterator[LocalFile]:
-    """Yield all files of rows that a study's jobs read."""
+    """Yield all files of rows that a study's jobs read, and the folders of their pictures."""
     languages = study.languages
     for task in study.tasks.values():
         for code in task.languages:
@@ -48,6 +57,8 @@ def files_of_study(study: Study, folders: RowFolders) -> Iterator[LocalFile]:
             tests = {**study.guarded(code, folders), **dataset.decontamination(code, languages, folders).tests}
             for task, test in tests.items():
                 yield from local_files(test.sources, f"task {task}", code)
+    for task, part in parts_of_pictures(study):
+        yield from picture_folders(places_of_pictures(study, task, part, folders), f"task {task.name}")
 
 
 def refusal_of_missing_rows(study: Study, folders: RowFolders) -> str:

@@ -44,6 +44,7 @@ from maple.study.languages import Languages, check_phrases, read_by_language, re
 from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes
 from maple.study.methods import check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
+from maple.study.pictures import check_pictured_tasks, check_sight, read_picture_words
 from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
@@ -73,6 +74,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     a language that no task offers, or that lacks the phrases it needs;
     a part of the grid that finetunes nothing because one of its lists is empty;
     a translator that learns or is asked anything but translations, or a language that it has no tag of;
+    pictures for a model that sees none;
     a task that a model of the grid cannot answer, as a prompt to generate from that an encoder is asked;
     a method that cannot train at the grid's precisions or on its models, or an engine that cannot attach its adapter;
     a model's folder that is not there, or holds no model;
@@ -113,6 +115,8 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     check_labels(finetuned, variants, models, selection)
     learnt_by_run = {name: datasets[mixture.dataset] for name, mixture in mixtures.items()}
     check_translations(runs, models, learnt_by_run, selection)
+    check_sight(runs, models, learnt_by_run, selection)
+    check_pictured_tasks(selection, config)
     check_new_tags(finetuned, models, variants)
     check_architectures(runs, variants, models, config.generate, results)
     check_frames(runs, variants, models)
@@ -130,6 +134,8 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     codes_asked = {name: task.languages for name, task in of_study.items()}
     check_languages(runs, models, selection, codes_asked, codes_learnt, results)
     _check_offers(config, of_study)
+    words = read_picture_words(languages, folder, of_study.values(), study_datasets.values())
+    languages = replace(languages, pictures=words)
     check_room(of_study, {run.model: models[run.model] for run in runs}, config)
     _check_phrases(config, folder, study_datasets, languages)
     used = [run.model for run in runs] + [

@@ -20,6 +20,7 @@ from maple.definitions.task import (
     TaskMetrics,
     TaskSettings,
 )
+from maple.embedded.pictures import words_of_task
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
@@ -134,6 +135,17 @@ class StudyTask:
         """Return the languages of a translation of rows in a language; None for another task."""
         pair = self.definition.pair
         return LanguagePair(*map(languages.identity, pair.languages(code))) if pair else None
+
+    def sentences(self, code: str, languages: Languages) -> Mapping[str, str] | None:
+        """Return what the embedded world makes rows from in a language: phrases, or the words of pictures.
+
+        None for rows of another source, and for a language without them.
+        """
+        if not self.embedded:
+            return None
+        if self.definition.pictures:
+            return words_of_task(self.name, languages.pictures[code])
+        return languages.phrases.get(code)
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
         """Return the words of a language and of English that the task's file names."""
@@ -265,6 +277,7 @@ def _check_templates(file: str, task: Task) -> None:
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
     templates += [("texts", text) for text in task.texts]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
+    expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
     for key, template in templates + expressions:
         if reason := wrong_template(template):
             raise DefinitionError(

@@ -12,7 +12,8 @@ from toy_curation import BAD, ENGLISH, NARROW, mixed_rows, row
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile
-from maple.definitions.dataset import CurationLimits, Dataset, InstructionDataset, Novelty
+from maple.definitions.curation import CurationLimits, Novelty
+from maple.definitions.dataset import Dataset, InstructionDataset
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.reading import read_definitions, read_yaml
 from maple.synthesis.published import load

@@ -9,7 +9,7 @@ from toy_curation import ENGLISH, row
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile
-from maple.definitions.dataset import CurationLimits
+from maple.definitions.curation import CurationLimits
 from maple.definitions.language import read_languages
 from maple.definitions.placeholders import Placeholders
 from maple.definitions.reading import parse, read_yaml

@@ -209,3 +209,14 @@ def test_a_card_counts_the_labels_that_are_learnt():
     examples = [labelled("a", 5, labels=("x", "y"))]
     mixture, held = mix(examples, MixSettings(rows=None, alpha=1.0, seed=1, held_out=0))
     assert mix_card("d", examples, mixture, held).languages["a"].labels == {"x": 3, "y": 2}
+
+
+def test_a_row_that_shares_a_picture_with_a_held_out_train_row_is_not_learnt():
+    examples = labelled("a", 40).with_columns(
+        pictures=pl.Series([[{"file": f"{n % 20}.png", "digest": str(n % 20)}] for n in range(40)])
+    )
+    mixture, held = mix([examples], MixSettings(rows=None, alpha=1.0, seed=1, held_out=2))
+    shown = {picture[0]["digest"] for picture in held["pictures"]}
+    assert held.height == 2 and mixture.height == 40 - 2 * len(shown)
+    assert not shown & {picture[0]["digest"] for picture in mixture["pictures"]}
+    assert mixture.schema["pictures"] == examples.schema["pictures"]

@@ -3,7 +3,7 @@ import pytest
 
 from maple.data.examples import PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA
 from maple.data.parallel import OverlapError, curate_parallel, part_of
-from maple.definitions.dataset import ParallelCuration
+from maple.definitions.curation import ParallelCuration
 from maple.definitions.language import LanguageIdentity
 
 LANGUAGES = {

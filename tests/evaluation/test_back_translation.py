@@ -7,7 +7,7 @@ import pytest
 
 from maple.data.parallel import curate_parallel
 from maple.data.sources import RowFolders
-from maple.definitions.dataset import ParallelCuration
+from maple.definitions.curation import ParallelCuration
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import LocalRows, Pair, PromptSpec, Splits
 from maple.evaluation.back_translation import back_translated

@@ -1,12 +1,17 @@
 import json
 
 import pytest
+import toy_pictures
+from toy_pictures import painted, written
 
+from maple.data.examples import PICTURE_COLUMN, RAW_LABELLED_SCHEMA
+from maple.data.picture_index import PictureIndex
 from maple.data.row_files import SourceError
 from maple.data.sources import RowFolders
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import EmbeddedRows, LocalRows, Pair, PromptSpec, Splits
 from maple.evaluation.prompts import TaskError
+from maple.evaluation.task_pictures import collect
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, sides_of_tests, texts_of_tests, training_places
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
@@ -169,3 +174,30 @@ def test_embedded_translations_need_no_sentences(tmp_path):
     places = training_places(EmbeddedRows(languages=["swh_Latn"]), SWAHILI, RowFolders(None, "hub"))
     rows = labelled_rows(translation("translate-units"), places, 5)
     assert rows.filter(split="train")["output"].to_list()[0] == "wiki 17"
+
+
+def pictured_task(name="looks"):
+    words = {"words": {}, "own": {}, "english": {}}
+    return TrainedTask(name, toy_pictures.SPEC, words, SWAHILI, None)
+
+
+def test_rows_with_pictures_are_learnt_with_their_files_and_an_id_that_names_their_task(tmp_path):
+    for name, colour in {"a": "red", "b": "blue"}.items():
+        painted(tmp_path / f"images/{name}.png", colour)
+    rows = {"train": [{"image": "a.png"}, {"image": None}, {"image": "b.png"}], "dev": [{"image": "b.png"}]}
+    written(tmp_path, **rows, test=[{"image": "a.png"}])
+    collect(toy_pictures.task(), toy_pictures.places(tmp_path, "train", "dev"), tmp_path / "out")
+    source = LocalRows(path="{data}/{split}.jsonl", languages=["swh_Latn"], splits=SPLITS)
+    places = training_places(source, SWAHILI, RowFolders(data=str(tmp_path), fetched="hub"))
+    learnt = labelled_rows(pictured_task(), places, None, PictureIndex.read([tmp_path / "out"]))
+    assert learnt["id"].to_list() == ["train-looks-0", "train-looks-row-2", "train-looks-2", "dev-looks-0"]
+    assert learnt["fault"].to_list() == ["", "no picture", "", ""]
+    assert learnt["recipe"].unique().to_list() == ["pictures"]
+    first, none, second, dev = learnt["pictures"].to_list()
+    assert none is None and second == dev and first[0]["file"] == f"{tmp_path}/out/{first[0]['digest']}.png"
+    assert learnt.schema == {**RAW_LABELLED_SCHEMA, **PICTURE_COLUMN}
+
+
+def test_rows_of_other_tasks_have_no_pictures(tmp_path):
+    task, places = task_and_places(tmp_path, train=[("a", "good")], dev=[("d", "bad")], test=[("b", "good")])
+    assert labelled_rows(task, places, None, PictureIndex.read([])).schema == RAW_LABELLED_SCHEMA

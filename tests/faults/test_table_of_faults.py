@@ -14,11 +14,12 @@ LIGHT = [
     *("synthesize", "curate", "mix", "render_prompts", "cluster", "score", "summarize", "count_labels"),
     *("report", "tabulate", "draw", "export", "describe"),
 ]
-# `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters, of labelled data and of
-# translations another study; `forecast` writes logs.
+# `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters, of labelled data, of
+# translations and of pictures another study; `forecast` writes logs.
 ELSEWHERE = {
     *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"),
     *("head", "label", "curate_labelled", "curate_parallel", "round_trip", "back_translate"),
+    *("pictures", "curate_pictures"),
 }
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 

@@ -58,3 +58,19 @@ def test_an_absent_file_has_no_digest_and_a_torn_memory_is_made_anew(tmp_path, r
     assert digests(str(tmp_path / "nothing.jsonl")) == ""
     rows = settled(tmp_path / "rows.jsonl", "{}")
     assert digests(rows) == ContentDigests(tmp_path / "memory.json")(rows) and len(reads) == 1
+
+
+def test_a_folder_is_the_names_and_the_bytes_of_its_files_and_read_once(tmp_path, reads):
+    (tmp_path / "a/b").mkdir(parents=True)
+    settled(tmp_path / "a/one", "1")
+    settled(tmp_path / "a/b/two", "2")
+    digests = ContentDigests(tmp_path / "memory.json")
+    before = digests(str(tmp_path / "a"))
+    assert digests(str(tmp_path / "a")) == before and len(reads) == 2
+    (tmp_path / "a").rename(tmp_path / "elsewhere")
+    settled(tmp_path / "elsewhere/.hidden", "3")
+    assert digests(str(tmp_path / "elsewhere")) == before
+    settled(tmp_path / "elsewhere/b/two", "3")
+    other = digests(str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere/b/two").rename(tmp_path / "elsewhere/b/three")
+    assert len({before, other, digests(str(tmp_path / "elsewhere"))}) == 3

@@ -11,7 +11,7 @@ from studies import CONFIG
 
 from maple.data.parallel import curate_parallel
 from maple.data.sources import RowFolders
-from maple.definitions.dataset import ParallelCuration
+from maple.definitions.curation import ParallelCuration
 from maple.definitions.errors import DefinitionError
 from maple.definitions.reading import read_yaml
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, only_test_places, sides_of_tests

@@ -10,13 +10,8 @@ from project import ROOT, TOY_STUDY, Project
 from maple.data.curation import LanguageLimits, curate, limits_in
 from maple.data.examples import raw_rows
 from maple.data.sources import RowFile, SourceError
-from maple.definitions.dataset import (
-    CurationLimits,
-    Dataset,
-    DatasetSeeds,
-    SelfInstructSettings,
-    TranslateRespondSettings,
-)
+from maple.definitions.curation import CurationLimits
+from maple.definitions.dataset import Dataset, DatasetSeeds, SelfInstructSettings, TranslateRespondSettings
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import LanguageIdentity, read_languages
 from maple.definitions.placeholders import Placeholders

@@ -23,6 +23,7 @@ from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.records import keep_records
 from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
+from maple.study.pictures import pictured_tasks, places_of_pictures
 from maple.study.repositories import repository_of
 from maple.study.reading import read_study
 from maple.synthesis.teachers import modules
@@ -53,12 +54,16 @@ FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
 # which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
-# The datasets that consist of a task's labelled rows, and of the parallel rows of translation tasks; other rules read
-# and curate them.
-LABELLED = [dataset.name for dataset in STUDY.datasets.values() if dataset.task]
-PARALLEL = [dataset.name for dataset in STUDY.datasets.values() if dataset.learnt and not dataset.task]
+# The datasets that consist of a task's labelled rows, of the parallel rows of translation tasks, and of rows with
+# pictures; other rules read and curate them.
+LABELLED, PARALLEL, PICTURED = (
+    [dataset.name for dataset in STUDY.datasets.values() if dataset.definition.recipe == recipe]
+    for recipe in ("task", "parallel", "pictures")
+)
 # Those of parallel rows for which a model translates targets back.
 BACK_TRANSLATED = [name for name in PARALLEL if STUDY.datasets[name].makers]
+# The tasks with pictures that are asked or learnt.
+PICTURED_TASKS = pictured_tasks(STUDY)
 RUN_BY_PATH = {run.path: run for run in STUDY.runs}
 # The runs of each base model that one engine generates for, with their adapters attached in turn.
 RUNS_ON_ONE_ENGINE = {model: STUDY.runs_on_one_engine(model) for model in STUDY.models}
@@ -81,7 +86,7 @@ wildcard_constraints:
     dataset=one_of(*STUDY.datasets, *STUDY.mixtures),
     method=one_of(*STUDY.methods),
     seed=r"\d+",
-    task=one_of(*STUDY.tasks),
+    task=one_of(*STUDY.tasks, *PICTURED_TASKS),
     repository=one_of(*STUDY.repositories),
     language=one_of(*sorted({ENGLISH, *CODES, *(code for each in STUDY.datasets.values() for code in each.languages)})),
 
@@ -158,13 +163,18 @@ def task_places(wildcards):
 
 def phrases_of_task(wildcards):
     """The phrases from which the embedded source makes a task's rows; None for other sources."""
-    return STUDY.languages.phrases.get(wildcards.language) if STUDY.tasks[wildcards.task].embedded else None
+    return STUDY.tasks[wildcards.task].sentences(wildcards.language, STUDY.languages)
 
 
 def pair_of_task(wildcards):
     """The source and the target language of a translation task's rows; None for another task."""
     pair = STUDY.tasks[wildcards.task].pair(wildcards.language, STUDY.languages)
     return pair and pair.params()
+
+
+def pictures_of(tasks, part):
+    """The folders of the pictures of some tasks: of the rows that are `asked`, or of those that are `learnt`."""
+    return [f"results/pictures/{task}/{part}" for task in tasks if task in PICTURED_TASKS]
 
 
 def limits_of(wildcards):

@@ -6,10 +6,33 @@ PROMPTS = [path for paths in PROMPTS_OF_TASKS.values() for path in paths]
 TRANSLATION_TASKS = [task for task in STUDY.tasks.values() if task.definition.pair]
 
 
+rule pictures:
+    """Draw the pictures of a task, or open and link them, each once; refuse those that cannot be opened."""
+    input:
+        rows=fetched_pictures,
+    output:
+        pictures=directory("results/pictures/{task}/{part}"),
+    log:
+        "logs/pictures/{task}/{part}.log",
+    wildcard_constraints:
+        task=one_of(*PICTURED_TASKS),
+        part="asked|learnt",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        task=pictured_task,
+        rows=rows_of_pictures,
+        places=places_of_rows_of_pictures,
+        code=fingerprint("pictures.py"),
+    script:
+        "../scripts/pictures.py"
+
+
 rule render_prompts:
     """Render a task's prompts and gold answers in one language."""
     input:
         rows=fetched_task,
+        pictures=asked_pictures,
     output:
         prompts="results/prompts/{task}/{language}.parquet",
     log:

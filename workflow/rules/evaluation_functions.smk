@@ -1,6 +1,7 @@
 """Functions of the evaluation rules: their inputs and params."""
 
 from maple.study.first_rows import check_first_rows
+from maple.study.local_rows import picture_folders
 
 
 def fetched_task(wildcards):
@@ -36,6 +37,41 @@ def check_rows(task, code):
         check_first_rows(STUDY.tasks[task], code, STUDY.languages, FOLDERS, STUDY.config.prompt_language)
     except DefinitionError as error:
         sys.exit(str(error))  # an error of Snakemake's own it drops while there are outputs of an earlier study
+
+
+def asked_pictures(wildcards):
+    """The pictures of a task's rows; none for a task without any."""
+    return pictures_of([wildcards.task], "asked")
+
+
+def pictured_task(wildcards):
+    """What a task's file says of its pictures."""
+    task = PICTURED_TASKS[wildcards.task]
+    return {"name": task.name, "pictures": task.prompt_spec.pictures, "max_faulty": task.prompt_spec.max_faulty}
+
+
+def picture_places(wildcards):
+    """The places of the rows of a task with pictures, that are asked or learnt."""
+    return places_of_pictures(STUDY, PICTURED_TASKS[wildcards.task], wildcards.part, FOLDERS)
+
+
+def fetched_pictures(wildcards):
+    """The fetched repositories with these rows; ends Snakemake if local rows or their pictures are not there."""
+    places, reader = picture_places(wildcards), f"task {wildcards.task}"
+    paths = [path for place in places for path in fetched_rows([place.source], reader, place.language)]
+    if workflow.is_main_process and not all(folder.readable for folder in picture_folders(places, reader)):
+        sys.exit(refusal_of_missing_rows(STUDY, FOLDERS))
+    return list(dict.fromkeys(paths))
+
+
+def rows_of_pictures(wildcards):
+    """These rows and the pictures in their folders, by their content."""
+    return [place.params(DIGESTS) for place in picture_places(wildcards)]
+
+
+def places_of_rows_of_pictures(wildcards, resources):
+    """Where they lie, which Snakemake does not compare (DIGESTS)."""
+    return [place.params() for place in picture_places(wildcards)]
 
 
 def test_source(wildcards):

@@ -11,7 +11,7 @@ rule synthesize:
     log:
         "logs/synthesize/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL))),
+        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL, *PICTURED))),
     conda:
         "../../envs/synthesis.yaml"
     resources:
@@ -30,16 +30,17 @@ rule synthesize:
 
 
 rule label:
-    """Read train and dev rows of tasks in one language as examples, by the recipes `task` and `parallel`."""
+    """Read train and dev rows of tasks in one language as examples, by the recipes `task`, `parallel` and `pictures`."""
     input:
         rows=fetched_training_rows,
+        pictures=learnt_pictures,
     output:
         rows="results/synthesized/{dataset}/{language}.parquet",
         card="results/cards/synthesize/{dataset}/{language}.json",
     log:
         "logs/label/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*LABELLED, *(name for name in PARALLEL if name not in BACK_TRANSLATED)),
+        dataset=one_of(*LABELLED, *PICTURED, *(name for name in PARALLEL if name not in BACK_TRANSLATED)),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -93,7 +94,7 @@ rule curate:
     log:
         "logs/curate/{dataset}/{language}.log",
     wildcard_constraints:
-        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL))),
+        dataset=one_of(*(name for name in STUDY.datasets if name not in (*LABELLED, *PARALLEL, *PICTURED))),
     conda:
         "../../envs/synthesis.yaml"
     params:
@@ -157,6 +158,28 @@ rule curate_parallel:
         code=fingerprint("curate_parallel.py"),
     script:
         "../scripts/curate_parallel.py"
+
+
+rule curate_pictures:
+    """Drop examples that show a picture of a test row, or are repeated, each with its reason."""
+    input:
+        rows="results/synthesized/{dataset}/{language}.parquet",
+        pictures=learnt_pictures,
+        tests=tested_pictures,
+    output:
+        examples="results/examples/{dataset}/{language}.parquet",
+        dropped="results/dropped/{dataset}/{language}.parquet",
+    log:
+        "logs/curate_pictures/{dataset}/{language}.log",
+    wildcard_constraints:
+        dataset=one_of(*PICTURED),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        near=near_pictures_count,
+        code=fingerprint("curate_pictures.py"),
+    script:
+        "../scripts/curate_pictures.py"
 
 
 rule mix:

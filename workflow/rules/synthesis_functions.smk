@@ -97,7 +97,7 @@ def trained_task(task, code):
         "spec": task.prompt_spec.params(),
         "words": task.words(code, STUDY.languages, STUDY.config.prompt_language),
         "language": STUDY.languages.identity(code).params(),
-        "phrases": STUDY.languages.phrases.get(code) if task.embedded and not pair else None,
+        "phrases": None if pair else task.sentences(code, STUDY.languages),
         "pair": pair and pair.params(),
         "domain": task.definition.domain,
     }
@@ -197,6 +197,26 @@ def back_translation(wildcards):
 def back_translator(wildcards):
     """What decides the translations of targets: the model's name and file, and how it searches."""
     return STUDY.datasets[wildcards.dataset].recipe_of_all["translator"]
+
+
+def learnt_pictures(wildcards):
+    """The pictures of the rows that a dataset learns."""
+    return pictures_of([task.name for task in STUDY.datasets[wildcards.dataset].learnt], "learnt")
+
+
+def tested_pictures(wildcards):
+    """The pictures that a dataset may not learn: of the test rows of its tasks, and of all tasks of the study.
+
+    Drawn pictures of different splits differ in every task, so that another task trains nothing anew: of its own tasks
+    some test pictures are among those that are learnt.
+    """
+    return [] if STUDY.datasets[wildcards.dataset].embedded else pictures_of(PICTURED_TASKS, "asked")
+
+
+def near_pictures_count(wildcards):
+    """True if a picture that looks like one of a test row counts as it; drawings all look alike."""
+    dataset = STUDY.datasets[wildcards.dataset]
+    return dataset.definition.curate.near and not dataset.embedded
 
 
 def nearness_of_tests(wildcards):

@@ -2,7 +2,7 @@
 
 from maple.data.contamination import DecontaminationTests, overlapping_tasks
 from maple.data.parallel import curate_parallel
-from maple.definitions.dataset import ParallelCuration
+from maple.definitions.curation import ParallelCuration
 from maple.definitions.language import LanguageIdentity
 from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, sides_by_task
 from maple.runtime.files import read_parquet, write_parquet

@@ -1,8 +1,10 @@
 """Render a task's prompts and gold answers in one language."""
 
+from maple.data.picture_index import PictureIndex
 from maple.definitions.language import LanguagePair
 from maple.definitions.task import PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import RowPlaces, read_task
+from maple.evaluation.picture_names import pictured
 from maple.evaluation.prompts import render
 from maple.runtime.files import write_parquet
 from maple.runtime.logs import log_to
@@ -18,12 +20,14 @@ rows = read_task(
     items=settings.items,
     pair=LanguagePair.of(snakemake.params.pair) if snakemake.params.pair else None,
 )
+task, language = snakemake.wildcards.task, snakemake.wildcards.language
+index = PictureIndex.read(snakemake.input.pictures)
 prompts = render(
     spec,
     settings,
-    task=snakemake.wildcards.task,
-    language=snakemake.wildcards.language,
-    rows=rows.test,
+    task=task,
+    language=language,
+    rows=pictured(task, spec, rows.test, "test", language, index),
     words=snakemake.params.words,
     dev=rows.dev,
     seed=snakemake.params.seed,
