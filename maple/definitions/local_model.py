@@ -23,9 +23,9 @@ Tags = dict[Annotated[str, Field(pattern="^[a-z]{3}_[A-Z][a-z]{3}$")], Token]
 class ModelBase(Record):
     """The keys that all models have."""
 
-    kind: Annotated[
-        str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq", "vision"])
-    ] = "causal"
+    kind: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", examples=["causal", "encoder", "seq2seq", "vision"])] = (
+        "causal"
+    )
     """Kind of model, a line of maple/models/kind.py; decides how it is loaded, trained and evaluated."""
     license: str = ""
     """The Hub's name of the licence, for model cards."""

@@ -9,6 +9,7 @@ from types import NoneType
 
 import polars as pl
 
+from maple.data.examples import PICTURE_FIELD
 from maple.definitions.task import AnswersByTask
 from maple.evaluation.finish_reasons import TOO_LONG
 from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
@@ -87,7 +88,16 @@ class PromptRequest:
 
 
 def asked(prompts: pl.DataFrame, answers: AnswersByTask) -> pl.DataFrame:
-    """Return prompts as a run is asked them (maple.evaluation.prompts.ASKED_SCHEMA); `answers` are its answer modes."""
+    """Return prompts as a run is asked them (maple.evaluation.prompts.ASKED_SCHEMA); `answers` are its answer modes.
+
+    Raises ValueError for a prompt with pictures: no engine of maple.engines reads them, so that it would be answered
+    blindly.
+    """
+    if PICTURE_FIELD in prompts.columns and (seen := prompts.filter(pl.col(PICTURE_FIELD).list.len() > 0)).height:
+        raise ValueError(
+            f"config/tasks/{seen['task'][0]}.yaml: pictures: no engine here reads pictures yet; leave the task out of "
+            "`tasks` in the config"
+        )
     modes = pl.col("task").replace_strict(answers, return_dtype=pl.List(pl.String))
     return prompts.with_columns(answers=modes)
 

@@ -39,7 +39,8 @@ def pictured(
 ) -> Sequence[dict]:
     """Return rows with their pictures under PICTURE_FIELD, none for a row that lacks one.
 
-    Rows of a task without pictures are returned as they are. Raises PictureError for a picture that the index does not know.
+    Rows of a task without pictures are returned as they are. Raises PictureError for a picture that the index does
+    not know.
     """
     if not spec.pictures:
         return rows

@@ -66,7 +66,9 @@ def check_pictured_tasks(tasks: Mapping[str, Task], config: Config) -> None:
 def read_picture_words(
     languages: Languages, folder: Path, tasks: Iterable[StudyTask], datasets: Iterable[StudyDataset]
 ) -> dict[str, dict]:
-    """Return the words of `folder`/pictures.yaml with the identity of their language, by code; none if no task needs any.
+    """Return the words of `folder`/pictures.yaml with the identity of their language, by code.
+
+    There are none if no task needs any.
 
     Raises DefinitionError for a language that a task is asked or learnt in, and that lacks words.
     """
@@ -111,8 +113,10 @@ def parts_of_pictures(study: Study) -> list[tuple[StudyTask, Part]]:
     compared = any(one.definition.recipe == "pictures" and not one.embedded for one in study.datasets.values())
     parts: list[tuple[StudyTask, Part]] = []
     for name, task in pictured_tasks(study).items():
-        parts += [(task, "asked")] if name in study.tasks or compared else []
-        parts += [(task, "learnt")] if learning(study, name) else []
+        if name in study.tasks or compared:
+            parts.append((task, "asked"))
+        if learning(study, name):
+            parts.append((task, "learnt"))
     return parts
 
 
@@ -124,7 +128,7 @@ def places_of_pictures(study: Study, task: StudyTask, part: Part, folders: RowFo
     """
     datasets = learning(study, task.name)
     if isinstance(task.source, EmbeddedRows):
-        items = {"test": task.settings.items}
+        items: dict[Split, int | None] = {"test": task.settings.items}
         if part == "learnt":
             rows = max((dataset.max_rows or 0 for dataset in datasets), default=0)
             items = {"train": rows, "dev": EMBEDDED_ROWS, "test": EMBEDDED_ROWS}

@@ -31,7 +31,8 @@ def test_pictures_are_read_a_few_at_a_time_under_their_names(rows, monkeypatch, 
     found = list(stored_pictures(rows))
     assert found[0] == StoredPicture("test[1].parquet: row 1: image", b"one")
     assert [picture.content for picture in found] == [b"one", None, None, b"1", b"2", b"3"]
-    assert [picture.name for picture in found] == [row[column] for column in ("image", "raw") for row in read_file(rows)]
+    names = [row[column] for column in ("image", "raw") for row in read_file(rows)]
+    assert [picture.name for picture in found] == names
 
 
 def test_a_file_without_pictures_is_read_as_it_is(tmp_path):
