@@ -19,6 +19,7 @@ RULES = {
 }
 # The package that brings a module, where it is not called like it.
 PACKAGES = {
+    "PIL": "pillow",
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
     "huggingface_hub": "huggingface-hub",

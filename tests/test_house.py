@@ -152,6 +152,7 @@ def test_only_safetensors_are_written_and_read():
 # One reader per format holds a file against its checksum. Others read what the workflow has not written: rows of other
 # people, what two processes of a job tell each other, and texts in memory.
 OTHER_READERS = {
+    "data/picture_columns.py",
     "data/row_files.py",
     "definitions/slips.py",
     "engines/chat_completion.py",
