@@ -20,6 +20,7 @@ RULES = {
 # The package that brings a module, where it is not called like it.
 PACKAGES = {
     "yaml": "pyyaml",
+    "PIL": "pillow",
     "vl_convert": "vl-convert-python",
     "huggingface_hub": "huggingface-hub",
     "safetensors": "transformers",
