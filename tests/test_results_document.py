@@ -9,6 +9,7 @@ from toy_scores import BASE, LORA, groups_of, in_both, summary_of
 
 from maple.analysis.domain_scores import DOMAIN_SCHEMA, METHOD_SCHEMA
 from maple.analysis.questions.answer import answer_questions
+from maple.data.picture_index import INDEX_SCHEMA
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
@@ -64,6 +65,10 @@ def test_the_columns_of_ceilings_and_round_trips_are_those_described():
     (described,) = documented("ceilings/{model}.parquet")
     assert sorted(described) == sorted(CEILING_SCHEMA)
     assert documented("round_trips/{model}.parquet") == [list(ROUND_TRIP_SCHEMA)]
+
+
+def test_the_columns_of_pictures_are_those_described():
+    assert documented("pictures/{task}/{part}/index.parquet") == [list(INDEX_SCHEMA)]
 
 
 def test_a_run_is_described_by_the_columns_that_every_table_begins_with():

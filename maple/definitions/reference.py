@@ -21,7 +21,7 @@ FILES = {"config": Config, "model": Model, "dataset": Dataset, "method": Method,
 HEADINGS = {
     "config": ("A study: `config/config.yaml` and its overlays", "An overlay states only what differs."),
     "model": ("A model: `config/models/*.yaml`", "One of five sources, by the key that names it."),
-    "dataset": ("A dataset: `config/datasets/*.yaml`", "One of three recipes."),
+    "dataset": ("A dataset: `config/datasets/*.yaml`", "One of six recipes."),
     "method": ("A method: `config/methods/*.yaml`", "Of two kinds, by the key `peft` or `trains`."),
     "task": ("A task: `config/tasks/*.yaml`", ""),
     "question": ("A question: `config/questions/*.yaml`", "One of nine shapes; [questions.md](questions.md) has each."),
