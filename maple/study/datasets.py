@@ -227,8 +227,8 @@ def dataset_variants(name: str, definition: Dataset, axes: DatasetAxes | None) -
     recipes = ["task", "parallel", "pictures"] if of_rows else ["parallel"]
     if axes and definition.recipe not in recipes:
         raise DefinitionError(
-            f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of the recipe "
-            f"{' and '.join(recipes)} have these axes, and config/datasets/{name}.yaml has recipe "
+            f"config: grid: datasets: {name}: {', '.join(axes.params())}: only datasets of recipe "
+            f"{' or '.join(recipes)} have these axes, and config/datasets/{name}.yaml has recipe "
             f"{definition.recipe}; write {name}: null"
         )
     if not isinstance(definition, LearntDataset):

@@ -57,7 +57,7 @@ ROWS = {
 }
 # Tasks that ask in English in every language: the table has no words for their labels.
 ENGLISH_ALONE = {"kind-of-name", "mahahate", "mahahate-binary", "mahanews", "masakhanews", "sib200"}
-ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.pair}
+ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.pair or task.pictures}
 LABELS = ("negative", "neutral", "positive")
 SENTIMENT = {name for name, task in TASKS.items() if tuple(task.choices) == LABELS}
 ROWS |= {name: [{"id": n, "text": "701", "label": label} for n, label in enumerate(LABELS)] for name in SENTIMENT}

@@ -179,6 +179,6 @@ def test_a_size_that_is_named_as_another_dataset_is_refused():
 
 def test_an_instruction_set_has_no_sizes():
     loaded = LoadedDataset(recipe="load", load={}, curate={}, mix=TASK_ROWS.mix.params())
-    refusal = "datasets: alpaca: rows: only datasets of the recipe task and parallel have these axes"
+    refusal = "datasets: alpaca: rows: only datasets of recipe task or parallel or pictures have these axes"
     with pytest.raises(DefinitionError, match=refusal):
         sizes({"alpaca": {"rows": [10]}}, {"alpaca": loaded})

@@ -70,7 +70,7 @@ def test_a_part_that_no_task_has_and_a_size_above_the_data_are_refused(axes, mes
 
 
 def test_domains_are_no_axis_of_labelled_rows():
-    with pytest.raises(DefinitionError, match=r"kinds-of-names: domain: only datasets of the recipe parallel"):
+    with pytest.raises(DefinitionError, match=r"kinds-of-names: domain: only datasets of recipe parallel"):
         study({"kinds-of-names": {"domain": ["units"]}}, tasks=["kind-of-name"], languages=["swh_Latn"])
 
 
