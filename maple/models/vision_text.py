@@ -21,11 +21,12 @@ from maple.models.vision_parts import VisionArchitecture, architecture_named
 from maple.models.vision_pictures import PictureError, PictureFiles, PictureProcessor
 
 Files = Sequence[str | Path]
+LAYOUTS = 256  # kept at most: pictures of many sizes have as many
 
 
 @dataclass(frozen=True)
 class PictureFrame:
-    """A frame that is plain text, with pictures in front of the instruction, each on the line before it."""
+    """A frame that is plain text, with all pictures on a line in front of the instruction."""
 
     text: TextFrame
     shown: tuple[str, ...]
@@ -188,11 +189,13 @@ class VisionEncoder:
         return tuple(self.pictures.expansion(file) for file in files)
 
     def _layout(self, shown: tuple[str, ...]) -> PictureFrame | ChatFrame:
-        if shown not in self._layouts:
-            layout = self.text.layout
-            if isinstance(layout, TextFrame):
-                made = PictureFrame(layout, shown, self.architecture)
-            else:
-                made = replace(layout, template=PictureTemplate(layout.template, shown, self.pictures.placeholder))
+        if shown in self._layouts:
+            return self._layouts[shown]
+        layout = self.text.layout
+        if isinstance(layout, TextFrame):
+            made = PictureFrame(layout, shown, self.architecture)
+        else:
+            made = replace(layout, template=PictureTemplate(layout.template, shown, self.pictures.placeholder))
+        if len(self._layouts) < LAYOUTS:
             self._layouts[shown] = made
-        return self._layouts[shown]
+        return made

@@ -9,6 +9,7 @@ from toy_vision import BOS, CONFIGS, EOS, IMAGE, PAD, WITH_VIDEOS, build, draw, 
 from maple.models import vision
 from maple.models.example import MASKED
 from maple.models.prompt_error import PromptError
+from maple.models.stored_weights import check_stored_weights
 from maple.models.tiny import BaseError
 from maple.models.vision_parts import ARCHITECTURES, HEAD, check_adapted, whole_modules
 from maple.models.vision_pictures import PictureError, PictureProcessor, collate, open_picture
@@ -153,6 +154,11 @@ def test_a_frozen_tower_is_equal_to_the_bit_after_training(name, bases, pictures
     changed = {key for key in before if not torch.equal(before[key], merged[key])}
     parts = {ARCHITECTURES[name].part_of(key) or HEAD for key in changed}
     assert parts == {"language_model", "connector"}
+
+
+@ALL
+def test_every_weight_of_the_model_is_in_its_files(name, bases):
+    check_stored_weights(bases[name], vision)
 
 
 @SAVED
