@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,13 @@ def encoder(name: str, folder: Path, frame: Any = "none") -> Any:
     return VisionEncoder(Encoder.of(folder, frame), PictureProcessor(processor(name)), architecture_named(name))
 
 
+def picture(path: Path) -> Any:
+    """Return the record of a picture."""
+    from maple.models.vision_pictures import PictureFile
+
+    return PictureFile(str(path), sha256(path.read_bytes()).hexdigest())
+
+
 def draw(path: Path, shape: str, colour: str, size: tuple[int, int] = (40, 40)) -> Path:
     """Draw a square or a circle of a colour on grey, and return its file."""
     from PIL import Image, ImageDraw
@@ -206,5 +214,5 @@ def draw(path: Path, shape: str, colour: str, size: tuple[int, int] = (40, 40)) 
 
 def example(answer: str, *files: Path, question: str = "what is it?", language: str = "eng_Latn") -> dict[str, Any]:
     """Return an example, a row of a dataset."""
-    pictures = [{"file": str(file), "digest": file.name} for file in files]
+    pictures = [picture(file)._asdict() for file in files]
     return {"language": language, "instruction": question, "input": "", "output": answer, "pictures": pictures}

@@ -285,7 +285,9 @@ def check_merge(network: "PeftModel") -> None:
 
     base: Any = network.get_base_model()
     ends = (base.get_input_embeddings(), base.get_output_embeddings())
-    if base.config.get_text_config().tie_word_embeddings and any(isinstance(end, BaseTunerLayer) for end in ends):
+    configs = (base.config, base.config.get_text_config())  # of a model with parts the one or the other says it
+    tied = any(getattr(config, "tie_word_embeddings", False) for config in configs)
+    if tied and any(isinstance(end, BaseTunerLayer) for end in ends):
         raise AdapterError(
             "adapter.target_modules: the input embedding is the output layer at once, so that a fold would change "
             "both; leave it out of the method's file"

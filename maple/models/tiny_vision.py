@@ -68,7 +68,7 @@ class Lessons:
             encoder.encoded(
                 {
                     "language": "", "instruction": text.question, "input": "", "output": text.answer,
-                    "pictures": [{"file": text.picture}],
+                    "pictures": [{"file": text.picture, "digest": ""}],
                 }
             )
             for text in texts

@@ -1,9 +1,11 @@
 """Pictures as a model reads them: opened when they are needed, and prepared by transformers' processor of the model."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,15 +27,30 @@ class PictureError(ValueError):
     """A picture cannot be read, or an example and its pictures do not fit; the message names the file or the text."""
 
 
-def open_picture(file: str | Path) -> "Image":
-    """Return the picture in a file, in RGB; raises PictureError for a file that is none."""
+class PictureFile(NamedTuple):
+    """A picture of an example."""
+
+    file: str
+    digest: str = ""
+    """SHA-256 of the file's bytes, 64 hex digits; "" for a file that may be any."""
+
+
+def open_picture(picture: PictureFile) -> "Image":
+    """Return the picture in a file, in RGB; raises PictureError for a file that is none, or has another digest."""
     from PIL import Image
 
     try:
-        with Image.open(file) as picture:
-            return picture.convert("RGB")
+        content = Path(picture.file).read_bytes()
+        if picture.digest not in ("", sha256(content).hexdigest()):
+            raise PictureError(f"{picture.file} is another file than its row names by digest; make the rows again")
+        with Image.open(io.BytesIO(content)) as image:
+            return image.convert("RGB")
+    except PictureError:
+        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{file}: no picture that can be read ({error}); replace it, or remove its row") from None
+        raise PictureError(
+            f"{picture.file}: no picture that can be read ({error}); replace it, or remove its row"
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +58,13 @@ class PictureProcessor:
     """transformers' processor of a model: how many tokens a picture has, and the tensors that its tower reads."""
 
     processor: Any
-    opened: Callable[[str | Path], "Image"] = open_picture
-    """Opens a file, in RGB."""
+    opened: Callable[[PictureFile], "Image"] = open_picture
+    """Opens a picture, in RGB."""
     _expansions: dict[tuple[int, int], str] = field(default_factory=dict)
     """The tokens of pictures by their size, on which alone their number depends."""
 
     @classmethod
-    def of(
-        cls,
-        folder: str | Path,
-        opened: Callable[[str | Path], "Image"] = open_picture,
-        *,
-        trust_remote_code: bool = False,
-    ) -> "PictureProcessor":
+    def of(cls, folder: str | Path, *, trust_remote_code: bool = False) -> "PictureProcessor":
         """Read the processor of a Hub-style folder; raises BaseError for a folder whose processor cannot be loaded.
 
         Pictures are resized by Pillow, whether torchvision is installed or not: it rounds otherwise.
@@ -74,7 +85,7 @@ class PictureProcessor:
         if not hasattr(loaded, "image_processor"):
             raise BaseError(f"{folder}: has no processor of pictures; write another kind in the model's file")
         loaded.tokenizer.pad_token = loaded.tokenizer.pad_token or loaded.tokenizer.eos_token
-        return cls(loaded, opened)
+        return cls(loaded)
 
     @property
     def placeholder(self) -> str:
@@ -91,56 +102,60 @@ class PictureProcessor:
         """The texts of both: what a text of an example must not spell."""
         return {self.placeholder, self.processor.tokenizer.convert_ids_to_tokens(self.token)}
 
-    def expansion(self, file: str | Path) -> str:
+    def expansion(self, picture: PictureFile) -> str:
         """Return the text of the tokens that the processor puts in the place of a picture."""
-        picture = self.opened(file)
-        if picture.size not in self._expansions:
-            made = self._processed([[picture]], [file], return_text_replacement_offsets=True)
-            self._expansions[picture.size] = made["text_replacement_offsets"][0][0]["replacement"]
-        return self._expansions[picture.size]
+        size = (image := self.opened(picture)).size
+        if size not in self._expansions:
+            made = self._processed([[image]], [picture], return_text_replacement_offsets=True)
+            self._expansions[size] = made["text_replacement_offsets"][0][0]["replacement"]
+        return self._expansions[size]
 
-    def tensors(self, rows: Sequence[Sequence[str | Path]], tokens: Sequence[int]) -> "dict[str, Tensor]":
-        """Return what a model reads of the pictures of a micro-batch, given the files of each row.
+    def tensors(self, rows: Sequence[Sequence[PictureFile]], tokens: Sequence[int]) -> "dict[str, Tensor]":
+        """Return what a model reads of the pictures of a micro-batch, given those of each row.
 
         `tokens` is the number of picture tokens that each row has. Raises PictureError where it is not that of the
         pictures, as of a file that is another one since its row was encoded.
         """
-        counted = [(files, number) for files, number in zip(rows, tokens, strict=True) if files or number]
+        counted = [(row, number) for row, number in zip(rows, tokens, strict=True) if row or number]
         if not counted:
             return {}
-        rows = [files for files, _ in counted]
+        rows = [row for row, _ in counted]
         made = self._processed(
-            [[self.opened(file) for file in files] for files in rows],
-            [file for files in rows for file in files],
+            [[self.opened(picture) for picture in row] for row in rows],
+            [picture for row in rows for picture in row],
             return_tensors="pt",
             padding=True,
         )
-        for (files, number), ids in zip(counted, made["input_ids"], strict=True):
+        for (row, number), ids in zip(counted, made["input_ids"], strict=True):
             if (found := int((ids == self.token).sum())) != number:
                 raise PictureError(
-                    f"{', '.join(map(str, files)) or 'no picture'}: {found} tokens, and {number} in its row; restore "
-                    "the file that the row was encoded with, or run again"
+                    f"{_named(row)}: {found} tokens of pictures, and {number} in the row; restore the file that the "
+                    "row was encoded with, or run again"
                 )
         return {name: values for name, values in made.items() if name not in OF_TEXT}
 
-    def _processed(self, pictures: Sequence[Sequence["Image"]], files: Sequence[str | Path], **settings: Any) -> Any:
+    def _processed(self, images: Sequence[Sequence["Image"]], named: Sequence[PictureFile], **settings: Any) -> Any:
         try:
             return self.processor(
-                images=[list(row) for row in pictures],
-                text=[self.placeholder * len(row) for row in pictures],
+                images=[list(row) for row in images],
+                text=[self.placeholder * len(row) for row in images],
                 add_special_tokens=False,
                 **settings,
             )
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
             told = " ".join(str(error).split())[:200]
-            raise PictureError(f"{', '.join(map(str, files))}: the model's processor fails on it ({told})") from error
+            raise PictureError(f"{_named(named)}: the model's processor fails on it ({told})") from error
+
+
+def _named(pictures: Sequence[PictureFile]) -> str:
+    return ", ".join(picture.file for picture in pictures) or "no picture"
 
 
 @dataclass(frozen=True, eq=False)
-class PictureFiles:
-    """The pictures of an example: files, which are opened when a micro-batch is made."""
+class ExamplePictures:
+    """The pictures of an example, which are opened when a micro-batch is made."""
 
-    files: tuple[str, ...]
+    files: tuple[PictureFile, ...]
     processor: PictureProcessor
     types: TokenTypes | None = None
     """The input that says what each token is, as `segments` of the example has it."""
@@ -149,7 +164,7 @@ class PictureFiles:
         """Return the tensors of all pictures of a micro-batch, and for models that read it what each token is."""
         import torch
 
-        rows = [each.pictures.files if isinstance(each.pictures, PictureFiles) else () for each in batch]
+        rows = [each.pictures.files if isinstance(each.pictures, ExamplePictures) else () for each in batch]
         counts = [int((each.input_ids == self.processor.token).sum()) for each in batch]
         inputs = self.processor.tensors(rows, counts)
         if self.types is None:

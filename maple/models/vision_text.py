@@ -1,10 +1,10 @@
 """The text around pictures: prompts and answers of vision-language models as tokens, in a frame or a chat template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from maple.models.prompt_error import PromptError
 from maple.models.special_tokens import json_of
 from maple.models.text_tokenizer import TextTokenizer
 from maple.models.vision_parts import VisionArchitecture, architecture_named
-from maple.models.vision_pictures import PictureError, PictureFiles, PictureProcessor
+from maple.models.vision_pictures import ExamplePictures, PictureError, PictureFile, PictureProcessor
 
-Files = Sequence[str | Path]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LAYOUTS = 256  # kept at most: pictures of many sizes have as many
 
 
 @dataclass(frozen=True)
 class PictureFrame:
-    """A frame that is plain text, with pictures in front of the instruction, each on the line before it."""
+    """A frame that is plain text, with all pictures on a line in front of the instruction."""
 
     text: TextFrame
     shown: tuple[str, ...]
@@ -144,17 +147,21 @@ class VisionEncoder:
         """Return the tokens of a text alone, without special tokens."""
         return self.text.piece(text)
 
-    def prompt(self, text: str, files: Files) -> list[int]:
+    def opening(self, opened: Callable[[PictureFile], "Image"]) -> "VisionEncoder":
+        """Return the encoder with another function that opens pictures, in RGB."""
+        return replace(self, pictures=replace(self.pictures, opened=opened))
+
+    def prompt(self, text: str, files: Sequence[PictureFile]) -> list[int]:
         """Return the tokens of an unframed text as a prompt about pictures."""
         return self._layout(self._shown(files, text)).prompts([text])[0]
 
-    def example(self, text: str, answer: str, files: Files) -> tuple[list[int], list[int]]:
+    def example(self, text: str, answer: str, files: Sequence[PictureFile]) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt about pictures, and those of its answer and the end: what is learnt."""
         return self._layout(self._shown(files, text, answer)).example(text, answer)
 
     def encoded(self, example: Mapping[str, Any]) -> EncodedExample:
         """Return the tokens of an example (keys language, instruction, input, output and pictures, see `encode`)."""
-        files = tuple(str(picture["file"]) for picture in example.get("pictures") or ())
+        files = tuple(PictureFile(each["file"], each["digest"]) for each in example.get("pictures") or ())
         text = instruction_text(example["instruction"], example["input"])
         prompt, answer = self.example(text, example["output"], files)
         input_ids, labels = (
@@ -173,26 +180,28 @@ class VisionEncoder:
             labels=labels,
             units=len(example["output"].encode()),
             segments=segments,
-            pictures=PictureFiles(files, self.pictures, types),
+            pictures=ExamplePictures(files, self.pictures, types),
         )
 
-    def _shown(self, files: Files, *texts: str) -> tuple[str, ...]:
+    def _shown(self, files: Sequence[PictureFile], *texts: str) -> tuple[str, ...]:
         """Return the tokens of pictures, as text; refuse texts that spell a token that stands for one."""
         for text in texts:
             if spelled := sorted(token for token in self.pictures.spellings if token in text):
                 raise PictureError(
                     f"{text[:60]!r} spells {spelled[0]}, a token of a picture, and the row has {len(files)} pictures "
-                    f"({', '.join(map(str, files)) or 'none'}), each of which gets its own in front of the "
+                    f"({', '.join(each.file for each in files) or 'none'}), each of which gets its own in front of the "
                     "instruction; take it out of the text"
                 )
         return tuple(self.pictures.expansion(file) for file in files)
 
     def _layout(self, shown: tuple[str, ...]) -> PictureFrame | ChatFrame:
-        if shown not in self._layouts:
-            layout = self.text.layout
-            if isinstance(layout, TextFrame):
-                made = PictureFrame(layout, shown, self.architecture)
-            else:
-                made = replace(layout, template=PictureTemplate(layout.template, shown, self.pictures.placeholder))
+        if shown in self._layouts:
+            return self._layouts[shown]
+        layout = self.text.layout
+        if isinstance(layout, TextFrame):
+            made = PictureFrame(layout, shown, self.architecture)
+        else:
+            made = replace(layout, template=PictureTemplate(layout.template, shown, self.pictures.placeholder))
+        if len(self._layouts) < LAYOUTS:
             self._layouts[shown] = made
-        return self._layouts[shown]
+        return made

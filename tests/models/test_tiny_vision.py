@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from toy_vision import draw, example
+from toy_vision import draw, example, picture
 
 from maple.definitions.local_model import BuiltModel
 from maple.models import vision
@@ -78,7 +78,7 @@ def test_the_picture_has_the_tokens_of_its_patches_and_the_tower_the_names_of_th
     definition, folder = model(name, steps=1), tmp_path / "base"
     vision.build(definition.build, questions(tmp_path), folder, threads=1, progress=iter)
     encoder = vision.encoder_of(folder, definition)
-    prompt = encoder.prompt("What is it?", [tmp_path / "red.png"])
+    prompt = encoder.prompt("What is it?", [picture(tmp_path / "red.png")])
     # 4 x 4 patches of 8 x 8. Idefics3 makes one token of four; two tokens are around them, and one says: all of it.
     pictured = [5, 6, *[4] * 4, 5] if name == "idefics3" else [4] * 16
     assert prompt[: 1 + len(pictured)] == [1, *pictured]

@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
-from toy_vision import BOS, CONFIGS, EOS, IMAGE, PAD, WITH_VIDEOS, build, draw, encoder, example, processor
+from toy_vision import BOS, CONFIGS, EOS, IMAGE, PAD, WITH_VIDEOS, build, draw, encoder, example, picture, processor
 
 from maple.models import vision
 from maple.models.example import MASKED
 from maple.models.prompt_error import PromptError
+from maple.models.stored_weights import check_stored_weights
 from maple.models.tiny import BaseError
 from maple.models.vision_parts import ARCHITECTURES, HEAD, check_adapted, whole_modules
-from maple.models.vision_pictures import PictureError, PictureProcessor, collate, open_picture
+from maple.models.vision_pictures import PictureError, collate, open_picture
 from maple.models.vision_text import VisionEncoder
 from maple.training.batches import encode, masked
 
@@ -56,8 +58,8 @@ def test_the_prompt_is_what_the_processor_makes_of_the_same_text(name, bases, pi
     made = processor(name)
     for files in (pictures[:1], pictures[1:]):
         text = "what is it?"
-        ours = encoder(name, bases[name]).prompt(text, files)
-        opened = [open_picture(file) for file in files]
+        named = [picture(file) for file in files]
+        ours, opened = encoder(name, bases[name]).prompt(text, named), [open_picture(each) for each in named]
         before, after = ARCHITECTURES[name].around
         placeholders = f"{before}{made.image_token}{after}" * len(files)
         written = f"{placeholders}{text}" if name == "paligemma" else f"{placeholders}\n{text}\n"
@@ -155,6 +157,11 @@ def test_a_frozen_tower_is_equal_to_the_bit_after_training(name, bases, pictures
     assert parts == {"language_model", "connector"}
 
 
+@ALL
+def test_every_weight_of_the_model_is_in_its_files(name, bases):
+    check_stored_weights(bases[name], vision)
+
+
 @SAVED
 def test_saved_and_loaded_it_has_the_same_logits(name, bases, pictures, tmp_path):
     import torch
@@ -215,14 +222,14 @@ def test_in_turns_the_template_writes_one_placeholder_for_each_picture(bases, pi
     folder = shutil.copytree(bases["llava"], tmp_path / "base")
     (folder / "chat_template.jinja").write_text(CHATML)
     asked = VisionEncoder.of(folder, "chat")
-    prompt, learnt = asked.example("a?", "b", pictures[:2])
+    prompt, learnt = asked.example("a?", "b", [picture(file) for file in pictures[:2]])
     letters = asked.tokenizer.encode_rendered
     assert prompt == [BOS, *letters("[user]"), *[IMAGE] * 32, *letters("a?</s>[assistant]")]
     assert learnt == [*letters("b"), EOS] and asked.eos == EOS
     assert asked.example("a?", "b", [])[0] == [BOS, *letters("[user]a?</s>[assistant]")]
     (folder / "chat_template.jinja").write_text(CHATML.replace("<image>", "<image><image>"))
     with pytest.raises(PromptError, match="the chat template writes <image> 2 times for 1 pictures"):
-        VisionEncoder.of(folder, "chat").prompt("a?", pictures[:1])
+        VisionEncoder.of(folder, "chat").prompt("a?", [picture(pictures[0])])
 
 
 def test_what_a_template_marks_as_generated_is_learnt_behind_all_tokens_of_the_pictures(bases, pictures, tmp_path):
@@ -235,21 +242,31 @@ def test_what_a_template_marks_as_generated_is_learnt_behind_all_tokens_of_the_p
     )
     (folder / "chat_template.jinja").write_text(marked)
     asked = VisionEncoder.of(folder, "chat")
-    prompt, learnt = asked.example("a?", "b", pictures[:2])
+    prompt, learnt = asked.example("a?", "b", [picture(file) for file in pictures[:2]])
     letters = asked.tokenizer.encode_rendered
     assert prompt == [BOS, *letters("[user]"), *[IMAGE] * 32, *letters("a?[assistant]")]
     assert learnt == [*letters("b"), EOS]
 
 
-def test_a_file_that_has_become_another_picture_is_refused_when_it_is_read(bases, pictures, tmp_path):
+def test_a_file_that_has_become_another_one_is_refused_when_it_is_read(bases, pictures, tmp_path):
     file = shutil.copyfile(pictures[0], tmp_path / "one.png")
     (one,) = encoded("smolvlm", bases["smolvlm"], example("ab", file))
     shutil.copyfile(pictures[1], file)
-    with pytest.raises(PictureError, match=r"one\.png: \d+ tokens, and \d+ in its row; restore the file"):
+    with pytest.raises(PictureError, match=r"one\.png is another file than its row names by digest"):
         collate([one], PAD)
     file.unlink()
     with pytest.raises(PictureError, match=r"one\.png: no picture that can be read"):
         collate([one], PAD)
+
+
+def test_a_picture_that_has_another_number_of_tokens_than_its_row_is_refused(bases, pictures):
+    asked = encoder("smolvlm", bases["smolvlm"])
+    one, two = (picture(file) for file in pictures[:2])
+    asked = asked.opening(lambda _: open_picture(one))
+    row = vision.encode(example("ab", pictures[0]), asked)
+    moved = replace(row.pictures, processor=asked.opening(lambda _: open_picture(two)).pictures)
+    with pytest.raises(PictureError, match=r"red\.png: \d+ tokens of pictures, and \d+ in the row; restore the file"):
+        collate([replace(row, pictures=moved)], PAD)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", None])
@@ -262,16 +279,14 @@ def test_a_file_that_is_no_picture_is_refused_by_name(content, bases, pictures, 
 def test_no_pixel_is_kept_and_pictures_are_opened_when_a_batch_is_made(bases, pictures):
     opened = []
 
-    def counted(file):
-        opened.append(file)
-        return open_picture(file)
+    def counted(named):
+        opened.append(named)
+        return open_picture(named)
 
-    asked = encoder("llava", bases["llava"])
-    asked = VisionEncoder(asked.text, PictureProcessor(asked.pictures.processor, counted), asked.architecture)
-    one = vision.encode(example("ab", pictures[0]), asked)
-    assert vars(one.pictures)["files"] == (str(pictures[0]),) and len(opened) == 1
+    one = vision.encode(example("ab", pictures[0]), encoder("llava", bases["llava"]).opening(counted))
+    assert one.pictures.files == (picture(pictures[0]),) and len(opened) == 1
     collate([one, one], PAD)
-    assert len(opened) == 3
+    assert opened == [picture(pictures[0])] * 3
 
 
 @SAVED
