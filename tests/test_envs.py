@@ -21,7 +21,6 @@ RULES = {
 PACKAGES = {
     "PIL": "pillow",
     "yaml": "pyyaml",
-    "PIL": "pillow",
     "vl_convert": "vl-convert-python",
     "huggingface_hub": "huggingface-hub",
     "safetensors": "transformers",
