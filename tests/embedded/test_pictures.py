@@ -19,6 +19,7 @@ from maple.embedded.pictures import (
     check_picture_words,
     countries_with_flags,
     draw_to,
+    item_pictures,
     picture_rows,
     words_of_task,
 )
@@ -303,3 +304,18 @@ def test_a_picture_that_is_there_is_not_written_again(tmp_path):
     (drawn,) = draw_to(tmp_path, rows)
     before = (tmp_path / drawn.file).stat()
     assert draw_to(tmp_path, rows) == [drawn] and (tmp_path / drawn.file).stat() == before
+
+
+@every_language
+def test_a_task_with_few_answers_has_the_texts_of_all_of_them(code):
+    for task, choices in {"place-thing": PLACES, "count-things": "1234", "true-false": ("true", "false")}.items():
+        for row in picture_rows(task, WORDS[code], 12, "test"):
+            assert tuple(row.choices) == tuple(choices) and row.answers == (row.choices[row.label],)
+            assert len(set(row.choices.values())) == len(choices)
+    assert picture_rows("name-thing", WORDS[code], 1, "test")[0].choices == {}
+
+
+@every_task
+def test_the_pictures_of_items_are_those_of_their_rows(task):
+    rows = picture_rows(task, ENGLISH, 6, "test")
+    assert item_pictures(task, 6, "test") == {row.id: row.picture for row in rows}

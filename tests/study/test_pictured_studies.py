@@ -48,7 +48,7 @@ def test_a_model_that_sees_nothing_is_not_asked_about_pictures_and_learns_none()
     says = r"config: grid: tiny-llama is of the kind causal, which sees no pictures, and config/tasks/name-thing\.yaml"
     with pytest.raises(DefinitionError, match=says):
         study(["generated"])
-    says = r"tiny-llama is of the kind causal, which sees no pictures, and the dataset pictures-1000rows has recipe"
+    says = r"tiny-llama is of the kind causal, which sees no pictures, and the dataset pictures-1000rows has"
     with pytest.raises(DefinitionError, match=says):
         study(tasks=["xnli"])
 
@@ -131,7 +131,7 @@ def test_demonstrations_are_refused_for_they_would_have_no_pictures(seeing):
             r"task\.name: name-thing asks about pictures; write recipe: pictures",
         ),
         ("datasets__pictures", {"axes": {"domain": ["units"]}}, r"axes: only datasets of recipe parallel have domains"),
-        ("tasks__name_thing", {"pictures": ["id +"]}, r"config/tasks/name-thing\.yaml: pictures: .*placeholders are"),
+        ("tasks__name_thing", {"pictures": ["id +"]}, r"tasks/name-thing\.yaml: pictures: .*its placeholders are"),
     ],
 )
 def test_what_cannot_be_learnt_or_asked_is_refused(seeing, tmp_path, file, keys, says):
