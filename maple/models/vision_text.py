@@ -155,6 +155,11 @@ class VisionEncoder:
         """Return the tokens of an unframed text as a prompt about pictures."""
         return self._layout(self._shown(files, text)).prompts([text])[0]
 
+    def short_prompt(self, text: str, files: Sequence[PictureFile]) -> list[int]:
+        """Return a prompt with one placeholder for each picture, as vLLM asks, which expands them itself."""
+        self._refuse_spelled(files, text)
+        return self._layout((self.pictures.placeholder,) * len(files)).prompts([text])[0]
+
     def example(self, text: str, answer: str, files: Sequence[PictureFile]) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt about pictures, and those of its answer and the end: what is learnt."""
         return self._layout(self._shown(files, text, answer)).example(text, answer)
@@ -184,7 +189,12 @@ class VisionEncoder:
         )
 
     def _shown(self, files: Sequence[PictureFile], *texts: str) -> tuple[str, ...]:
-        """Return the tokens of pictures, as text; refuse texts that spell a token that stands for one."""
+        """Return the tokens of pictures, as text, for a prompt of these texts."""
+        self._refuse_spelled(files, *texts)
+        return tuple(self.pictures.expansion(file) for file in files)
+
+    def _refuse_spelled(self, files: Sequence[PictureFile], *texts: str) -> None:
+        """Refuse texts that spell a token of a picture: their author meant another number of pictures than is there."""
         for text in texts:
             if spelled := sorted(token for token in self.pictures.spellings if token in text):
                 raise PictureError(
@@ -192,7 +202,6 @@ class VisionEncoder:
                     f"({', '.join(each.file for each in files) or 'none'}), each of which gets its own in front of the "
                     "instruction; take it out of the text"
                 )
-        return tuple(self.pictures.expansion(file) for file in files)
 
     def _layout(self, shown: tuple[str, ...]) -> PictureFrame | ChatFrame:
         if shown in self._layouts:

@@ -66,6 +66,18 @@ def test_the_prompt_is_what_the_processor_makes_of_the_same_text(name, bases, pi
         assert ours == made(images=[opened], text=[written])["input_ids"][0]
 
 
+@pytest.mark.parametrize("name", ["idefics3", "llava", "qwen2_vl"])
+def test_a_short_prompt_has_one_placeholder_where_the_other_has_all_tokens_of_a_picture(name, bases, pictures):
+    asked, named = encoder(name, bases[name]), [picture(file) for file in pictures[:2]]
+    tokens = [asked.tokenizer.encode_rendered(asked.pictures.expansion(each)) for each in named]
+    short, expanded = asked.short_prompt("a?", named), []
+    for token in short:
+        expanded += tokens.pop(0) if token == asked.pictures.token else [token]
+    assert short.count(asked.pictures.token) == 2 and expanded == asked.prompt("a?", named)
+    with pytest.raises(PictureError, match="a token of a picture"):
+        asked.short_prompt(f"{asked.pictures.placeholder}?", named)
+
+
 @ALL
 def test_the_answer_and_its_end_are_learnt_and_neither_prompt_nor_picture(name, bases, pictures):
     (one,) = encoded(name, bases[name], example("ab", pictures[0]))
