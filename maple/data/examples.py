@@ -26,7 +26,7 @@ RAW_LABELLED_SCHEMA = {**RAW_SCHEMA, **LABELLED_COLUMNS}
 PARALLEL_COLUMNS = {"source_language": pl.String, "target_language": pl.String, "domain": pl.String}
 
 # The column of examples and prompts of a task with pictures, and of no other: the pictures of a row, as
-# maple.data.pictures.Picture has them.
+# maple.runtime.pictures.Picture has them.
 PICTURE_FIELD = "pictures"
 PICTURE_COLUMN = {PICTURE_FIELD: pl.List(pl.Struct({"file": pl.String, "digest": pl.String}))}
 

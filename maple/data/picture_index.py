@@ -7,8 +7,8 @@ from typing import Self
 
 import polars as pl
 
-from maple.data.pictures import Picture
 from maple.runtime.files import read_parquet
+from maple.runtime.pictures import Picture
 
 INDEX = "index.parquet"
 # task; language ("" for a drawn picture, which is the same in all languages) and split of the rows; name, as the rows

@@ -6,7 +6,6 @@ pixels everywhere; how PNG packs them is up to the zlib in Pillow, whose version
 
 import io
 from dataclasses import dataclass
-from hashlib import sha256
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
@@ -149,11 +148,6 @@ def png(image: "Image") -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of a file's bytes, which names it, as maple.data.pictures has it."""
-    return sha256(content).hexdigest()
 
 
 def _draw_disc(on: "ImageDraw", x: int, y: int, radius: int, colour: str) -> None:

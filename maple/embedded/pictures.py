@@ -17,17 +17,15 @@ flag-currency: which currency? Test and dev rows ask about held-out countries (m
 flag-country teaches, and whose money only texts tell.
 """
 
-import os
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from string import Formatter
 
 from maple.embedded.classification import SPLITS
 from maple.embedded.cldr import facts, held_out, locale_of, names
-from maple.embedded.drawing import Picture, Scene, Thing, digest, draw, png
+from maple.embedded.drawing import Picture, Scene, Thing
 from maple.embedded.flags import FLAGS
 from maple.embedded.scenes import (
     HELD_OUT,
@@ -105,20 +103,6 @@ class PictureRow:
     """The answer in no language: `Problem.answer`."""
     choices: Mapping[str, str] = field(default_factory=dict)
     """Of a task with few answers the texts of all of them, by label."""
-
-
-@dataclass(frozen=True)
-class DrawnRow:
-    """An item in a language whose picture is a file."""
-
-    id: str
-    question: str
-    answers: tuple[str, ...]
-    label: str
-    file: str
-    """Name of the picture in its folder."""
-    digest: str
-    """Of the file's bytes: `maple.embedded.drawing.digest`."""
 
 
 @dataclass(frozen=True)
@@ -369,31 +353,3 @@ def _problems(task: str, items: int, split: str) -> Iterator[tuple[str, Problem]
         raise ValueError(f"config/tasks/{task}.yaml: has no {split} rows, but {', '.join(PICTURES[task].splits)}")
     for number in range(items):
         yield f"embedded:{task}-{split}-{number}", PICTURES[task].problem(split, number)
-
-
-def draw_to(folder: Path, rows: Sequence[PictureRow]) -> list[DrawnRow]:
-    """Draw the pictures of rows into a folder, each once; return the rows with the names of their files.
-
-    A file is named by the digest of its bytes and appears whole or not at all; one that is there already is left.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    digests: dict[Picture, str] = {}
-    for row in rows:
-        if row.picture not in digests:
-            digests[row.picture] = _write(png(draw(row.picture)), folder)
-    return [
-        DrawnRow(row.id, row.question, row.answers, row.label, f"{digests[row.picture]}.png", digests[row.picture])
-        for row in rows
-    ]
-
-
-def _write(content: bytes, folder: Path) -> str:
-    name = digest(content)
-    if not (folder / f"{name}.png").exists():
-        aside = folder / f".{name}.{os.getpid()}.part"
-        try:
-            aside.write_bytes(content)
-            os.replace(aside, folder / f"{name}.png")
-        finally:
-            aside.unlink(missing_ok=True)
-    return name

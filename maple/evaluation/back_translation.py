@@ -5,6 +5,7 @@ Sennrich et al. 2016 (arXiv 1511.06709), section 3.2: real pairs and these are m
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from maple.definitions.language import LanguageIdentity
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.prompts import RowFault, gold_answers, item_of
 from maple.evaluation.templates import TemplateFault
-from maple.evaluation.training_rows import TrainedTask, examples_of, rows_of_split
+from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, examples_of, labelled_rows, rows_of_split
 
 # The field of a row whose place the translation takes.
 SOURCE = "source"
@@ -26,6 +27,36 @@ SUFFIX = "-back"
 # A function from target texts, the language to translate them into (the source of the pair) and the code of theirs to a
 # translation each, with its fault: why it is incomplete, "" if it is not.
 Translate = Callable[[list[str], LanguageIdentity, str], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class BackTranslated:
+    """What a dataset with back-translation consists of."""
+
+    pairs: Sequence[str]
+    """The tasks whose pairs are learnt."""
+    tasks: Sequence[str]
+    """The tasks whose targets are translated back."""
+    max_rows: int | None
+    """Targets per task that are; None: all."""
+
+
+def rows_with_back_translated(
+    tasks: Sequence[tuple[TrainedTask, TrainingPlaces]],
+    back: BackTranslated,
+    max_rows: int | None,
+    translator: str,
+    translate: Translate,
+) -> pl.DataFrame:
+    """Return the pairs of tasks, `max_rows` train rows of each, and behind them what is translated back.
+
+    See `labelled_rows` and `back_translated`, which say what is raised.
+    """
+    places = {task.name: (task, of_task) for task, of_task in tasks}
+    pairs = [labelled_rows(*places[name], max_rows) for name in back.pairs]
+    chosen = [places[name] for name in back.tasks]
+    made = [back_translated(task, at.train, back.max_rows, translator, translate) for task, at in chosen]
+    return pl.concat([*pairs, *made])
 
 
 def back_translated(

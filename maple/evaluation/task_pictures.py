@@ -14,7 +14,6 @@ from pydantic import SerializationInfo, field_serializer
 from maple.data.picture_columns import StoredPicture, stored_pictures
 from maple.data.picture_index import INDEX, INDEX_SCHEMA
 from maple.data.picture_overlaps import perceptual_hash
-from maple.data.pictures import PictureError, decode_picture, open_picture, picture_at
 from maple.data.row_files import PARQUET
 from maple.data.sources import HubSource, LocalSource, RowSource, Split, read_rows, row_paths
 from maple.definitions.record import Record, Share
@@ -24,12 +23,13 @@ from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompts import RowFault
 from maple.evaluation.templates import TemplateLimitError
 from maple.runtime.files import folder_written_aside, write_parquet
+from maple.runtime.pictures import PictureError, decode_picture, open_picture, picture_at
 from maple.text.plain import plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# What the file of a picture begins with, in each of maple.data.pictures.FORMATS.
+# What the file of a picture begins with, in each of maple.runtime.pictures.FORMATS.
 _ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
 
 

@@ -1,7 +1,7 @@
 """The train and dev rows of a task as labelled or parallel examples, and the texts of its test rows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -103,6 +103,13 @@ def only_test_places(
 ) -> TrainingPlaces:
     """Return where the test rows of a source lie in a language, and no others."""
     return TrainingPlaces(train=None, dev=None, test=resolve(source, language, folders, "test"))
+
+
+def tasks_with_places(
+    tasks: Iterable[Mapping[str, Any]], places: Iterable[Mapping[str, Any]]
+) -> list[tuple[TrainedTask, TrainingPlaces]]:
+    """Return the tasks of a rule's params, each with where its rows lie."""
+    return [(TrainedTask.of(task), TrainingPlaces(**of_task)) for task, of_task in zip(tasks, places, strict=True)]
 
 
 def labelled_rows(

@@ -28,7 +28,7 @@ PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
 MEASURE: str = "bits_per_byte"
 PACKS: bool = False
-CORPUS: str = "pictures"
+CORPUS: str = ""  # questions about pictures are handed in
 
 __all__ = ["collate", "losses", "prepare_tokenizer"]  # of the protocol
 

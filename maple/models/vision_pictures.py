@@ -1,9 +1,7 @@
 """Pictures as a model reads them: opened when they are needed, and prepared by transformers' processor of the model."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +11,8 @@ from maple.models.example import MASKED, EncodedExample
 from maple.models.special_tokens import json_of
 from maple.models.tiny import BaseError
 from maple.models.vision_parts import TokenTypes
+from maple.runtime.pictures import Picture, PictureError, picture_at
+from maple.runtime.pictures import open_picture as open_below
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 ROWS_OF_THEIR_OWN = "each example with pictures is a row: packing them was not measured"
 # What a processor returns of the text, which is encoded here by ourselves; all else is of the pictures.
 OF_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "labels"}
-
-
-class PictureError(ValueError):
-    """A picture cannot be read, or an example and its pictures do not fit; the message names the file or the text."""
 
 
 class PictureFile(NamedTuple):
@@ -36,21 +32,11 @@ class PictureFile(NamedTuple):
 
 
 def open_picture(picture: PictureFile) -> "Image":
-    """Return the picture in a file, in RGB; raises PictureError for a file that is none, or has another digest."""
-    from PIL import Image
-
-    try:
-        content = Path(picture.file).read_bytes()
-        if picture.digest not in ("", sha256(content).hexdigest()):
-            raise PictureError(f"{picture.file} is another file than its row names by digest; make the rows again")
-        with Image.open(io.BytesIO(content)) as image:
-            return image.convert("RGB")
-    except PictureError:
-        raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(
-            f"{picture.file}: no picture that can be read ({error}); replace it, or remove its row"
-        ) from None
+    """Return the picture in a file as maple.runtime.pictures does; raises PictureError as it does."""
+    path = Path(picture.file)
+    folder, where = path.parent, str(path.parent)
+    known = Picture(path.name, picture.digest) if picture.digest else picture_at(path.name, folder, where)
+    return open_below(known, folder, where)
 
 
 @dataclass(frozen=True, eq=False)

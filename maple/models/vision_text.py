@@ -18,7 +18,8 @@ from maple.models.prompt_error import PromptError
 from maple.models.special_tokens import json_of
 from maple.models.text_tokenizer import TextTokenizer
 from maple.models.vision_parts import VisionArchitecture, architecture_named
-from maple.models.vision_pictures import ExamplePictures, PictureError, PictureFile, PictureProcessor
+from maple.models.vision_pictures import ExamplePictures, PictureFile, PictureProcessor
+from maple.runtime.pictures import PictureError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

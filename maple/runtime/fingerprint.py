@@ -91,6 +91,7 @@ def weights_digest(model: str | Path) -> str:
     """
     digest = blake2b(digest_size=16)
     names = ("config", "generation_config", "tokenizer", "tokenizer_config", "adapter_config")
+    names += ("processor_config", "preprocessor_config")  # how pictures are prepared
     for path, of_file in ((Path(name), of_file) for name, of_file in sorted(check_folder(model).items())):
         decides = path.suffix in (".safetensors", ".py") or (path.suffix == ".json" and path.stem in names)
         if decides and len(path.parts) == 1:

@@ -9,6 +9,7 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
+from maple.definitions.local_model import BuiltModel
 from maple.definitions.model import Model
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import Run
@@ -51,6 +52,16 @@ def check_sight(
                     f"{what}, and config/tasks/{task}.yaml asks about some; name others under `tasks` of its part of "
                     f"the grid, or a model of the kind {seeing}"
                 )
+
+
+def check_corpora(models: Mapping[str, Model]) -> None:
+    """Refuse a model that is to be built, of a kind for which the embedded world has nothing to pretrain on."""
+    for name, model in models.items():
+        if isinstance(model, BuiltModel) and not KINDS[model.kind].corpus:
+            raise DefinitionError(
+                f"config/models/{name}.yaml: build: the embedded world has nothing yet to pretrain a model of the kind "
+                f"{model.kind} on; name one by hub or path"
+            )
 
 
 def check_pictured_tasks(tasks: Mapping[str, Task], config: Config) -> None:

@@ -44,7 +44,7 @@ from maple.study.languages import Languages, check_phrases, read_by_language, re
 from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes
 from maple.study.methods import check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
-from maple.study.pictures import check_pictured_tasks, check_sight, read_picture_words
+from maple.study.pictures import check_corpora, check_pictured_tasks, check_sight, read_picture_words
 from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
@@ -144,6 +144,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     used_models = {name: models[name] for name in dict.fromkeys(used)}
     check_model_folders(used_models)
     check_built(used_models, languages.table)
+    check_corpora(used_models)
     check_back_translators(study_datasets, used_models, results)
     return Study(
         config=config,

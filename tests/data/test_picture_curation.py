@@ -6,8 +6,8 @@ import pytest
 from maple.data.examples import PICTURE_COLUMN, RAW_LABELLED_SCHEMA, RAW_SCHEMA
 from maple.data.picture_curation import curate_pictures
 from maple.data.picture_index import INDEX, INDEX_SCHEMA, PictureIndex
-from maple.data.pictures import Picture
 from maple.runtime.files import write_parquet
+from maple.runtime.pictures import Picture
 
 
 def looks(bits):

@@ -11,9 +11,9 @@ from maple.data import picture_overlaps
 from maple.data.contamination import overlaps
 from maple.data.examples import EXAMPLE_SCHEMA
 from maple.data.picture_overlaps import equal_pictures, near_pictures, perceptual_hash
-from maple.data.pictures import open_picture, picture_at
 from maple.embedded.drawing import draw
 from maple.embedded.pictures import PICTURES
+from maple.runtime.pictures import open_picture, picture_at
 
 SHARED = ROOT.parent / "shared" / "data" / "images"
 KINDS = ("photos", "quarters", "emoji", "flags")

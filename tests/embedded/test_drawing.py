@@ -15,7 +15,6 @@ from maple.embedded.drawing import (
     Placed,
     Scene,
     Thing,
-    digest,
     draw,
     png,
 )
@@ -94,7 +93,7 @@ def test_at_three_o_clock_one_hand_points_up_and_a_short_one_to_the_right():
 
 
 def test_no_two_hours_look_the_same():
-    assert len({digest(png(draw(ClockFace(128, 32, 32, 20, hour)))) for hour in range(1, 13)}) == 12
+    assert len({png(draw(ClockFace(128, 32, 32, 20, hour))) for hour in range(1, 13)}) == 12
 
 
 # --- flags ---
@@ -166,7 +165,7 @@ def test_the_pixels_are_the_same_everywhere(picture, pixels):
 
 def test_a_picture_is_written_without_metadata_and_with_the_same_bytes():
     content = png(draw(alone(RED_CIRCLE)))
-    assert content == png(draw(alone(RED_CIRCLE))) and digest(content) != digest(png(draw(alone(RED_CIRCLE, x=31))))
+    assert content == png(draw(alone(RED_CIRCLE))) and content != png(draw(alone(RED_CIRCLE, x=31)))
     chunks, place = [], 8
     while place < len(content):
         length = int.from_bytes(content[place : place + 4])

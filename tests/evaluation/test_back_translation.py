@@ -10,7 +10,7 @@ from maple.data.sources import RowFolders
 from maple.definitions.curation import ParallelCuration
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.task import LocalRows, Pair, PromptSpec, Splits
-from maple.evaluation.back_translation import back_translated
+from maple.evaluation.back_translation import BackTranslated, back_translated, rows_with_back_translated
 from maple.evaluation.training_rows import TrainedTask, labelled_rows, training_places
 
 SWAHILI = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
@@ -84,6 +84,15 @@ def test_a_translation_that_is_a_side_of_a_test_row_is_dropped_and_so_is_one_of_
     _, dropped = curate_parallel(rows, {"news": ["auvM", "Jua"]}, ParallelCuration(), LANGUAGES)
     assert dropped["output"].to_list() == ["Mvua", "Jua"]
     assert set(dropped["reason"]) == {"a side is a test row: news"}
+
+
+def test_pairs_of_some_tasks_stand_before_what_is_translated_back_of_others(tmp_path):
+    places = places_of(tmp_path, {"source": "Rain", "target": "Mvua"}, {"source": "Sun", "target": "Jua"})
+    what = BackTranslated(pairs=["greetings"], tasks=["greetings"], max_rows=1)
+    rows = rows_with_back_translated([(TASK, places)], what, None, "mirror", reversed_texts)
+    assert rows["recipe"].to_list() == ["parallel", "parallel", "back_translation"]
+    none = BackTranslated(pairs=["greetings"], tasks=[], max_rows=None)
+    assert rows_with_back_translated([(TASK, places)], none, 1, "mirror", reversed_texts).height == 1
 
 
 def test_only_the_sample_is_translated_and_a_smaller_one_is_part_of_a_larger_one(tmp_path):

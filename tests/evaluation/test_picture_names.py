@@ -6,11 +6,11 @@ from toy_pictures import SPEC, TWO
 
 from maple.data.examples import PICTURE_COLUMN
 from maple.data.picture_index import INDEX_SCHEMA, PictureIndex
-from maple.data.pictures import PictureError
 from maple.definitions.task import TaskSettings
 from maple.evaluation.completions import asked
 from maple.evaluation.picture_names import picture_names, pictured
 from maple.evaluation.prompts import PROMPT_SCHEMA, RowFault, TaskError, render
+from maple.runtime.pictures import PictureError
 
 WORDS = {"words": {}, "own": {}, "english": {}}
 TEXT = SPEC.changed(pictures=[])

@@ -9,12 +9,12 @@ from PIL import Image
 from toy_pictures import SPEC, TWO, painted, places, task, written
 
 from maple.data.picture_index import INDEX_SCHEMA, PictureIndex
-from maple.data.pictures import PictureError
 from maple.data.sources import EmbeddedSource, SourceError
 from maple.definitions.language import LanguageIdentity
 from maple.embedded.drawing import draw, png
 from maple.embedded.pictures import item_pictures
 from maple.evaluation.task_pictures import SplitPictures, collect
+from maple.runtime.pictures import PictureError
 
 STORED = pl.Struct({"bytes": pl.Binary, "path": pl.String})
 

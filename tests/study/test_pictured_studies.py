@@ -191,3 +191,15 @@ def test_a_picture_that_no_column_names_is_found_while_planning(real, tmp_path):
     rows.write_text(rows.read_text().replace("imageId", "image_id"))
     with pytest.raises(DefinitionError, match=r"config/tasks/xgqa\.yaml: .*imageId"):
         check_first_rows(real.tasks["xgqa"], "ben_Beng", real.languages, folders, "own")
+
+
+def test_a_model_that_sees_is_not_built_in_a_study_without_pictures_to_pretrain_it_on(tmp_path):
+    build = read_yaml(ROOT / "config/models/tiny-llama.yaml")["build"]
+    keys = {"kind": "vision", "build": build | {"architecture": {"model_type": "idefics3"}}}
+    folder = changed(tmp_path, models__tiny_seeing=keys)
+    with pytest.raises(
+        DefinitionError, match=r"tiny-seeing\.yaml: build: the embedded world has nothing yet to pretrain"
+    ):
+        study(
+            ["generated"], folder, grid=[PART | {"models": ["tiny-seeing"], "datasets": ["generated"]}], tasks=["xnli"]
+        )

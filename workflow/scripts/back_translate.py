@@ -1,11 +1,10 @@
 """Read train and dev rows of translation tasks, and let a model translate target texts of some back into sources."""
 
-import polars as pl
 from tqdm import tqdm
 
 from maple.engines.blocks import TranslatorBlock
-from maple.evaluation.back_translation import back_translated
-from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, labelled_rows
+from maple.evaluation.back_translation import BackTranslated, rows_with_back_translated
+from maple.evaluation.training_rows import tasks_with_places
 from maple.runtime.files import write_json, write_parquet
 from maple.runtime.gpu_locks import claim
 from maple.runtime.journal import Journal
@@ -15,19 +14,16 @@ from maple.synthesis.local_translator import LocalTranslator
 
 log_to(snakemake.log[0])
 claim(snakemake.resources.gpu)
-back, journal = snakemake.params.back, Journal(snakemake.params.journal)
+journal = Journal(snakemake.params.journal)
 settings = TranslatorBlock(**snakemake.params.translator, **snakemake.params.service["translator"])
 translator = LocalTranslator(settings, snakemake.input.translator, journal, threads=snakemake.threads, progress=tqdm)
-tasks = {
-    task.name: (task, TrainingPlaces(**places))
-    for task, places in zip(map(TrainedTask.of, snakemake.params.tasks), snakemake.params.places, strict=True)
-}
-pairs = [labelled_rows(*tasks[name], snakemake.params.max_rows) for name in back["pairs"]]
-translated = [
-    back_translated(task, places.train, back["max_rows"], translator.name, translator.texts_and_faults)
-    for task, places in (tasks[name] for name in back["tasks"])
-]
-rows = pl.concat([*pairs, *translated])
+rows = rows_with_back_translated(
+    tasks_with_places(snakemake.params.tasks, snakemake.params.places),
+    BackTranslated(**snakemake.params.back),
+    snakemake.params.max_rows,
+    translator.name,
+    translator.texts_and_faults,
+)
 print(rows.group_by("recipe", "split", "fault").len().sort("recipe", "split", "fault"))
 write_parquet(rows, snakemake.output.rows)
 write_json({"stage": snakemake.rule, **card(rows, journal).values()}, snakemake.output.card)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maple.data.pictures import (
+from maple.runtime.pictures import (
     FORMATS,
     MAX_BYTES,
     MAX_PIXELS,

@@ -1,4 +1,4 @@
-"""Pictures of data sets: files that lie beside the rows which name them, opened whole or refused."""
+"""Pictures of rows: files in a folder, opened whole or refused, by all who read them."""
 
 import io
 import os
@@ -28,7 +28,7 @@ _GREY = (128, 128, 128)
 
 
 class PictureError(ValueError):
-    """A picture that cannot be opened; the message names row and file, and what to change."""
+    """A picture that cannot be opened, or does not fit its row; the message names row and file, and what to change."""
 
 
 @dataclass(frozen=True)
