@@ -81,6 +81,11 @@ def metric_of(name: str) -> Metric:
     return METRICS[own.removesuffix("_per_byte").removesuffix(ROUND_TRIPPED)]
 
 
+def is_neutral(name: str) -> bool:
+    """Return True for a metric of which neither more nor less is better: what is answered blindly is no success."""
+    return name.startswith(BLIND) or metric_of(name).scale.neutral
+
+
 def needs_probabilities(name: str) -> bool:
     """Return True for a metric of the probabilities of labels, which generated answers do not have."""
     metric = metric_of(name)

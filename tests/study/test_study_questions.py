@@ -83,7 +83,7 @@ def test_a_slip_in_a_question_is_named(with_question, keys, message):
 
 def test_what_is_ranked_is_an_axis_or_one_of_four_labels(with_question):
     assert with_question(without=["axis"], shape="ranking", of="bits")["mine"].of == "bits"
-    with pytest.raises(DefinitionError, match="mine.yaml: of names 'methods', which model, dataset, method, family"):
+    with pytest.raises(DefinitionError, match=r"mine\.yaml: of names 'methods', which model, dataset, method, family"):
         with_question(without=["axis"], shape="ranking", of="methods")
 
 

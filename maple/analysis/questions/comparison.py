@@ -150,7 +150,8 @@ def blocks_of(
     """
     grouped: dict[tuple[frozenset[str], frozenset[str] | None], list[Contrast]] = {}
     for contrast in contrasts:
-        tasks, languages = (of(contrast.runs, selection) for of in (evidence.compared, evidence.languages_compared))
+        tasks = evidence.compared(contrast.runs, selection)
+        languages = evidence.languages_compared(contrast.runs, selection)
         grouped.setdefault((tasks, languages), []).append(contrast)
     blocks = [evidence.block(*key) for key in grouped if key[0] and has(evidence.block(*key).cells)]
     sizes = [len(block.numbers) for block in blocks]
