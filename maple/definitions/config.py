@@ -78,7 +78,8 @@ class Config(Record):
     """Limit of new tokens per completion, by task; a task that is not named keeps the limit of its file."""
     answers: dict[str, AnswerModes]
     """Answer modes by task, of which each kind of model takes those that it has: generate and rank of causal models,
-    classify of encoders; [generate, classify] for a task that is not named."""
+    classify of encoders, blind of models that see: the same prompts again, each picture grey. A task that is not named
+    has [generate, classify], and blind besides if it has pictures."""
     grid: Annotated[list[GridPart], Field(min_length=1)]
     finetune: TrainingSettings
     checkpoint_steps: Count

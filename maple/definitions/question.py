@@ -9,11 +9,12 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.record import Distinct, Names, Positive, Record
 
 Words = Annotated[str, Field(min_length=1)]
-AxisSetting = int | str
+AxisSetting = int | float | str
 Label = Literal["model", "dataset", "method", "family"]
 Factor = Literal["model", "dataset", "method"]
 Claim = Literal["above", "below"]
 Resource = Literal["low-resource", "high-resource"]
+Learnt = Literal["learnt", "unlearnt"]
 Relation = Literal["same", "other"]
 Cost = Literal[
     "step_seconds",
@@ -39,18 +40,21 @@ class RunSelection(Record):
     """Files of config/datasets/."""
     methods: Names | None = None
     """Files of config/methods/."""
+    axes: dict[str, AxisSetting] = {}
+    """Values of axes that the runs have, as {connector: tuned}."""
 
 
 class CellSelection(Record):
     """Cells, task by language, of which the headline metric is compared. A key that is left out fits every cell.
 
-    `domain` and `direction` hold a task against the dataset of each run, so that runs on different datasets are
-    compared on different cells. An untouched model is compared on the cells of the run that it is the baseline of. A
-    run whose dataset has no such axis, and a task that states none, have no cells.
+    `domain` and `direction` hold a task against the dataset of each run, and learnt and unlearnt a language, so that
+    runs on different datasets are compared on different cells. An untouched model is compared on the cells of the run
+    that it is the baseline of. A run whose dataset has no such axis, and a task that states none, have no cells.
     """
 
-    languages: Literal["all"] | Resource | Names = "all"
-    """all; low-resource or high-resource, as the config's `report:` divides them; or codes of languages."""
+    languages: Literal["all"] | Resource | Learnt | Names = "all"
+    """all; low-resource or high-resource, as the config's `report:` divides them; learnt or unlearnt: those that the
+    dataset of each run has, or lacks; or codes of languages."""
     tasks: Names | None = None
     """Files of config/tasks/."""
     domain: Relation | None = None
@@ -68,7 +72,7 @@ class Reference(Record):
     """Values of the method's axes. Left out: where the method has several variants, the one with the run's values."""
 
 
-Baseline = Literal["untouched"] | Reference
+Baseline = Literal["untouched", "blind"] | Reference
 
 
 class QuestionBase(Record):
@@ -115,7 +119,8 @@ class ChangeQuestion(ClaimingQuestion):
 
     shape: Literal["change"]
     baseline: Baseline
-    """untouched: the model that nothing was trained on; or a method."""
+    """untouched: the model that nothing was trained on; blind: the run itself, asked without the pictures; or a
+    method."""
     by: Labels = ["model", "dataset"]
     """What the parts of the answer are divided by."""
     names_losses: bool = False
@@ -134,7 +139,8 @@ class GroupDifferenceQuestion(ClaimingQuestion):
 
     shape: Literal["group_difference"]
     baseline: Baseline
-    """untouched: the model that nothing was trained on; or a method."""
+    """untouched: the model that nothing was trained on; blind: the run itself, asked without the pictures; or a
+    method."""
     by: Labels = ["model", "dataset"]
     """What the parts of the answer are divided by."""
 
@@ -161,11 +167,12 @@ class DifferenceQuestion(ClaimingQuestion):
     second: RunSelection
     """The group whose mean score counts with minus."""
     same: Annotated[
-        list[Literal["model", "dataset", "method"]],
+        list[Label],
         Field(min_length=1, json_schema_extra={"uniqueItems": True}),
         Distinct,
     ] = ["dataset", "method"]
-    """What the runs have in common that are compared; all else may differ between the groups."""
+    """What the runs have in common that are compared; all else may differ between the groups. With family, the method
+    without its axes, they have all axes in common but those that `first` and `second` select by."""
 
 
 class MarginQuestion(QuestionBase):
@@ -175,7 +182,8 @@ class MarginQuestion(QuestionBase):
 
     shape: Literal["margin"]
     baseline: Baseline
-    """untouched: the model that nothing was trained on; or a method."""
+    """untouched: the model that nothing was trained on; blind: the run itself, asked without the pictures; or a
+    method."""
     margin: Positive
     """The margin, in points."""
     test: Literal["non-inferiority", "equivalence"] = "non-inferiority"
@@ -185,13 +193,14 @@ class MarginQuestion(QuestionBase):
 
 
 class RankingQuestion(QuestionBase):
-    """In which order do methods, models or datasets stand, and which cannot be told apart?"""
+    """In which order do methods, models, datasets or values of an axis stand, and which cannot be told apart?"""
 
     model_config = ConfigDict(title="shape: ranking")
 
     shape: Literal["ranking"]
-    of: Label
-    """What is ranked; family is the method without its axes. Each is averaged over the settings that all have."""
+    of: Label | str
+    """What is ranked: model, dataset, method, family, which is the method without its axes, or an axis, as location.
+    Each is averaged over the settings that all have."""
 
 
 class SpreadQuestion(QuestionBase):

@@ -1,7 +1,7 @@
 """Scoring: the answer of each completion, and its value by each metric.
 
-An answer is a text or a label that was parsed from a completion (`generate`), the label that a causal model finds
-likeliest (`rank`), or the likeliest label of a classifier (`classify`).
+An answer is a text or a label that was parsed from a completion (`generate`; `blind` without the picture), the label
+that a causal model finds likeliest (`rank`), or the likeliest label of a classifier (`classify`).
 """
 
 import math
@@ -17,10 +17,11 @@ import regex
 
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
+from maple.definitions.task import GENERATED
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.evaluation.text_issues import Translation, text_issues
 from maple.metrics.metric import ItemMetric, LabelledAnswers, LabelMetric, TextAnswers, TextMetric
-from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts
+from maple.metrics.registry import BLIND, METRICS, RANKED, ROUND_TRIPPED, is_of_labels, is_of_texts
 from maple.metrics.translation import missing_model
 from maple.text.identification import in_language, script_share
 from maple.text.thinking import SplitText, split_row
@@ -63,6 +64,8 @@ RANK_METRICS = {
     f"{RANKED}accuracy": lambda form: 1,
     f"{RANKED}accuracy_per_byte": lambda form: len(form.encode()),
 }
+# Before the names of metrics, by answer mode: its answers are no rivals of those to the same prompts.
+PREFIXES = {"rank": RANKED, "blind": BLIND}
 ByItem = TypeVar("ByItem")
 # With a smaller share of letters in the language's script, a completion counts as in the wrong script.
 MIN_SCRIPT_SHARE = 0.5
@@ -188,7 +191,7 @@ def _answered(
 
 def _split(row: CompletionRow) -> SplitText | None:
     """Return a generated completion without its thinking; None for the other answers."""
-    return split_row(row["completion"], row) if row["answer"] == "generate" else None
+    return split_row(row["completion"], row) if row["answer"] in GENERATED else None
 
 
 def _prediction(row: CompletionRow, split: SplitText | None, run: RunKey) -> tuple[bool, str]:
@@ -222,7 +225,7 @@ def _labelled(rows: Sequence[CompletionRow], predictions: Iterable[tuple[bool, s
             known = ", ".join(labels) or "none: the task has no choices"
             raise ScoringError(f"{_place(row, run)}: the gold answer {targets} must be one label ({known})")
     log_probabilities = None
-    if rows[0]["answer"] != "generate":
+    if rows[0]["answer"] not in GENERATED:
         likelihoods = np.array([row["log_likelihoods"] or [0.0] * len(labels) for row in rows])
         log_probabilities = likelihoods - np.logaddexp.reduce(likelihoods, axis=1, keepdims=True)
     numbers = {label: number for number, label in enumerate(labels)}
@@ -252,7 +255,7 @@ def _item_scores(answered: _Answered, metrics: Sequence[str], language: Language
     for name in metrics:
         if isinstance(metric := METRICS[name], ItemMetric):
             value = metric.value(answered.prediction, row["targets"], language.code) if parsed else 0.0
-            yield Score(name, value, parsed, answered.prediction)
+            yield Score(_scored_as(name, row), value, parsed, answered.prediction)
 
 
 def _label_scores(
@@ -261,7 +264,7 @@ def _label_scores(
     """Yield the scores of a task's answers, all in one mode, by its metrics of sets and of probabilities."""
     if not (metrics := [name for name in metrics if is_of_labels(name)]):
         return
-    task, mode = answers[0].row["task"], answers[0].row["answer"]
+    task = answers[0].row["task"]
     labelled = _labelled(
         [answer.row for answer in answers], ((answer.parsed, answer.prediction) for answer in answers), run
     )
@@ -273,8 +276,7 @@ def _label_scores(
                 f"write `answers: {{{task}: [rank]}}` in the config, or leave {name} out of the task's metrics"
             )
         for answer, value in zip(answers, metric.values(labelled), strict=True):
-            prefix = RANKED if mode == "rank" else ""
-            yield answer, Score(prefix + name, float(value), answer.parsed, answer.prediction)
+            yield answer, Score(_scored_as(name, answer.row), float(value), answer.parsed, answer.prediction)
 
 
 def _text_scores(
@@ -290,7 +292,7 @@ def _text_scores(
     gives them back.
     """
     metrics = [name for name in metrics if is_of_texts(name)]
-    if not metrics or answers[0].row["answer"] != "generate":
+    if not metrics or answers[0].row["answer"] not in GENERATED:
         return
     predictions = [answer.prediction if answer.parsed else "" for answer in answers]
     references: dict[str, list[Sequence[str]]] = {"": [answer.row["targets"] for answer in answers]}
@@ -305,8 +307,14 @@ def _text_scores(
             signature = scores.signature + (f"|refs:{suffix.strip('_')}" if suffix else "")
             counts = [None] * len(answers) if scores.counts is None else scores.counts.tolist()
             for answer, value, counted in zip(answers, scores.values, counts, strict=True):
-                score = Score(name + suffix, float(value), answer.parsed, answer.prediction, counted, signature)
+                scored_as = _scored_as(name, answer.row) + suffix
+                score = Score(scored_as, float(value), answer.parsed, answer.prediction, counted, signature)
                 yield answer, score
+
+
+def _scored_as(name: str, row: CompletionRow) -> str:
+    """Return the name of a metric in the scores of a row's answer mode."""
+    return PREFIXES.get(row["answer"], "") + name
 
 
 def _of_item(by_item: Mapping[str, ByItem], row: CompletionRow, run: RunKey) -> ByItem:
@@ -342,12 +350,12 @@ def score_items(
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task, and
     `translations` those tasks that are translations, whose answers are in the target language of their pair.
     Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
-    task's metrics. Ranked choices are scored by RANK_METRICS and, under names that begin with RANKED, by those of the
-    task's metrics that are of labels. The values of a metric of a set are pseudo-values, whose mean is the score. An
-    item metric gives 0, with `parsed` false, to a choice that does not parse, an empty answer, a prompt that was too
-    long and a completion whose thinking is unfinished; other thinking is cut before an answer is read. Raises
-    ScoringError for an unknown task or metric, for a metric that these answers cannot have, and for what is not a
-    number.
+    task's metrics, and blind ones by the same under names that begin with BLIND. Ranked choices are scored by
+    RANK_METRICS and, under names that begin with RANKED, by those of the task's metrics that are of labels. The values
+    of a metric of a set are pseudo-values, whose mean is the score. An item metric gives 0, with `parsed` false, to a
+    choice that does not parse, an empty answer, a prompt that was too long and a completion whose thinking is
+    unfinished; other thinking is cut before an answer is read. Raises ScoringError for an unknown task or metric, for a
+    metric that these answers cannot have, and for what is not a number.
     """
     rows: list[dict[str, Any]] = []
 

@@ -66,13 +66,24 @@ METRICS: dict[str, Metric] = {
 }
 # Before the name of a metric: the answer is the choice that was ranked first.
 RANKED = "rank_"
+# Before the name of a metric: the answer was given without the picture (maple.definitions.task.GENERATED).
+BLIND = "blind_"
 # After the name of a metric of texts: the references went through the model's tokenizer and back.
 ROUND_TRIPPED = "_round_tripped"
 
 
 def metric_of(name: str) -> Metric:
-    """Return the metric of a name in score files: a ranked choice is scored as a label is (rank_accuracy_per_byte)."""
-    return METRICS[name.removeprefix(RANKED).removesuffix("_per_byte").removesuffix(ROUND_TRIPPED)]
+    """Return the metric of a name in score files, as rank_accuracy_per_byte.
+
+    A ranked choice is scored as a label is, and a blind answer as one that saw the picture.
+    """
+    own = name.removeprefix(RANKED).removeprefix(BLIND)
+    return METRICS[own.removesuffix("_per_byte").removesuffix(ROUND_TRIPPED)]
+
+
+def is_neutral(name: str) -> bool:
+    """Return True for a metric of which neither more nor less is better: what is answered blindly is no success."""
+    return name.startswith(BLIND) or metric_of(name).scale.neutral
 
 
 def needs_probabilities(name: str) -> bool:

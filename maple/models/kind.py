@@ -20,7 +20,7 @@ class KindFacts:
     hub_task: str
     """The Hub's task: `pipeline_tag` of a model card."""
     answer_modes: frozenset[str]
-    """Answer modes: generate, rank, classify."""
+    """Answer modes: generate, rank, classify, blind."""
     engines: tuple[str, ...]
     """Engines that serve it, best first."""
     inputs: frozenset[str]
@@ -84,7 +84,7 @@ KINDS = {
         peft_task="CAUSAL_LM",
         adapts_like="causal",
         hub_task="image-text-to-text",
-        answer_modes=frozenset({"generate", "rank"}),
+        answer_modes=frozenset({"generate", "rank", "blind"}),
         engines=("vllm", "transformers"),
         inputs=frozenset({"text", "image"}),
         packs=False,

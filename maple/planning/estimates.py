@@ -1,7 +1,7 @@
 """Sizes and token counts of a study: measured on finished parts of it, declared by its files, or assumed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -124,8 +124,11 @@ class Estimates:
         return sum(prompts.items for (name, _), prompts in self.prompts.items() if name == task)
 
     def loads(self, run: Run) -> list[TaskLoad]:
-        """Return what a run is asked, by task and language."""
-        return [load for (task, _), load in self._loads[run.model].items() if task in run.tasks]
+        """Return what a run is asked, by task and language; what it is asked blindly as well comes twice."""
+        asked = [(task, load) for (task, _), load in self._loads[run.model].items() if task in run.tasks]
+        modes = self.plan.models[run.model].answers
+        blind = [replace(load, choices=0) for task, load in asked if "blind" in modes[task]]
+        return [load for _, load in asked] + blind
 
     def sized(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs whose model has a known size; the others cost nothing here, and a note says so."""

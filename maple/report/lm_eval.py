@@ -14,6 +14,7 @@ import polars as pl
 from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.definitions.task import AnswerMode, AnswersByTask, PromptSpec, TaskMetrics, TaskSettings
+from maple.metrics.registry import BLIND
 from maple.runtime.files import write_text
 
 # lm-eval's name for "no filter" between answer and metric: here every metric parses answers in its own way.
@@ -54,6 +55,7 @@ class ExportedTask(Record):
             "metric_list": [
                 {"metric": metric, "aggregation": "mean", "higher_is_better": self.higher_is_better(metric)}
                 for metric in self.measured.metrics
+                if not metric.startswith(BLIND)
             ],
             "generation_kwargs": {"do_sample": False, "max_gen_toks": self.spec.max_new_tokens},
             "metadata": {"version": self.version},
@@ -83,9 +85,9 @@ def lm_eval_results(
     that of maple.evaluation.prompts.quality; `tasks` are keyed by name, and `answers` are the run's answer modes. A
     task in a language is named `{task}_{language}`. It belongs to the group `{task}`, which has the means over the
     languages that every run has which is asked the same tasks. `model_args` has the run's axes. Scores and standard
-    errors are shares of 1.
+    errors are shares of 1. Blind answers are left out: lm-eval's task is a prompt with its pictures.
     """
-    rows = summary.filter(pl.col("task") != "all", **run.key.params())
+    rows = summary.filter(pl.col("task") != "all", ~pl.col("metric").str.starts_with(BLIND), **run.key.params())
     original = {(row["task"], row["language"]): row["available"] for row in quality.iter_rows(named=True)}
     results: dict[str, dict] = {}
     groups, subtasks, configs, versions, shots, samples, better = ({} for _ in range(7))

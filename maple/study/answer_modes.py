@@ -14,9 +14,13 @@ from maple.models.kind import KINDS
 DEFAULT: list[AnswerMode] = ["generate", "classify"]
 
 
-def answer_modes(task: str, kind: str, config: Config) -> list[AnswerMode]:
-    """Return the answer modes of a task for a kind of model, in the config's order; empty if it has none of them."""
-    return [mode for mode in config.answers.get(task, DEFAULT) if mode in KINDS[kind].answer_modes]
+def answer_modes(name: str, task: Task, kind: str, config: Config) -> list[AnswerMode]:
+    """Return the answer modes of a task for a kind of model, in the config's order; empty if it has none of them.
+
+    By default a task with pictures is asked blindly as well: what a model answers without them it did not see.
+    """
+    default: list[AnswerMode] = [*DEFAULT, "blind"] if task.pictures else DEFAULT
+    return [mode for mode in config.answers.get(name, default) if mode in KINDS[kind].answer_modes]
 
 
 def kinds_asked(task: str, runs: Sequence[Run], models: Mapping[str, Model]) -> list[str]:
@@ -29,7 +33,12 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
     for model, kind, name in dict.fromkeys(
         (run.model, models[run.model].kind, task) for run in runs for task in run.tasks
     ):
-        modes = answer_modes(name, kind, config)
+        modes = answer_modes(name, tasks[name], kind, config)
+        if "blind" in modes and "generate" not in modes:
+            raise DefinitionError(
+                f"config: answers.{name}: blind answers are compared with those that saw the pictures; write "
+                f"{_listed(['generate', *config.answers[name]])}"
+            )
         if not modes:
             able = sorted(KINDS[kind].answer_modes)
             raise DefinitionError(
@@ -51,7 +60,7 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
                 "or leave them out of the metrics"
             )
     for name in tasks:
-        modes = {kind: answer_modes(name, kind, config) for kind in kinds_asked(name, runs, models)}
+        modes = {kind: answer_modes(name, tasks[name], kind, config) for kind in kinds_asked(name, runs, models)}
         ranked = [kind for kind, of_kind in modes.items() if of_kind == ["rank"]]
         if ranked and len(ranked) < len(modes):
             named = _listed(["generate", *config.answers[name]])

@@ -13,6 +13,7 @@ from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
+from maple.definitions.task import Task
 from maple.engines.ctranslate2_engine import reason_against_search
 from maple.engines.start import AUTO, ENGINES, OF_TRANSLATORS
 from maple.methods.capabilities import (
@@ -95,7 +96,7 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
         )
 
 
-def check_endpoint(name: str, kind: str, finetuned: bool, config: Config) -> None:
+def check_endpoint(name: str, kind: str, finetuned: bool, config: Config, tasks: Mapping[str, Task]) -> None:
     """Refuse finetuning of a model behind an endpoint, tasks for which it would only have to rank choices, and one that
     would be asked without a prompt."""
     if KINDS[kind].translates:
@@ -108,8 +109,8 @@ def check_endpoint(name: str, kind: str, finetuned: bool, config: Config) -> Non
             f"config: grid: {name} is behind an endpoint (config/models/{name}.yaml) and cannot be finetuned here; "
             f"give it a part of its own: {{models: [{name}], datasets: [], methods: {{}}, seeds: []}}"
         )
-    for task in config.tasks:
-        if answer_modes(task, kind, config) == ["rank"]:
+    for task, definition in tasks.items():
+        if answer_modes(task, definition, kind, config) == ["rank"]:
             raise DefinitionError(
                 f"config: answers.{task}: {name} is behind an endpoint, which tells no likelihood of a choice that is "
                 f"given to it, and no run could be compared with it; write [generate, rank], or leave {name} out of "
@@ -172,13 +173,14 @@ def check_room(tasks: Mapping[str, StudyTask], models: Mapping[str, Model], conf
             )
 
 
-def check_endpoints(runs: Sequence[Run], models: Mapping[str, Model], config: Config) -> None:
-    """Refuse for each model behind an endpoint what it cannot do."""
+def check_endpoints(
+    runs: Sequence[Run], models: Mapping[str, Model], config: Config, tasks: Mapping[str, Task]
+) -> None:
+    """Refuse for each model behind an endpoint what it cannot do; `tasks` are the config's."""
     for name in dict.fromkeys(run.model for run in runs):
         if isinstance(models[name], EndpointModel):
-            check_endpoint(
-                name, models[name].kind, any(run.model == name and not run.is_baseline for run in runs), config
-            )
+            finetuned = any(run.model == name and not run.is_baseline for run in runs)
+            check_endpoint(name, models[name].kind, finetuned, config, tasks)
 
 
 def check_frames(runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model]) -> None:

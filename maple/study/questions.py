@@ -3,12 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from maple.definitions.dataset import DatasetAxes
 from maple.definitions.errors import DefinitionError
+from maple.definitions.method import GridAxes
 from maple.definitions.model import Model
-from maple.definitions.question import Question, Reference, RunSelection
+from maple.definitions.question import Label, Question, RankingQuestion, Reference, RunSelection
 from maple.definitions.reading import check_name, parse, pick, read_yaml
 from maple.models.kind import KINDS
+
+# The axes of a grid, by which runs are selected.
+AXES = {**GridAxes.model_fields, **DatasetAxes.model_fields}
+_PLACE_OF_AXES = "config/methods/ and config/datasets/"
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,10 @@ def _looked_up(question: Question, file: str, known: Known) -> Question:
             resolved[key] = _by_name(value, f"{file}: {key}", known)
         if isinstance(value, Reference):
             pick([value.method], known.methods, f"{file}: {key}.method", "config/methods/")
+        if isinstance(value, Reference | RunSelection):
+            pick(list(value.axes), AXES, f"{file}: {key}.axes", _PLACE_OF_AXES)
+    if isinstance(question, RankingQuestion) and question.of not in get_args(Label):
+        pick([question.of], AXES, f"{file}: of", f"{', '.join(get_args(Label))}, and the axes of {_PLACE_OF_AXES}")
     if isinstance(codes := question.cells.languages, list):
         pick(codes, known.languages, f"{file}: cells.languages", "config/languages.tsv")
     pick(question.cells.tasks or [], known.tasks, f"{file}: cells.tasks", "config/tasks/")
@@ -62,9 +73,8 @@ def _by_name(selection: RunSelection, place: str, known: Known) -> RunSelection:
     models = [name for name in of_kind if selection.models is None or name in selection.models]
     if not models:
         raise DefinitionError(f"{place}: no model of config/models/ fits; their kinds are {_kinds(known)}")
-    return RunSelection(
-        **{key: value for key, value in selection.params().items() if key != "kinds"} | {"models": models}
-    )
+    stated = {key: value for key, value in selection.params().items() if key != "kinds"}
+    return RunSelection.model_validate(stated | {"models": models})
 
 
 def _kinds(known: Known) -> str:

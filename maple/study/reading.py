@@ -110,7 +110,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         check_task(name, task, config, languages.table)
     check_config(config, list(tasks), folder / "hardware.tsv")
     check_answers(runs, selection, models, config)
-    check_endpoints(runs, models, config)
+    check_endpoints(runs, models, config, selection)
     check_runs(finetuned, variants, models)
     check_labels(finetuned, variants, models, selection)
     learnt_by_run = {name: datasets[mixture.dataset] for name, mixture in mixtures.items()}

@@ -25,7 +25,16 @@ from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
 from maple.evaluation.templates import wrong_template
-from maple.metrics.registry import METRICS, RANKED, ROUND_TRIPPED, is_binary, is_of_labels, is_of_texts, metric_of
+from maple.metrics.registry import (
+    BLIND,
+    METRICS,
+    RANKED,
+    ROUND_TRIPPED,
+    is_binary,
+    is_of_labels,
+    is_of_texts,
+    metric_of,
+)
 from maple.metrics.translation import missing_model
 from maple.study.answer_modes import answer_modes, reason_against_classifying
 from maple.study.languages import Languages
@@ -86,14 +95,16 @@ class StudyTask:
     def metrics(self) -> TaskMetrics:
         """The metrics of the task's answer modes, with headline, chance and languages.
 
-        The task's own are those of completions and of labels that a classifier gives. Those of the corpora of
-        translations come a second time, against the references as the model's tokenizer gives them back.
+        The task's own are those of completions and of labels that a classifier gives; all of them come again for blind
+        answers. Those of the corpora of translations come a second time, against the references as the model's
+        tokenizer gives them back.
         """
         only_ranked, headline = self.modes == {"rank"}, self.definition.headline
         ranked = rank_metrics(self.definition.metrics) if "rank" in self.modes else []
+        blind = [BLIND + metric for metric in self.definition.metrics] if "blind" in self.modes else []
         if only_ranked:
             headline = RANKED + headline if RANKED + headline in ranked else ranked[0]
-        metrics = [*([] if only_ranked else self.definition.metrics), *ranked]
+        metrics = [*([] if only_ranked else self.definition.metrics), *ranked, *blind]
         if self.definition.pair:
             metrics += [metric + ROUND_TRIPPED for metric in metrics if is_of_texts(metric)]
         return TaskMetrics(
@@ -186,7 +197,7 @@ def study_task(name: str, task: Task, config: Config, languages: Languages, kind
         definition=task,
         source=source,
         settings=settings,
-        answers={kind: answer_modes(name, kind, config) for kind in kinds},
+        answers={kind: answer_modes(name, task, kind, config) for kind in kinds},
         prompt_spec=task.prompt_spec(config.max_new_tokens.get(name)),
         languages=[code for code in languages.codes if code in offered],
         embedded=config.task_source == "embedded",
@@ -203,6 +214,8 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
+    if "blind" in config.answers.get(name, []) and not task.pictures:
+        raise DefinitionError(f"config: answers.{name}: {file} has no pictures to hide; leave blind out")
     if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
         raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; write them there, or generate")
     columns = set(next(iter(table.values())).params())

@@ -55,6 +55,13 @@ def test_bins_tell_how_often_answers_of_a_confidence_are_right():
     assert tables(GENERATED)[0].reliability == ()
 
 
+def test_blind_answers_have_a_table_of_their_own_and_no_probabilities():
+    blind = rows("mar_Deva", "blind", ("sports", "health", []), ("politics", "", []))
+    first, second = tables(blind, GENERATED)
+    assert (first.answer, second.answer) == ("blind", "generate")
+    assert first.confusion == ((0, 0, 1, 0), (0, 0, 0, 1), (0, 0, 0, 0)) and first.reliability == ()
+
+
 def test_each_language_has_a_table_and_other_tasks_have_none():
     both = tables(CLASSIFIED, rows("hin_Deva", "classify", ("health", "", [0.2, 0.2, 0.6])))
     assert [(table.task, table.language) for table in both] == [("news", "hin_Deva"), ("news", "mar_Deva")]

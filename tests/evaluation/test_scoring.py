@@ -10,6 +10,7 @@ from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.scoring import SCORE_SCHEMA, ScoringError, rank_metrics, score_items
 from maple.evaluation.text_issues import Translation
 from maple.metrics.metric import ItemMetric
+from maple.metrics.registry import is_of_items, is_of_texts, metric_of
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
@@ -310,6 +311,36 @@ def test_a_ranked_choice_has_metrics_of_sets_and_of_probabilities_under_names_of
     assert rank_metrics(metrics) == of_both["metric"].unique(maintain_order=True).to_list()
     alone = scored(generations(*rows), {"xnli": ["accuracy"]})
     assert alone.equals(of_both.filter(pl.col("metric").is_in(rank_metrics(["accuracy"]))))
+
+
+def test_a_blind_answer_has_all_metrics_of_the_task_under_names_of_their_own():
+    metrics = ["accuracy", "macro_f1"]
+    rows = [choice("1", "Kweli"), choice("2", "Kweli") | {"targets": ["contradiction"]}]
+    blind = [row | {"answer": "blind", "completion": said} for row, said in zip(rows, ("Uongo", ""), strict=True)]
+    scores = scored(generations(*rows, *blind), {"xnli": metrics})
+    # With its picture one of two is right, without it none; the classes are counted apart.
+    expected = {"accuracy": 0.5, "macro_f1": (2 / 3 + 0) / 2, "blind_accuracy": 0.0, "blind_macro_f1": 0.0}
+    assert means(scores) == pytest.approx(expected)
+    assert means(scored(generations(*rows), {"xnli": metrics})) == pytest.approx(
+        {name: expected[name] for name in metrics}
+    )
+    # It is a completion: it may have no answer, and it has no thinking rather than none that is known.
+    assert scores.filter(metric="blind_accuracy").select("parsed", "prediction", "thinking").rows() == [
+        (True, "contradiction", False),
+        (False, "", False),
+    ]
+
+
+def test_a_blind_caption_is_a_text_of_a_set_of_its_own():
+    gold = {"1": "duara nyekundu", "2": "mraba bluu"}
+    rows = [
+        {"task": "captions", "item": item, "completion": said, "targets": [gold[item]], "answer": answer}
+        for answer in ("generate", "blind")
+        for item, said in (("1", "duara nyekundu"), ("2", "mraba bluu" if answer == "generate" else "duara nyekundu"))
+    ]
+    scores = scored(generations(*rows), {"captions": ["cider", "f1"]})
+    assert means(scores) == pytest.approx({"cider": 5.0, "f1": 1.0, "blind_cider": 2.5, "blind_f1": 0.5})
+    assert metric_of("blind_cider") is metric_of("cider") and is_of_texts("blind_cider") and is_of_items("blind_f1")
 
 
 def test_a_caption_has_its_own_cider_by_the_references_of_all_items_and_an_empty_one_has_nothing():

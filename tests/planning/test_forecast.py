@@ -258,6 +258,24 @@ def test_room_for_thinking_is_forecast_with_the_answer():
     assert more == pytest.approx(100 * prompts * len(plan.runs))
 
 
+def test_a_blind_asking_costs_another_answer_and_ranks_nothing_again():
+    study = read_study(DEFAULT | {"grid": [DEFAULT["grid"][0] | {"models": ["tiny-llama"]}]}, ROOT / "config")
+    plan, table = plan_of(study), read_hardware(TABLE)
+    sizes, run = ModelSizes({"tiny-llama": SIZES["tiny-llama"]}), plan.runs[0]
+
+    def asked(*modes):
+        model = plan.models["tiny-llama"].changed(answers={task: list(modes) for task in plan.tasks})
+        return Estimates(plan.changed(models={"tiny-llama": model}), table["cpu"], paths("nothing"), sizes)
+
+    once, twice = asked("generate", "rank"), asked("generate", "rank", "blind")
+    assert 2 * twice.answers == 3 * once.answers
+    assert sum(load.items * load.answer for load in twice.loads(run)) == pytest.approx(
+        2 * sum(load.items * load.answer for load in once.loads(run))
+    )
+    ranked = (sum(load.items * load.choices for load in estimates.loads(run)) for estimates in (once, twice))
+    assert len(set(ranked)) == 1
+
+
 def test_a_text_that_is_classified_is_read_once_and_nothing_is_written(tmp_path):
     study = read_study(DEFAULT | {"grid": [DEFAULT["grid"][0] | {"models": ["tiny-llama"]}]}, ROOT / "config")
     plan, table = plan_of(study), read_hardware(TABLE)

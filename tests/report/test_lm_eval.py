@@ -58,6 +58,18 @@ def test_a_task_is_a_group_of_its_languages():
     assert found["groups"]["xnli"]["accuracy,none"] == found["results"]["xnli"]["accuracy,none"] == 0.5
 
 
+def test_blind_answers_are_left_out():
+    measured = TASKS["xnli"].changed(metrics=["accuracy", "blind_accuracy"])
+    summary = summary_of(scored(BASE, [1, 0]), scored(BASE, [0, 0], metric="blind_accuracy"))
+    tasks = {"xnli": EXPORTED["xnli"].changed(measured=measured)}
+    found = lm_eval_results(summary, BASE, tasks, {"xnli": ["generate", "blind"]}, CARD, QUALITY)
+    assert {key.split(",")[0] for key in found["results"]["xnli_eng_Latn"] if "," in key} == {
+        "accuracy",
+        "accuracy_stderr",
+    }
+    assert [metric["metric"] for metric in found["configs"]["xnli_eng_Latn"]["metric_list"]] == ["accuracy"]
+
+
 def test_a_metric_that_is_better_when_lower_is_said_to_be_so_and_a_run_tells_its_axes():
     measured = TASKS["xquad"].changed(lower_is_better=["exact_match"])
     tasks = EXPORTED | {"xquad": EXPORTED["xquad"].changed(measured=measured)}

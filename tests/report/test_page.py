@@ -852,6 +852,20 @@ def test_of_a_metric_that_is_better_when_lower_the_lowest_score_leads_and_a_fall
     assert "down" not in browser.tell(cells)
 
 
+def test_a_rise_of_a_share_is_no_gain_on_the_page(browser):
+    found = scores(GRID)
+    share = found.filter(task="xnli").with_columns(metric=pl.lit("yes_rate"))
+    tasks = TASKS | {"xnli": TASKS["xnli"].changed(metrics=["accuracy", "yes_rate"])}
+    shown(browser, page_of(scored=pl.concat([found, share]), tasks=tasks))
+    for control, place in (("heat-mode", 1), ("heat-task", 3)):
+        browser.tell(
+            f"(() => {{const one = document.getElementById('{control}'); one.selectedIndex = {place};"
+            " one.dispatchEvent(new Event('change'));})()"
+        )
+    said = told(browser, "heat-scale")
+    assert said.startswith("Blue is a rise, orange a fall") and "neither more nor less is better" in said
+
+
 def test_rates_signatures_and_ceilings_of_translations_are_shown_only_if_there_are_some():
     assert "off target" not in page_of() and "The most that a tokenizer allows" not in page_of()
     counted = {"signature": "nrefs:1|tok:13a|version:2.6.0", "copied": True, "off_target": False, "repeated": False}

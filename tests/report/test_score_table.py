@@ -14,3 +14,12 @@ def test_the_page_is_told_of_which_metrics_lower_is_better():
     assert {measure.metric: measure.lower_is_better for measure in measures} == {
         None: False, "accuracy": False, "brier": True, "macro_f1": False,
     }  # fmt: skip
+
+
+def test_a_share_of_answers_and_what_is_answered_blindly_are_neither_better_nor_worse():
+    names = ("accuracy", "yes_rate", "blind_accuracy", "blind_yes_rate")
+    scores = together(*(scored(BASE, [0.2, 0.4], metric=metric) for metric in names))
+    groups = language_groups(LANGUAGES, LOW, {})
+    frames = summarize(scores), summarize_groups(scores, groups), summarize_by_task(scores, groups)
+    measures = score_table(*frames, languages=[], tasks={"xnli": TASKS["xnli"]}, views=[], finetuned_in={}).measures
+    assert {measure.metric for measure in measures if measure.neutral} == set(names[1:])

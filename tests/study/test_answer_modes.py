@@ -11,7 +11,11 @@ from maple.definitions.run import Run
 from maple.definitions.task import Task
 from maple.study.answer_modes import answer_modes, check_answers, kinds_asked
 
-MODELS = {"decoder": PathModel(path="d"), "encoder": PathModel(path="e", kind="encoder")}
+MODELS = {
+    "decoder": PathModel(path="d"),
+    "encoder": PathModel(path="e", kind="encoder"),
+    "seeing": PathModel(path="s", kind="vision"),
+}
 LABELLED = {
     "item": "id",
     "prompt": "{{ text }} Good or bad?",
@@ -31,7 +35,14 @@ def task(*without):
 
 
 CALIBRATED = Task(**LABELLED | {"metrics": ["accuracy", "ece"]})
-TASKS = {"labelled": task(), "calibrated": CALIBRATED, "open": task("texts", "choices"), "untexted": task("texts")}
+PICTURED = Task(**LABELLED | {"pictures": ["picture"]})
+TASKS = {
+    "labelled": task(),
+    "calibrated": CALIBRATED,
+    "open": task("texts", "choices"),
+    "untexted": task("texts"),
+    "pictured": PICTURED,
+}
 
 
 def checked(*asked, answers=None):
@@ -55,8 +66,37 @@ def config(answers):
     ],
 )
 def test_a_model_is_asked_by_the_modes_that_its_kind_has(answers, of_decoder, of_encoder):
-    assert answer_modes("labelled", "causal", config(answers)) == of_decoder
-    assert answer_modes("labelled", "encoder", config(answers)) == of_encoder
+    assert answer_modes("labelled", TASKS["labelled"], "causal", config(answers)) == of_decoder
+    assert answer_modes("labelled", TASKS["labelled"], "encoder", config(answers)) == of_encoder
+
+
+@pytest.mark.parametrize(
+    ("answers", "modes"),
+    [
+        ({}, ["generate", "blind"]),
+        ({"pictured": ["generate"]}, ["generate"]),
+        ({"pictured": ["rank", "generate", "blind"]}, ["rank", "generate", "blind"]),
+    ],
+)
+def test_a_task_with_pictures_is_asked_blindly_as_well_unless_the_config_says_how(answers, modes):
+    assert answer_modes("pictured", PICTURED, "vision", config(answers)) == modes
+    checked(("seeing", "pictured"), answers=answers)
+
+
+def test_a_model_that_sees_is_asked_texts_as_others_are():
+    assert answer_modes("labelled", TASKS["labelled"], "vision", config({})) == ["generate"]
+
+
+@pytest.mark.parametrize("stated", [["blind"], ["rank", "blind"]])
+def test_blind_answers_alone_are_refused_with_what_to_write(stated):
+    says = rf"answers\.pictured: blind answers are compared .* write \[generate, {', '.join(stated)}\]"
+    with pytest.raises(DefinitionError, match=says):
+        checked(("seeing", "pictured"), answers={"pictured": stated})
+
+
+def test_what_has_no_picture_cannot_be_asked_without():
+    with pytest.raises(DefinitionError, match=r"answers\.xnli: config/tasks/xnli\.yaml has no pictures to hide; leave"):
+        study(answers={"xnli": ["generate", "blind"]})
 
 
 def test_one_task_is_generated_by_a_decoder_and_classified_by_an_encoder():
@@ -134,6 +174,7 @@ def test_a_classified_task_has_its_own_metrics_and_headline():
     for answers, metrics in (
         ({"encoder": ["classify"]}, ["accuracy"]),
         (asked, ["accuracy", "rank_accuracy", "rank_accuracy_per_byte"]),
+        ({"vision": ["generate", "blind"]}, ["accuracy", "blind_accuracy"]),
     ):
         fields = {**vars(toy.tasks["xnli"]), "answers": answers}
         measured = type(toy.tasks["xnli"])(**fields).metrics

@@ -175,4 +175,4 @@ def test_an_endpoint_is_no_translator():
     with pytest.raises(
         DefinitionError, match=r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"
     ):
-        check_endpoint("gpt", "seq2seq", False, parse(Config, CONFIG, "config"))
+        check_endpoint("gpt", "seq2seq", False, parse(Config, CONFIG, "config"), {})

@@ -62,6 +62,10 @@ SLIPS = [
     ({"runs": {"models": ["llama-9"]}}, "mine.yaml: runs.models names 'llama-9', which config/models/ lacks"),
     ({"runs": {"methods": ["lore"]}}, "mine.yaml: runs.methods names 'lore', which config/methods/ lacks"),
     ({"runs": {"kinds": ["encoders"]}}, "mine.yaml: runs.kinds names 'encoders'"),
+    (
+        {"runs": {"axes": {"ranks": 8}}},
+        "mine.yaml: runs.axes names 'ranks', which config/methods/ and",
+    ),
     ({"cells": {"tasks": ["xnly"]}}, "mine.yaml: cells.tasks names 'xnly', which config/tasks/ lacks"),
     ({"cells": {"languages": ["swh"]}}, "mine.yaml: cells.languages names 'swh', which config/languages.tsv lacks"),
     ({"shape": "slop"}, "shape: 'slop' is not one of"),
@@ -75,6 +79,12 @@ def test_a_slip_in_a_question_is_named(with_question, keys, message):
     with pytest.raises(DefinitionError) as error:
         with_question(**keys)
     assert message in str(error.value)
+
+
+def test_what_is_ranked_is_an_axis_or_one_of_four_labels(with_question):
+    assert with_question(without=["axis"], shape="ranking", of="bits")["mine"].of == "bits"
+    with pytest.raises(DefinitionError, match=r"mine\.yaml: of names 'methods', which model, dataset, method, family"):
+        with_question(without=["axis"], shape="ranking", of="methods")
 
 
 def test_a_question_without_a_file_is_named():

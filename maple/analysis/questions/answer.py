@@ -1,7 +1,8 @@
 """The answers to a study's questions, from item scores and the costs of runs."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from maple.analysis.costs import RunCost
 from maple.analysis.item_scores import ItemScores
@@ -41,8 +42,11 @@ def answer_questions(
     settings: ReportSettings,
     questions: Mapping[str, Question],
     costs: Mapping[str, RunCost],
+    finetuned_in: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> StudyAnswers:
     """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
+
+    `finetuned_in` has the codes of each dataset's languages.
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. If runs
     have several seeds, the variance between these is included (maple.analysis.statistics.joint); if they have one, the
@@ -55,7 +59,7 @@ def answer_questions(
     margin has the rule of maple.analysis.questions.margin. Rankings, spreads and costs are corrected by themselves,
     each over its own comparisons.
     """
-    evidence = Evidence(scores, list(languages), settings, costs)
+    evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
     unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
     answers = with_verdicts(
         [answer for answer in unjudged if isinstance(answer, Answer)],

@@ -9,6 +9,11 @@ from maple.analysis.questions.evidence import Evidence
 from maple.definitions.question import Baseline, Reference, RunSelection
 from maple.definitions.run import Run
 
+BLIND = "blind"
+NO_BLIND = (
+    "no task is asked again without its pictures in every run that is compared; add one with pictures to `tasks`, and "
+    "blind to its `answers`"
+)
 _NO_RUN = "no run is finetuned; add `datasets` and `methods` under `grid`"
 _SEVERAL = (
     "several variants of {0} could be the baseline; write values of its axes in the question's file, as "
@@ -47,13 +52,17 @@ def _agree(one: Run, other: Run) -> bool:
 def changes(evidence: Evidence, baseline: Baseline, selection: RunSelection, by: Sequence[str]) -> list[Contrast]:
     """Return the contrast of every selected run with its baseline, labelled by UNIT and `by`.
 
-    A run is compared with the mean over the seeds of the reference. Raises NoBaselineError if no run has a baseline.
+    A run is compared with the mean over the seeds of the reference. Compared with its blind answers, it is the only run
+    of its contrast, whose two sides are cells (maple.analysis.questions.comparison.less_blind). Raises NoBaselineError
+    if no run has a baseline.
     """
     names = dict.fromkeys((*UNIT, *by))
     one, runs = np.eye(len(evidence.runs)), evidence.runs
     tuned = [number for number in evidence.selected(selection) if not runs[number].is_baseline]
     if not tuned:
         raise NoBaselineError(_NO_RUN)
+    if baseline == BLIND:
+        return [Contrast(labels_of(runs[number], names), (number,), one[number]) for number in tuned]
     if not isinstance(baseline, Reference):
         pairs = [(number, [int(base)]) for number in tuned if (base := evidence.scores.bases[number]) >= 0]
         missing = (

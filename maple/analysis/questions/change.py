@@ -2,12 +2,25 @@
 
 from collections.abc import Sequence
 
-from maple.analysis.questions.baselines import NoBaselineError, changes
-from maple.analysis.questions.comparison import Blocks, Comparison, answer_from_contrasts, blocks_with, equally
+from maple.analysis.questions.baselines import BLIND, NO_BLIND, NoBaselineError, changes
+from maple.analysis.questions.comparison import (
+    Blocks,
+    Comparison,
+    Pick,
+    answer_from_contrasts,
+    blocks_of,
+    equally,
+    less_blind,
+)
 from maple.analysis.questions.contrasts import Contrast
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, EnglishLoss, Gate, NotAsked, not_asked
-from maple.definitions.question import ChangeQuestion, MarginQuestion
+from maple.definitions.question import Baseline, ChangeQuestion, MarginQuestion
+
+
+def against(baseline: Baseline, pick: Pick) -> Pick:
+    """Return what gives the cells of a change: those that `pick` gives, and of the baseline `blind` both sides."""
+    return less_blind(pick) if baseline == BLIND else pick
 
 
 def compared_changes(
@@ -20,10 +33,11 @@ def compared_changes(
         contrasts = changes(evidence, question.baseline, question.runs, question.by)
     except NoBaselineError as error:
         return not_asked(name, question, str(error))
-    blocks = blocks_with(evidence, contrasts, question.cells)
+    pick = against(question.baseline, equally(question.cells))
+    blocks = blocks_of(evidence, contrasts, question.cells, lambda cells: not pick(cells).cells.is_empty())
     if not blocks.contrasts:
-        return not_asked(name, question, evidence.missing(question.cells))
-    return blocks, blocks.compare(equally(question.cells))
+        return not_asked(name, question, NO_BLIND if question.baseline == BLIND else evidence.missing(question.cells))
+    return blocks, blocks.compare(pick)
 
 
 def change_answer(name: str, question: ChangeQuestion, evidence: Evidence) -> Answer | NotAsked:

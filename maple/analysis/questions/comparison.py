@@ -37,9 +37,24 @@ def equally(selection: CellSelection) -> Pick:
     return pick
 
 
+def less_blind(pick: Pick) -> Pick:
+    """Return what gives the cells that `pick` gives of those with blind answers, and these as well, with minus.
+
+    An item has one cluster in both cells, so that its answers are compared with each other.
+    """
+
+    def seeing_less_blind(cells: pl.DataFrame) -> Weighted:
+        seeing = pick(cells.drop_nulls("blind"))
+        both = pl.concat([seeing.cells, seeing.cells.with_columns(cell="blind")])
+        order = both["cell"].arg_sort()
+        return Weighted(both[order], np.concatenate([seeing.weights, -seeing.weights])[order])
+
+    return seeing_less_blind
+
+
 @dataclass(frozen=True)
 class Blocks:
-    """Contrasts grouped by the tasks that their runs share."""
+    """Contrasts grouped by the tasks that their runs share, and by the languages in which they are compared."""
 
     blocks: list[Block]
     """The blocks, in the order of the first contrast of each."""
@@ -129,24 +144,26 @@ def _dependent(estimates: Sequence[Estimate]) -> Estimate:
 def blocks_of(
     evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection, has: Callable[[pl.DataFrame], bool]
 ) -> Blocks:
-    """Group contrasts by the tasks on which their runs are compared; those whose block has no cells are left out.
+    """Group contrasts by the tasks and languages in which runs are compared; those without cells are left out.
 
     `has` tells if there are cells to compare among those of a block. With one block, the columns are its runs.
     """
-    by_tasks: dict[frozenset[str], list[Contrast]] = {}
+    grouped: dict[tuple[frozenset[str], frozenset[str] | None], list[Contrast]] = {}
     for contrast in contrasts:
-        by_tasks.setdefault(evidence.compared(contrast.runs, selection), []).append(contrast)
-    blocks = [evidence.block(tasks) for tasks in by_tasks if tasks and has(evidence.block(tasks).cells)]
+        tasks = evidence.compared(contrast.runs, selection)
+        languages = evidence.languages_compared(contrast.runs, selection)
+        grouped.setdefault((tasks, languages), []).append(contrast)
+    blocks = [evidence.block(*key) for key in grouped if key[0] and has(evidence.block(*key).cells)]
     sizes = [len(block.numbers) for block in blocks]
     placed = {}
     for number, block in enumerate(blocks):
         before, after = np.zeros(sum(sizes[:number])), np.zeros(sum(sizes[number + 1 :]))
-        for contrast in by_tasks[block.tasks]:
+        for contrast in grouped[block.tasks, block.languages]:
             weights = np.concatenate([before, contrast.weights[block.numbers], after])
             placed[id(contrast)] = replace(contrast, weights=weights)
     tuned = [
-        {run for contrast in by_tasks[block.tasks] for run in contrast.runs if not evidence.runs[run].is_baseline}
-        for block in blocks
+        {run for contrast in of_block for run in contrast.runs if not evidence.runs[run].is_baseline}
+        for of_block in (grouped[block.tasks, block.languages] for block in blocks)
     ]
     linked = [(block.tasks, runs) for block, runs in zip(blocks, tuned, strict=True)]
     return Blocks(blocks, _links(linked), [placed[id(contrast)] for contrast in contrasts if id(contrast) in placed])
@@ -175,7 +192,7 @@ def _languages_by_task(frames: Sequence[pl.DataFrame]) -> dict[str, list[str]]:
     for cells in frames:
         for (task,), rows in cells.group_by("task", maintain_order=True):
             known = found.setdefault(str(task), [])
-            known += [code for code in rows["language"] if code not in known]
+            known += [code for code in rows["language"].unique(maintain_order=True) if code not in known]
     return found
 
 

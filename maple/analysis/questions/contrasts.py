@@ -33,6 +33,12 @@ def labels_of(run: Run, names: Iterable[str]) -> dict[str, LabelValue]:
     return {name: getattr(run, name) if name in _FIELDS else run.axis(name) for name in names}
 
 
+def labels_by_axis(run: Run, names: Iterable[str]) -> dict[str, LabelValue]:
+    """Return labels_of a run where axes are names of their own: the dataset is its file, without their values."""
+    labels = labels_of(run, names)
+    return labels | {"dataset": run.dataset_family} if "dataset" in labels else labels
+
+
 def average_contrasts(contrasts: Iterable[Contrast], names: Sequence[str]) -> list[Contrast]:
     """Average the contrasts whose labels `names` are the same, in the order of the first of each."""
     groups: dict[tuple, list[Contrast]] = {}

@@ -5,7 +5,8 @@ from typing import TypeVar
 import polars as pl
 
 from maple.analysis.questions.baselines import NoBaselineError, changes
-from maple.analysis.questions.comparison import Weighted, answer_from_contrasts, blocks_of
+from maple.analysis.questions.change import against
+from maple.analysis.questions.comparison import Pick, Weighted, answer_from_contrasts, blocks_of
 from maple.analysis.questions.evidence import Evidence, select_cells
 from maple.analysis.questions.records import Answer, Effect, NotAsked, not_asked
 from maple.definitions.question import CellSelection, GroupDifferenceQuestion
@@ -45,8 +46,15 @@ def group_difference_answer(name: str, question: GroupDifferenceQuestion, eviden
         low, high = _sides(cells, question.cells)
         return weighted(pl.concat([low, high.with_columns(-pl.col("weight"))]).sort("cell"))
 
+    picks: list[Pick] = [
+        both,
+        lambda cells: weighted(_sides(cells, question.cells)[0]),
+        lambda cells: weighted(_sides(cells, question.cells)[1]),
+    ]
+    of_both, of_low, of_high = (against(question.baseline, pick) for pick in picks)
+
     def has_both(cells: pl.DataFrame) -> bool:
-        return not _sides(cells, question.cells)[0].is_empty()
+        return not of_both(cells).cells.is_empty()
 
     if evidence.asks_all_the_same and not has_both(evidence.block(evidence.tasks).cells):
         return not_asked(name, question, _NO_CELLS)
@@ -57,7 +65,7 @@ def group_difference_answer(name: str, question: GroupDifferenceQuestion, eviden
     blocks = blocks_of(evidence, contrasts, question.cells, has_both)
     if not blocks.contrasts:
         return not_asked(name, question, _NO_CELLS)
-    answer, of_low, of_high = (
+    answer, low, high = (
         answer_from_contrasts(
             name,
             question,
@@ -67,15 +75,11 @@ def group_difference_answer(name: str, question: GroupDifferenceQuestion, eviden
             by=question.by,
             confidence=evidence.settings.confidence,
         )
-        for pick in (
-            both,
-            lambda cells: weighted(_sides(cells, question.cells)[0]),
-            lambda cells: weighted(_sides(cells, question.cells)[1]),
-        )
+        for pick in (of_both, of_low, of_high)
     )
-    return _with_sides(answer, of_low, of_high).model_copy(
+    return _with_sides(answer, low, high).model_copy(
         update={
-            "parts": [*map(_with_sides, answer.parts, of_low.parts, of_high.parts)],
-            "lines": [*map(_with_sides, answer.lines, of_low.lines, of_high.lines)],
+            "parts": [*map(_with_sides, answer.parts, low.parts, high.parts)],
+            "lines": [*map(_with_sides, answer.lines, low.lines, high.lines)],
         }
     )

@@ -3,15 +3,16 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from maple.analysis.questions.comparison import blocks_with, equally, paths_of, stacked
-from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, labels_of, mean_of
+from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, labels_by_axis, labels_of, mean_of
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Rank, Ranking, heading, not_asked
 from maple.analysis.statistics import Estimate, holm
-from maple.definitions.question import RankingQuestion
+from maple.definitions.question import Label, RankingQuestion
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,20 @@ def rank_sets(differences: Estimate, things: int, level: float) -> RankSets:
 def _settings(evidence: Evidence, question: RankingQuestion) -> tuple[list[str], list[dict[str, list[int]]]]:
     """Return what is ranked, and the runs of each in every setting that all of them have.
 
-    A setting is a model, a dataset and a method variant, without what is ranked.
+    A setting is a model, a dataset and a method variant, without what is ranked. Runs without a ranked axis are left
+    out.
     """
-    rest = [label for label in UNIT if label != ("method" if question.of == "family" else question.of)]
+    of, by_axis = question.of, question.of not in get_args(Label)
+    rest = [label for label in UNIT if label != ("method" if of == "family" else of)]
+    if by_axis:
+        rest = ["model", "dataset", "family", *evidence.axes_but({of})]
     settings: dict[tuple, dict[str, list[int]]] = {}
     for number in evidence.selected(question.runs):
         run = evidence.runs[number]
-        if not run.is_baseline:
-            members = settings.setdefault(tuple(labels_of(run, rest).values()), {})
-            members.setdefault(getattr(run, question.of), []).append(number)
+        value = labels_of(run, [of])[of]
+        if not run.is_baseline and value is not None:
+            labels = labels_by_axis(run, rest) if by_axis else labels_of(run, rest)
+            settings.setdefault(tuple(labels.values()), {}).setdefault(str(value), []).append(number)
     names = list(dict.fromkeys(name for members in settings.values() for name in members))
     return names, [members for members in settings.values() if len(members) == len(names)]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from maple.analysis.questions.comparison import mean_answer
-from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_of
+from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_by_axis
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, NotAsked
 from maple.definitions.dataset import DatasetAxes
@@ -14,8 +14,7 @@ from maple.definitions.question import SlopeQuestion
 
 def _curve_labels(evidence: Evidence, axis: str) -> tuple[str, ...]:
     """Return what the runs of one curve over an axis have in common, beside the seed: all other axes of the grid."""
-    others = dict.fromkeys(other for run in evidence.runs for other in run.axes if other != axis)
-    return ("model", "dataset", "family", *others)
+    return ("model", "dataset", "family", *evidence.axes_but({axis}))
 
 
 def _slopes(evidence: Evidence, question: SlopeQuestion) -> list[Contrast]:
@@ -29,7 +28,7 @@ def _slopes(evidence: Evidence, question: SlopeQuestion) -> list[Contrast]:
         run = evidence.runs[number]
         value = run.axis(question.axis)
         if isinstance(value, int | float):
-            labels = labels_of(run, names) | {"dataset": run.dataset_family}
+            labels = labels_by_axis(run, names)
             place = math.log2(value) if question.per == "doubling" else float(value)
             curves.setdefault((*labels.values(), run.seed), (labels, {}))[1][number] = place
     contrasts = []

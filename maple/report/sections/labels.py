@@ -15,7 +15,7 @@ NO_LABEL = "no label"
 # each has a row per pair of labels and per bin of confidence. The files have all of them.
 MOST_PAIRS = 400
 # How answers were given, beside the name of a run whose answers to a task were given in several ways.
-WAYS = {"generate": "generated", "rank": "ranked", "classify": "classified"}
+WAYS = {"generate": "generated", "rank": "ranked", "classify": "classified", "blind": "without the picture"}
 
 
 @dataclass(frozen=True)

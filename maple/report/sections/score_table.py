@@ -9,6 +9,7 @@ from maple.analysis.axes import axis_values
 from maple.analysis.item_scores import RUN_KEY, task_sets
 from maple.definitions.run import AxisValue, Run
 from maple.definitions.task import TaskMetrics
+from maple.metrics.registry import is_neutral
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, tasks_in_words
 
 KINDS = {
@@ -79,6 +80,8 @@ class Measure:
     """The score of guessing, of a headline metric that has one."""
     lower_is_better: bool = False
     """Is a lower score the better one?"""
+    neutral: bool = False
+    """Is neither a higher nor a lower score the better one?"""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def _measures(summary: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> list[M
                 **row,
                 chance=task.chance if row["headline"] else None,
                 lower_is_better=row["metric"] in task.lower_is_better,
+                neutral=is_neutral(row["metric"]),
             )
             for row in rows.iter_rows(named=True)
         ]
