@@ -347,32 +347,6 @@ def test_the_embedded_default_plans(tmp_path):
     assert jobs["score"] == 12
 
 
-SEEING = {
-    "hub": "owner/seeing",
-    "revision": "0123456789" * 4,
-    "kind": "vision",
-    "frame": "chat",
-    "architecture": {
-        "model_type": "llava",
-        "text_config": {"model_type": "llama", "vocab_size": 32, "hidden_size": 8, "intermediate_size": 8}
-        | {"num_hidden_layers": 1, "num_attention_heads": 1, "tie_word_embeddings": False},
-        "vision_config": {"model_type": "clip_vision_model", "hidden_size": 8, "intermediate_size": 8}
-        | {"num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 16, "patch_size": 8},
-    },
-}
-
-
-def test_items_about_pictures_are_sampled_for_the_report_only_where_a_study_asks_about_pictures(project):
-    project.write("config/models/seeing.yaml", SEEING)
-    (reads,) = TOY_STUDY["grid"]
-    sees = reads | {"models": ["seeing"]}
-    project.study(grid=[reads | {"tasks": ["xnli", "xquad"]}, sees], tasks=["xnli", "xquad", "name-thing"])
-    jobs = project.jobs()
-    assert jobs["sample_answers"] == 1 and jobs["generate"] == 2, "the model that only reads is asked nothing new"
-    project.study(grid=TOY_STUDY["grid"], tasks=TOY_STUDY["tasks"])
-    assert project.jobs() == {}
-
-
 def stand_ins(project, *names):
     """Empty instruction files, for their languages as published."""
     for name in names:
