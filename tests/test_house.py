@@ -106,6 +106,7 @@ def test_no_test_file_imports_from_another():
         "render_prompts",
         "summarize",
         "count_labels",
+        "sample_answers",
         "curate",
         "mix",
         "report",

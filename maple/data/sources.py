@@ -130,8 +130,8 @@ def resolve(
 ) -> RowSource | None:
     """Return the rows of a source in one language and split; None if the source has no such split.
 
-    Templates may name code, name, iso639_1 and script of the language, {data}, {split} (the source's own name of the
-    split) and {key} (its own name of the language, where `languages` maps codes to names).
+    Templates of paths and columns may name code, name, iso639_1 and script of the language, {data}, {split} (the
+    source's own name of the split) and {key} (its own name of the language, where `languages` maps codes to names).
     """
     splits = getattr(source, "splits", task.Splits(test="test", dev="dev", train="train"))
     name = getattr(splits, split) if split else None
@@ -140,7 +140,9 @@ def resolve(
     if isinstance(source, task.EmbeddedRows):
         return EmbeddedSource(embedded={})
     values = _values(source, language, folders, name)
-    columns: dict[str, Any] = {"columns": source.columns} if "columns" in source.model_fields_set else {}
+    columns: dict[str, Any] = {}
+    if "columns" in source.model_fields_set:
+        columns["columns"] = {ours: theirs.format_map(values) for ours, theirs in source.columns.items()}
     if isinstance(source, task.HubRows | dataset.HubFiles):
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
         return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **columns))

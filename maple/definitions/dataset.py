@@ -90,7 +90,8 @@ class LocalFile(Record):
     path: str
     """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
     columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one. The
+    language's names may stand in it as in `path`."""
 
 
 class HubFiles(Record):
@@ -102,7 +103,8 @@ class HubFiles(Record):
     files: str
     """A glob in the repository; {code}, {name}, {iso639_1} and {script} stand for the language's."""
     columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one."""
+    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one. The
+    language's names may stand in it as in `files`."""
 
 
 class LoadSettings(Record):

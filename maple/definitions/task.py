@@ -52,7 +52,8 @@ class LocalRows(Record):
     without_dev: list[str] = []
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
+    contain what `path` may, where languages are columns."""
     pictures: str = ""
     """Of a task with pictures: the folder in which rows name them by paths; may contain what `path` may. Left out: the
     rows are Parquet that has the pictures in a column."""
@@ -76,7 +77,8 @@ class HubRows(Record):
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
     columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one."""
+    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
+    contain what `files` may, where languages are columns."""
 
 
 class TaskSources(Record):

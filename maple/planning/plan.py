@@ -116,6 +116,8 @@ class PlannedTask(Record):
     """How many there are."""
     clustered: bool
     """True if items share texts."""
+    pictured: bool
+    """True if it asks about pictures."""
     hub: str | None
     """The Hub's id of the source that is read; None if it is another source."""
 
@@ -286,5 +288,6 @@ def _task(config: Config, task: StudyTask) -> PlannedTask:
         max_new_tokens=task.prompt_spec.max_new_tokens,
         metrics=len(task.metrics.metrics),
         clustered=task.clustering is not None,
+        pictured=bool(task.definition.pictures),
         hub=hub.dataset if hub else None,
     )

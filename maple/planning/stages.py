@@ -199,6 +199,7 @@ class Stages:
         yield self._light("score", runs, basis, rows=rows, disk=rows * metrics * SCORE_BYTES)
         yield self._light("summarize", 1, basis, rows=rows)
         yield self._light("cluster", sum(len(task.languages) for task in tasks if task.clustered), "assumed")
+        yield self._light("sample_answers", int(any(task.pictured for task in tasks)), "assumed")
         for stage in ("count_labels", "report", "tabulate", "draw", "export"):
             yield self._light(stage, 1, "assumed")
         yield self._light("describe", int(bool(self.estimates.finetuned)), "assumed")

@@ -25,6 +25,7 @@ from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_
 from maple.report.figure_names import axis_figure
 from maple.report.label_charts import labels_chart
 from maple.report.method_charts import method_charts
+from maple.report.picture_answers import MOST_BYTES, PicturedAnswers
 from maple.report.sections.changes import result_charts
 from maple.report.sections.corpus_scores import ceiling_rows, signature_rows
 from maple.report.sections.data_quality import (
@@ -85,6 +86,8 @@ class Results:
     """The confidence and accuracy of labels, of maple.evaluation.label_tables.reliability_bins."""
     ceilings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CEILING_SCHEMA))
     """The ceilings of tokenizers, of maple.evaluation.tokenizer_ceiling; without translations there are none."""
+    pictured: Sequence[PicturedAnswers] = ()
+    """Items with their pictures, of maple.report.picture_answers; without tasks about pictures there are none."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,10 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         row_faults=row_faults(results.quality, names),
         labels=labels,
         methods=methods,
+        pictured=results.pictured,
+        titles={view.run.path: view.title for view in views},
+        most_megabytes=MOST_BYTES // 10**6,
+        views_of_languages={language.code: language for language in languages},
         ways=ways,
         held_out=held_out,
         datasets=dataset_tables(datasets),

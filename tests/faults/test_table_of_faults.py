@@ -19,7 +19,7 @@ LIGHT = [
 ELSEWHERE = {
     *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "upload"),
     *("head", "label", "curate_labelled", "curate_parallel", "round_trip", "back_translate"),
-    *("pictures", "curate_pictures"),
+    *("pictures", "curate_pictures", "sample_answers"),
 }
 WITH_MODELS = ["base", "finetune", "merge", "generate"]
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from browser import BROWSER, SHIFT, Browser
 from project import ROOT
+from toy_pictures import painted
 from toy_questions import QUESTIONS
 from toy_scores import UNTRANSLATED, language
 
@@ -28,7 +29,9 @@ from maple.evaluation.tokenizer_ceiling import CEILING_METRICS, CEILING_SCHEMA
 from maple.metrics.calibration import ReliabilityBin
 from maple.report.dataset_tables import DatasetSummary, Lengths, SampleRow
 from maple.report.page import Results, StudyFacts, _embedded_json, report
+from maple.report.picture_answers import GivenAnswer, ItemInLanguage, PicturedAnswers, PicturedItem, data_uri
 from maple.report.sections.data_quality import RerunCommand
+from maple.runtime.pictures import Picture
 
 ASKED = ("xnli", "xquad")
 BASE = Run.baseline("toy", ASKED)
@@ -151,6 +154,7 @@ def page_of(
     tasks=TASKS,
     labels=LABELS,
     ceilings=None,
+    pictured=(),
 ):
     found = item_scores(scores(runs) if scored is None else scored, runs, tasks)
     grouped = language_groups(languages, LOW, SEEN)
@@ -168,6 +172,7 @@ def page_of(
         confusion=confusion_counts(labels),
         reliability=reliability_bins(labels),
         **({} if ceilings is None else {"ceilings": ceilings}),
+        pictured=pictured,
     )
     return report(results, StudyFacts(runs, languages, tasks, SEEN, LOW, note), RERUN)
 
@@ -878,3 +883,55 @@ def test_rates_signatures_and_ceilings_of_translations_are_shown_only_if_there_a
     for text in ("copied, %", "off target, %", "repeated, %", "length ratio", "1.50", "nrefs:1|tok:13a|version:2.6.0"):
         assert text in page
     assert "76.5" in page.partition("The most that a tokenizer allows")[2].partition("</table>")[0]
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory):
+    """A grey picture as the page has it."""
+    file = tmp_path_factory.mktemp("album") / "grey.png"
+    return data_uri(Picture(str(file), sha256(painted(file, "grey")).hexdigest()), "here")
+
+
+def an_item(picture, language="eng_Latn", question="What is it?", **answers):
+    given = [GivenAnswer(text=text, mark=mark) for text, mark in answers.items()]
+    row = ItemInLanguage(language=language, question=question, gold=["grey"], answers=[*given, None][:2])
+    return PicturedItem(item="1", pictures=[picture], languages=[row])
+
+
+def pictured_page(*items, left_out=0):
+    runs = [BASE.path, GRID[1].path]
+    task = PicturedAnswers(task="looks", headline="accuracy", runs=runs, items=list(items), left_out=left_out)
+    return page_of(pictured=[task])
+
+
+def test_an_item_stands_beside_its_picture_with_words_for_right_and_wrong(grey):
+    html = pictured_page(an_item(grey, grey="right", red="wrong"), left_out=2)
+    parsed = Page(html)
+    assert parsed.open == [] and '<a href="#pictures">' in html
+    (picture,) = [attributes for tag, attributes in parsed.elements if tag == "img"]
+    assert picture == {"src": grey, "alt": "What is it?"}
+    text = " ".join(parsed.text().split())
+    assert "looks 1 item" in text and "English What is it? grey grey right red wrong" in text
+    assert "toy · untouched base toy · little · lora-r2-4bit" in text
+    assert "2 more sampled items are left out, since the pictures of this page would have more than 3 MB." in text
+
+
+def test_questions_and_answers_about_pictures_stay_text(grey):
+    html = pictured_page(an_item(grey, question=EVIL, **{EVIL: "wrong"}))
+    parsed = Page(html)
+    assert parsed.open == [] and "</script><b>" not in html
+    assert [attributes["alt"] for tag, attributes in parsed.elements if tag == "img"] == [EVIL]
+    assert not [attributes for _, attributes in parsed.elements if "onerror" in attributes]
+
+
+def test_a_question_in_arabic_has_its_language_and_runs_from_right_to_left(grey, browser):
+    shown(browser, pictured_page(an_item(grey, "arb_Arab", "ما هذا؟", رمادي="right")))
+    asked = "document.querySelector('table.pictured td.asked div')"
+    assert browser.tell(f"{asked}.lang") == "ar-Arab" and browser.tell(f"{asked}.dir") == "auto"
+    assert browser.tell(f"getComputedStyle({asked}).direction") == "rtl"
+    image = "document.querySelector('table.pictured img')"
+    assert browser.tell(f"{image}.naturalWidth") == 16 and browser.messages == []
+
+
+def test_a_study_without_pictures_has_no_section_of_them_and_no_style(page):
+    assert "pictured" not in page and 'id="pictures"' not in page

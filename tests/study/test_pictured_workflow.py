@@ -48,9 +48,10 @@ def test_a_study_about_pictures_draws_those_that_are_asked_and_those_that_are_le
         "mix": 1,
         "render_prompts": 6,
     }
+    assert jobs["sample_answers"] == 1, "for the report"
     assert not {"curate", "curate_labelled", "synthesize"} & set(jobs)
     project.study(tasks=["xnli", "xquad"], grid=[ASKED])
-    assert not {"pictures", "label", "curate_pictures"} & set(project.jobs())
+    assert not {"pictures", "label", "curate_pictures", "sample_answers"} & set(project.jobs())
 
 
 def test_a_model_that_sees_nothing_is_refused_before_any_job(project):

@@ -48,6 +48,10 @@ CARDS = [
 # Tasks whose answers are labels, and the runs that are asked one of them.
 LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.prompt_spec.choices]
 LABELLED_RUNS = [run for run in STUDY.runs if not set(run.tasks).isdisjoint(LABELLED_TASKS)]
+# Tasks whose answers the report shows beside their pictures, and the runs that are asked one of them.
+SHOWN_TASKS = [task for task in STUDY.tasks.values() if task.prompt_spec.pictures]
+SHOWN_RUNS = [run for run in STUDY.runs if not {task.name for task in SHOWN_TASKS}.isdisjoint(run.tasks)]
+SHOWN_CODES = [code for code in CODES if any(code in task.languages for task in SHOWN_TASKS)]
 # The models that are asked for translations and have a tokenizer.
 TRANSLATORS = list(
     dict.fromkeys(run.model for run in STUDY.runs if translations_of(run.tasks) and STUDY.endpoint(run.model) is None)
@@ -111,6 +115,29 @@ rule count_labels:
         "../scripts/count_labels.py"
 
 
+rule sample_answers:
+    """Choose items of tasks about pictures, with their pictures and answers, for the report."""
+    input:
+        summary="results/summary.parquet",
+        scores=[path for code in SHOWN_CODES for path in for_runs(f"results/scores/{{run}}/{code}.parquet", SHOWN_RUNS)],
+        prompts=[path for task in SHOWN_TASKS for path in PROMPTS_OF_TASKS[task.name]],
+        pictures=pictures_of([task.name for task in SHOWN_TASKS], "asked"),
+    output:
+        answers="results/picture_answers.json",
+    log:
+        "logs/sample_answers.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        runs=[run.params() for run in SHOWN_RUNS],
+        tasks={task.name: METRICS[task.name] for task in SHOWN_TASKS},
+        languages=[language for language in LANGUAGES if language["code"] in SHOWN_CODES],
+        low_classes=STUDY.config.report.low_resource_classes,
+        code=fingerprint("sample_answers.py"),
+    script:
+        "../scripts/sample_answers.py"
+
+
 rule report:
     """Write the report, one self-contained page."""
     input:
@@ -123,6 +150,7 @@ rule report:
         confusion="results/confusion.parquet",
         reliability="results/reliability.parquet",
         ceilings=[f"results/ceilings/{model}.parquet" for model in TRANSLATORS],
+        pictured=["results/picture_answers.json"] if SHOWN_TASKS else [],
         cards=[*CARDS, *for_runs("results/cards/{run}/compare_attached.json", STUDY.compared)],
         prompts=PROMPTS,
         examples=expand("results/examples/{set}.parquet", set=EXAMPLES),

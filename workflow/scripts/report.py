@@ -10,6 +10,7 @@ from maple.evaluation.prompts import quality
 from maple.evaluation.tokenizer_ceiling import CEILING_SCHEMA
 from maple.report.dataset_tables import read_datasets
 from maple.report.page import Results, StudyFacts, report
+from maple.report.picture_answers import read_answers
 from maple.report.sections.data_quality import RerunCommand
 from maple.runtime.files import read_json, read_parquet, write_text
 from maple.runtime.logs import log_to
@@ -37,6 +38,7 @@ page = report(
         confusion=read_parquet(snakemake.input.confusion),
         reliability=read_parquet(snakemake.input.reliability),
         ceilings=pl.concat([pl.DataFrame(schema=CEILING_SCHEMA), *map(read_parquet, snakemake.input.ceilings)]),
+        pictured=read_answers(snakemake.input.pictured),
     ),
     StudyFacts(
         runs=[Run(**run) for run in snakemake.params.runs],

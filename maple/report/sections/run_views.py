@@ -35,6 +35,11 @@ class LanguageView:
         """Its English name."""
         return self.language.name
 
+    @property
+    def tag(self) -> str:
+        """Its tag for browsers, of BCP 47: sw-Latn."""
+        return f"{self.language.iso639_1}-{self.language.script}"
+
 
 def order_languages(languages: Iterable[Language], low_classes: Sequence[int]) -> list[LanguageView]:
     """Return the languages in the order of the page: high-resource first, within a group by class, then by name."""
