@@ -146,6 +146,9 @@ class PictureTasks(Record):
     max_rows: Count | None = None
     """Train rows to keep per task and language, sampled by their ids, which parallel sets share; null: all. Embedded
     rows need a number."""
+    shuffled: bool = False
+    """True, a control: each train row gets the pictures of another one of its task and language, by the seed of `mix`,
+    so that texts alone teach. Dev rows keep theirs, and the held-out loss shows what is seen."""
 
 
 Sizes = Annotated[list[Count | None], Field(min_length=1)]

@@ -206,19 +206,31 @@ class BuildSettings(Record):
     """Number of documents in the corpus; of a translator, of translations; of a model that reads pictures, of
     questions about them."""
     languages: list[str] = []
-    """Of a translator: the languages that it learns to translate from and into English, which is one of them; all
-    others are new to it. Other models are pretrained on the study's languages."""
+    """Languages that the model is pretrained on; all others are new to it. A translator learns to translate from and
+    into English, which is one of them. A model that reads pictures may leave them out, and other models have none:
+    these are pretrained on the study's languages."""
+    tasks: list[str] = []
+    """Of a model that reads pictures: the tasks with drawn pictures whose train rows it is pretrained on; all others
+    are new to it."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
         """Refuse a model type that cannot be built here."""
         if self.architecture.get("model_type") not in BUILT:
             raise ValueError(f"architecture.model_type must be one of {', '.join(BUILT)}")
-        translates = BUILT[self.architecture["model_type"]] == "seq2seq"
-        if translates and (ENGLISH not in self.languages or len(set(self.languages)) < 2):
+        kind = BUILT[self.architecture["model_type"]]
+        if kind == "seq2seq" and (ENGLISH not in self.languages or len(set(self.languages)) < 2):
             raise ValueError(f"languages: write {ENGLISH} and the others that the translator is pretrained on")
-        if self.languages and not translates:
-            raise ValueError("languages: only a translator has them; others are pretrained on the study's")
+        if self.languages and kind not in ("seq2seq", "vision"):
+            raise ValueError(
+                "languages: only a translator and a model that reads pictures have them; others are pretrained on the "
+                "study's"
+            )
+        if (kind == "vision") != bool(self.tasks):
+            raise ValueError(
+                "tasks: write tasks with drawn pictures, as [name-thing], for a model that reads pictures, and none "
+                "for others"
+            )
 
 
 class BuiltModel(ModelBase):

@@ -11,6 +11,7 @@ import polars as pl
 from maple.data.examples import PARALLEL_COLUMNS, PICTURE_COLUMN, PICTURE_FIELD, RAW_LABELLED_SCHEMA, RAW_SCHEMA
 from maple.data.picture_index import PictureIndex
 from maple.data.sampling import sampled_positions
+from maple.data.shuffling import shuffled
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
@@ -113,15 +114,20 @@ def tasks_with_places(
 
 
 def labelled_rows(
-    task: TrainedTask, places: TrainingPlaces, max_rows: int | None, index: PictureIndex | None = None
+    task: TrainedTask,
+    places: TrainingPlaces,
+    max_rows: int | None,
+    index: PictureIndex | None = None,
+    shuffle: int | None = None,
 ) -> pl.DataFrame:
     """Return the train rows of a task, `max_rows` of them, and then its dev rows, as RAW_LABELLED_SCHEMA has them.
 
     A row's prompt is the instruction, the first form of its gold label, or its first gold answer, the output. A row
     that becomes no prompt has a fault, as in maple.evaluation.prompts. Rows of a translation also have
     PARALLEL_COLUMNS; one whose sides are the same text has a fault, for a model would learn to copy. Rows of a task
-    with pictures, those of `index`, also have PICTURE_COLUMN. Ids begin with the split, so that a row of the same name
-    in another split is another one. Raises SourceError for rows that cannot be
+    with pictures, those of `index`, also have PICTURE_COLUMN; with the seed `shuffle`, each train row has the pictures
+    of another one (maple.data.shuffling), and dev rows keep theirs, so that their loss shows sight. Ids begin with the
+    split, so that a row of the same name in another split is another one. Raises SourceError for rows that cannot be
     read or a file without any, and TaskError for more faulty rows than the task's `max_faulty`.
     """
     examples = []
@@ -133,8 +139,17 @@ def labelled_rows(
         of_split = examples_of(task, rows, split)
         _check_faults(of_split, task, split, place)
         most = max_rows if split == "train" else None
-        examples += [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
+        learnt = [of_split[position] for position in sampled_positions([row["id"] for row in of_split], most)]
+        examples += learnt if shuffle is None or split != "train" else _with_others_pictures(learnt, shuffle)
     return pl.DataFrame(examples, schema=task.schema)
+
+
+def _with_others_pictures(rows: Sequence[dict], seed: int) -> list[dict]:
+    """Return rows in which each has the pictures of another; those without pictures stay as they are."""
+    seen = [row for row in rows if row.get(PICTURE_FIELD)]
+    places = shuffled([tuple(picture["digest"] for picture in row[PICTURE_FIELD]) for row in seen], seed)
+    given = {row["id"]: seen[place][PICTURE_FIELD] for row, place in zip(seen, places, strict=True)}
+    return [{**row, PICTURE_FIELD: given[row["id"]]} if row["id"] in given else row for row in rows]
 
 
 def sides_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:

@@ -32,7 +32,7 @@ class KindFacts:
     translates: bool = False
     """True if it learns and answers translations alone, of texts with their languages, and reads no prompts."""
     corpus: str = "corpus"
-    """The module of maple.embedded with the texts on which a tiny one is pretrained; "" if there is none yet."""
+    """The module of maple.embedded with the texts on which a tiny one is pretrained."""
     needs_head: bool = False
     """True if it learns the labels of one task by a head of its own, which the rule `head` draws for each run."""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ KINDS = {
         inputs=frozenset({"text", "image"}),
         packs=False,
         answers_untouched=True,
-        corpus="",
+        corpus="picture_lessons",
         parts={"language_model": "", "connector": "", "vision_tower": ""},
     ),
 }

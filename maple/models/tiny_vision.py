@@ -3,20 +3,23 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maple.definitions.local_model import BuildSettings
+from maple.embedded.lesson import PictureLesson
 from maple.models.causal import losses
 from maple.models.encoding import Encoder
 from maple.models.example import EncodedExample
 from maple.models.stored_weights import SINGLE
 from maple.models.tiny import SPECIAL_TOKENS, BaseError, Pretraining, train_bpe
 from maple.models.vision_parts import architecture_named
-from maple.models.vision_pictures import PictureProcessor, collate
+from maple.models.vision_pictures import PictureFile, PictureProcessor, collate
 from maple.models.vision_text import VisionEncoder
 from maple.runtime.files import read_json, written_aside
+from maple.runtime.pictures import decode_picture
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Generator, Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -25,15 +28,6 @@ PICTURE_TOKENS = ("<image>", "<fake_token_around_image>", "<global-img>", "<end_
 BOS, EOS, PAD, IMAGE = 1, 2, 3, len(SPECIAL_TOKENS)
 # Before transformers 5.6 a tower had one level more: LLaVA's weights on the Hub have it, and vLLM reads no others.
 NEW_TOWER, HUB_TOWER = "vision_tower.", "vision_tower.vision_model."
-
-
-class Question(NamedTuple):
-    """A question about a picture."""
-
-    picture: str
-    """Path of the file."""
-    question: str
-    answer: str
 
 
 class Lessons:
@@ -54,24 +48,30 @@ class Lessons:
 
         return Pretraining(AutoModelForImageTextToText, train_tokenizer, self.rows, self.loss)
 
-    def rows(self, tokenizer: "PreTrainedTokenizerFast", texts: Sequence[Question], length: int) -> list[list[int]]:
+    def rows(
+        self, tokenizer: "PreTrainedTokenizerFast", texts: Sequence[PictureLesson], length: int
+    ) -> list[list[int]]:
         """Save the processor, encode the questions of up to `length` tokens, and return a row per question: its number.
 
-        Pictures are opened when they are learnt.
+        Pictures are opened when they are learnt, from memory.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         processor = processor_of(self.settings.architecture, tokenizer)
         processor.save_pretrained(self.folder)
         known = architecture_named(self.settings.architecture["model_type"])
-        encoder = VisionEncoder(Encoder.of(self.folder, "none"), PictureProcessor(processor), known)
+
+        def opened(picture: PictureFile) -> "Image":
+            return decode_picture(texts[int(picture.file)].picture, f"lesson {picture.file}")
+
+        encoder = VisionEncoder(Encoder.of(self.folder, "none"), PictureProcessor(processor, opened), known)
         encoded = (
             encoder.encoded(
                 {
                     "language": "", "instruction": text.question, "input": "", "output": text.answer,
-                    "pictures": [{"file": text.picture, "digest": ""}],
+                    "pictures": [{"file": str(number), "digest": ""}],
                 }
             )
-            for text in texts
+            for number, text in enumerate(texts)
         )  # fmt: skip
         self.examples = [example for example in encoded if len(example) <= length]
         if not self.examples:
@@ -143,7 +143,7 @@ def _side(keys: dict[str, Any]) -> int:
     return keys["vision_config"]["image_size"] // keys["vision_config"]["patch_size"]
 
 
-def train_tokenizer(texts: Iterable[Question | str], vocabulary: int) -> "PreTrainedTokenizerFast":
+def train_tokenizer(texts: Iterable[PictureLesson | str], vocabulary: int) -> "PreTrainedTokenizerFast":
     """Train a byte-level BPE tokenizer with `vocabulary` tokens on questions and answers."""
     from transformers import PreTrainedTokenizerFast
 

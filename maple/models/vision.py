@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from maple.definitions.frame import Frame
 from maple.definitions.local_model import BuildSettings, LocalModel
+from maple.embedded.lesson import PictureLesson
 from maple.models.causal import losses
 from maple.models.example import EncodedExample
 from maple.models.precision import load_pretrained
 from maple.models.special_tokens import json_of
 from maple.models.tiny import pretrain
-from maple.models.tiny_vision import Lessons, Question
+from maple.models.tiny_vision import Lessons
 from maple.models.vision_folder import prepare_vision_folder as prepare_tokenizer
 from maple.models.vision_parts import architecture_named, check_unquantized
 from maple.models.vision_pictures import ROWS_OF_THEIR_OWN, collate
@@ -28,7 +29,7 @@ PEFT_TASK: str = "CAUSAL_LM"
 NEW_HEADS: tuple[str, ...] = ()
 MEASURE: str = "bits_per_byte"
 PACKS: bool = False
-CORPUS: str = ""  # questions about pictures are handed in
+CORPUS: str = "picture_lessons"
 
 __all__ = ["collate", "losses", "prepare_tokenizer"]  # of the protocol
 
@@ -101,7 +102,7 @@ def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExam
 
 def build(
     settings: BuildSettings,
-    texts: Sequence[Question],
+    texts: Sequence[PictureLesson],
     folder: Path,
     *,
     prompt_words: Sequence[str] = (),

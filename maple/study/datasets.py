@@ -104,6 +104,13 @@ class StudyDataset:
         return definition.task.max_rows if isinstance(definition, TaskDataset) else None
 
     @property
+    def shuffle(self) -> int | None:
+        """The seed by which train rows get the pictures of others; None if they keep theirs."""
+        definition = self.definition
+        is_shuffled = isinstance(definition, PicturesDataset) and definition.pictures.shuffled
+        return definition.mix.seed if is_shuffled else None
+
+    @property
     def translated_from(self) -> str | None:
         """The dataset whose English examples are translated; None for other recipes."""
         definition = self.definition

@@ -9,7 +9,6 @@ from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
-from maple.definitions.local_model import BuiltModel
 from maple.definitions.model import Model
 from maple.definitions.reading import read_yaml
 from maple.definitions.run import Run
@@ -18,6 +17,7 @@ from maple.embedded.pictures import words_of_task
 from maple.evaluation.task_pictures import SplitPictures
 from maple.evaluation.training_rows import EMBEDDED_ROWS
 from maple.models.kind import KINDS
+from maple.study.corpora import pictured_corpora
 from maple.study.datasets import StudyDataset
 from maple.study.languages import Languages
 from maple.study.study import Study
@@ -54,16 +54,6 @@ def check_sight(
                 )
 
 
-def check_corpora(models: Mapping[str, Model]) -> None:
-    """Refuse a model that is to be built, of a kind for which the embedded world has nothing to pretrain on."""
-    for name, model in models.items():
-        if isinstance(model, BuiltModel) and not KINDS[model.kind].corpus:
-            raise DefinitionError(
-                f"config/models/{name}.yaml: build: the embedded world has nothing yet to pretrain a model of the kind "
-                f"{model.kind} on; name one by hub or path"
-            )
-
-
 def check_pictured_tasks(tasks: Mapping[str, Task], config: Config) -> None:
     """Refuse demonstrations of a task with pictures: they would stand in the prompt without theirs."""
     for name, task in tasks.items():
@@ -75,31 +65,43 @@ def check_pictured_tasks(tasks: Mapping[str, Task], config: Config) -> None:
 
 
 def read_picture_words(
-    languages: Languages, folder: Path, tasks: Iterable[StudyTask], datasets: Iterable[StudyDataset]
+    languages: Languages,
+    folder: Path,
+    tasks: Iterable[StudyTask],
+    datasets: Iterable[StudyDataset],
+    models: Mapping[str, Model],
 ) -> dict[str, dict]:
     """Return the words of `folder`/pictures.yaml with the identity of their language, by code.
 
-    There are none if no task needs any.
+    There are none if nothing needs any.
 
-    Raises DefinitionError for a language that a task is asked or learnt in, and that lacks words.
+    Raises DefinitionError for a language that a task is asked or learnt in, also by a base, and that lacks words.
     """
     asked = [(task, task.languages) for task in tasks]
     learnt = [(task, dataset.languages) for dataset in datasets for task in dataset.learnt]
-    needed = [(task, codes) for task, codes in asked + learnt if task.embedded and task.definition.pictures]
+    needed = [
+        (task.name, codes, f"`sources.embedded.languages` in config/tasks/{task.name}.yaml")
+        for task, codes in asked + learnt
+        if task.embedded and task.definition.pictures
+    ]
+    needed += [
+        (task, corpus.languages, f"`build.languages` in config/models/{model}.yaml")
+        for model, corpus in pictured_corpora(models, languages).items()
+        for task in corpus.tasks
+    ]
     if not needed:
         return {}
     blocks = read_yaml(folder / "pictures.yaml")
     table: Mapping[str, Language] = languages.table
     words = {code: table[code].identity.params() | block for code, block in blocks.items() if code in table}
-    for task, codes in needed:
+    for task, codes, place in needed:
         for code in codes:
             if code not in words:
                 raise DefinitionError(
-                    f"{WORDS}: has no {code}; add its block, as eng_Latn's, or leave the language out of "
-                    f"`sources.embedded.languages` in config/tasks/{task.name}.yaml"
+                    f"{WORDS}: has no {code}; add its block, as eng_Latn's, or leave the language out of {place}"
                 )
             try:
-                words_of_task(task.name, words[code])
+                words_of_task(task, words[code])
             except ValueError as error:
                 raise DefinitionError(str(error)) from None
     return words

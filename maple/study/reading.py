@@ -44,7 +44,7 @@ from maple.study.languages import Languages, check_phrases, read_by_language, re
 from maple.study.learnt_tasks import check_mixtures, learnt_tasks, offered_codes
 from maple.study.methods import check_method, check_training, study_method
 from maple.study.model_folders import check_model_folders
-from maple.study.pictures import check_corpora, check_pictured_tasks, check_sight, read_picture_words
+from maple.study.pictures import check_pictured_tasks, check_sight, read_picture_words
 from maple.study.publishing import published_runs
 from maple.study.questions import Known, study_questions
 from maple.study.repositories import repositories_of
@@ -134,17 +134,16 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     codes_asked = {name: task.languages for name, task in of_study.items()}
     check_languages(runs, models, selection, codes_asked, codes_learnt, results)
     _check_offers(config, of_study)
-    words = read_picture_words(languages, folder, of_study.values(), study_datasets.values())
-    languages = replace(languages, pictures=words)
-    check_room(of_study, {run.model: models[run.model] for run in runs}, config)
-    _check_phrases(config, folder, study_datasets, languages)
     used = [run.model for run in runs] + [
         model for dataset in study_datasets.values() for model in dataset.makers.values()
     ]
     used_models = {name: models[name] for name in dict.fromkeys(used)}
-    check_model_folders(used_models)
     check_built(used_models, languages.table)
-    check_corpora(used_models)
+    words = read_picture_words(languages, folder, of_study.values(), study_datasets.values(), used_models)
+    languages = replace(languages, pictures=words)
+    check_room(of_study, {run.model: models[run.model] for run in runs}, config)
+    _check_phrases(config, folder, study_datasets, languages)
+    check_model_folders(used_models)
     check_back_translators(study_datasets, used_models, results)
     return Study(
         config=config,

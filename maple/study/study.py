@@ -9,7 +9,7 @@ from maple.data.hub import Repository
 from maple.data.sources import RowFolders
 from maple.data.wheels import Wheel
 from maple.definitions.config import Config
-from maple.definitions.local_model import BuiltModel, trained
+from maple.definitions.local_model import trained
 from maple.definitions.model import EndpointModel, Model
 from maple.definitions.question import Question
 from maple.definitions.run import Run, RunKey
@@ -17,6 +17,7 @@ from maple.definitions.task import AnswerMode
 from maple.models.kind import KINDS
 from maple.models.model_files import folder_digest
 from maple.study.architectures import lengths_of
+from maple.study.corpora import words_of_corpus
 from maple.study.datasets import (
     StudyDataset,
     StudyMixture,
@@ -129,15 +130,8 @@ class Study:
         return self.model_params(run.model, digest) | ({"frame": frame} if frame else {})
 
     def corpus(self, model: str) -> dict[str, dict]:
-        """Return the phrases that a built model is pretrained on; empty for another model.
-
-        They are those of the study's languages. A translator's file names its languages, and it needs no phrases.
-        """
-        definition = self.models[model]
-        if not isinstance(definition, BuiltModel):
-            return {}
-        named = {code: self.languages.identity(code).params() for code in definition.build.languages}
-        return named or self.languages.spoken
+        """Return the words that a built model is pretrained on, by language; empty for another model."""
+        return words_of_corpus(model, self.models[model], self.languages)
 
     def lengths(self, model: str) -> dict[str, int]:
         """Return the longest texts that a model of the grid must take, in tokens, by the key of the config."""

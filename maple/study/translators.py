@@ -55,12 +55,14 @@ def check_translations(
 
 
 def check_built(models: Mapping[str, Model], table: Mapping[str, Language]) -> None:
-    """Refuse a translator that is to be built from a language without a row in the table, or without a tag."""
+    """Refuse a model that is to be built from a language without a row in the table, or a translator without a tag."""
     for name, model in models.items():
         if not isinstance(model, BuiltModel) or not model.build.languages:
             continue
         where = f"config/models/{name}.yaml: build.languages"
         pick(model.build.languages, table, where, "config/languages.tsv")
+        if not KINDS[model.kind].translates:
+            continue
         known = BUILT_TAGS[model.build.architecture["model_type"]]
         for code in model.build.languages:
             try:

@@ -201,3 +201,23 @@ def test_rows_with_pictures_are_learnt_with_their_files_and_an_id_that_names_the
 def test_rows_of_other_tasks_have_no_pictures(tmp_path):
     task, places = task_and_places(tmp_path, train=[("a", "good")], dev=[("d", "bad")], test=[("b", "good")])
     assert labelled_rows(task, places, None, PictureIndex.read([])).schema == RAW_LABELLED_SCHEMA
+
+
+def test_shuffled_train_rows_have_the_pictures_of_others_and_dev_rows_their_own(tmp_path):
+    for name, colour in {"a": "red", "b": "blue", "c": "green", "d": "white"}.items():
+        painted(tmp_path / f"images/{name}.png", colour)
+    train = [{"image": "a.png"}, {"image": None}, {"image": "b.png"}, {"image": "c.png"}]
+    written(tmp_path, train=train, dev=[{"image": "d.png"}, {"image": "c.png"}], test=[{"image": "d.png"}])
+    collect(toy_pictures.task(), toy_pictures.places(tmp_path, "train", "dev"), tmp_path / "out")
+    source = LocalRows(path="{data}/{split}.jsonl", languages=["swh_Latn"], splits=SPLITS)
+    places = training_places(source, SWAHILI, RowFolders(data=str(tmp_path), fetched="hub"))
+    index = PictureIndex.read([tmp_path / "out"])
+    true, shuffled = (labelled_rows(pictured_task(), places, None, index, seed) for seed in (None, 1))
+    assert shuffled.drop("pictures").equals(true.drop("pictures"))
+    before, after = (
+        [row and row[0]["digest"] for row in rows.filter(split="train")["pictures"].to_list()]
+        for rows in (true, shuffled)
+    )
+    assert after[1] is None and sorted(filter(None, after)) == sorted(filter(None, before))
+    assert all(old != new for old, new in zip(before, after, strict=True) if old)
+    assert shuffled.filter(split="dev").equals(true.filter(split="dev"))

@@ -1,18 +1,17 @@
 """Tiny vision-language models: they are built, learn to tell two pictures apart, and are bases like others."""
 
-from pathlib import Path
-
 import pytest
 from toy_vision import draw, example, picture
 
-from maple.definitions.local_model import BuiltModel
+from maple.definitions.local_model import BuildSettings, BuiltModel
+from maple.embedded.lesson import PictureLesson
 from maple.models import vision
 from maple.models.example import MASKED
 from maple.models.stored_weights import check_stored_weights, stored_tensors
 from maple.models.tiny import BaseError
-from maple.models.tiny_vision import Question
 from maple.models.vision_parts import parameters_by_part
 from maple.runtime.files import read_json
+from maple.runtime.pictures import PictureError
 
 TEXT = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -35,6 +34,7 @@ def model(name, steps=120, length=48):
         "vocabulary": 300,
         "architecture": {"tie_word_embeddings": True, "text_config": TEXT, **ARCHITECTURES[name]},
         "documents": 2,
+        "tasks": ["name-thing"],
         "training": {"steps": steps, "batch": 4, "length": length, "learning_rate": 5e-3, "seed": 1},
     }
     return BuiltModel(kind="vision", frame="none", build=build)
@@ -43,14 +43,28 @@ def model(name, steps=120, length=48):
 def questions(folder):
     """Two pictures, and what they show."""
     red, blue = draw(folder / "red.png", "square", "red"), draw(folder / "blue.png", "circle", "blue")
-    return [Question(str(red), "What is it?", "a red square"), Question(str(blue), "What is it?", "a blue circle")]
+    return [
+        PictureLesson(red.read_bytes(), "What is it?", "a red square"),
+        PictureLesson(blue.read_bytes(), "What is it?", "a blue circle"),
+    ]
 
 
 @pytest.mark.parametrize("model_type", ["idefics3", "llava"])
 def test_a_model_that_reads_pictures_is_of_its_own_kind(model_type):
-    build = model(model_type).build.model_dump()
+    build = model(model_type).build.params()
     with pytest.raises(ValueError, match=f"model_type: {model_type} is of the kind vision; write kind: vision"):
         BuiltModel(kind="causal", build=build)
+
+
+def test_a_model_that_reads_pictures_names_tasks_to_learn_them_from_and_no_other_does():
+    build = model("llava").build.params()
+    with pytest.raises(ValueError, match=r"tasks: write tasks with drawn pictures, as \[name-thing\]"):
+        BuildSettings(**build | {"tasks": []})
+    llama = build | {"architecture": {"model_type": "llama"}}
+    with pytest.raises(ValueError, match=r"tasks: .* and none for others"):
+        BuildSettings(**llama)
+    with pytest.raises(ValueError, match="languages: only a translator and a model that reads pictures have them"):
+        BuildSettings(**llama | {"tasks": [], "languages": ["deu_Latn"]})
 
 
 @pytest.mark.heavy
@@ -64,7 +78,8 @@ def test_a_tiny_model_learns_what_is_in_two_pictures_and_is_a_base_like_others(n
     check_stored_weights(folder, vision)
     network, encoder = vision.load(folder, 16).eval(), vision.encoder_of(folder, definition)
     assert made["parameters"] == sum(parameters_by_part(network).values())
-    rows = [example(one.answer, Path(one.picture), question=one.question) for one in asked]
+    files = [tmp_path / "red.png", tmp_path / "blue.png"]
+    rows = [example(one.answer, file, question=one.question) for one, file in zip(asked, files, strict=True)]
     encoded = [vision.encode(row, encoder) for row in rows]
     assert made["tokens"] == 120 * 4 * sum(map(len, encoded)) / 2
     for one in encoded:
@@ -92,3 +107,11 @@ def test_the_picture_has_the_tokens_of_its_patches_and_the_tower_the_names_of_th
 def test_questions_that_are_all_too_long_are_refused(tmp_path):
     with pytest.raises(BaseError, match=r"build\.training\.length: no question with its picture has up to 8 tokens"):
         vision.build(model("llava", length=8).build, questions(tmp_path), tmp_path / "base", threads=1, progress=iter)
+
+
+@pytest.mark.heavy
+def test_a_picture_that_is_damaged_is_named_by_its_number(tmp_path):
+    asked = questions(tmp_path)
+    asked[1] = asked[1]._replace(picture=asked[1].picture[:60])
+    with pytest.raises(PictureError, match="lesson 1 is cut or damaged"):
+        vision.build(model("llava").build, asked, tmp_path / "base", threads=1, progress=iter)

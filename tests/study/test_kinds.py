@@ -111,8 +111,7 @@ def test_the_encoders_that_are_shipped_are_read():
         "xlm-roberta-base",
         "modernbert-base",
     }
-    # No study asks a vision-language model yet, so that no file has one.
-    assert encoders == shipped and {model.kind for model in files.values()} == set(KINDS) - {"vision"}
+    assert encoders == shipped and {model.kind for model in files.values()} == set(KINDS)
 
 
 def test_a_teacher_must_write_text(tmp_path):

@@ -193,13 +193,57 @@ def test_a_picture_that_no_column_names_is_found_while_planning(real, tmp_path):
         check_first_rows(real.tasks["xgqa"], "ben_Beng", real.languages, folders, "own")
 
 
-def test_a_model_that_sees_is_not_built_in_a_study_without_pictures_to_pretrain_it_on(tmp_path):
-    build = read_yaml(ROOT / "config/models/tiny-llama.yaml")["build"]
-    keys = {"kind": "vision", "build": build | {"architecture": {"model_type": "idefics3"}}}
+def base(tmp_path, **build):
+    """A study of texts with a tiny model that sees, which is built here."""
+    keys = read_yaml(ROOT / "config/models/tiny-llava.yaml")
+    keys |= {"build": {key: value for key, value in (keys["build"] | build).items() if value is not None}}
     folder = changed(tmp_path, models__tiny_seeing=keys)
-    with pytest.raises(
-        DefinitionError, match=r"tiny-seeing\.yaml: build: the embedded world has nothing yet to pretrain"
-    ):
-        study(
-            ["generated"], folder, grid=[PART | {"models": ["tiny-seeing"], "datasets": ["generated"]}], tasks=["xnli"]
-        )
+    grid = [PART | {"models": ["tiny-seeing"], "datasets": ["generated"]}]
+    return lambda **values: study(["generated"], folder, **{"grid": grid, "tasks": ["xnli"]} | values)
+
+
+def test_a_base_that_sees_learns_the_words_of_its_tasks_in_its_languages(tmp_path):
+    words = base(tmp_path, languages=["deu_Latn"], tasks=["name-thing", "clock-hour"])().corpus("tiny-seeing")
+    assert list(words) == ["deu_Latn"] and words["deu_Latn"]["iso639_1"] == "de"
+    needed = {"what_is_it", "which_hour", "red_circle", "hour_3"}
+    assert needed < words["deu_Latn"].keys() and not {"how_many", "yes", "left"} & words["deu_Latn"].keys()
+
+
+def test_without_languages_of_its_own_a_base_that_sees_learns_those_of_the_study(tmp_path):
+    of_study = base(tmp_path, languages=None)(languages=["swh_Latn", "eng_Latn"])
+    assert list(of_study.corpus("tiny-seeing")) == ["eng_Latn", "swh_Latn"]
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (
+            {"languages": ["fra_Latn"]},
+            r"pictures\.yaml: has no fra_Latn; .* out of `build\.languages` in config/models/tiny",
+        ),
+        ({"languages": ["xx"]}, r"tiny-seeing\.yaml: build\.languages names 'xx', which config/languages"),
+        ({"tasks": ["name-pair"]}, r"build\.tasks: the embedded world has no train rows of name-pair; of tasks with"),
+        ({"tasks": ["xnli"]}, r"build\.tasks: the embedded world has no train rows of xnli; of tasks with pictures it"),
+    ],
+)
+def test_a_base_that_sees_is_not_built_from_what_is_not_there(tmp_path, build, says):
+    with pytest.raises(DefinitionError, match=says):
+        base(tmp_path, **build)()
+
+
+def test_a_base_that_sees_is_made_again_if_words_that_it_learns_change_and_for_no_others(tmp_path):
+    made, path = base(tmp_path, languages=["deu_Latn"], tasks=["name-thing"]), tmp_path / "config/pictures.yaml"
+    before, words = made().corpus("tiny-seeing"), read_yaml(path)
+    words["deu_Latn"]["hour_3"], words["swh_Latn"]["red_circle"] = "drei", "mwekundu"
+    path.write_text(yaml.safe_dump(words))
+    assert made().corpus("tiny-seeing") == before
+    words["deu_Latn"]["red_circle"] = "Kreis, rot"
+    path.write_text(yaml.safe_dump(words))
+    assert made().corpus("tiny-seeing") != before
+
+
+def test_the_pictures_of_a_control_are_shuffled_by_the_seed_of_its_mixture(seeing):
+    of_study = study(["pictures", "pictures-shuffled"])
+    assert {name: one.shuffle for name, one in of_study.datasets.items()} == {"pictures": None, "pictures-shuffled": 1}
+    true, control = (of_study.datasets[name].definition for name in ("pictures", "pictures-shuffled"))
+    assert control.changed(pictures=true.pictures) == true

@@ -132,7 +132,7 @@ def test_a_built_translator_names_its_languages_and_others_do_not():
     build("mbart", "seq2seq", languages=["eng_Latn", "deu_Latn"])
     with pytest.raises(DefinitionError, match="languages: write eng_Latn and the others"):
         build("mbart", "seq2seq")
-    with pytest.raises(DefinitionError, match="languages: only a translator has them"):
+    with pytest.raises(DefinitionError, match="languages: only a translator and a model that reads"):
         build("llama", "causal", languages=["eng_Latn", "deu_Latn"])
     with pytest.raises(DefinitionError, match="m2m_100 is of the kind seq2seq; write kind: seq2seq"):
         build("m2m_100", "causal", languages=["eng_Latn", "deu_Latn"])

@@ -48,6 +48,7 @@ rule label:
         rows=training_rows,
         places=places_of_training_rows,
         max_rows=most_training_rows,
+        shuffle=shuffle_of_pictures,
         code=fingerprint("label.py"),
     script:
         "../scripts/label.py"

@@ -187,6 +187,11 @@ def most_training_rows(wildcards):
     return STUDY.datasets[wildcards.dataset].max_rows
 
 
+def shuffle_of_pictures(wildcards):
+    """The seed by which train rows get the pictures of others; None if they keep theirs."""
+    return STUDY.datasets[wildcards.dataset].shuffle
+
+
 def back_translation(wildcards):
     """The tasks whose pairs a dataset learns, those whose targets are translated back, and how many rows of each."""
     definition = STUDY.datasets[wildcards.dataset].definition

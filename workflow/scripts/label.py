@@ -11,7 +11,7 @@ from maple.synthesis.card import card
 log_to(snakemake.log[0])
 tasks = tasks_with_places(snakemake.params.tasks, snakemake.params.places)
 index = PictureIndex.read(snakemake.input.pictures)
-rows = pl.concat(labelled_rows(*task, snakemake.params.max_rows, index) for task in tasks)
+rows = pl.concat(labelled_rows(*task, snakemake.params.max_rows, index, snakemake.params.shuffle) for task in tasks)
 made = card(rows)
 print(rows.group_by("split", "label", "fault").len().sort("split", "label", "fault"))
 write_parquet(rows, snakemake.output.rows)

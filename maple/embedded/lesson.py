@@ -1,0 +1,12 @@
+"""What a tiny vision-language model is pretrained on: a record apart, so that an edit of the world retrains nothing."""
+
+from typing import NamedTuple
+
+
+class PictureLesson(NamedTuple):
+    """A question about a picture, and its answer."""
+
+    picture: bytes
+    """The picture as PNG."""
+    question: str
+    answer: str
