@@ -32,13 +32,13 @@ class Echo:
     def __init__(self, dies_at=None):
         self.prompts, self.dies_at = [], dies_at
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         self.prompts += prompts
         if any(prompt[-4:-3] == [self.dies_at] for prompt in prompts):
             raise RuntimeError("killed")
         return [Completion([prompt[-2]], "stop", -1.0) for prompt in prompts]
 
-    def log_likelihoods(self, prompts, continuations):
+    def log_likelihoods(self, prompts, continuations, pictures=()):
         """The earlier in the alphabet, the likelier."""
         self.prompts += prompts
         return [-float(sum(continuation)) for continuation in continuations]

@@ -96,7 +96,7 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
 class Sulky(Echo):
     """Answers otherwise when there is one prompt alone."""
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         if len(prompts) > 1:
             return super().complete(prompts, limits)
         return [Completion([4], "stop", -1.0)]
@@ -364,7 +364,7 @@ CHOICE = {"labels": ["x", "y"], "verbalizers": [["b"], ["a long label"]]}
 
 
 class Limited(Echo):
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         self.limits = list(limits)
         return super().complete(prompts, limits)
 
@@ -403,13 +403,13 @@ class Broken(Echo):
         super().__init__()
         self.value, self.at = value, at
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         return [
             answer._replace(log_probability=self.value) if len(prompt) == self.at else answer
             for prompt, answer in zip(prompts, super().complete(prompts, limits), strict=True)
         ]
 
-    def log_likelihoods(self, prompts, continuations):
+    def log_likelihoods(self, prompts, continuations, pictures=()):
         return [
             self.value if len(prompt) == self.at and first else likelihood
             for first, (prompt, likelihood) in enumerate(
