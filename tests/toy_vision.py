@@ -40,7 +40,11 @@ LLAVA = {
     "text_config": LLAMA, "vision_config": SIGLIP, "image_token_index": IMAGE, "vision_feature_layer": -1,
     "vision_feature_select_strategy": "full",
 }  # fmt: skip
-IDEFICS = {"text_config": LLAMA, "vision_config": SEEN, "image_token_id": IMAGE, "scale_factor": 2, "pad_token_id": PAD}
+IDEFICS = {
+    # The attention of vLLM on a CPU has no heads of 16.
+    "text_config": LLAMA | {"head_dim": 32}, "vision_config": SEEN, "image_token_id": IMAGE, "scale_factor": 2,
+    "pad_token_id": PAD,
+}  # fmt: skip
 CONFIGS: dict[str, dict[str, Any]] = {
     "gemma3": {
         "text_config": TEXT | {"model_type": "gemma3_text"}, "vision_config": SIGLIP, "image_token_index": IMAGE,

@@ -14,7 +14,9 @@ OfferedLanguages = Annotated[
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
 # In a pair of languages: the language of the rows.
 OWN = "own"
-AnswerMode = Literal["generate", "rank", "classify"]
+AnswerMode = Literal["generate", "rank", "classify", "blind"]
+# The answer modes of a text that is generated; of `blind`, each picture of the prompt is a grey one of the same size.
+GENERATED: frozenset[str] = frozenset({"generate", "blind"})
 # The answer modes of a run, by task that it is asked.
 AnswersByTask = Mapping[str, Sequence[AnswerMode]]
 

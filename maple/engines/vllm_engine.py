@@ -68,8 +68,7 @@ class VllmEngine:
             tensor_parallel_size=settings.tensor_parallel,
             disable_log_stats=True,
             **_stated(gpu_memory_utilization=settings.gpu_memory_utilization),
-            # Without them vLLM makes room for a video, or refuses a second picture.
-            **({"limit_mm_per_prompt": {"image": MOST_PICTURES, "video": 0}} if sees(settings.kind) else {}),
+            **(_picture_arguments() if sees(settings.kind) else {}),
             **(_lora_arguments(settings.adapters, settings.max_loras) if settings.adapters else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
@@ -195,6 +194,14 @@ def _log_likelihood(output: Any, tokens: Sequence[int]) -> float:
 def _stated(**arguments: Any) -> dict:
     """Return the arguments that are stated; vLLM's own defaults stand for the others."""
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _picture_arguments() -> dict:
+    """Return vLLM's arguments for a model that sees: no room for videos, and pictures resized by Pillow.
+
+    As in training: torchvision, which vLLM would take where it is installed, rounds otherwise.
+    """
+    return {"limit_mm_per_prompt": {"image": MOST_PICTURES, "video": 0}, "mm_processor_kwargs": {"backend": "pil"}}
 
 
 def _lora_arguments(adapters: Sequence[str | Path], max_loras: int | None) -> dict:

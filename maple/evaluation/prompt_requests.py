@@ -6,14 +6,12 @@ from functools import cache
 import polars as pl
 
 from maple.data.examples import PICTURE_FIELD
+from maple.definitions.task import GENERATED
 from maple.engines.engine import PromptPictures
 from maple.evaluation.completions import PromptRequest, completion_key
 from maple.models.encoding import Encoder
 from maple.models.picture_file import PictureFile
 from maple.models.vision_text import VisionEncoder
-
-# The answer modes in which a model writes its answer; of `blind`, grey stands in the place of each picture.
-WRITTEN = ("generate", "blind")
 
 
 def prompt_requests(
@@ -43,7 +41,7 @@ def prompt_requests(
     for row, ((alone, pictures), text) in zip(rows.iter_rows(named=True), encoded, strict=True):
         choices = answers(tuple(forms[0] for forms in row["verbalizers"]))
         longest = max(map(len, choices), default=0) + 1
-        limits = {"rank": longest, **dict.fromkeys(WRITTEN, max(row["max_new_tokens"], longest) + thinking_tokens)}
+        limits = {"rank": longest, **dict.fromkeys(GENERATED, max(row["max_new_tokens"], longest) + thinking_tokens)}
         limit = limits[row["answer"]]
         # All answer modes get the same demonstrations, so that they can be compared.
         room = max_length - max(limits[mode] for mode in row["answers"])
@@ -96,7 +94,7 @@ def print_raised_limits(rows: pl.DataFrame, requests: Sequence[PromptRequest], t
     """Print the tasks and languages whose labels take more of the model's tokens than `max_new_tokens`."""
     raised = (
         rows.with_columns(limit=pl.Series([request.limit - thinking_tokens for request in requests], dtype=pl.Int32))
-        .filter(pl.col("answer").is_in(WRITTEN), pl.col("limit") > pl.col("max_new_tokens"))
+        .filter(pl.col("answer").is_in(GENERATED), pl.col("limit") > pl.col("max_new_tokens"))
         .group_by("task", "language", maintain_order=True)
         .agg(pl.first("max_new_tokens"), pl.max("limit"))
     )

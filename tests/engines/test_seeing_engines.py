@@ -6,6 +6,8 @@ from toy_vision import EOS, PAD, WITH_VIDEOS, build, draw, encoder, picture, pro
 from maple.engines.engine import EngineError, EngineOptions, PromptPictures
 from maple.engines.launch import start_on
 from maple.engines.start import choose, start
+from maple.methods import model_folder
+from maple.models import vision
 from maple.models.vision_parts import ARCHITECTURES
 from maple.models.vision_pictures import PictureProcessor, open_picture
 from maple.runtime.pictures import PictureError, grey_picture
@@ -149,7 +151,9 @@ def test_a_likelihood_is_the_log_softmax_by_hand(name, bases, pictures, readable
         if name == "paligemma":
             types["token_type_ids"][:, length:] = 1
         with torch.inference_mode():
-            logits = running.model(**{**inputs, **types, "input_ids": ids, "attention_mask": torch.ones_like(ids)}).logits
+            logits = running.model(
+                **{**inputs, **types, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            ).logits
         steps = logits[0].float().log_softmax(-1)
         by_hand = sum(float(steps[length - 1 + place, token]) for place, token in enumerate(more))
         assert likelihood == pytest.approx(by_hand, abs=1e-3)
@@ -164,9 +168,7 @@ def test_instead_of_a_picture_a_blind_model_sees_a_grey_one_of_its_size(name, ba
         files.append(picture(tmp_path / f"{number}.png"))
     running = start("transformers", options(bases[name]))
     grey = Asked(name, bases[name], ("what?", files[:1]), ("what?", [files[1], green]))
-    blind = Asked(
-        name, bases[name], ("what?", [red._replace(grey=True)]), ("what?", [blue._replace(grey=True), green])
-    )
+    blind = Asked(name, bases[name], ("what?", [red._replace(grey=True)]), ("what?", [blue._replace(grey=True), green]))
     assert blind.of(running) == grey.of(running)
     seeing = Asked(name, bases[name], ("what?", [red]), ("what?", [blue, green]))
     assert [one.log_probability for one in seeing.of(running)] != pytest.approx(
@@ -177,7 +179,10 @@ def test_instead_of_a_picture_a_blind_model_sees_a_grey_one_of_its_size(name, ba
 def test_a_picture_that_is_missing_or_another_one_is_an_error_with_its_name(bases, pictures, tmp_path):
     draw(tmp_path / "one.png", "square", "red")
     file = picture(tmp_path / "one.png")
-    asked, running = Asked("idefics3", bases["idefics3"], ("a?", [file])), start("transformers", options(bases["idefics3"]))
+    asked, running = (
+        Asked("idefics3", bases["idefics3"], ("a?", [file])),
+        start("transformers", options(bases["idefics3"])),
+    )
     draw(tmp_path / "one.png", "square", "blue")
     with pytest.raises(PictureError, match=r"picture one\.png has the SHA-256 \w+, not \w+"):
         asked.of(running)
@@ -191,6 +196,69 @@ def test_a_model_of_text_is_not_asked_about_a_picture(bases, pictures, toy_base)
     asked = Asked("idefics3", bases["idefics3"], ("a?", pictures[:1]))
     with pytest.raises(EngineError, match="a prompt has pictures, and the model reads text alone"):
         asked.of(running)
+
+
+@pytest.fixture(scope="module")
+def adapter(bases, tmp_path_factory):
+    """LoRA of the language model of the tiny Idefics3, far from where it starts."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(1)
+    layers = rf"{ARCHITECTURES['idefics3'].language_model[0]}\..*\.(q_proj|v_proj|down_proj)"
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=layers, task_type=vision.PEFT_TASK)
+    network = get_peft_model(vision.load(bases["idefics3"], 16), config)
+    for name, parameter in network.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.3)
+    folder = tmp_path_factory.mktemp("adapter")
+    network.save_pretrained(folder)
+    merged = network.merge_and_unload()
+    model_folder.save_model(merged, bases["idefics3"], folder / "merged")
+    return folder
+
+
+def answers(running, asked):
+    likelihoods = running.log_likelihoods(asked.tokens, asked.continuations, asked.pictures)
+    return asked.of(running), likelihoods
+
+
+def assert_equal(ours, others):
+    assert_same(ours[0], others[0])
+    assert ours[1] == pytest.approx(others[1], abs=1e-3)
+
+
+def test_an_attached_adapter_sees_as_its_merged_weights_do(bases, pictures, adapter):
+    base = bases["idefics3"]
+    asked = Asked("idefics3", base, *questions("idefics3", pictures))
+    running = start("transformers", options(base, adapters=[adapter]))
+    untouched = answers(running, asked)
+    running.use(adapter)
+    attached = answers(running, asked)
+    assert_equal(attached, answers(start("transformers", options(adapter / "merged")), asked))
+    assert attached[1] != pytest.approx(untouched[1], abs=0.1)
+
+
+def test_vllm_answers_like_transformers_about_pictures_and_with_an_adapter(bases, pictures, adapter):
+    if choose("auto") != "vllm":
+        pytest.skip("vLLM is not installed, or lacks a library of the system (libnuma1)")
+    base = bases["idefics3"]
+    asked = Asked("idefics3", base, *questions("idefics3", [*pictures[:2], pictures[2]._replace(grey=True)]))
+    ours, theirs = (start(name, options(base, adapters=[adapter])) for name in ("transformers", "vllm"))
+    assert_equal(answers(theirs, asked), answers(ours, asked))
+    for running in (ours, theirs):
+        running.use(adapter)
+    assert_equal(answers(theirs, asked), answers(ours, asked))
+    asked.tokens[0] = [*asked.tokens[0], 5]
+    with pytest.raises(EngineError, match=r"red\.png: vLLM makes a prompt of \d+ tokens .* write engine: transf"):
+        asked.of(theirs)
+
+
+def test_vllm_is_left_out_where_it_needs_torchvision(bases, monkeypatch, capsys):
+    monkeypatch.setattr("maple.engines.start.engine_version", lambda name: "vllm 0.32.0")
+    for name in set(NAMES) - {"idefics3"}:
+        assert choose("auto", bases[name], 64) == "transformers"
+        assert f"engine: transformers, since {name} model: vLLM 0.32 needs torchvision" in capsys.readouterr().out
 
 
 def test_two_copies_of_an_engine_see_like_one(bases, pictures):
