@@ -20,7 +20,8 @@ ALL = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vision")
-    return {name: build(name, folder / name) for name in NAMES}
+    # The attention of vLLM on a CPU has no heads of 16.
+    return {name: build(name, folder / name, **({"head_dim": 32} if name == "idefics3" else {})) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
