@@ -22,15 +22,15 @@ from maple.definitions.generation import GenerateSettings
 from maple.engines.machine import Machine
 from maple.evaluation.asked_model import Weights
 from maple.evaluation.generation import RunOutputs, generate
-from maple.models import causal
+from maple.models.behaviour import behaviour_of
 from maple.runtime.journal import Journal
 
 
-def job(base: Path, prompts: Path, folder: Path) -> dict:
+def job(base: Path, prompts: Path, kind: str, folder: Path) -> dict:
     """Run the job in `folder`; return its card."""
     (card,) = generate(
         pl.read_parquet(prompts),
-        Weights(base),
+        Weights(base, kind),
         [RunOutputs({"eng_Latn": folder / "eng_Latn.parquet"}, folder / "journal.jsonl")],
         settings=GenerateSettings(
             engine="transformers",
@@ -70,9 +70,12 @@ def left(folder: Path) -> int:
 
 if __name__ == "__main__":
     base, prompts, place, kills = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    causal.load(base, 16)  # imports what every child needs; polars has threads, and must not be used before a fork
+    arguments = [base, prompts, kind := sys.argv[5]]
+    behaviour_of(kind).load(
+        base, 16
+    )  # imports what every child needs; polars has threads, and must not be used before a fork
     gc.freeze()  # no child walks that for garbage
-    forked(place / "undisturbed", [base, prompts])
+    forked(place / "undisturbed", arguments)
     whole = json.loads((place / "undisturbed" / "card.json").read_text())["computed"]
     moments = random.Random(1)
     report = []
@@ -81,9 +84,9 @@ if __name__ == "__main__":
         survived = 0
         if number:
             # Moments of the clock would all lie before or after the work on a machine that starts slower than it works.
-            forked(folder, [base, prompts], moments.randrange(whole), moments.uniform(0, 0.02))
+            forked(folder, arguments, moments.randrange(whole), moments.uniform(0, 0.02))
             survived = left(folder)
-            forked(folder, [base, prompts])
+            forked(folder, arguments)
         report.append(
             {
                 "survived": survived,

@@ -72,13 +72,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
 WITH_VIDEOS = ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")
 
 
-def network(name: str) -> Any:
-    """Return a network of an architecture with random weights that are far from zero, so that all parts matter."""
+def network(name: str, **text: Any) -> Any:
+    """Return a network of an architecture with random weights that are far from zero, so that all parts matter.
+
+    `text` are keys of its language model.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     torch.manual_seed(1)
-    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(name, **CONFIGS[name]))
+    keys = CONFIGS[name] | {"text_config": CONFIGS[name]["text_config"] | text}
+    model = AutoModelForImageTextToText.from_config(AutoConfig.for_model(name, **keys))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
@@ -167,10 +171,10 @@ def _without_videos():
         ProcessorMixin.check_argument_for_proper_class = checks
 
 
-def build(name: str, folder: Path) -> Path:
+def build(name: str, folder: Path, **text: Any) -> Path:
     """Save a tiny model of an architecture with its tokenizer and, as far as it can be saved, its processor."""
     folder.mkdir(parents=True, exist_ok=True)
-    network(name).save_pretrained(folder)
+    network(name, **text).save_pretrained(folder)
     made = processor(name)
     if name in WITH_VIDEOS:
         made.tokenizer.save_pretrained(folder)

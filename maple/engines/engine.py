@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from maple.models.picture_file import PictureFile
+
 
 class Completion(NamedTuple):
     """The completion of one prompt.
@@ -19,15 +21,30 @@ class Completion(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PromptPictures:
+    """The pictures of one prompt."""
+
+    files: tuple[PictureFile, ...]
+    """In the order in which the prompt shows them."""
+    short: list[int]
+    """The prompt with one placeholder per picture, as vLLM asks; the prompt itself has all of their tokens."""
+
+
+# The pictures of each prompt of a call; empty if no prompt of the call has any.
+Pictures = Sequence[PromptPictures | None]
+
+
+@dataclass(frozen=True)
 class EngineOptions:
     """What an engine is started with.
 
-    `model` is a Hub-style folder, `adapters` are folders of PEFT adapters that `use` may attach; `eos` and `pad` are
-    tokens, `threads` those of a processor. `batch` counts sequences that are computed at once, `max_length` tokens of
-    prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB), `tensor_parallel` the devices that
-    hold one copy of the model; `batch_invariant` asks for kernels whose results do not depend on the batch. `dtype` is
-    that of the arithmetic (maple.runtime.devices.compute_dtype). `gpu_memory_utilization` and `max_loras` are vLLM's:
-    the share of a GPU's memory that it takes, and the adapters that it holds there at once; None leaves them to vLLM.
+    `model` is a Hub-style folder of the `kind` (maple.models.kind), `adapters` are folders of PEFT adapters that `use`
+    may attach; `eos` and `pad` are tokens, `threads` those of a processor. `batch` counts sequences that are computed
+    at once, `max_length` tokens of prompt and completion. `cpu_cache_gib` is vLLM's key-value cache on a CPU (GiB),
+    `tensor_parallel` the devices that hold one copy of the model; `batch_invariant` asks for kernels whose results do
+    not depend on the batch. `dtype` is that of the arithmetic (maple.runtime.devices.compute_dtype).
+    `gpu_memory_utilization` and `max_loras` are vLLM's: the share of a GPU's memory that it takes, and the adapters
+    that it holds there at once; None leaves them to vLLM.
     """
 
     model: str | Path
@@ -44,6 +61,7 @@ class EngineOptions:
     max_loras: int | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
+    kind: str = "causal"
 
 
 class Engine(Protocol):
@@ -63,10 +81,13 @@ class Engine(Protocol):
         """Attach one of the adapters of the engine's settings in place of the one before."""
         ...
 
-    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+    def complete(
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+    ) -> list[Completion]:
         """Complete each prompt (token ids) greedily with at most its limit of new tokens, in the order given.
 
-        The completions of a call do not depend on earlier calls.
+        The completions of a call do not depend on earlier calls. Pictures are opened as they are needed; raises
+        maple.runtime.pictures.PictureError for one that is missing or has changed.
         """
         ...
 
@@ -84,7 +105,9 @@ class Engine(Protocol):
         """
         ...
 
-    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+    def log_likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], pictures: Pictures = ()
+    ) -> list[float]:
         """Return for each prompt the natural log-probability of its continuation (token ids, at least one)."""
         ...
 

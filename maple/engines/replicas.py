@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from maple.engines.engine import Completion, EngineError, EngineOptions
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures
 from maple.engines.start import start
 from maple.runtime.processes import end_with_parent, import_path
 
@@ -63,14 +63,19 @@ class Replicas:
         """Attach an adapter to every copy."""
         self._call([_Call("use", [adapter]) for _ in self.copies])
 
-    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+    def complete(
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+    ) -> list[Completion]:
         """Complete each prompt by one of the copies."""
-        calls = [_Call("complete", [prompts[part], limits[part]]) for part in self._parts(len(prompts))]
+        calls = [_Call("complete", [prompts[at], limits[at], pictures[at]]) for at in self._parts(len(prompts))]
         return list(chain.from_iterable(self._call(calls)))
 
-    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+    def log_likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], pictures: Pictures = ()
+    ) -> list[float]:
         """Score each continuation by one of the copies."""
-        calls = [_Call("log_likelihoods", [prompts[part], continuations[part]]) for part in self._parts(len(prompts))]
+        parts = self._parts(len(prompts))
+        calls = [_Call("log_likelihoods", [prompts[at], continuations[at], pictures[at]]) for at in parts]
         return list(chain.from_iterable(self._call(calls)))
 
     def sample(

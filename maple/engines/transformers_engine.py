@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maple.engines.engine import Completion, EngineOptions
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures
 from maple.methods.adapter_files import attach_saved
-from maple.models import causal
 from maple.models.attention import keeps_keys_alone
+from maple.models.behaviour import behaviour_of
+from maple.models.picture_file import PictureFile
+from maple.models.sight import picture_reader
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
@@ -80,6 +82,15 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> Sequence[int]:
 BATCH_OVERHEAD_TOKENS = 2048
 
 
+class _Scored(NamedTuple):
+    """What is computed to score continuations: a prompt, and all but the last token of a continuation."""
+
+    tokens: tuple[int, ...]
+    prompt: int
+    """The length of the prompt, which some models read otherwise than an answer."""
+    pictures: tuple[PictureFile, ...]
+
+
 class _Batch(NamedTuple):
     """Prompts that are completed together: their places, their common prefix, and the length of the longest."""
 
@@ -96,6 +107,11 @@ class _Batch(NamedTuple):
     def cost(self) -> int:
         """The prompt tokens to compute, those of the prefix once, and the fixed cost of decoding."""
         return BATCH_OVERHEAD_TOKENS + len(self.prefix) + len(self.places) * (self.longest - len(self.prefix))
+
+
+def _files(pictures: Pictures, count: int) -> list[tuple[PictureFile, ...]]:
+    """Return the pictures of each of `count` prompts."""
+    return [shown.files if shown else () for shown in pictures or [None] * count]
 
 
 def _whole_cache() -> "DynamicCache":
@@ -120,7 +136,10 @@ def _behind_padding(cache: "DynamicCache", padding: Sequence[int]) -> "DynamicCa
 
 
 class TransformersEngine:
-    """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding."""
+    """transformers' own `generate`; the common prefix of a batch is computed once, and there is little padding.
+
+    A model that sees computes no prefix by itself: among tokens of pictures, positions and attention are of the whole.
+    """
 
     def __init__(self, settings: EngineOptions):
         from transformers import GenerationConfig
@@ -128,7 +147,8 @@ class TransformersEngine:
         prepare(settings.threads, seed=0)
         # Any: PreTrainedModel's type has no `generate`.
         trusted = {"trust_remote_code": settings.trust_remote_code}
-        self.model: Any = causal.load(settings.model, 16, dtype=settings.dtype, **trusted).eval()
+        self.model: Any = behaviour_of(settings.kind).load(settings.model, 16, dtype=settings.dtype, **trusted).eval()
+        self.reader = picture_reader(settings.kind, settings.model, **trusted)
         self.model.config.use_cache = True
         self.batch, self.pad = settings.batch, settings.pad
         # A chat model may end its turn with another token than its tokenizer's EOS.
@@ -141,7 +161,7 @@ class TransformersEngine:
             "attention": self.model.config._attn_implementation,
         }
         self.cached_tokens = 0
-        self.pads, self.shares_prefix = True, keeps_keys_alone(self.model)
+        self.pads, self.shares_prefix = True, self.reader is None and keeps_keys_alone(self.model)
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter; the one before, which must be no soft prompt, is unloaded."""
@@ -157,12 +177,15 @@ class TransformersEngine:
         # A soft prompt comes before the tokens that prompts share.
         self.shares_prefix = self.shares_prefix and not config.is_prompt_learning
 
-    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+    def complete(
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+    ) -> list[Completion]:
         """Complete the prompts in batches of equal limits."""
+        shown = _files(pictures, len(prompts))
         completions: dict[int, Completion] = {}
         for group in self.batches(prompts, limits):
-            batch = [prompts[index] for index in group]
-            completions.update(zip(group, self._generate(batch, limits[group[0]]), strict=True))
+            batch, seen = [prompts[index] for index in group], [shown[index] for index in group]
+            completions.update(zip(group, self._generate(batch, limits[group[0]], pictures=seen), strict=True))
         return [completions[place] for place in range(len(prompts))]
 
     def sample(
@@ -214,37 +237,88 @@ class TransformersEngine:
             return 0
         return max(0, min(len(common_prefix(prompts)), min(map(len, prompts)) - last))
 
-    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+    def log_likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], pictures: Pictures = ()
+    ) -> list[float]:
         """Score the continuations; equal inputs (a prompt and all but the last token) are computed once.
 
         So all choices of one token cost one forward pass of their prompt. Only the last logits are kept.
         """
         import torch
 
-        places: dict[tuple[int, ...], list[int]] = {}
-        for place, (ids, continuation) in enumerate(zip(prompts, continuations, strict=True)):
-            places.setdefault((*ids, *continuation[:-1]), []).append(place)
+        places: dict[_Scored, list[int]] = {}
+        asked = zip(prompts, continuations, _files(pictures, len(prompts)), strict=True)
+        for place, (ids, continuation, files) in enumerate(asked):
+            places.setdefault(_Scored((*ids, *continuation[:-1]), len(ids), files), []).append(place)
         inputs = list(places)
         likelihoods = [0.0] * len(prompts)
-        for group in self.batches(inputs, [0] * len(inputs)):
+        for group in self.batches([input.tokens for input in inputs], [0] * len(inputs)):
             batch = [inputs[place] for place in group]
             longest = max(len(continuations[place]) for input in batch for place in places[input])
-            ids, mask, cache = self._padded(batch, last=longest)
-            computed = 0 if cache is None else cache.get_seq_length()
             with torch.inference_mode():
-                logits = self.model(
-                    input_ids=ids[:, computed:],
-                    attention_mask=mask,
-                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, computed:],
-                    past_key_values=cache,
-                    use_cache=cache is not None,
-                    logits_to_keep=longest,
-                ).logits
-            for input, row in zip(batch, logits.float().log_softmax(-1), strict=True):
+                logits = self._last_logits(batch, longest)
+            for input, row in zip(batch, logits, strict=True):
                 for place in places[input]:
                     continuation = torch.tensor(continuations[place], device=row.device)
                     likelihoods[place] = float(row[-len(continuation) :].gather(-1, continuation[:, None]).sum())
         return likelihoods
+
+    def _last_logits(self, batch: Sequence[_Scored], last: int) -> "Sequence[torch.Tensor]":
+        """Return the log-probabilities behind the `last` tokens of each row, [last, vocabulary]."""
+        if self.reader is not None:
+            return self._last_logits_of_seen(batch, last)
+        ids, mask, cache = self._padded([input.tokens for input in batch], last=last)
+        computed = 0 if cache is None else cache.get_seq_length()
+        logits = self.model(
+            input_ids=ids[:, computed:],
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, computed:],
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=last,
+        ).logits
+        return logits.float().log_softmax(-1)
+
+    def _last_logits_of_seen(self, batch: Sequence[_Scored], last: int) -> "Sequence[torch.Tensor]":
+        """Return the same of a model that sees: padding stands behind a row, as in training.
+
+        So the model counts positions itself: PaliGemma's begin at 1, Qwen's have three parts.
+        """
+        import torch
+
+        lengths = [len(input.tokens) for input in batch]
+        width = max(lengths)
+        ids = torch.tensor([[*input.tokens, *[self.pad] * (width - len(input.tokens))] for input in batch])
+        mask = (torch.arange(width)[None, :] < torch.tensor(lengths)[:, None]).long()
+        seen = self._seen(ids, mask, [input.prompt for input in batch], [input.pictures for input in batch])
+        # From the end, since a soft prompt stands before the row.
+        wanted = [[place - width for place in range(max(0, length - last), length)] for length in lengths]
+        kept = sorted({place for places in wanted for place in places})
+        device = self.model.device
+        logits = self.model(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            use_cache=False,
+            logits_to_keep=torch.tensor(kept, device=device),
+            **seen,
+        ).logits
+        rows = [[kept.index(place) for place in places] for places in wanted]
+        return [each[places].float().log_softmax(-1) for each, places in zip(logits, rows, strict=True)]
+
+    def _seen(
+        self,
+        ids: "torch.Tensor",
+        mask: "torch.Tensor",
+        ends: Sequence[int],
+        pictures: Sequence[Sequence[PictureFile]],
+    ) -> "dict[str, torch.Tensor]":
+        """Return what a model that sees reads beside the tokens of a batch (maple.models.sight.PictureReader)."""
+        if self.reader is not None:
+            read = self.reader.inputs(ids.cpu(), mask.cpu(), ends, pictures)
+            return {name: values.to(self.model.device) for name, values in read.items()}
+        if any(pictures):
+            raise EngineError("a prompt has pictures, and the model reads text alone; name one of the kind vision")
+        return {}
 
     def _padded(
         self, prompts: Sequence[Sequence[int]], last: int = 1
@@ -274,12 +348,17 @@ class TransformersEngine:
         return rows, mask, cache
 
     def _generate(
-        self, prompts: list[list[int]], limit: int, processors: "Sequence[LogitsProcessor]" = ()
+        self,
+        prompts: list[list[int]],
+        limit: int,
+        processors: "Sequence[LogitsProcessor]" = (),
+        pictures: Sequence[Sequence[PictureFile]] = (),
     ) -> list[Completion]:
         import torch
         from transformers import LogitsProcessorList
 
         ids, mask, cache = self._padded(prompts)
+        seen = self._seen(ids, mask, [ids.shape[1]] * len(prompts), pictures or [()] * len(prompts))
         recorder = _LogProbabilities(ids.shape[1])
         with torch.inference_mode():
             output = self.model.generate(
@@ -291,6 +370,7 @@ class TransformersEngine:
                 logits_processor=LogitsProcessorList([recorder, *processors]),
                 eos_token_id=sorted(self.ends),
                 pad_token_id=self.pad,
+                **seen,
             )
         log_probabilities = recorder.of_tokens(output)
         completions = []

@@ -15,6 +15,10 @@ NOT_SERVED: Mapping[str, str] = {
 }
 NOT_SERVED_ON_CPU: Mapping[str, str] = {
     **dict.fromkeys(("falcon_mamba", "jamba", "mamba"), "vLLM 0.32 does not have this architecture on a CPU"),
+    **dict.fromkeys(
+        ("gemma3", "llava", "llava_next", "paligemma", "qwen2_5_vl", "qwen2_vl", "qwen3_vl", "smolvlm"),
+        "vLLM 0.32 needs torchvision for this architecture, which its CPU build does without",
+    ),
     "qwen3_next": "vLLM 0.32 does not have this architecture in float32, which is the arithmetic on a CPU",
 }
 # vllm/model_executor/models/commandr.py adds one to the window, "to match the training convention"; here a model is
@@ -30,8 +34,9 @@ def reason_against_serving(
     `max_length` is that of prompt and completion, in tokens.
     """
     model_type = model_type_of(config)
-    if reason := table.get(model_type):
-        return f"{model_type} model: {reason}"
+    for name in (str(config.get("model_type")), model_type):  # the whole of a model that sees, and its text part
+        if reason := table.get(name):
+            return f"{name} model: {reason}"
     if model_type not in LONGER_WINDOW:
         return None
     window = text_config(config).get("sliding_window") or LONGER_WINDOW[model_type]

@@ -5,16 +5,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from maple.engines.engine import Completion, EngineError, EngineOptions
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures, PromptPictures
 from maple.methods.adapter_files import check_saved
-from maple.models import causal
+from maple.models.behaviour import behaviour_of
 from maple.models.empty import empty_model
+from maple.models.picture_file import open_picture
+from maple.models.sight import sees
 from maple.runtime.devices import compute_dtype, device, prepare
 from maple.runtime.files import read_json
 from maple.runtime.loopback import stay_on_loopback
 
 if TYPE_CHECKING:
-    from vllm import RequestOutput
+    from vllm import RequestOutput, SamplingParams
+
+
+MOST_PICTURES = 2  # of a prompt: those of a task (maple.definitions.task.PromptSpec.pictures)
 
 
 class VllmEngine:
@@ -35,7 +40,8 @@ class VllmEngine:
             os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
         prepare(settings.threads, seed=0)
         for adapter in settings.adapters:  # vLLM attaches nothing for a tensor that it cannot place
-            base = empty_model(settings.model, causal, trust_remote_code=settings.trust_remote_code)
+            kind = behaviour_of(settings.kind)
+            base = empty_model(settings.model, kind, trust_remote_code=settings.trust_remote_code)
             check_saved(base, adapter)
         from vllm import LLM
         from vllm.lora.request import LoRARequest
@@ -62,6 +68,7 @@ class VllmEngine:
             tensor_parallel_size=settings.tensor_parallel,
             disable_log_stats=True,
             **_stated(gpu_memory_utilization=settings.gpu_memory_utilization),
+            **(_picture_arguments() if sees(settings.kind) else {}),
             **(_lora_arguments(settings.adapters, settings.max_loras) if settings.adapters else {}),
         )
         layers = self.llm.llm_engine.vllm_config.compilation_config.static_forward_context.values()
@@ -75,16 +82,18 @@ class VllmEngine:
         """Attach an adapter; vLLM loads it with the next prompt."""
         self.adapter = self.adapters[str(adapter)]
 
-    def complete(self, prompts: Sequence[list[int]], limits: Sequence[int]) -> list[Completion]:
+    def complete(
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+    ) -> list[Completion]:
         """Hand all prompts to vLLM at once; it batches them continuously, and computes common prefixes once."""
         from vllm import SamplingParams
 
         self.llm.reset_prefix_cache()
-        outputs = self.llm.generate(
-            [{"prompt_token_ids": ids} for ids in prompts],
+        outputs = self._outputs(
+            prompts,
+            [[]] * len(prompts),
+            pictures,
             [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0, detokenize=False) for limit in limits],
-            lora_request=self.adapter,
-            use_tqdm=False,
         )
         self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
         return [self._completion(output) for output in outputs]
@@ -128,18 +137,52 @@ class VllmEngine:
         log_probability = only.cumulative_logprob or 0.0  # typed None, for requests without log-probabilities
         return Completion(tokens, "stop" if stopped else "length", log_probability)
 
-    def log_likelihoods(self, prompts: Sequence[list[int]], continuations: Sequence[list[int]]) -> list[float]:
+    def log_likelihoods(
+        self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], pictures: Pictures = ()
+    ) -> list[float]:
         """Score the continuations by the log-probabilities that vLLM returns of prompt tokens."""
         from vllm import SamplingParams
 
         # vLLM must generate at least one token, which is thrown away.
+        params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        outputs = self._outputs(prompts, continuations, pictures, params)
+        return [_log_likelihood(output, tokens) for output, tokens in zip(outputs, continuations, strict=True)]
+
+    def _outputs(
+        self,
+        prompts: Sequence[list[int]],
+        continuations: Sequence[list[int]],
+        pictures: Pictures,
+        params: "SamplingParams | Sequence[SamplingParams]",
+    ) -> "list[RequestOutput]":
+        """Hand all prompts with their continuations to vLLM at once.
+
+        vLLM expands placeholders of pictures by its own code. Raises EngineError if that makes other tokens of them
+        than the model's processor, with whose tokens the model was trained.
+        """
+        asked = list(zip(prompts, continuations, pictures or [None] * len(prompts), strict=True))
         outputs = self.llm.generate(
-            [{"prompt_token_ids": [*ids, *tokens]} for ids, tokens in zip(prompts, continuations, strict=True)],
-            SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False),
+            [_prompt(ids, tokens, shown) for ids, tokens, shown in asked],
+            params,
             lora_request=self.adapter,
             use_tqdm=False,
         )
-        return [_log_likelihood(output, tokens) for output, tokens in zip(outputs, continuations, strict=True)]
+        for output, (ids, tokens, shown) in zip(outputs, asked, strict=True):
+            if shown and output.prompt_token_ids != [*ids, *tokens]:
+                raise EngineError(
+                    f"{', '.join(each.file for each in shown.files)}: vLLM makes a prompt of "
+                    f"{len(output.prompt_token_ids or ())} tokens with them, and the model's own processor one of "
+                    f"{len(ids) + len(tokens)}; write engine: transformers"
+                )
+        return outputs
+
+
+def _prompt(ids: list[int], tokens: Sequence[int], shown: PromptPictures | None) -> Any:
+    """Return a prompt and its continuation as vLLM takes them."""
+    if shown is None:
+        return {"prompt_token_ids": [*ids, *tokens]}
+    images = [open_picture(file) for file in shown.files]
+    return {"prompt_token_ids": [*shown.short, *tokens], "multi_modal_data": {"image": images}}
 
 
 def _log_likelihood(output: Any, tokens: Sequence[int]) -> float:
@@ -151,6 +194,14 @@ def _log_likelihood(output: Any, tokens: Sequence[int]) -> float:
 def _stated(**arguments: Any) -> dict:
     """Return the arguments that are stated; vLLM's own defaults stand for the others."""
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _picture_arguments() -> dict:
+    """Return vLLM's arguments for a model that sees: no room for videos, and pictures resized by Pillow.
+
+    As in training: torchvision, which vLLM would take where it is installed, rounds otherwise.
+    """
+    return {"limit_mm_per_prompt": {"image": MOST_PICTURES, "video": 0}, "mm_processor_kwargs": {"backend": "pil"}}
 
 
 def _lora_arguments(adapters: Sequence[str | Path], max_loras: int | None) -> dict:

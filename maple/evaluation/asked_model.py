@@ -8,6 +8,8 @@ from typing import Any
 from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, DEFAULT_FRAME, Demonstrations, Frame
 from maple.engines.blocks import EndpointBlock
 from maple.models.encoding import Encoder
+from maple.models.sight import sees
+from maple.models.vision_text import VisionEncoder
 
 # The keys of a model that say how it is asked.
 ASKED = ("frame", "demonstrations", "template_arguments", "thinking_tokens")
@@ -20,7 +22,7 @@ class Weights:
     folder: str | Path
     """Hub-style."""
     kind: str = "causal"
-    """Kind of model; decides how a model that classifies or translates is loaded and read."""
+    """Kind of model; decides how it is loaded and read."""
     trust_remote_code: bool = False
     """True runs the repository's own Python code."""
     frame: Frame = DEFAULT_FRAME
@@ -39,9 +41,9 @@ class Weights:
         """Return the weights in a folder, asked as the model's params say."""
         return cls(folder, **_stated(definition, "kind", "trust_remote_code", "tags", "new_tags", *ASKED))
 
-    def encoder(self) -> Encoder:
+    def encoder(self) -> Encoder | VisionEncoder:
         """Return what makes tokens of prompts. Raises maple.models.prompt_error.PromptError."""
-        return Encoder.of(
+        return (VisionEncoder if sees(self.kind) else Encoder).of(
             self.folder,
             self.frame,
             self.demonstrations,

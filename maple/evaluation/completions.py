@@ -11,6 +11,7 @@ import polars as pl
 
 from maple.data.examples import PICTURE_FIELD
 from maple.definitions.task import AnswersByTask
+from maple.engines.engine import PromptPictures
 from maple.evaluation.finish_reasons import TOO_LONG
 from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
 from maple.runtime.journal import Journal
@@ -39,7 +40,10 @@ REQUEST_SCHEMA = pl.Schema(
 
 
 # The columns of prompts that are not in the files of completions.
-ASKED_ONLY = ("demonstrations", "texts", "text_words", "source_language", "target_language", "answers")
+ASKED_ONLY = (
+    *("demonstrations", "texts", "text_words", "source_language", "target_language", "answers"),
+    PICTURE_FIELD,
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class PromptRequest:
     """Demonstrations in the prompt."""
     shots_dropped: int
     """Demonstrations that did not fit."""
+    pictures: PromptPictures | None = None
+    """What the prompt asks about; None if it has no pictures."""
 
     @property
     def row(self) -> dict:
@@ -88,18 +94,18 @@ class PromptRequest:
 
 
 def asked(prompts: pl.DataFrame, answers: AnswersByTask) -> pl.DataFrame:
-    """Return prompts as a run is asked them (maple.evaluation.prompts.ASKED_SCHEMA); `answers` are its answer modes.
-
-    Raises ValueError for a prompt with pictures: no engine of maple.engines reads them, so that it would be answered
-    blindly.
-    """
-    if PICTURE_FIELD in prompts.columns and (seen := prompts.filter(pl.col(PICTURE_FIELD).list.len() > 0)).height:
-        raise ValueError(
-            f"config/tasks/{seen['task'][0]}.yaml: pictures: no engine here reads pictures yet; leave the task out of "
-            "`tasks` in the config"
-        )
+    """Return prompts as a run is asked them (maple.evaluation.prompts.ASKED_SCHEMA); `answers` are its answer modes."""
     modes = pl.col("task").replace_strict(answers, return_dtype=pl.List(pl.String))
     return prompts.with_columns(answers=modes)
+
+
+def check_sighted(prompts: pl.DataFrame, model: str | Path) -> None:
+    """Refuse prompts with pictures for a model that sees none, which would answer them blindly: ValueError."""
+    if PICTURE_FIELD in prompts.columns and (shown := prompts.filter(pl.col(PICTURE_FIELD).list.len() > 0)).height:
+        raise ValueError(
+            f"config/tasks/{shown['task'][0]}.yaml: pictures: {model} reads text alone; leave the task out of the "
+            "`tasks` of its part of the grid, or name a model that sees"
+        )
 
 
 def rows_by_answer(prompts: pl.DataFrame) -> pl.DataFrame:
@@ -120,7 +126,9 @@ def joined(rows: pl.DataFrame, requests: Sequence[PromptRequest], completions: p
 
     `completions` has the columns of COMPLETION_SCHEMA; a row without a key is TOO_LONG.
     """
-    keyed = rows.drop(ASKED_ONLY).hstack(pl.DataFrame([request.row for request in requests], schema=REQUEST_SCHEMA))
+    keyed = rows.drop(ASKED_ONLY, strict=False).hstack(
+        pl.DataFrame([request.row for request in requests], schema=REQUEST_SCHEMA)
+    )
     return keyed.join(completions, on="key", how="left", validate="m:1", maintain_order="left").with_columns(
         pl.col("completion").fill_null(""),
         pl.col("finish_reason").fill_null(TOO_LONG),
@@ -141,9 +149,16 @@ def write_completions(completed: pl.DataFrame, outputs: Mapping[str, str | Path]
         )
 
 
-def completion_key(weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str) -> str:
-    """Return the key of one completion: same weights, prompt tokens, decoding, engine and version, same key."""
-    content = json.dumps([weights, list(tokens), limit, dict(decoding), engine], sort_keys=True)
+def completion_key(
+    weights: str, tokens: Sequence[int], limit: int, decoding: Mapping, engine: str, pictures: Sequence[str] = ()
+) -> str:
+    """Return the key of one completion: same weights, prompt tokens, decoding, engine and version, same key.
+
+    `pictures` says what each picture of the prompt is, such as its digest; how they are prepared is in the digest of
+    the weights.
+    """
+    shown = [list(pictures)] if pictures else []
+    content = json.dumps([weights, list(tokens), limit, dict(decoding), engine, *shown], sort_keys=True)
     return blake2b(content.encode(), digest_size=16).hexdigest()
 
 

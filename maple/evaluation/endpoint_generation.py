@@ -135,7 +135,7 @@ def complete(
             shots_dropped=pl.lit(0, pl.Int32),
             **UNKNOWN,
         )
-        .drop(ASKED_ONLY)
+        .drop(ASKED_ONLY, strict=False)
         .join(pl.DataFrame(answers, schema=ANSWER_SCHEMA), on="key", validate="m:1", maintain_order="left")
         .with_columns(pl.col("reasoning").fill_null(""))
     )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from maple.engines.engine import Engine
+from maple.engines.engine import Engine, Pictures
 from maple.evaluation.completions import PromptRequest
 from maple.evaluation.finish_reasons import RANK
 from maple.models.completion_text import CompletionDecoder
@@ -22,7 +22,8 @@ def check_finite(request: PromptRequest, log_probabilities: Sequence[float]) -> 
 
 def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: CompletionDecoder) -> list[dict]:
     """Complete prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
-    completions = engine.complete([request.tokens for request in requests], [request.limit for request in requests])
+    tokens, limits = [request.tokens for request in requests], [request.limit for request in requests]
+    completions = engine.complete(tokens, limits, _pictures(requests))
     rows = []
     for request, completion in zip(requests, completions, strict=True):
         check_finite(request, [completion.log_probability])
@@ -41,8 +42,9 @@ def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: C
 
 def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
     """Score the choices of prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
-    pairs = [(request.tokens, choice) for request in requests for choice in request.choices]
-    scores = iter(engine.log_likelihoods([tokens for tokens, _ in pairs], [choice for _, choice in pairs]))
+    pairs = [(request, choice) for request in requests for choice in request.choices]
+    tokens, choices = [request.tokens for request, _ in pairs], [choice for _, choice in pairs]
+    scores = iter(engine.log_likelihoods(tokens, choices, _pictures([request for request, _ in pairs])))
     rows = []
     for request in requests:
         log_likelihoods = [next(scores) for _ in request.choices]
@@ -62,10 +64,14 @@ def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]
 
 def flipped_rows(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
     """Complete prompts one at a time; return their rows with `flipped`, True if the completion differs then."""
+    alone = [engine.complete([request.tokens], [request.limit], _pictures([request]))[0] for request in requests]
     return [
-        {
-            **rows[request.key],
-            "flipped": engine.complete([request.tokens], [request.limit])[0].tokens != rows[request.key]["token_ids"],
-        }
-        for request in requests
+        {**rows[request.key], "flipped": completion.tokens != rows[request.key]["token_ids"]}
+        for request, completion in zip(requests, alone, strict=True)
     ]
+
+
+def _pictures(requests: Sequence[PromptRequest]) -> Pictures:
+    """Return the pictures of prompts as an engine gets them."""
+    pictures = [request.pictures for request in requests]
+    return pictures if any(pictures) else ()

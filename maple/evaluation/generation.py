@@ -21,6 +21,7 @@ from maple.evaluation.completions import (
     COMPLETION_SCHEMA,
     PromptRequest,
     RunOutputs,
+    check_sighted,
     is_completion,
     joined,
     previous_completions,
@@ -32,6 +33,8 @@ from maple.evaluation.prompt_requests import print_raised_limits, prompt_request
 from maple.evaluation.thinking_columns import with_thinking
 from maple.models.completion_text import CompletionDecoder
 from maple.models.encoding import Encoder
+from maple.models.sight import sees
+from maple.models.vision_text import VisionEncoder
 from maple.runtime.devices import energy_joules, energy_since
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal, JournaledRows
@@ -54,10 +57,14 @@ class _Work:
         cls, requests: Mapping[str, PromptRequest], rows: JournaledRows, carried_over: set[str], sample: int
     ) -> "_Work":
         """Return what is missing of the requests, and the smallest `sample` keys among those that are new."""
-        # Prompts with a common beginning are neighbours, so that an engine computes it once.
+        # Prompts with a common beginning are neighbours, so that an engine computes it once; so are those of a picture.
         missing = sorted(
             (requests[key] for key in rows.missing(requests)),
-            key=lambda request: (bool(request.choices), request.tokens),
+            key=lambda request: (
+                bool(request.choices),
+                request.pictures.files if request.pictures else (),
+                request.tokens,
+            ),
         )
         # Keys are digests, so that the smallest are a random sample: of all that this job computes, also before a kill.
         fresh = sorted(key for key, request in requests.items() if key not in carried_over and not request.choices)
@@ -105,15 +112,15 @@ def complete(
     settings: GenerateSettings,
     previous: pl.DataFrame,
     journal: Journal,
-    start_engine: Callable[[Encoder], Engine],
+    start_engine: Callable[[Encoder | VisionEncoder], Engine],
     progress: Callable,
 ) -> tuple[pl.DataFrame, CompletionCounts]:
     """Complete the prompts of one run that are missing, and carry over the rest.
 
     `prompts` has the columns of maple.evaluation.prompts.ASKED_SCHEMA; rows with a fault are left out, and each
-    of the task's answer modes becomes a row of its own (column `answer`: generate or rank). `engine` is the engine's
-    name and version, which are part of every key, as the model's digest is; `start_engine` is called only if something
-    is missing; `progress` is tqdm.
+    of the task's answer modes becomes a row of its own (column `answer`: generate, rank, or blind, which is to generate
+    with grey in the place of each picture). `engine` is the engine's name and version, which are part of every key, as
+    the model's digest is; `start_engine` is called only if something is missing; `progress` is tqdm.
 
     Returns the rows with the columns of COMPLETION_SCHEMA, REQUEST_SCHEMA and THINKING_SCHEMA: log_probability
     (natural, of the completion), log_likelihoods (natural, of the choices that are ranked), flipped (is the completion
@@ -122,7 +129,7 @@ def complete(
     and no completion.
     """
     encoder = model.weights.encoder()
-    decoder = CompletionDecoder.of(encoder.tokenizer.whole.get_added_tokens_decoder(), encoder.text)
+    decoder = CompletionDecoder.of(encoder.tokenizer.whole.get_added_tokens_decoder(), encoder.tokenizer.text)
     asked = rows_by_answer(prompts)
     room = model.weights.thinking_tokens
     requests = prompt_requests(asked, encoder, model.digest, engine, settings.max_length, room)
@@ -157,7 +164,7 @@ class _SharedEngine:
         dtype = "" if settings.dtype == "auto" else f", {settings.dtype}"
         self.version = engine_version(self._name) + (", batch-invariant" if settings.batch_invariant else "") + dtype
 
-    def ready(self, adapter: str | Path | None, encoder: Encoder) -> Engine:
+    def ready(self, adapter: str | Path | None, encoder: Encoder | VisionEncoder) -> Engine:
         """Return the engine with the run's adapter attached, if it has one."""
         begin, joules, start_seconds = time.perf_counter(), energy_joules(), None
         if self._engine is None:
@@ -168,9 +175,10 @@ class _SharedEngine:
         self._use = EngineUse(joules, start_seconds, dict(self._engine.info), self._engine.cached_tokens)
         return self._engine
 
-    def _started(self, encoder: Encoder) -> Engine:
+    def _started(self, encoder: Encoder | VisionEncoder) -> Engine:
         settings = EngineOptions(
             model=self._weights.folder,
+            kind=self._weights.kind,
             batch=self._settings.batch,
             max_length=self._settings.max_length,
             eos=encoder.eos,
@@ -213,8 +221,10 @@ def generate(
     all its completions are there; the journals are kept until all runs are done, since a job that fails loses its
     outputs. At most one engine is started, and completes run after run. A model behind an endpoint has no weights
     (maple.evaluation.endpoint_generation), and one that classifies completes nothing (maple.evaluation.classification).
-    One that translates reads no prompts (maple.evaluation.translation).
+    One that translates reads no prompts (maple.evaluation.translation). Raises ValueError for a prompt with pictures
+    if the model sees none.
     """
+    _check_sighted(prompts, source)
     if isinstance(source, EndpointBlock):
         return [
             endpoint_generation.generate(
@@ -228,6 +238,13 @@ def generate(
             for run in runs
         ]
     return generate_with_weights(prompts, source, runs, settings=settings, machine=machine, progress=progress)
+
+
+def _check_sighted(prompts: pl.DataFrame, source: Weights | EndpointBlock) -> None:
+    if isinstance(source, EndpointBlock):
+        check_sighted(prompts, source.model)
+    elif not sees(source.kind):
+        check_sighted(prompts, source.folder)
 
 
 def fill_journals(
@@ -245,6 +262,7 @@ def fill_journals(
     """
     if isinstance(source, EndpointBlock):
         raise TypeError("a model behind an endpoint has no weights to attach adapters to")
+    _check_sighted(prompts, source)
     return [card for _, card in _complete_runs(prompts, source, runs, settings, machine, progress)]
 
 

@@ -28,13 +28,11 @@ def with_thinking(rows: pl.DataFrame, requests: Sequence[PromptRequest], decoder
     opened_by = [decoder.opening_mark(request.tokens) for request in requests]
     counts: list[int | None] = []
     unfinished = 0
-    for row, mark in zip(
-        rows.select("answer", "completion", "finish_reason", "token_ids").rows(), opened_by, strict=True
-    ):
-        answer, completion, finish_reason, tokens = row
+    for row, mark in zip(rows.select("completion", "finish_reason", "token_ids").rows(), opened_by, strict=True):
+        completion, finish_reason, tokens = row
         cut = finish_reason == "length"
         counts.append(None)
-        if answer == "generate" and tokens:
+        if tokens:  # a choice that is ranked has none
             split = split_thinking(completion, opened_by=mark, cut=cut)
             unfinished += split.unfinished
             if split.thinks:

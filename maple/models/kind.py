@@ -39,6 +39,11 @@ class KindFacts:
     """Named parts that a method can address, {name: prefix of its modules}; empty for a model of one part. A prefix is
     empty where it depends on the architecture (maple.models.vision_parts)."""
 
+    @property
+    def sees(self) -> bool:
+        """True if an example or a prompt may have pictures."""
+        return "image" in self.inputs
+
 
 # A kind has the name of the module with its behaviour: maple/models/causal.py.
 KINDS = {

@@ -15,7 +15,7 @@ from maple.models.tiny import pretrain
 from maple.models.tiny_vision import Lessons
 from maple.models.vision_folder import prepare_vision_folder as prepare_tokenizer
 from maple.models.vision_parts import architecture_named, check_unquantized
-from maple.models.vision_pictures import ROWS_OF_THEIR_OWN, collate
+from maple.models.vision_pictures import ROWS_OF_THEIR_OWN, PictureProcessor, PromptReader, collate
 from maple.models.vision_text import VisionEncoder
 from maple.runtime import devices
 
@@ -67,6 +67,12 @@ def encoder_of(folder: str | Path, model: LocalModel, frame: Frame | None = None
         template_arguments=model.template_arguments,
         trust_remote_code=model.trust_remote_code,
     )
+
+
+def picture_reader(folder: str | Path, *, trust_remote_code: bool = False) -> PromptReader:
+    """Return what makes tensors of the pictures of prompts, for the model in a Hub-style folder."""
+    architecture = architecture_named(json_of(Path(folder) / "config.json").get("model_type", ""))
+    return PromptReader(PictureProcessor.of(folder, trust_remote_code=trust_remote_code), architecture.token_types)
 
 
 def encode(example: Mapping[str, Any], encoder: VisionEncoder) -> EncodedExample:

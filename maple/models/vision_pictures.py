@@ -1,18 +1,18 @@
 """Pictures as a model reads them: opened when they are needed, and prepared by transformers' processor of the model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maple.models.example import MASKED, EncodedExample
+from maple.models.picture_file import PictureFile, open_picture
 from maple.models.special_tokens import json_of
 from maple.models.tiny import BaseError
 from maple.models.vision_parts import TokenTypes
-from maple.runtime.pictures import Picture, PictureError, picture_at
-from maple.runtime.pictures import open_picture as open_below
+from maple.runtime.pictures import PictureError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,22 +21,6 @@ if TYPE_CHECKING:
 ROWS_OF_THEIR_OWN = "each example with pictures is a row: packing them was not measured"
 # What a processor returns of the text, which is encoded here by ourselves; all else is of the pictures.
 OF_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "labels"}
-
-
-class PictureFile(NamedTuple):
-    """A picture of an example."""
-
-    file: str
-    digest: str = ""
-    """SHA-256 of the file's bytes, 64 hex digits; "" for a file that may be any."""
-
-
-def open_picture(picture: PictureFile) -> "Image":
-    """Return the picture in a file as maple.runtime.pictures does; raises PictureError as it does."""
-    path = Path(picture.file)
-    folder, where = path.parent, str(path.parent)
-    known = Picture(path.name, picture.digest) if picture.digest else picture_at(path.name, folder, where)
-    return open_below(known, folder, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +32,8 @@ class PictureProcessor:
     """Opens a picture, in RGB."""
     _expansions: dict[tuple[int, int], str] = field(default_factory=dict)
     """The tokens of pictures by their size, on which alone their number depends."""
+    _sizes: dict[PictureFile, tuple[int, int]] = field(default_factory=dict)
+    """The sizes of the pictures with a digest: a set asks about a picture many times."""
 
     @classmethod
     def of(cls, folder: str | Path, *, trust_remote_code: bool = False) -> "PictureProcessor":
@@ -88,11 +74,25 @@ class PictureProcessor:
         """The texts of both: what a text of an example must not spell."""
         return {self.placeholder, self.processor.tokenizer.convert_ids_to_tokens(self.token)}
 
+    def opening(self, opened: "Callable[[PictureFile], Image]") -> "PictureProcessor":
+        """Return the processor with another function that opens pictures, in RGB."""
+        return replace(self, opened=opened, _sizes={})
+
+    def size(self, picture: PictureFile) -> tuple[int, int]:
+        """Return width and height of a picture, in pixels."""
+        if picture in self._sizes:
+            return self._sizes[picture]
+        size = self.opened(picture).size
+        if picture.digest:
+            self._sizes[picture] = size
+        return size
+
     def expansion(self, picture: PictureFile) -> str:
         """Return the text of the tokens that the processor puts in the place of a picture."""
-        size = (image := self.opened(picture)).size
-        if size not in self._expansions:
-            made = self._processed([[image]], [picture], return_text_replacement_offsets=True)
+        from PIL import Image
+
+        if (size := self.size(picture)) not in self._expansions:
+            made = self._processed([[Image.new("RGB", size)]], [picture], return_text_replacement_offsets=True)
             self._expansions[size] = made["text_replacement_offsets"][0][0]["replacement"]
         return self._expansions[size]
 
@@ -162,6 +162,27 @@ class ExamplePictures:
             if each.segments is not None:
                 types[number, : len(each)] = each.segments
         return {**inputs, self.types.name: torch.from_numpy(types)}
+
+
+@dataclass(frozen=True, eq=False)
+class PromptReader:
+    """What a model reads of the pictures of prompts (maple.models.sight.PictureReader)."""
+
+    processor: PictureProcessor
+    types: TokenTypes | None
+
+    def inputs(
+        self, ids: "Tensor", mask: "Tensor", ends: Sequence[int], pictures: Sequence[Sequence[PictureFile]]
+    ) -> "dict[str, Tensor]":
+        """Return the tensors of all pictures of a batch, and for models that read it what each token is."""
+        import torch
+
+        seen = (ids == self.processor.token) & mask.bool()
+        inputs = self.processor.tensors(pictures, seen.sum(1).tolist())
+        if self.types is not None:
+            answered = torch.arange(ids.shape[1])[None, :] >= torch.tensor(ends)[:, None]
+            inputs[self.types.name] = (seen if self.types.ones == "pictures" else answered).long()
+        return inputs
 
 
 def collate(examples: Sequence[EncodedExample], pad: int, *, packing: bool = False) -> dict:

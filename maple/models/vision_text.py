@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maple.definitions.frame import Frame
+from maple.definitions.frame import DEFAULT_DEMONSTRATIONS, Demonstrations, Frame
 from maple.models.chat import ChatFrame, Template
 from maple.models.chat_template import Message
 from maple.models.encoding import Encoder, TextFrame
 from maple.models.example import MASKED, EncodedExample
 from maple.models.frames import framed, instruction_text
+from maple.models.picture_file import PictureFile
 from maple.models.prompt_error import PromptError
 from maple.models.special_tokens import json_of
 from maple.models.text_tokenizer import TextTokenizer
 from maple.models.vision_parts import VisionArchitecture, architecture_named
-from maple.models.vision_pictures import ExamplePictures, PictureFile, PictureProcessor
+from maple.models.vision_pictures import ExamplePictures, PictureProcessor
 from maple.runtime.pictures import PictureError
 
 if TYPE_CHECKING:
@@ -116,12 +117,19 @@ class VisionEncoder:
         cls,
         folder: str | Path,
         frame: Frame,
+        demonstrations: Demonstrations = DEFAULT_DEMONSTRATIONS,
         *,
         template_arguments: Mapping[str, Any] = MappingProxyType({}),
         trust_remote_code: bool = False,
     ) -> "VisionEncoder":
         """Read tokenizer, processor and architecture of a Hub-style folder, and for the frame chat its template."""
-        text = Encoder.of(folder, frame, template_arguments=template_arguments, trust_remote_code=trust_remote_code)
+        text = Encoder.of(
+            folder,
+            frame,
+            demonstrations,
+            template_arguments=template_arguments,
+            trust_remote_code=trust_remote_code,
+        )
         return cls(
             text,
             PictureProcessor.of(folder, trust_remote_code=trust_remote_code),
@@ -141,16 +149,29 @@ class VisionEncoder:
     @property
     def eos(self) -> int:
         """The token that ends an answer in this frame."""
-        layout = self._layout(())
-        return layout.end if isinstance(layout, ChatFrame) else self.tokenizer.eos
+        return self._plain.end
 
     def piece(self, text: str) -> list[int]:
         """Return the tokens of a text alone, without special tokens."""
         return self.text.piece(text)
 
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts alone: no frame and no BOS."""
+        return self.text.pieces(texts)
+
+    def answers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of answers as they follow a prompt, without an end: what is ranked."""
+        return self._plain.answers(texts)
+
+    def demonstrated(
+        self, text: str, alone: list[int], demonstrations: list[dict[str, str]], room: int
+    ) -> tuple[list[int], int]:
+        """Return a prompt without pictures after demonstrations, as maple.models.encoding.Encoder does."""
+        return self._plain.demonstrated(text, alone, demonstrations, room)
+
     def opening(self, opened: Callable[[PictureFile], "Image"]) -> "VisionEncoder":
         """Return the encoder with another function that opens pictures, in RGB."""
-        return replace(self, pictures=replace(self.pictures, opened=opened))
+        return replace(self, pictures=self.pictures.opening(opened))
 
     def prompt(self, text: str, files: Sequence[PictureFile]) -> list[int]:
         """Return the tokens of an unframed text as a prompt about pictures."""
@@ -188,6 +209,12 @@ class VisionEncoder:
             segments=segments,
             pictures=ExamplePictures(files, self.pictures, types),
         )
+
+    @property
+    def _plain(self) -> TextFrame | ChatFrame:
+        """The frame of prompts without pictures."""
+        layout = self._layout(())
+        return layout.text if isinstance(layout, PictureFrame) else layout
 
     def _shown(self, files: Sequence[PictureFile], *texts: str) -> tuple[str, ...]:
         """Return the tokens of pictures, as text, for a prompt of these texts."""

@@ -195,10 +195,10 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None, *, fore
 
 
 def read_all(paths: Iterable[str | Path]) -> "pl.DataFrame":
-    """Read files that `write_parquet` wrote, one below the other."""
+    """Read files that `write_parquet` wrote, one below the other; a column that a file lacks is null in its rows."""
     import polars as pl
 
-    return pl.concat(read_parquet(path) for path in paths)
+    return pl.concat([read_parquet(path) for path in paths], how="diagonal")
 
 
 def scan_parquet(paths: Sequence[str | Path]) -> "pl.LazyFrame":

@@ -24,8 +24,6 @@ from maple.study.study import Study
 from maple.study.tasks import StudyTask
 
 WORDS = "config/pictures.yaml"
-# Among the inputs of a kind of model (maple.models.kind): it sees.
-IMAGE = "image"
 # The pictures of rows that models are asked, and of rows that datasets learn. They lie apart, so that another number of
 # items to ask trains nothing anew.
 Part = Literal["asked", "learnt"]
@@ -37,9 +35,9 @@ def check_sight(
     """Refuse pictures for a model that sees none: in its dataset, and in a task; `datasets` by the runs' dataset."""
     for run in runs:
         kind = models[run.model].kind
-        if IMAGE in KINDS[kind].inputs:
+        if KINDS[kind].sees:
             continue
-        seeing = " or ".join(name for name, facts in KINDS.items() if IMAGE in facts.inputs) or "one that sees"
+        seeing = " or ".join(name for name, facts in KINDS.items() if facts.sees) or "one that sees"
         what = f"config: grid: {run.model} is of the kind {kind}, which sees no pictures"
         if not run.is_baseline and datasets[run.dataset].recipe == "pictures":
             raise DefinitionError(

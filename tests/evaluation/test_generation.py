@@ -1,15 +1,12 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 import pytest
-from toy_generation import NOTHING, SETTINGS, Echo, prompts, run
+from toy_generation import NOTHING, SETTINGS, Echo, check_kills, prompts, run
 from tqdm import tqdm
 
 from maple.engines.engine import Completion, EngineError
@@ -19,7 +16,6 @@ from maple.evaluation import generation
 from maple.evaluation.completions import COMPLETION_SCHEMA, completion_key, previous_completions
 from maple.evaluation.engine_rows import NotFiniteError
 from maple.evaluation.generation import (
-    BATCHES_PER_CHUNK,
     ModelFolder,
     RunOutputs,
     Weights,
@@ -29,8 +25,6 @@ from maple.evaluation.generation import (
 )
 from maple.runtime.fingerprint import weights_digest
 from maple.runtime.journal import Journal
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_prompt_gets_its_own_completion_in_its_own_place(letters, tmp_path):
@@ -96,7 +90,7 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
 class Sulky(Echo):
     """Answers otherwise when there is one prompt alone."""
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         if len(prompts) > 1:
             return super().complete(prompts, limits)
         return [Completion([4], "stop", -1.0)]
@@ -126,23 +120,7 @@ def test_a_kill_between_answers_and_their_second_computation_changes_nothing(let
 @pytest.mark.heavy
 def test_a_job_killed_at_ten_moments_ends_with_the_same_bytes_each_time(toy_base, tmp_path):
     texts = [f"{first} {second}" for first in ("The sun", "Jua", "east", "rises", "in") for second in "abcdefgh"]
-    prompts(*texts, max_new_tokens=16).write_parquet(tmp_path / "prompts.parquet")
-    program = ROOT / "tests/kills.py"
-    subprocess.run(
-        [sys.executable, program, toy_base, tmp_path / "prompts.parquet", tmp_path, "10"],
-        # A forked child does not have the threads of its parent, so the parent must start none.
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"},
-        check=True,
-        timeout=300,
-    )
-    undisturbed, *killed = json.loads((tmp_path / "report.json").read_text())
-    assert undisturbed["card"]["computed"] == len(texts) and undisturbed["card"]["compared_alone"] == 3
-    assert {job["digest"] for job in killed} == {undisturbed["digest"]}
-    chunk = 2 * BATCHES_PER_CHUNK
-    assert any(0 < job["survived"] < len(texts) for job in killed), "no kill came in the middle"
-    for job in killed:
-        assert job["survived"] % chunk == 0, "a chunk was written in part"
-        assert job["card"]["carried_over"] == job["survived"]
+    check_kills(toy_base, prompts(*texts, max_new_tokens=16), tmp_path, 10)
 
 
 def test_a_full_disk_stops_the_job_and_what_was_written_is_found_again(letters, tmp_path, monkeypatch):
@@ -251,9 +229,11 @@ def test_keys_differ_in_weights_prompt_limit_decoding_and_engine():
         (*base[:3], {"temperature": 1.0}, base[4]),
         (*base[:4], "vllm 2"),
     ]
-    keys = {completion_key(*arguments) for arguments in [base, *changed]}
-    assert len(keys) == 6
-    assert completion_key(*base) in keys
+    keys = {completion_key(*arguments) for arguments in [base, *changed, (*base, ["a"]), (*base, ["a", "b"])]}
+    assert len(keys) == 8
+    assert completion_key(*base) == "7a9a8fc64033bfbbb386c309525c956c", (
+        "what was computed before there were pictures is found again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -364,7 +344,7 @@ CHOICE = {"labels": ["x", "y"], "verbalizers": [["b"], ["a long label"]]}
 
 
 class Limited(Echo):
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         self.limits = list(limits)
         return super().complete(prompts, limits)
 
@@ -403,13 +383,13 @@ class Broken(Echo):
         super().__init__()
         self.value, self.at = value, at
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         return [
             answer._replace(log_probability=self.value) if len(prompt) == self.at else answer
             for prompt, answer in zip(prompts, super().complete(prompts, limits), strict=True)
         ]
 
-    def log_likelihoods(self, prompts, continuations):
+    def log_likelihoods(self, prompts, continuations, pictures=()):
         return [
             self.value if len(prompt) == self.at and first else likelihood
             for first, (prompt, likelihood) in enumerate(

@@ -7,7 +7,6 @@ from toy_pictures import SPEC, TWO
 from maple.data.examples import PICTURE_COLUMN
 from maple.data.picture_index import INDEX_SCHEMA, PictureIndex
 from maple.definitions.task import TaskSettings
-from maple.evaluation.completions import asked
 from maple.evaluation.picture_names import picture_names, pictured
 from maple.evaluation.prompts import PROMPT_SCHEMA, RowFault, TaskError, render
 from maple.runtime.pictures import PictureError
@@ -68,14 +67,3 @@ def test_a_row_without_a_picture_is_a_fault_and_the_others_are_asked():
 def test_a_picture_that_the_folder_lacks_is_refused_with_its_row():
     with pytest.raises(PictureError, match=r"looks: row 2: picture b\.png is not in results/pictures/looks; make that"):
         prompts(SPEC, [row(0, image="a.png"), row(1, image="b.png")], index(a="1"))
-
-
-def test_a_prompt_with_a_picture_is_not_answered_blindly():
-    prompts = pl.DataFrame(
-        {"task": ["text", "looks"], "pictures": [[], [{"file": "a.png", "digest": "a"}]]},
-        schema={"task": pl.String, **PICTURE_COLUMN},
-    )
-    answers = {"text": ["generate"], "looks": ["generate"]}
-    with pytest.raises(ValueError, match=r"config/tasks/looks\.yaml: pictures: no engine here reads pictures yet"):
-        asked(prompts, answers)
-    assert asked(prompts.head(1), answers)["answers"].to_list() == [["generate"]]

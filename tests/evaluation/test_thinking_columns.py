@@ -51,7 +51,7 @@ class Thinker(Echo):
         super().__init__()
         self.completion, self.limits = Completion(tokens, reason, -1.0), []
 
-    def complete(self, prompts, limits):
+    def complete(self, prompts, limits, pictures=()):
         self.limits += limits
         return [self.completion for _ in prompts]
 

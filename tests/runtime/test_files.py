@@ -3,10 +3,12 @@ import pytest
 
 from maple.runtime.files import (
     folder_written_aside,
+    read_all,
     read_json,
     remove_leftovers,
     write_csv,
     write_json,
+    write_parquet,
     written_aside,
 )
 
@@ -63,3 +65,10 @@ def test_no_cell_of_a_csv_is_a_formula_or_hides_anything(tmp_path):
     read = pl.read_csv(tmp_path / "a.csv")
     assert read["name"].to_list() == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'=1", "'=1", "'＝1", "plain", "a=b", None]
     assert read["score"].to_list() == [-1.5] * len(texts)
+
+
+def test_files_of_prompts_with_and_without_pictures_are_read_as_one_table(tmp_path):
+    write_parquet(pl.DataFrame({"prompt": ["a"]}), tmp_path / "text.parquet")
+    write_parquet(pl.DataFrame({"pictures": [["p.png"]], "prompt": ["b"]}), tmp_path / "looks.parquet")
+    read = read_all([tmp_path / "text.parquet", tmp_path / "looks.parquet"])
+    assert read.to_dict(as_series=False) == {"prompt": ["a", "b"], "pictures": [None, ["p.png"]]}

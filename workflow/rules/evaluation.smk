@@ -101,6 +101,7 @@ rule generate:
         model=weights,
         adapter=attached_adapter,
         prompts=prompts_of_run,
+        pictures=pictures_of_run,
         cleared=clearances,
         shared=shared_card,
     output:
@@ -142,6 +143,7 @@ rule generate_attached:
         model="results/base/{model}",
         adapters=shared_adapters,
         prompts=PROMPTS,
+        pictures=pictures_of(STUDY.tasks, "asked"),
         cleared=shared_clearances,
     output:
         card="results/cards/generate_attached/{model}.json",
@@ -168,6 +170,7 @@ rule compare_attached:
         base=base_of,
         adapter=f"results/adapters/{RUN}",
         prompts=prompts_of_run,
+        pictures=pictures_of_run,
         generations=expand(f"results/generations/{RUN}/{{language}}.parquet", language=CODES, allow_missing=True),
     output:
         card=f"results/cards/{RUN}/compare_attached.json",

@@ -124,6 +124,11 @@ def prompts_of_run(wildcards):
     return [path for task in RUN_BY_PATH[run_key(wildcards).path].tasks for path in PROMPTS_OF_TASKS[task]]
 
 
+def pictures_of_run(wildcards):
+    """The pictures of these tasks, of which the prompts hold the files and their digests."""
+    return pictures_of(RUN_BY_PATH[run_key(wildcards).path].tasks, "asked")
+
+
 def answers_of_run(wildcards):
     """The answer modes of a run, by task that it is asked: those of its kind of model, so that a model of another kind
     that joins the study changes nothing here."""
