@@ -247,7 +247,8 @@ def _adapted(
     settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
     network = kind.load(base, method.bits, **settings)
     packing = Packing(method.training.packing and kind.PACKS, str(network.config._attn_implementation))
-    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, head_modules(network, kind.NEW_HEADS))
+    heads, parts = head_modules(network, kind.NEW_HEADS), kind.parts_of(network)
+    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, heads, parts)
     if packing.used:
         reason = adapting.reason_against_packing(adapted)
         if reason := reason or kind.separate_packed_examples(network, method.training.max_length):
