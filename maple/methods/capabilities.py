@@ -192,6 +192,8 @@ def _reason_against_adapter(method: PeftVariant) -> str | None:
     if init_changes_base(method) and lost:
         start = f"init_lora_weights: {method.adapter['init_lora_weights']}"
         return f"adapter.{min(lost)}: PEFT does not save it rightly beside {start}, which moves a part of the base"
+    if init_changes_base(method) and method.axes.get("connector") == "tuned":
+        return "axes.connector: tuned: PEFT does not save it rightly beside init_lora_weights that move the base"
     return None
 
 
