@@ -10,8 +10,14 @@ from maple.definitions.training import TrainingSettings
 Counts = Annotated[list[Count], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 Rates = Annotated[list[Positive], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
 Bits = Annotated[list[Literal[4, 8, 16]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct]
-# Which weights of a model are trained: all, those of its head, or its biases and those of its head.
-Trained = Literal["all", "head", "biases"]
+# Which weights of a model are trained: all, those of its head, those of its connector, or its biases and its head.
+Trained = Literal["all", "head", "connector", "biases"]
+Locations = Annotated[
+    list[Literal["attention", "mlp", "both"]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
+]
+Connectors = Annotated[
+    list[Literal["frozen", "tuned"]], Field(min_length=1, json_schema_extra={"uniqueItems": True}), Distinct
+]
 
 
 class Axes(Record):
@@ -21,6 +27,10 @@ class Axes(Record):
     """Ranks of the adapter; leave it out for a method without a rank."""
     reduction: Counts = []
     """Hidden size of the model over size of the bottleneck; leave it out for a method without one."""
+    location: Locations = []
+    """Blocks of each layer that are adapted: attention, mlp, or both; left out: by `adapter`."""
+    connector: Connectors = []
+    """What becomes of the connector of a vision-language model: frozen, or tuned, trained whole; left out: frozen."""
     learning_rate: Rates = []
     """Largest learning rates; left out: one, that of `training` or of the config's `finetune:` block."""
     bits: Bits
@@ -43,6 +53,10 @@ class GridAxes(Record):
     """Ranks of the adapter; left out: those of the method's file."""
     reduction: Counts = []
     """Reduction factors of the adapter; left out: those of the method's file."""
+    location: Locations = []
+    """Blocks of each layer that are adapted; left out: as the method's file says. Its type may have this axis."""
+    connector: Connectors = []
+    """frozen or tuned, of vision-language models; left out: as the method's file says. Its type may have this axis."""
     learning_rate: Rates = []
     """Largest learning rates; left out: those of the method's file. Any method has this axis."""
     bits: Bits = []
@@ -73,13 +87,15 @@ class WeightsMethod(Record):
     )
 
     trains: Trained
-    """all: all weights; head: those of the model's head alone; biases: all biases, and the head where there is one."""
+    """all: all weights, of a vision-language model those outside of its vision tower; head: those of the model's head
+    alone; connector: those of its connector alone; biases: all biases of the (language) model, and the head where there
+    is one."""
     axes: Precisions
     training: dict[str, Any] = {}
     """Keys of the config's `finetune:` block that have another value for this method."""
 
 
-SOURCES = "either peft and the name of a type, or trains: all, head or biases"
+SOURCES = "either peft and the name of a type, or trains: all, head, connector or biases"
 
 
 def _source(content: Any) -> str | None:
@@ -101,8 +117,8 @@ Method = Annotated[Annotated[PeftMethod, Tag("peft")] | Annotated[WeightsMethod,
 class Variant(Record):
     """What the variants of both kinds of method have."""
 
-    axes: dict[str, int | float]
-    """The point of the method's axes, as {"rank": 8, "bits": 4}."""
+    axes: dict[str, int | float | str]
+    """The point of the method's axes, as {"rank": 8, "location": "mlp", "bits": 4}."""
     training: TrainingSettings
     """The config's `finetune:` block with the method's own values."""
 
@@ -127,7 +143,8 @@ class PeftVariant(Variant):
 
     def adapted_by(self) -> dict:
         """Return what adapts the base, as run cards name it."""
-        return {"peft": self.peft, "adapter": self.adapter}
+        places = {axis: value for axis, value in self.axes.items() if isinstance(value, str)}
+        return {"peft": self.peft, "adapter": self.adapter, **places}
 
 
 class WeightsVariant(Variant):

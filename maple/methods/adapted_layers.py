@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from maple.definitions.method import PeftVariant
 from maple.methods.adapter_files import AdapterError
 from maple.methods.heads import within
+from maple.methods.reach import Reach
 from maple.methods.targets import reason_against_experts
 
 if TYPE_CHECKING:
@@ -17,28 +18,32 @@ if TYPE_CHECKING:
 
 # Names of the layers that choose experts. An adapter there would change which expert reads a token.
 ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
+EVERYWHERE = Reach()
 # Linear layers that PEFT (0.21) takes for experts wherever the class of a model once had experts of these names: of
 # those that are none it would adapt nothing. Named as parameters they are adapted.
 TAKEN_FOR_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"})
 
 
-def all_linear(base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str] = ()) -> dict[str, Any]:
+def all_linear(
+    base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str] = (), reach: Reach = EVERYWHERE
+) -> dict[str, Any]:
     """Return the adapter's keys, with `target_modules: all-linear` written out where PEFT would read it otherwise.
 
     That is every linear layer but the output layer, the routers of experts, and layers of state-space models whose
     kernels read the weights themselves, so that an adapter would learn nothing; and experts that are one 3-D parameter,
     which PEFT reaches by `target_parameters`. Of a model with heads that finetuning starts anew, an encoder, these are
-    the linear layers of its numbered layers: neither poolers nor projections around them. Raises AdapterError for a
+    the linear layers of its numbered layers: neither poolers nor projections around them. Layers beyond `reach` are
+    left out. Raises AdapterError for a
     type or key that PEFT does not have for them.
     """
     if method.adapter.get("target_modules") != "all-linear":
         return {}
-    linear = _linear_layers(base)
+    linear = {name: layer for name, layer in _linear_layers(base).items() if reach.has(name)}
     if heads:
         return {"target_modules": sorted(name for name in linear if _numbered(name) and not within(name, heads))}
     unfit = {name for name in linear if ROUTERS & set(name.split("."))} | _read_by_kernels(base)
-    experts = expert_parameters(base)
-    if not unfit & linear.keys() and not experts:
+    experts = [name for name in expert_parameters(base) if reach.has(name)]
+    if not (unfit & linear.keys() or experts or reach):
         return {}
     names = sorted(linear.keys() - unfit)
     if not experts:

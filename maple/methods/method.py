@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from maple.definitions.method import MethodVariant, PeftVariant
+from maple.definitions.parts import NetworkParts
 from maple.methods.own_types import OWN_TYPES
 
 if TYPE_CHECKING:
@@ -37,12 +38,19 @@ class AdaptationMethod(Protocol):
         ...
 
     def attach(
-        self, base: "PreTrainedModel", method: MethodVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+        self,
+        base: "PreTrainedModel",
+        method: MethodVariant,
+        peft_task: str,
+        folder: Path,
+        heads: Sequence[str] = (),
+        parts: NetworkParts | None = None,
     ) -> "PeftModel | PreTrainedModel":
         """Add the trainable weights to a loaded base and freeze the rest; `save` will be called with this `folder`.
 
         `heads` are the modules of the base that finetuning has started anew, by their whole names: they are trained and
-        saved whatever the method is.
+        saved whatever the method is. `parts` are those of a base that has several: adapters and biases are then those
+        of its language model, and no method trains its vision tower.
         """
         ...
 

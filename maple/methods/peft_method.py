@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import PeftVariant
+from maple.definitions.parts import NetworkParts
 from maple.methods.adapted_layers import adapted_layers, all_linear, has_unadapted_experts
 from maple.methods.adapter_files import AdapterError, attach_saved, name_base
 from maple.methods.heads import within
 from maple.methods.lora_init import init_changes_base
 from maple.methods.own_types import OWN_TYPES, register
-from maple.methods.peft_config_keys import config_keys
+from maple.methods.places import check_biases, check_places, check_whole, default_targets, trained_whole
+from maple.methods.reach import Reach
 from maple.methods.sharded import full_state_dict
 from maple.methods.targets import reason_against_tied
 from maple.runtime import devices
@@ -168,39 +170,34 @@ def uses_gradient_checkpointing(method: PeftVariant) -> bool:
 
 
 def attach(
-    base: "PreTrainedModel", method: PeftVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+    base: "PreTrainedModel",
+    method: PeftVariant,
+    peft_task: str,
+    folder: Path,
+    heads: Sequence[str] = (),
+    parts: NetworkParts | None = None,
 ) -> "PeftModel":
     """Attach a new adapter to a loaded base and freeze the base, all but the modules `heads`.
 
-    An adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`. Raises
+    Of a base with `parts` the language model is adapted, and the connector trained whole if the method says so. An
+    adapter that starts with a part of the base's weights is saved to `folder`/initial first, for `save`. Raises
     AdapterError if biases are to be trained and there are none, if a rank is above a side of its layer, and if PEFT
     would build something else than the method's file says.
     """
     from accelerate import PartialState
-    from peft import get_peft_config, get_peft_model, prepare_model_for_kbit_training
+    from peft import prepare_model_for_kbit_training
 
     register(method.peft)
-    biases = {key for key in ("bias", "lora_bias") if method.adapter.get(key) not in (None, False, "none")}
-    if biases and not any(name.endswith(".bias") for name, _ in base.named_parameters()):
-        raise AdapterError(f"adapter: {', '.join(biases)}: the base has no biases; leave it out of the method's file")
+    check_biases(base, method, parts)
     if base.config.is_encoder_decoder and (reason := reason_against_tied(method.adapter)):
         raise AdapterError(reason)
     if method.bits < 16:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=uses_gradient_checkpointing(method))
-    peft_type = _type(method.peft)
-    layers = all_linear(base, method, heads) | trained_heads(base, method, heads)
-    named = heads or base.config.is_encoder_decoder  # PEFT names the layers of causal models alone
-    chosen = {**peft_type.config(method), **(peft_type.targets(base, heads) if named else {})}
-    config = {"peft_type": method.peft, "task_type": peft_task, **chosen, **method.adapter, **layers}
-    try:
-        network = get_peft_model(base, get_peft_config(config))
-    except ValueError as error:
-        if "target_modules" not in str(error):
-            raise
-        told = f"adapter.target_modules: {method.peft} on a {base.config.model_type} model: {error}"
-        raise AdapterError(f"{told}; name the layers to adapt in the method's file") from None
-    peft_type.check(network)
-    check_heads(network, [*heads, *(method.adapter.get("modules_to_save") or ())])
+    keys = _config(base, method, heads, parts)
+    network = _built(base, method, {"peft_type": method.peft, "task_type": peft_task, **keys})
+    _type(method.peft).check(network)
+    check_whole(network, keys.get("modules_to_save") or ())
+    check_places(network, method, parts)
     check_ranks(network)
     check_merge(network)
     _say_what_is_adapted(network)
@@ -209,35 +206,33 @@ def attach(
     return network
 
 
-def trained_heads(base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str]) -> dict[str, Any]:
-    """Return the adapter's keys with which PEFT trains and saves the heads whole, and adapts nothing within them."""
-    if not heads:
-        return {}
-    keys: dict[str, Any] = {"modules_to_save": sorted({*heads, *(method.adapter.get("modules_to_save") or ())})}
-    if "exclude_modules" in (known := config_keys(method.peft) or ()) and "target_modules" in known:
-        inside = [name for name, _ in base.named_modules() if within(name, heads)]
-        keys["exclude_modules"] = _also_excluded(method.adapter.get("exclude_modules"), inside)
-    return keys
+def _config(
+    base: "PreTrainedModel", method: PeftVariant, heads: Sequence[str], parts: NetworkParts | None
+) -> dict[str, Any]:
+    """Return the arguments of the type's config class for this base."""
+    peft_type, reach = _type(method.peft), Reach.of(method, parts)
+    chosen = peft_type.config(method)
+    if heads or base.config.is_encoder_decoder:  # PEFT names the layers of causal models alone
+        chosen |= peft_type.targets(base, heads)
+    elif reach:
+        chosen |= default_targets(method.peft, parts.text_type if parts else base.config.model_type)
+    keys = {**chosen, **method.adapter}
+    linear = all_linear(base, method, heads, reach)
+    if reach and not linear and keys.get("target_modules"):
+        keys["target_modules"] = reach.pattern(keys["target_modules"])
+    return {**keys, **linear, **trained_whole(base, method, heads, parts)}
 
 
-def _also_excluded(stated: Any, names: Sequence[str]) -> Any:
-    """Return what excludes `names` beside what a method's file excludes: a pattern of whole names, or a list."""
-    if isinstance(stated, str):
-        return "|".join([f"(?:{stated})", *map(re.escape, names)])
-    return sorted({*(stated or ()), *names})
+def _built(base: "PreTrainedModel", method: PeftVariant, keys: dict[str, Any]) -> "PeftModel":
+    from peft import get_peft_config, get_peft_model
 
-
-def check_heads(network: "PeftModel", wanted: Sequence[str]) -> None:
-    """Refuse an adapter with which PEFT would train another module than those wanted: it looks at the ends of names."""
-    from peft.utils.other import ModulesToSaveWrapper
-
-    base: Any = network.get_base_model()
-    trained = {name for name, module in base.named_modules() if isinstance(module, ModulesToSaveWrapper)}
-    if others := {name for name in trained if not any(name == one or name.endswith(f".{one}") for one in wanted)}:
-        raise AdapterError(
-            f"adapter.modules_to_save: PEFT would also train {', '.join(sorted(others))} whole, whose name ends in one "
-            f"of {', '.join(sorted(wanted))}; name it there, or leave the method out for this model"
-        )
+    try:
+        return get_peft_model(base, get_peft_config(keys))
+    except ValueError as error:
+        if not re.search("target.modules", str(error), re.IGNORECASE):
+            raise
+        told = f"adapter.target_modules: {method.peft} on a {base.config.model_type} model: {error}"
+        raise AdapterError(f"{told}; name the layers to adapt in the method's file") from None
 
 
 def base_of(network: "PeftModel") -> "PreTrainedModel":

@@ -1,7 +1,11 @@
-"""Methods that train weights which a model has, and add none: all of them, those of its head, or its biases.
+"""Methods that train weights which a model has, and add none: all of them, its head, its connector, or its biases.
 
 All weights are full finetuning. The head alone is a linear probe (Alain and Bengio 2016, arXiv 1610.01644). All biases,
 those of normalizations included, and the head are BitFit (Ben Zaken et al. 2022, arXiv 2106.10199).
+
+Of a vision-language model all weights are those of language model, output layer and connector, as LLaVA is tuned on
+instructions (Liu et al. 2023, arXiv 2304.08485, section 4.2) and the baseline of Zhou et al. 2024 (arXiv 2406.05130)
+is; biases are the language model's. The vision tower stays frozen.
 
 Imported by name, as a method (maple.methods.method).
 """
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maple.definitions.method import WeightsVariant
+from maple.definitions.parts import CONNECTOR, LANGUAGE_MODEL, VISION_TOWER, NetworkParts
 from maple.methods.adapter_files import NAMED, AdapterError
 from maple.methods.heads import within
 from maple.methods.model_folder import save_model
@@ -54,7 +59,12 @@ def uses_gradient_checkpointing(method: WeightsVariant) -> bool:
 
 
 def attach(
-    base: "PreTrainedModel", method: WeightsVariant, peft_task: str, folder: Path, heads: Sequence[str] = ()
+    base: "PreTrainedModel",
+    method: WeightsVariant,
+    peft_task: str,
+    folder: Path,
+    heads: Sequence[str] = (),
+    parts: NetworkParts | None = None,
 ) -> "PreTrainedModel":
     """Freeze the weights of a loaded base that are not trained, and return it.
 
@@ -62,9 +72,9 @@ def attach(
     """
     from accelerate import PartialState
 
-    trained = {name for name, _ in base.named_parameters() if _is_trained(name, method, heads)}
+    trained = {name for name, _ in base.named_parameters() if _is_trained(name, method, heads, parts)}
     if not trained or (method.trains == "biases" and all(within(name, heads) for name in trained)):
-        what = "biases" if method.trains == "biases" else "head that finetuning starts anew"
+        what = {"biases": "biases", "connector": "connector"}.get(method.trains, "head that finetuning starts anew")
         raise AdapterError(f"trains: {method.trains}: a {base.config.model_type} model has no {what}")
     for name, parameter in base.named_parameters():
         if parameter.is_floating_point():  # codes of quantized weights have no gradient to ask for
@@ -76,9 +86,14 @@ def attach(
     return base
 
 
-def _is_trained(name: str, method: WeightsVariant, heads: Sequence[str]) -> bool:
+def _is_trained(name: str, method: WeightsVariant, heads: Sequence[str], parts: NetworkParts | None) -> bool:
+    part = parts.part_of(name) if parts else LANGUAGE_MODEL
     if method.trains == "all":
-        return True
+        return part != VISION_TOWER
+    if method.trains == "connector":
+        return part == CONNECTOR
+    if part != LANGUAGE_MODEL:
+        return False
     return within(name, heads) or (method.trains == "biases" and name.rsplit(".", 1)[-1] == "bias")
 
 

@@ -25,7 +25,7 @@ RAW_WEIGHTS = "it multiplies by weights itself, which quantized are codes"
 
 @dataclass(frozen=True)
 class Architecture:
-    """What was measured of one architecture; the defaults are those of LLaMA, which can do all."""
+    """What was measured of one architecture; by default it can do all but have a location."""
 
     pads: str | None = None
     """Why examples do not share a row; None if they do."""
@@ -33,9 +33,11 @@ class Architecture:
     """Precisions of the base at which training or merging fails: {bits: reason}."""
     experts: bool = False
     """True if experts are parameters, which only PEFT's LoRA reaches, without dropout."""
+    blocks: bool = False
+    """True if each linear layer but the output layer is in a module self_attn or mlp: a method can have a location."""
 
 
-LIKE_LLAMA = Architecture()
+LIKE_LLAMA, LIKE_GPT = Architecture(blocks=True), Architecture()
 MIXTURE = Architecture(fails={8: EXPERTS, 4: EXPERTS}, experts=True)
 STATE_SPACE = Architecture(STATES)
 CLASSIFIER = Architecture(ONE_TEXT)
@@ -48,12 +50,13 @@ ARCHITECTURES = {
     **dict.fromkeys(
         (
             "apertus", "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2", "gemma3_text", "glm",
-            "glm4", "gpt2", "gpt_bigcode", "gpt_neox", "granite", "helium", "hunyuan_v1_dense",
-            "llama", "mistral", "nemotron", "olmo2", "olmo3", "opt", "phi", "phi3", "qwen2", "qwen3", "seed_oss",
+            "glm4", "granite", "helium", "hunyuan_v1_dense",
+            "llama", "mistral", "nemotron", "olmo2", "olmo3", "phi", "phi3", "qwen2", "qwen3", "seed_oss",
             "smollm3", "stablelm", "starcoder2",
         ),
         LIKE_LLAMA,
     ),
+    **dict.fromkeys(("gpt2", "gpt_bigcode", "gpt_neox", "opt"), LIKE_GPT),
     **dict.fromkeys(
         ("deepseek_v3", "gpt_oss", "granitemoe", "mixtral", "olmoe", "qwen2_moe", "qwen3_moe"),
         MIXTURE,

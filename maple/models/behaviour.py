@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from maple.definitions.frame import Frame
 from maple.definitions.local_model import BuildSettings, LocalModel
+from maple.definitions.parts import NetworkParts
 from maple.models.example import EncodedExample
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ class ModelKind(Protocol):
 
         With `smoothing` e, (1 - e) times it plus e times the mean of -ln p over all labels there are (label smoothing,
         Szegedy et al. 2016, arXiv 1512.00567, section 7).
+        """
+        ...
+
+    def parts_of(self, network: "PreTrainedModel") -> NetworkParts | None:
+        """Return the parts of a loaded model that methods can address, before anything is attached; None for one part.
+
+        With parts, adapters are in the language model alone, unless the method says otherwise.
         """
         ...
 

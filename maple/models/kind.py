@@ -87,7 +87,7 @@ KINDS = {
     "vision": KindFacts(
         auto_class="AutoModelForImageTextToText",
         peft_task="CAUSAL_LM",
-        adapts_like="causal",
+        adapts_like="vision",
         hub_task="image-text-to-text",
         answer_modes=frozenset({"generate", "rank", "blind"}),
         engines=("vllm", "transformers"),

@@ -141,6 +141,10 @@ def losses(model: "PreTrainedModel | PeftModel", batch: dict, smoothing: float =
     return losses, labelled.nonzero()[:, 0]
 
 
+def parts_of(network: "PreTrainedModel") -> None:
+    """Return None: methods address all of the model."""
+
+
 def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":
     """Return the logits of an example's translation, [tokens, vocabulary] in float32.
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maple.definitions.parts import LANGUAGE_MODEL
 from maple.models.empty import empty_network
+from maple.models.vision_parts import ARCHITECTURES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -33,7 +35,8 @@ class Size:
     """Parameters that compute for one token: neither embeddings that are looked up, nor experts that are not chosen."""
     linear: int
     """Inputs and outputs of all linear layers but the output layer, added up: LoRA of rank r has r times as many
-    parameters. Experts that are stored as one tensor are no such layers."""
+    parameters. Experts that are stored as one tensor are no such layers. Of a vision-language model, those of its
+    language model, which alone adapters change."""
     cache: float
     """Bytes of key-value cache per token, in 16 bits, in layers that keep all tokens."""
     window: int = 0
@@ -92,7 +95,14 @@ def size_of_network(network: "PreTrainedModel") -> Size:
 
     config = network.config.get_text_config()
     output = network.get_output_embeddings()
-    layers = [layer for layer in network.modules() if isinstance(layer, Linear | Conv1D) and layer is not output]
+    parts = ARCHITECTURES.get(network.config.model_type)
+    layers = [
+        layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, Linear | Conv1D)
+        and layer is not output
+        and (parts is None or parts.part_of(name) == LANGUAGE_MODEL)
+    ]
     active, missing = _active(network, config)
     # A model that does not generate keeps no keys and values.
     cache, window, window_cache, notes = _cache(config) if network.can_generate() else (0.0, 0, 0.0, [])

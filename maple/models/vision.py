@@ -14,7 +14,7 @@ from maple.models.special_tokens import json_of
 from maple.models.tiny import pretrain
 from maple.models.tiny_vision import Lessons
 from maple.models.vision_folder import prepare_vision_folder as prepare_tokenizer
-from maple.models.vision_parts import architecture_named, check_unquantized
+from maple.models.vision_parts import VisionParts, architecture_named, check_unquantized
 from maple.models.vision_pictures import ROWS_OF_THEIR_OWN, PictureProcessor, PromptReader, collate
 from maple.models.vision_text import VisionEncoder
 from maple.runtime import devices
@@ -88,6 +88,11 @@ def encode(example: Mapping[str, Any], encoder: VisionEncoder) -> EncodedExample
 def separate_packed_examples(model: "PreTrainedModel", max_length: int) -> str | None:
     """Return why examples cannot share a row."""
     return ROWS_OF_THEIR_OWN
+
+
+def parts_of(network: "PreTrainedModel") -> VisionParts:
+    """Return the parts of a loaded model."""
+    return VisionParts(network)
 
 
 def completion_logits(model: "PreTrainedModel | PeftModel", example: EncodedExample) -> "Tensor":

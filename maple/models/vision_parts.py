@@ -5,16 +5,15 @@ The output layer is no part. Planning reads the table without torch; a network i
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from maple.definitions.parts import CONNECTOR, HEAD, LANGUAGE_MODEL, PARTS, VISION_TOWER
 from maple.models.tiny import BaseError
 
 if TYPE_CHECKING:
     from torch.nn import Module, Parameter
     from transformers import PreTrainedModel
-
-LANGUAGE_MODEL, CONNECTOR, VISION_TOWER = PARTS = ("language_model", "connector", "vision_tower")
-HEAD = "lm_head"  # the output layer, in all architectures of the table
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,10 @@ ARCHITECTURES = {
 }
 
 
+# Language models that have their own name within such a model, and the name of the same model alone.
+ALONE = {"qwen2_5_vl_text": "qwen2", "qwen2_vl_text": "qwen2", "qwen3_vl_text": "qwen3"}
+
+
 class PartError(ValueError):
     """A module outside of the allowed parts would be adapted or trained; the message names it and what to write."""
 
@@ -116,11 +119,50 @@ def architecture_named(model_type: str) -> VisionArchitecture:
     return ARCHITECTURES[model_type]
 
 
+@dataclass(frozen=True)
+class VisionParts:
+    """The parts of a loaded vision-language model (maple.definitions.parts.NetworkParts)."""
+
+    network: "PreTrainedModel"
+
+    @cached_property
+    def _architecture(self) -> VisionArchitecture:
+        return architecture_named(self.network.config.model_type)
+
+    @property
+    def text_type(self) -> str:
+        """The architecture of the language model, by the `model_type` of a model that is this language model alone."""
+        named = self.network.config.get_text_config().model_type
+        return ALONE.get(named, named)
+
+    @property
+    def language_model(self) -> tuple[str, ...]:
+        """The whole names of the modules that are the language model."""
+        return self._architecture.language_model
+
+    def part_of(self, name: str) -> str | None:
+        """Return the part in which a module or tensor lies, by its whole name; None for the output layer."""
+        return self._architecture.part_of(name)
+
+    def whole_modules(self, part: str) -> list[str]:
+        """Return the whole names of the modules of a part, as `whole_modules` does."""
+        return whole_modules(self.network, part)
+
+    def check_adapted(self, network: "Module", parts: Collection[str]) -> None:
+        """Refuse a network in which anything outside of `parts` is adapted or trained, as `check_adapted` does."""
+        check_adapted(network, parts)
+
+    def trained(self, network: "Module") -> dict[str, int]:
+        """Count the trained parameters of the network by part, as `parameters_by_part` does."""
+        return parameters_by_part(network, trained=True)
+
+
 def parameters_by_part(network: "Module", *, trained: bool = False) -> dict[str, int]:
     """Count the parameters of a network, adapted or not: {part or "lm_head": number}; `trained`: those alone.
 
     A layer in 4 bits counts as many as it stands for, and an output layer that is the input embedding counts with the
-    language model. Raises BaseError for a parameter in no part, from which one knows that the table is wrong.
+    language model, as does what an adapter keeps outside of the base: tokens or prefixes that the language model reads.
+    Raises BaseError for a parameter in no part, from which one knows that the table is wrong.
     """
     base, architecture = _described(network)
     counts: dict[str, int] = dict.fromkeys((*PARTS, HEAD), 0)
@@ -129,6 +171,9 @@ def parameters_by_part(network: "Module", *, trained: bool = False) -> dict[str,
         if part not in counts:
             raise BaseError(f"{name} is in no part of a {base.config.model_type}; correct maple/models/vision_parts.py")
         counts[part] += _size(parameter) if parameter.requires_grad or not trained else 0
+    of_base = set(map(id, base.parameters()))
+    beside = (parameter for parameter in network.parameters() if id(parameter) not in of_base)
+    counts[LANGUAGE_MODEL] += sum(_size(each) for each in beside if each.requires_grad or not trained)
     return counts
 
 
@@ -182,9 +227,8 @@ def check_adapted(network: "Module", parts: Collection[str]) -> None:
         if (part := architecture.part_of(name)) not in parts:
             raise PartError(
                 f"{name} would be adapted or trained, a layer of {part or 'no part, the output layer'}, where "
-                f"{' and '.join(sorted(parts))} alone may be: write target_modules as a pattern for whole names, such "
-                rf"as {architecture.language_model[0]}\..*\.(q_proj|v_proj), for all-linear and short names mean "
-                "layers of all parts"
+                f"{' and '.join(sorted(parts))} alone may be: adapters are for the language model, and a connector is "
+                "trained whole, by axes.connector: [tuned] or by trains: connector of the method's file"
             )
 
 

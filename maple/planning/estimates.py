@@ -143,7 +143,7 @@ class Estimates:
         return self.sizes[run.model].active
 
     def trained(self, run: Run) -> float:
-        """Return the parameters that a run trains; biases and heads are too few to count."""
+        """Return the parameters that a run trains; biases, heads and connectors are too few to count."""
         job = self.jobs.get((run.path, "finetune"))
         if job and job.trainable_parameters is not None:
             return job.trainable_parameters

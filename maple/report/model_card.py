@@ -15,6 +15,7 @@ from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import points
 from maple.definitions.frame import DEFAULT_FRAME, Frame
 from maple.definitions.language import LanguageIdentity
+from maple.definitions.parts import HEAD
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
 from maple.models.frames import framed, instruction_text
@@ -86,6 +87,7 @@ def _training(card: Mapping[str, Any]) -> list[tuple[str, object]]:
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items() if name in _LIBRARIES)
     return [
         ("trained parameters", f"{card['trainable_parameters']:,} ({100 * card['trainable_share']:.2f} %)"),
+        *_by_part(card.get("trained_by_part") or {}),  # cards of models without parts, and older ones, have none
         *_adapted_by(card["method"]),
         ("bits of the base while training", card["bits"]),
         *card["training"].items(),
@@ -98,10 +100,21 @@ def _training(card: Mapping[str, Any]) -> list[tuple[str, object]]:
     ]
 
 
+def _by_part(trained: Mapping[str, int]) -> list[tuple[str, object]]:
+    """Return which parts of a model were trained, with their trained parameters, and which stayed frozen."""
+    if not trained:
+        return []
+    names = {**{part: part.replace("_", " ") for part in trained}, HEAD: "output layer"}
+    changed = [f"{names[part]} ({number:,} parameters)" for part, number in trained.items() if number]
+    frozen = [names[part] for part, number in trained.items() if not number]
+    return [("trained parts", ", ".join(changed)), ("frozen parts", ", ".join(frozen) or "none")]
+
+
 def _adapted_by(method: Mapping[str, Any]) -> list[tuple[str, object]]:
     if "trains" in method:
         return [("trained weights", method["trains"])]
-    return [("adapter", ", ".join(f"{key} {value}" for key, value in method["adapter"].items()))]
+    places = [(key, method[key]) for key in ("location", "connector") if key in method]
+    return [("adapter", ", ".join(f"{key} {value}" for key, value in method["adapter"].items())), *places]
 
 
 def _library(kind: Kind, method: Mapping[str, Any]) -> str:

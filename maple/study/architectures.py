@@ -17,6 +17,7 @@ from maple.models.kind import KINDS
 from maple.models.limits import (
     DEFAULT_POSITIONS,
     NOT_QUANTIZED,
+    model_type_of,
     quantization_key,
     reason_against_lengths,
     ties_embeddings,
@@ -116,7 +117,7 @@ def check_architectures(
 
 
 def _check_run(run: Run, variant: MethodVariant, config: Mapping[str, Any], generate: GenerateBlock) -> None:
-    """Refuse bits and adapters that the architecture of a run's model does not have (maple.models.architectures)."""
+    """Refuse bits, locations and adapters that an architecture does not have (maple.models.architectures)."""
     facts = architecture_of(config)
     if facts is None:
         return
@@ -124,6 +125,11 @@ def _check_run(run: Run, variant: MethodVariant, config: Mapping[str, Any], gene
         raise DefinitionError(
             f"config: grid: {run.model} in {variant.bits} bits: {reason}; give the model a part of the grid of its "
             f"own, without {variant.bits} in the bits of {run.family}"
+        )
+    if "location" in variant.axes and not facts.blocks:
+        raise DefinitionError(
+            f"config: grid: {run.method}: location: the layers of {run.model}, a {model_type_of(config)}, are not "
+            "named self_attn and mlp; leave location out for this model, and name layers in the method's target_modules"
         )
     if not facts.experts or not isinstance(variant, PeftVariant):
         return

@@ -12,6 +12,7 @@ from maple.definitions.language import ENGLISH
 from maple.definitions.local_model import BuiltModel
 from maple.definitions.method import MethodVariant
 from maple.definitions.model import EndpointModel, Model
+from maple.definitions.parts import CONNECTOR
 from maple.definitions.run import Run
 from maple.definitions.task import Task
 from maple.engines.ctranslate2_engine import reason_against_search
@@ -24,6 +25,7 @@ from maple.methods.capabilities import (
     reason_against_training,
 )
 from maple.models.kind import KINDS
+from maple.models.limits import text_config
 from maple.study.answer_modes import answer_modes
 from maple.study.methods import StudyMethod
 from maple.study.tasks import StudyTask
@@ -124,6 +126,11 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
         file, variant, model = f"config/methods/{run.family}.yaml", variants[run.method], models[run.model]
         if reason := reason_against_kind(variant, KINDS[model.kind].adapts_like):
             raise DefinitionError(f"{file}: {reason}; give {run.model} a part of the grid without {run.family}")
+        if "connector" in variant.axes and CONNECTOR not in KINDS[model.kind].parts:
+            raise DefinitionError(
+                f"config: grid: {run.method}: connector: {run.model} is of the kind {model.kind}, which has none; "
+                "leave the axis out, or give the model a part of the grid of its own"
+            )
         if reason := reason_against_training(variant, KINDS[model.kind].adapts_like):
             raise DefinitionError(f"{file}: {reason}; leave {run.bits} out of its bits, and of the grid's")
         if variant.training.measures_decide and (reason := reason_against_early_end(variant)):
@@ -131,7 +138,7 @@ def check_runs(runs: Sequence[Run], variants: Mapping[str, MethodVariant], model
                 f"{file}: {reason}; write training: {{early_stopping: null, keep: last}}, or leave it out of the grid"
             )
         key = bias_key(variant)
-        if key and isinstance(model, BuiltModel) and has_no_biases(model.build.architecture):
+        if key and isinstance(model, BuiltModel) and has_no_biases(text_config(model.build.architecture)):
             raise DefinitionError(f"{file}: {key}: model {run.model} has no biases; leave it out")
 
 

@@ -26,18 +26,19 @@ def method_variants(
     """Return all variants of a method, by name: lora-r16-4bit, pfeiffer-reduction16-4bit, or ia3-4bit without others.
 
     `axes` (from the grid) replaces values of the axes in the method's file. The learning rate is an axis of any method,
-    named as full-lr2e-05-16bit where it is given. Raises DefinitionError for an axis that the method does not have.
+    named as full-lr2e-05-16bit where it is given. An adapter may have those of places, as in
+    lora-r8-both-tuned-connector-16bit. Raises DefinitionError for an axis that the method does not have.
     """
     values, other = method.axes.params(), {} if axes is None else axes.params()
-    if unknown := set(other) - set(values) - {LEARNING_RATE}:
+    if unknown := set(other) - set(values) - _of_any(method):
         raise DefinitionError(
             f"config: grid: method {name} has no axis {sorted(unknown)}; its axes are {sorted(values)}"
         )
     values |= other
-    names = [axis for axis in ("rank", "reduction", LEARNING_RATE, "bits") if axis in values]
+    names = [axis for axis in ("rank", "reduction", "location", "connector", LEARNING_RATE, "bits") if axis in values]
     variants: dict[str, MethodVariant] = {}
     for point in itertools.product(*(values[axis] for axis in names)):
-        of_point: dict[str, int | float] = dict(zip(names, point, strict=True))
+        of_point: dict[str, int | float | str] = dict(zip(names, point, strict=True))
         rate = {LEARNING_RATE: of_point[LEARNING_RATE]} if LEARNING_RATE in of_point else {}
         trained = training.changed(**method.training | rate)
         variants[_variant_name(name, of_point)] = (
@@ -48,12 +49,19 @@ def method_variants(
     return variants
 
 
-def _variant_name(method: str, point: Mapping[str, int | float]) -> str:
-    written = {"rank": "r{}", LEARNING_RATE: "lr{:g}", "bits": "{}bit"}
+def _of_any(method: Method) -> set[str]:
+    """Return the axes that a grid may give a method whose file has none of them."""
+    if not isinstance(method, PeftMethod):
+        return {LEARNING_RATE}
+    return {LEARNING_RATE, "connector"} | ({"location"} & PEFT_TYPES[method.peft].axes.keys())
+
+
+def _variant_name(method: str, point: Mapping[str, int | float | str]) -> str:
+    written = {"rank": "r{}", "location": "{}", "connector": "{}-connector", LEARNING_RATE: "lr{:g}", "bits": "{}bit"}
     return "-".join([method, *(written.get(axis, axis + "{}").format(value) for axis, value in point.items())])
 
 
-def _arguments(method: PeftMethod, point: Mapping[str, int | float]) -> dict[str, Any]:
+def _arguments(method: PeftMethod, point: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the config class of a type at one point of the axes."""
     kind, arguments = PEFT_TYPES[method.peft], dict(method.adapter)
     for axis, keys in kind.axes.items():

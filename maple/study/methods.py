@@ -83,12 +83,12 @@ def check_method(name: str, method: Method) -> None:
             f"it has {', '.join(PEFT_TYPES)}"
         )
     kind, axes = PEFT_TYPES[method.peft], method.axes.model_fields_set - {"bits"}
-    if unknown := axes - kind.axes.keys():
+    if unknown := axes - kind.axes.keys() - {"connector"}:
         axis = min(unknown)
         raise DefinitionError(f"{file}: axes.{axis}: PEFT's {method.peft} has no {axis}; leave it out")
     _check_alpha(file, method, "rank" in axes)
     scaled = bool(method.alpha_over_rank)
-    taken = KEYS_SET_BY_US | {key for axis in axes for key in kind.axes[axis]}
+    taken = KEYS_SET_BY_US | {key for axis in axes & kind.axes.keys() for key in kind.axes[axis]}
     taken |= {kind.alpha} if scaled and kind.alpha else set()
     if double := taken & arguments:
         raise DefinitionError(f"{file}: adapter: {', '.join(sorted(double))} is set by the workflow; leave it out")

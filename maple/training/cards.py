@@ -28,6 +28,8 @@ class FinetuneCard(RunCard):
     trainable_parameters: int
     all_parameters: int
     trainable_share: float
+    trained_by_part: dict[str, int] = field(default_factory=dict)
+    """Trained parameters {language_model, connector, vision_tower, lm_head}; empty for a model without such parts."""
     loss: list[dict]
     """A curve of {step, loss}, nats per label that is learnt: a token of a completion, or the label of a text."""
     held_out_examples: int

@@ -102,7 +102,7 @@ def finetune(  # noqa: PLR0913 (a stage's entry: each argument is an input or a 
         if processes.is_main_process:
             hub = isinstance(model, HubModel)
             adapting.name_base(adapter, model.hub if hub else None, model.revision if hub else None)
-        outcome = _outcome(network, trainer, data, method, packing, kind.MEASURE) | clock.fields()
+        outcome = _outcome(network, trainer, data, method, packing, kind) | clock.fields()
     return FinetuneCard(
         base=trained(model.params()),
         resumed_from=int(last.name) if last else None,
@@ -247,7 +247,8 @@ def _adapted(
     settings = {"trust_remote_code": model.trust_remote_code, "sharded": sharded, "dtype": method.training.dtype}
     network = kind.load(base, method.bits, **settings)
     packing = Packing(method.training.packing and kind.PACKS, str(network.config._attn_implementation))
-    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, head_modules(network, kind.NEW_HEADS))
+    heads, parts = head_modules(network, kind.NEW_HEADS), kind.parts_of(network)
+    adapted = adapting.attach(network, method, kind.PEFT_TASK, adapter, heads, parts)
     if packing.used:
         reason = adapting.reason_against_packing(adapted)
         if reason := reason or kind.separate_packed_examples(network, method.training.max_length):
@@ -270,10 +271,11 @@ def _outcome(
     data: TrainingData,
     method: MethodVariant,
     packing: Packing,
-    measure: str,
+    kind: ModelKind,
 ) -> dict:
     """Return the fields of a card that say what was trained, on what, and how it went."""
-    adapting = adaptation(method.MODULE)
+    adapting, measure = adaptation(method.MODULE), kind.MEASURE
+    parts = kind.parts_of(adapting.base_of(network))
     trained, total = adapting.parameters(network)
     history, made = trainer.state.log_history, trainer.state.global_step
     seen = [example for step in data.steps[:made] for example in step]
@@ -290,6 +292,7 @@ def _outcome(
         "trainable_parameters": trained,
         "all_parameters": total,
         "trainable_share": trained / total,
+        "trained_by_part": parts.trained(network) if parts else {},
         "loss": loss_curve([entry["loss"] for entry in history if "loss" in entry]),
         "held_out_examples": len(data.held_out),
         "held_out": [entry for entry in history if measure in entry],

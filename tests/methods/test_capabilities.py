@@ -1,9 +1,11 @@
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 from project import ROOT
+from toy_pictured import placed
 from toy_training import lora, variant
 
 from maple.definitions.errors import DefinitionError
@@ -44,10 +46,57 @@ def with_method(folder, definition):
 
 
 def for_translators(method):
-    """Return True if no llama is adapted so."""
+    """Return True if translators alone are adapted so."""
     if not isinstance(method, PeftMethod):
         return False
     return "causal" not in PEFT_TYPES[method.peft].kinds or bool(method.adapter.get("inversion"))
+
+
+def for_pictures(method):
+    """Return True if a method is about the connector of a vision-language model."""
+    return bool(method.axes.connector) if isinstance(method, PeftMethod) else method.trains == "connector"
+
+
+def test_methods_about_a_connector_are_refused_for_a_llama_and_fit_a_vision_language_model(folder):
+    (folder / "models").unlink()
+    shutil.copytree(ROOT / "config/models", folder / "models")
+    seeing = {"hub": "a/b", "revision": "0" * 40, "kind": "vision"}
+    architecture = {"model_type": "llava", "text_config": {"model_type": "llama", "max_position_embeddings": 4096}}
+    (folder / "models/llava.yaml").write_text(yaml.safe_dump(seeing | {"architecture": architecture}))
+    named = [name for name, method in SHIPPED.items() if for_pictures(method)]
+    assert len(named) == 5
+    for name in named:
+        with pytest.raises(
+            DefinitionError, match=r"connector: (tiny-llama is of the kind causal|models of kind causal)"
+        ):
+            study(folder, name)
+        methods = study(folder, name, model="llava").methods
+        for name, method in methods.items():
+            if "tuned-connector" in name:
+                assert method.settings.engine == "transformers" or not method.attached
+    attached = study(folder, "lora-zhou", model="llava", adapters="attached").methods
+    assert {name: method.settings.engine for name, method in attached.items()} == {
+        "lora-zhou-r128-both-frozen-connector-16bit": "auto",
+        "lora-zhou-r128-both-tuned-connector-16bit": "transformers",
+    }
+    reason = attached["lora-zhou-r128-both-tuned-connector-16bit"].settings.engine_reason
+    assert reason == "vLLM attaches no connector that was trained whole"
+
+
+def test_a_tuned_connector_is_not_saved_beside_a_start_that_moves_the_base():
+    moved = placed("LORA", 16, {"r": 4, "init_lora_weights": "olora"}, connector="tuned")
+    assert reason_against_training(moved, "vision").startswith("axes.connector: tuned: PEFT does not save it rightly")
+    assert reason_against_training(placed("LORA", 16, {"r": 4}, connector="tuned"), "vision") is None
+
+
+def test_a_location_is_refused_for_a_type_without_one(folder):
+    with_method(
+        folder, {"peft": "PREFIX_TUNING", "axes": {"rank": [8], "bits": [16], "location": ["mlp"]}, "adapter": {}}
+    )
+    with pytest.raises(
+        DefinitionError, match=r"mine\.yaml: axes\.location: PEFT's PREFIX_TUNING has no location; leave"
+    ):
+        study(folder, "mine")
 
 
 def test_methods_for_translators_are_refused_for_a_llama(folder):
@@ -59,7 +108,7 @@ def test_methods_for_translators_are_refused_for_a_llama(folder):
 
 def test_every_shipped_method_can_be_run_as_it_stands(folder):
     fitting = set(SHIPPED) - {"linear-probe", "bitfit"}  # a llama has neither a new head nor biases
-    fitting -= {name for name, method in SHIPPED.items() if for_translators(method)}
+    fitting -= {name for name, method in SHIPPED.items() if for_translators(method) or for_pictures(method)}
     runs = study(folder, *fitting).runs
     assert {run.family for run in runs} == {"none", *fitting}
     assert {run.bits for run in runs if run.family == "dora"} == {4, 16}
@@ -200,5 +249,8 @@ def test_what_a_start_that_moves_the_base_is_not_saved_with_is_refused(more, key
 
 
 def test_a_method_that_was_not_measured_on_a_kind_of_model_is_refused():
-    assert "LORA was not measured on models of kind vision" in reason_against_training(lora(), "vision")
+    assert "PVERA was not measured on models of kind vision" in reason_against_training(
+        variant("PVERA", 16, {}), "vision"
+    )
+    assert reason_against_training(lora(), "vision") is None
     assert "MAM was not measured on models of kind causal" in reason_against_training(variant("MAM", 16, {}), "causal")

@@ -28,6 +28,23 @@ def test_an_architecture_is_known_by_the_text_part_of_a_model_of_several_parts()
     assert architecture_of({"model_type": "of-tomorrow"}) is None
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", TOYS)
+def test_layers_are_in_blocks_of_these_names_where_a_line_says_so(name):
+    import torch
+    from torch.nn import Linear
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    facts = ARCHITECTURES[model_type_of(name)]
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type_of(name), **TOYS[name]))
+    output = model.get_output_embeddings()
+    layers = [part for part, layer in model.named_modules() if isinstance(layer, Linear) and layer is not output]
+    attention, mlp = ([part for part in layers if f".{block}." in part] for block in ("self_attn", "mlp"))
+    named = bool(attention and mlp) and len(attention) + len(mlp) == len(layers)
+    assert facts.blocks == (named and not facts.experts)
+
+
 @pytest.fixture(params=TOYS)
 def toy(request, tmp_path):
     """The name of a toy architecture and the folder of its model."""

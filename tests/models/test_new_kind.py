@@ -12,7 +12,7 @@ MODULE = '''"""Causal models that read backwards."""
 from maple.models import causal
 from maple.models.causal import (
     AUTO_CLASS, CORPUS, MEASURE, NEW_HEADS, PACKS, PEFT_TASK, build, collate, completion_logits, encoder_of, load,
-    losses, prepare_tokenizer, separate_packed_examples,
+    losses, parts_of, prepare_tokenizer, separate_packed_examples,
 )
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from project import ROOT
+from toy_vision import CONFIGS
 
 from maple.models.size import Size, UnknownSizeError, size_of_folder, size_of_keys
 from maple.planning.plan import PlannedModel
@@ -72,6 +73,14 @@ def test_the_older_names_of_the_keys_are_known():
     # Embeddings of tokens and positions; attention and output, two layers of four times the width; their norms.
     assert size.parameters == 10 * 8 + 16 * 8 + (8 * 24 + 24) + (8 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + 8) + 3 * 16
     assert size.linear == (8 + 24) + (8 + 8) + (8 + 32) + (32 + 8)
+
+
+@pytest.mark.parametrize("name", ["idefics3", "llava", "qwen2_5_vl"])
+def test_the_linear_layers_of_a_vision_language_model_are_those_of_its_language_model(name):
+    size = size_of_keys({"model_type": name, **CONFIGS[name]}, "AutoModelForImageTextToText")
+    # Two layers: four of 32 and 32 in the attention, three of 32 and 64 in the MLP.
+    assert size.linear == 2 * (4 * (32 + 32) + 3 * (32 + 64))
+    assert size.parameters > 2 * size.linear, "the tower and the embeddings are counted"
 
 
 SMALL = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4}

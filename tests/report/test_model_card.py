@@ -106,6 +106,19 @@ def test_the_axes_of_the_run_are_told():
     assert "with the method `lora-r2-4bit` (rank 2, bits 4), seed 1" in card().text
 
 
+def test_the_parts_that_were_trained_and_those_that_stayed_frozen_are_told():
+    method = FINETUNE["method"] | {"location": "mlp", "connector": "tuned"}
+    parts = {"language_model": 2304, "connector": 4096, "vision_tower": 0, "lm_head": 0}
+    text = card(finetune=FINETUNE | {"method": method, "trained_by_part": parts}).text
+    assert "| trained parts | language model (2,304 parameters), connector (4,096 parameters) |" in text
+    assert "| frozen parts | vision tower, output layer |" in text
+    assert "| location | mlp |\n| connector | tuned |" in text
+    assert (
+        "trained parts" not in card().text
+        and "trained parts" not in card(finetune=FINETUNE | {"trained_by_part": {}}).text
+    )
+
+
 def test_a_model_without_an_untouched_base_has_scores_and_no_changes():
     alone = in_both(LORA, [1, 1, 1, 0])
     text = card(summary=summary_of(alone), groups=groups_of(alone)).text

@@ -268,6 +268,16 @@ def test_bits_that_an_architecture_does_not_have_are_refused(folder, model_type,
     assert folder(model=of_hub("of-tomorrow"), method=plain, grid=toy_grid(4)).runs, "the job decides"
 
 
+def test_a_location_is_refused_where_layers_have_other_names(folder):
+    grid = [PART | {"models": ["toy"], "methods": {"lora": {"rank": [8], "location": ["mlp"], "bits": [16]}}}]
+    told = refused(folder, model=of_hub("bloom"), grid=grid)
+    assert told.startswith(
+        "config: grid: lora-r8-mlp-16bit: location: the layers of toy, a bloom, are not named self_att"
+    )
+    assert folder(model=of_hub("qwen3"), grid=grid).methods.keys() >= {"lora-r8-mlp-16bit"}
+    assert folder(model=of_hub("of-tomorrow"), grid=grid).runs, "the job decides"
+
+
 def test_experts_are_adapted_without_dropout_and_not_attached_by_vllm(folder):
     mixtral = {"model": of_hub("mixtral"), "grid": toy_grid(16)}
     told = refused(folder, method=lora(lora_dropout=0.05), **mixtral)

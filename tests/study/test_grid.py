@@ -4,7 +4,7 @@ from maple.definitions.config import GridPart
 from maple.definitions.dataset import LoadedDataset, TaskDataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.local_model import HubModel
-from maple.definitions.method import GridAxes, PeftMethod
+from maple.definitions.method import GridAxes, PeftMethod, WeightsMethod
 from maple.definitions.training import TrainingSettings
 from maple.study.grid import expand_grid, method_variants, mixtures_of
 
@@ -48,6 +48,27 @@ def test_the_learning_rate_is_an_axis_of_any_method_where_the_grid_names_it():
         "lora-r8-lr0.02-4bit": 0.02,
     }
     assert variants["lora-r8-lr0.02-4bit"].axes == {"rank": 8, "learning_rate": 0.02, "bits": 4}
+
+
+def test_places_are_axes_of_an_adapter_where_its_file_or_the_grid_names_them():
+    variants = method_variants("lora", LORA, GridAxes(rank=[8], location=["attention", "both"], bits=[16]), TRAINING)
+    assert list(variants) == ["lora-r8-attention-16bit", "lora-r8-both-16bit"]
+    tuned = method_variants("lora", LORA, GridAxes(rank=[8], connector=["frozen", "tuned"], bits=[16]), TRAINING)
+    assert list(tuned) == ["lora-r8-frozen-connector-16bit", "lora-r8-tuned-connector-16bit"]
+    one = tuned["lora-r8-tuned-connector-16bit"]
+    assert one.axes == {"rank": 8, "connector": "tuned", "bits": 16}
+    assert one.adapter == {"target_modules": "all-linear", "r": 8, "lora_alpha": 16}, "what PEFT gets is the file's"
+    assert one.adapted_by() == {"peft": "LORA", "adapter": one.adapter, "connector": "tuned"}
+    both = LORA.changed(axes={"rank": [8], "location": ["both"], "connector": ["tuned"], "bits": [16]})
+    assert list(method_variants("lora", both, None, TRAINING)) == ["lora-r8-both-tuned-connector-16bit"]
+
+
+def test_a_location_is_no_axis_of_a_type_without_layers_nor_of_the_model_s_own_weights():
+    prefix = PeftMethod(peft="PREFIX_TUNING", axes={"rank": [8], "bits": [16]}, adapter={})
+    full = WeightsMethod(trains="all", axes={"bits": [16]})
+    for method, axes in ((prefix, GridAxes(location=["mlp"])), (full, GridAxes(connector=["tuned"]))):
+        with pytest.raises(DefinitionError, match=r"method m has no axis \['(location|connector)'\]"):
+            method_variants("m", method, axes, TRAINING)
 
 
 def test_what_a_method_changes_of_training_is_in_its_variants():
