@@ -206,12 +206,14 @@ class BuildSettings(Record):
     """Number of documents in the corpus; of a translator, of translations; of a model that reads pictures, of
     questions about them."""
     languages: list[str] = []
-    """Languages that the model is pretrained on; all others are new to it. A translator learns to translate from and
-    into English, which is one of them. A model that reads pictures may leave them out, and other models have none:
-    these are pretrained on the study's languages."""
+    """Of a translator: the languages that it learns to translate from and into English, which is one of them; all
+    others are new to it. Of a model that reads pictures: those in which it learns about them; left out: those of the
+    study. Other models are pretrained on the study's languages."""
     tasks: list[str] = []
-    """Of a model that reads pictures: the tasks with drawn pictures whose train rows it is pretrained on; all others
-    are new to it."""
+    """Of a model that reads pictures: the tasks with drawn pictures whose train rows it is pretrained on."""
+    read: list[str] = []
+    """Of a model that reads pictures: other such tasks, whose questions and answers it reads without pictures, in all
+    languages of the study. So it knows their words, and answers by chance."""
     training: PretrainingSettings
 
     def model_post_init(self, _: object) -> None:
@@ -226,11 +228,16 @@ class BuildSettings(Record):
                 "languages: only a translator and a model that reads pictures have them; others are pretrained on the "
                 "study's"
             )
-        if (kind == "vision") != bool(self.tasks):
+        if (kind == "vision") != bool(self.tasks) or (self.read and kind != "vision"):
             raise ValueError(
-                "tasks: write tasks with drawn pictures, as [name-thing], for a model that reads pictures, and none "
-                "for others"
+                "tasks: write tasks with drawn pictures, as [name-thing], for a model that reads pictures; others have "
+                "neither tasks nor read"
             )
+
+    @property
+    def lessons(self) -> dict[str, list[str]]:
+        """What is asked of the corpus of a model that reads pictures: arguments of its `documents`; none for others."""
+        return {"tasks": self.tasks, "read": self.read, "languages": self.languages} if self.tasks else {}
 
 
 class BuiltModel(ModelBase):

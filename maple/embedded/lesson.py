@@ -6,7 +6,7 @@ from typing import NamedTuple
 class PictureLesson(NamedTuple):
     """A question about a picture, and its answer."""
 
-    picture: bytes
-    """The picture as PNG."""
+    picture: bytes | None
+    """The picture as PNG; None for a question that is read without one."""
     question: str
     answer: str

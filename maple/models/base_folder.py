@@ -117,7 +117,7 @@ def _build(
 ) -> None:
     settings = model.build
     corpus = import_module(f"maple.embedded.{kind.CORPUS}")
-    texts = list(corpus.documents(phrases, count=settings.documents, seed=settings.training.seed))
+    texts = list(corpus.documents(phrases, count=settings.documents, seed=settings.training.seed, **settings.lessons))
     # Prompt words are in the tokenizer's training text, so that they become single tokens; the model itself never sees
     # the prompts.
     prompt_words = [FRAME, *(text for words in phrases.values() for text in words.values())]

@@ -61,14 +61,14 @@ class Lessons:
         known = architecture_named(self.settings.architecture["model_type"])
 
         def opened(picture: PictureFile) -> "Image":
-            return decode_picture(texts[int(picture.file)].picture, f"lesson {picture.file}")
+            return decode_picture(texts[int(picture.file)].picture or b"", f"lesson {picture.file}")
 
         encoder = VisionEncoder(Encoder.of(self.folder, "none"), PictureProcessor(processor, opened), known)
         encoded = (
             encoder.encoded(
                 {
                     "language": "", "instruction": text.question, "input": "", "output": text.answer,
-                    "pictures": [{"file": str(number), "digest": ""}],
+                    "pictures": [{"file": str(number), "digest": ""}] if text.picture else [],
                 }
             )
             for number, text in enumerate(texts)

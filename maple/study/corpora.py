@@ -1,7 +1,7 @@
 """What the models of a study that are built here are pretrained on."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from maple.definitions.errors import DefinitionError
 from maple.definitions.local_model import BuiltModel
@@ -10,13 +10,24 @@ from maple.embedded.pictures import PICTURES, words_of_task
 from maple.study.languages import Languages
 
 
-class PicturedCorpus(NamedTuple):
+@dataclass(frozen=True)
+class PicturedCorpus:
     """What a tiny vision-language model is pretrained on."""
 
     tasks: list[str]
-    """Tasks of the embedded world with pictures."""
+    """Tasks of the embedded world with pictures whose questions it reads, with pictures or without."""
     languages: list[str]
-    """Codes."""
+    """Codes of the languages that it reads."""
+
+    def words(self, languages: Languages) -> dict[str, dict]:
+        """Return the words of these tasks with the identity of their language, by code."""
+        of_task = [
+            (code, words_of_task(task, languages.pictures[code])) for code in self.languages for task in self.tasks
+        ]
+        words: dict[str, dict] = {}
+        for code, some in of_task:
+            words[code] = words.get(code, {}) | some
+        return words
 
 
 def pictured_corpora(models: Mapping[str, Model], languages: Languages) -> dict[str, PicturedCorpus]:
@@ -29,31 +40,27 @@ def pictured_corpora(models: Mapping[str, Model], languages: Languages) -> dict[
     for name, model in models.items():
         if not isinstance(model, BuiltModel) or not model.build.tasks:
             continue
-        if unknown := [task for task in model.build.tasks if task not in learnable]:
-            raise DefinitionError(
-                f"config/models/{name}.yaml: build.tasks: the embedded world has no train rows of {unknown[0]}; of "
-                f"tasks with pictures it has those of {', '.join(learnable)}"
-            )
-        corpora[name] = PicturedCorpus(model.build.tasks, model.build.languages or languages.codes)
+        build = model.build
+        for key, tasks in (("tasks", build.tasks), ("read", build.read)):
+            if unknown := [task for task in tasks if task not in learnable]:
+                raise DefinitionError(
+                    f"config/models/{name}.yaml: build.{key}: the embedded world has no train rows of {unknown[0]}; of "
+                    f"tasks with pictures it has those of {', '.join(learnable)}"
+                )
+        codes = dict.fromkeys([*build.languages, *languages.codes])
+        corpora[name] = PicturedCorpus([*build.tasks, *build.read], list(codes))
     return corpora
 
 
 def words_of_corpus(name: str, model: Model, languages: Languages) -> dict[str, dict]:
     """Return the words from which the corpus of a model is made, by language; none if it is not built here.
 
-    Its languages are those of its file, else those of the study. A translator needs no more than who they are, a model
-    that sees the words of the tasks with pictures that it learns, and others the phrases.
+    A model that sees needs the words of the tasks with pictures that it learns, in its file's languages and in those of
+    the study. A translator needs no more than who its languages are; others need the phrases of the study's.
     """
     if not isinstance(model, BuiltModel):
         return {}
     if corpus := pictured_corpora({name: model}, languages).get(name):
-        return {
-            code: {
-                key: text
-                for task in corpus.tasks
-                for key, text in words_of_task(task, languages.pictures[code]).items()
-            }
-            for code in corpus.languages
-        }
+        return corpus.words(languages)
     named = {code: languages.identity(code).params() for code in model.build.languages}
     return named or languages.spoken

@@ -83,7 +83,7 @@ def read_picture_words(
         if task.embedded and task.definition.pictures
     ]
     needed += [
-        (task, corpus.languages, f"`build.languages` in config/models/{model}.yaml")
+        (task, corpus.languages, f"`build.languages` in config/models/{model}.yaml, and of the config's `languages`")
         for model, corpus in pictured_corpora(models, languages).items()
         for task in corpus.tasks
     ]

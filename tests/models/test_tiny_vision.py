@@ -61,7 +61,9 @@ def test_a_model_that_reads_pictures_names_tasks_to_learn_them_from_and_no_other
     with pytest.raises(ValueError, match=r"tasks: write tasks with drawn pictures, as \[name-thing\]"):
         BuildSettings(**build | {"tasks": []})
     llama = build | {"architecture": {"model_type": "llama"}}
-    with pytest.raises(ValueError, match=r"tasks: .* and none for others"):
+    with pytest.raises(ValueError, match="others have neither tasks nor read"):
+        BuildSettings(**llama | {"tasks": [], "read": ["clock-hour"]})
+    with pytest.raises(ValueError, match="others have neither tasks nor read"):
         BuildSettings(**llama)
     with pytest.raises(ValueError, match="languages: only a translator and a model that reads pictures have them"):
         BuildSettings(**llama | {"tasks": [], "languages": ["deu_Latn"]})

@@ -203,8 +203,9 @@ def base(tmp_path, **build):
 
 
 def test_a_base_that_sees_learns_the_words_of_its_tasks_in_its_languages(tmp_path):
-    words = base(tmp_path, languages=["deu_Latn"], tasks=["name-thing", "clock-hour"])().corpus("tiny-seeing")
-    assert list(words) == ["deu_Latn"] and words["deu_Latn"]["iso639_1"] == "de"
+    made = base(tmp_path, languages=["deu_Latn"], tasks=["name-thing"], read=["clock-hour"])
+    words = made(languages=["swh_Latn"]).corpus("tiny-seeing")
+    assert list(words) == ["deu_Latn", "swh_Latn"] and words["deu_Latn"]["iso639_1"] == "de"
     needed = {"what_is_it", "which_hour", "red_circle", "hour_3"}
     assert needed < words["deu_Latn"].keys() and not {"how_many", "yes", "left"} & words["deu_Latn"].keys()
 
@@ -223,7 +224,7 @@ def test_without_languages_of_its_own_a_base_that_sees_learns_those_of_the_study
         ),
         ({"languages": ["xx"]}, r"tiny-seeing\.yaml: build\.languages names 'xx', which config/languages"),
         ({"tasks": ["name-pair"]}, r"build\.tasks: the embedded world has no train rows of name-pair; of tasks with"),
-        ({"tasks": ["xnli"]}, r"build\.tasks: the embedded world has no train rows of xnli; of tasks with pictures it"),
+        ({"read": ["xnli"]}, r"build\.read: the embedded world has no train rows of xnli; of tasks with pictures it"),
     ],
 )
 def test_a_base_that_sees_is_not_built_from_what_is_not_there(tmp_path, build, says):
@@ -232,12 +233,12 @@ def test_a_base_that_sees_is_not_built_from_what_is_not_there(tmp_path, build, s
 
 
 def test_a_base_that_sees_is_made_again_if_words_that_it_learns_change_and_for_no_others(tmp_path):
-    made, path = base(tmp_path, languages=["deu_Latn"], tasks=["name-thing"]), tmp_path / "config/pictures.yaml"
+    made, path = base(tmp_path, tasks=["name-thing"], read=None), tmp_path / "config/pictures.yaml"
     before, words = made().corpus("tiny-seeing"), read_yaml(path)
-    words["deu_Latn"]["hour_3"], words["swh_Latn"]["red_circle"] = "drei", "mwekundu"
+    words["swh_Latn"]["hour_3"], words["yor_Latn"]["red_circle"] = "saa", "pupa"
     path.write_text(yaml.safe_dump(words))
     assert made().corpus("tiny-seeing") == before
-    words["deu_Latn"]["red_circle"] = "Kreis, rot"
+    words["swh_Latn"]["red_circle"] = "mwekundu"
     path.write_text(yaml.safe_dump(words))
     assert made().corpus("tiny-seeing") != before
 
