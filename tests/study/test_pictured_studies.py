@@ -244,7 +244,10 @@ def test_a_base_that_sees_is_made_again_if_words_that_it_learns_change_and_for_n
 
 
 def test_the_pictures_of_a_control_are_shuffled_by_the_seed_of_its_mixture(seeing):
-    of_study = study(["pictures", "pictures-shuffled"])
-    assert {name: one.shuffle for name, one in of_study.datasets.items()} == {"pictures": None, "pictures-shuffled": 1}
-    true, control = (of_study.datasets[name].definition for name in ("pictures", "pictures-shuffled"))
+    of_study = study(["shapes-and-flags", "shapes-and-flags-shuffled"])
+    assert {name: one.shuffle for name, one in of_study.datasets.items()} == {
+        "shapes-and-flags": None,
+        "shapes-and-flags-shuffled": 1,
+    }
+    true, control = (of_study.datasets[name].definition for name in ("shapes-and-flags", "shapes-and-flags-shuffled"))
     assert control.changed(pictures=true.pictures) == true
