@@ -243,11 +243,10 @@ def test_a_base_that_sees_is_made_again_if_words_that_it_learns_change_and_for_n
     assert made().corpus("tiny-seeing") != before
 
 
-def test_the_pictures_of_a_control_are_shuffled_by_the_seed_of_its_mixture(seeing):
-    of_study = study(["shapes-and-flags", "shapes-and-flags-shuffled"])
-    assert {name: one.shuffle for name, one in of_study.datasets.items()} == {
-        "shapes-and-flags": None,
-        "shapes-and-flags-shuffled": 1,
-    }
-    true, control = (of_study.datasets[name].definition for name in ("shapes-and-flags", "shapes-and-flags-shuffled"))
-    assert control.changed(pictures=true.pictures) == true
+def test_a_control_has_the_rows_of_its_dataset_and_shuffles_pictures_by_the_seed_of_its_mixture(seeing):
+    name, control = "things-and-flags", "things-and-flags-shuffled"
+    of_study = study([name, control])
+    assert {name: one.shuffle for name, one in of_study.datasets.items()} == {name: None, control: 1}
+    true, shuffled = (of_study.datasets[one].definition for one in (name, control))
+    assert shuffled.changed(pictures=true.pictures) == true
+    assert shuffled.pictures.changed(shuffled=False) == true.pictures.changed(shuffled=False)
