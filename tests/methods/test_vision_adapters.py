@@ -299,6 +299,24 @@ def test_parts_of_weights_are_trained_saved_and_put_back(models, tmp_path, name,
     assert changed(parts, vision.load(base, 16).bfloat16().state_dict(), merged.state_dict()) == {"connector"}
 
 
+@pytest.mark.parametrize("method", ["LORA", "HOULSBY", "PFEIFFER", "connector", "all"])
+def test_all_gradients_pass_gradient_checkpointing_beside_a_frozen_tower(models, tmp_path, method):
+    import torch
+
+    base, examples = models["llava"]
+    one = placed(*TYPES[method][:1], 16, TYPES[method][1], connector="tuned") if method in TYPES else trains(method)
+    gradients = []
+    for checkpointing in (False, True):
+        tuned = attached(vision.load(base, 16), one, tmp_path).train()
+        if checkpointing:
+            tuned.gradient_checkpointing_enable({"use_reentrant": False})
+        vision.losses(tuned, batch(examples))[0].mean().backward()
+        gradients.append([each.grad for each in tuned.parameters() if each.requires_grad])
+    assert gradients[0] and any(each.abs().max() > 0 for each in gradients[0])
+    for plain, other in zip(*gradients, strict=True):
+        assert torch.allclose(plain, other, atol=1e-6)
+
+
 def test_biases_are_those_of_the_language_model(tmp_path):
     tuned = attached(network("qwen2_5_vl"), trains("biases"), tmp_path)
     # Queries, keys and values of two layers.
