@@ -386,7 +386,7 @@ def test_virtual_tokens_are_not_packed(toy_base, tmp_path):
 
 
 def shipped_methods():
-    """Yield each of config/methods/ that adds weights to a model that continues texts, one variant each; P-tuning too."""
+    """Yield each of config/methods/ that adds weights to a model that continues texts, once; and P-tuning."""
     for name, method in read_definitions(ROOT / "config/methods", Method).items():
         least = {axis: [min(values)] for axis, values in method.axes.params().items()} | {"bits": [16]}
         axes = GridAxes(**least | ({"rank": [4]} if "rank" in least else {}))
