@@ -35,9 +35,12 @@ __all__ = ["full_state_dict", "name_base"]
 class TypeBehaviour:
     """How a PEFT type is trained; types with other needs override this."""
 
-    resumes = True
     gradient_checkpointing = True
     reason_against_fsdp: str | None = None
+
+    def resumes(self, method: PeftVariant) -> bool:
+        """Return True if PEFT saves all that training goes on from."""
+        return True
 
     def config(self, method: PeftVariant) -> dict:
         """Return arguments of the type's config class beside those of the method's file."""
@@ -58,8 +61,11 @@ class TypeBehaviour:
 class AdaLora(TypeBehaviour):
     """LoRA whose ranks are reallocated during training (arXiv 2303.10512)."""
 
-    resumes = False  # PEFT saves nothing of how much each rank matters
     reason_against_fsdp = "PEFT's AdaLoRA cannot divide its ranks"
+
+    def resumes(self, method: PeftVariant) -> bool:
+        """Return False: PEFT saves nothing of how much each rank matters."""
+        return False
 
     def config(self, method: PeftVariant) -> dict:
         """Return the schedule of the budget: a tenth of the steps at the first one, half of them at the last.
@@ -119,6 +125,18 @@ class PrefixTuning(TypeBehaviour):
 
     gradient_checkpointing = False  # it disables the key-value cache, which holds the prefix
 
+    def resumes(self, method: PeftVariant) -> bool:
+        """Return False with an MLP: PEFT saves what it computes, and not the MLP."""
+        return not method.adapter.get("prefix_projection")
+
+
+class PTuning(TypeBehaviour):
+    """Virtual tokens that an MLP or an LSTM computes."""
+
+    def resumes(self, method: PeftVariant) -> bool:
+        """Return False: PEFT saves what is computed, which it would load as the input of the computation."""
+        return False
+
 
 class OwnType(TypeBehaviour):
     """The types of maple.methods.own_types."""
@@ -131,6 +149,7 @@ OVERRIDES = {
     "BOFT": Boft(),
     "LN_TUNING": LnTuning(),
     "PREFIX_TUNING": PrefixTuning(),
+    "P_TUNING": PTuning(),
     **dict.fromkeys(OWN_TYPES, OwnType()),
 }
 DEFAULT = TypeBehaviour()
@@ -161,7 +180,7 @@ def reason_against_packing(network: "PeftModel") -> str | None:
 
 def resumes(method: PeftVariant) -> bool:
     """Return True if training can resume from a checkpoint."""
-    return _type(method.peft).resumes
+    return _type(method.peft).resumes(method)
 
 
 def uses_gradient_checkpointing(method: PeftVariant) -> bool:
