@@ -11,7 +11,7 @@ from toy_questions import CELLS, LANGUAGES, LOW, QUESTIONS, SETTINGS, base, scor
 from toy_scores import language
 
 from maple.analysis.questions.answer import answer_questions
-from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED
+from maple.analysis.questions.records import CONTRADICTED, NO_DIFFERENCE, NOT_ASKED, SUPPORTED, UNDETERMINED
 from maple.definitions.reading import read_yaml
 from maple.study.reading import read_study
 
@@ -192,11 +192,11 @@ def test_the_paper_s_grid_asks_all_five():
     assert answers["family"]["size"] == 4 * 5 + 6
 
 
-def test_an_effect_smaller_than_what_is_of_interest_supports_nothing():
+def test_an_effect_smaller_than_what_is_of_interest_is_no_difference_that_matters():
     runs = [base(), *(tuned(rank) for rank in (2, 4, 8))]
     assert asked(runs, of_rank, smallest_effect=5.0)["rank"]["verdict"] == SUPPORTED
     answer = asked(runs, of_rank, smallest_effect=50.0)["rank"]
-    assert answer["verdict"] == UNDETERMINED and "smaller than the smallest of interest" in answer["because"]
+    assert answer["verdict"] == NO_DIFFERENCE and "smaller than the smallest of interest" in answer["because"]
 
 
 def test_the_p_of_all_answers_and_parts_are_corrected_as_one_family():
