@@ -178,6 +178,8 @@ class Answer(Asked, Effect):
     """The effect by model and dataset, or by what the question says; of the shape factor the differences themselves."""
     lines: list[Line]
     """The contrasts that the effect averages."""
+    lines_at_least: int | None = None
+    """At least so many lines surely have the claimed effect, each by itself; None without a claim about each."""
     cells: dict[str, list[str]]
     """The languages that were compared, by task."""
     runs: list[str]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from maple.analysis.questions.margin import margin_p, margin_verdict
+from maple.analysis.questions.partial_conjunction import number_beyond
 from maple.analysis.questions.records import (
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -137,8 +138,11 @@ def with_verdicts(
             verdict, because = margin_verdict(test, answer.margin, p_holm, level, size)
             update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
         elif isinstance(question, ClaimingQuestion) and (question.parts_claim or isinstance(test, Answer)):
-            verdict, because = _verdict(test, p_holm, _SIGNS[question.claim], rule)
+            claim = _SIGNS[question.claim]
+            verdict, because = _verdict(test, p_holm, claim, rule)
             update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
+            if question.parts_claim and isinstance(test, Answer):
+                update["lines_at_least"] = number_beyond(test.lines, claim, least, level)
         updates.append(update)
     judged = iter(updates)  # in the order of `tests`: each answer, then its parts
     return [
