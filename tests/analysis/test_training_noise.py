@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from toy_questions import base, tuned
 
 from benchmarks.seed_coverage import GRIDS, Grid, Noise, tally
@@ -94,6 +95,19 @@ def test_seeds_of_models_and_datasets_are_different_draws():
     runs = [tuned(seed=seed, dataset=name) for name in ("a", "b") for seed in (1, 2, 3)]
     found = noise(runs, [0, 1, 2, 2, 1, 0], [1 / 6] * 6)  # their means over both datasets are equal
     assert found.variance == pytest.approx([2 * (1 / 2) ** 2 * 1 / 3])
+
+
+def test_the_variance_of_a_mean_is_that_of_statsmodels_mixed_model():
+    runs = [tuned(rank, seed=seed) for seed in range(1, 7) for rank in (4, 8, 16, 32)]
+    rng = np.random.default_rng(6)
+    value = np.repeat(2 * rng.normal(size=6), 4) + rng.normal(size=24) + np.tile([0, 3, 4, 9], 6)
+    variants, seeds = np.tile(np.eye(4), (6, 1)), np.repeat(np.arange(6), 4)
+    fit = sm.MixedLM(value, variants, groups=seeds).fit(reml=True)
+    for weights in (np.full(4, 1 / 4), np.array([-1, 0, 0, 1]), np.array([1, 0, 0, 0])):
+        found = noise(runs, value, np.tile(weights, 6) / 6)
+        between = np.var(value.reshape(6, 4) @ weights, ddof=1) / 6
+        theirs = weights @ fit.cov_params()[:4, :4] @ weights
+        assert found.variance == pytest.approx([max(theirs, between)], rel=1e-3)
 
 
 COVERED = [
