@@ -19,7 +19,7 @@ Scope = Literal["items", "trainings", "seeds"]
 # What an interval holds beside its estimate's value: the number of a scope is its place.
 SCOPES: tuple[Scope, ...] = ("items", "trainings", "seeds")
 ITEMS, TRAININGS, SEEDS = range(3)
-# Degrees of freedom from which on an estimated noise counts as known: with one, intervals are thrice as wide as with two.
+# Degrees of freedom from which on noise counts as known: with one, intervals are thrice as wide as with two.
 LEAST_DF = 2
 # From so many degrees of freedom on, what trainings have of their own is taken from replicated seeds alone. The square
 # of axes has more, but takes a true interaction for noise.
