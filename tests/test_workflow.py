@@ -363,8 +363,8 @@ def test_the_paper_plans(tmp_path):
     (project.folder / "study.yaml").write_text((ROOT / "config/paper.yaml").read_text())
     stand_ins(project, "multialpaca", "bactrian-x")
     jobs = project.jobs("--config", "data=rows")
-    assert jobs["finetune"] == jobs["merge"] == 60
-    assert jobs["generate"] == 62
+    assert jobs["finetune"] == jobs["merge"] == 68
+    assert jobs["generate"] == 70
     assert jobs["synthesize"] == jobs["curate"] == jobs["guard"] == 11 + 32
 
 
@@ -377,7 +377,7 @@ def test_the_chat_baselines_of_the_paper_are_asked_and_not_finetuned(tmp_path):
     )
     stand_ins(project, "multialpaca", "bactrian-x")
     jobs = project.jobs("--config", "data=rows")
-    assert (jobs["finetune"], jobs["base"], jobs["generate"]) == (60, 4, 64)
+    assert (jobs["finetune"], jobs["base"], jobs["generate"]) == (68, 4, 72)
 
 
 def test_every_model_that_is_asked_in_turns_can_be_a_baseline(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from maple.analysis.statistics import Items, Joint, joint
+from maple.analysis.training_noise import Trainings
 from maple.definitions.run import NONE, Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA, cluster_numbers
@@ -93,6 +94,11 @@ class ItemScores:
         )
 
     @cached_property
+    def trainings(self) -> Trainings:
+        """How the runs were trained."""
+        return Trainings.of(self.runs)
+
+    @cached_property
     def comparisons(self) -> "list[Comparison]":
         """The comparisons of the study, one per set of tasks that runs are asked."""
         found = []
@@ -158,7 +164,7 @@ class ItemScores:
         values, items = self.select(cells)
         shared = ~np.isnan(values).any(axis=1)
         items = replace(items, cell=items.cell[shared], cluster=items.cluster[shared])
-        return joint(values[shared], items, np.asarray(weights), self.seed_groups)
+        return joint(values[shared], items, np.asarray(weights), self.trainings)
 
     def check(self, cells: Sequence[int]) -> None:
         """Raise SummaryError if in some cell there is no item that every run has a score of."""

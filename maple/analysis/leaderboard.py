@@ -88,5 +88,5 @@ def _table(runs: Sequence[Mapping], means: Mapping[str, Mapping[RunKey, float]],
     asked = f"Asked {plain(', '.join(tasks))}. " if tasks else ""
     level = f"{100 * first['confidence']:g} %"
     cells = "one cell" if first["cells"] == 1 else f"{first['cells']} cells"
-    note = f"{asked}Mean headline score of {cells}, task by language, of 100; {level} intervals."
+    note = f"{asked}Mean headline score of {cells}, task by language, of 100; {level} intervals over items."
     return "\n".join([note, "", *table]) + "\n"

@@ -6,13 +6,14 @@ form one cluster and count as one observation; an item without such neighbours i
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from statistics import NormalDist
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
+
+from maple.analysis.training_noise import ITEMS, Trainings, noise_of
 
 POWER = 0.8
 # The number of bootstrap resamples, and a fixed seed, so that the same scores always give the same summary.
@@ -152,7 +153,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimates, each with the independent components of its variance: one per task, and one for seeds if several."""
+    """Estimates, each with the independent components of its variance: one per task, two of training's noise."""
 
     value: np.ndarray
     """(columns,) The estimates."""
@@ -160,6 +161,8 @@ class Estimate:
     """(components, columns) The variances that add up to the variance of an estimate."""
     dfs: np.ndarray
     """(components, columns) The degrees of freedom of the variances."""
+    scope: np.ndarray = field(default_factory=lambda: np.full(1, ITEMS))
+    """(columns,) or, for all columns, (1,): what the variances hold, a number of training_noise.SCOPES."""
 
     @cached_property
     def se(self) -> np.ndarray:
@@ -188,13 +191,20 @@ class Estimate:
         half = t_quantile(1 - confidence, self.df) * self._known_se
         return self.value - half, self.value + half
 
-    def p(self) -> np.ndarray:
-        """Return the two-sided p against zero: 1 for an estimate of exactly 0, else nan if the standard error is 0.
+    def p(self, least: float = 0.0) -> np.ndarray:
+        """Return the two-sided p of an effect that is at most `least` in size; 0: of no effect.
 
-        It is nan if the standard error is unknown.
+        It is the probability of an estimate that lies at least as far from 0, if the effect is `least` (Hodges and
+        Lehmann 1954, Journal of the Royal Statistical Society B 16). It is 1 for an estimate of exactly 0, else nan if
+        the standard error is 0 or unknown.
         """
-        t = np.where(np.abs(self.value) < _ROUNDING, 0.0, self.value / self._known_se)
-        return np.where(np.isnan(self.se), np.nan, t_p(t, self.df))
+        size = np.where(np.abs(self.value) < _ROUNDING, 0.0, np.abs(self.value))
+        with np.errstate(invalid="ignore"):
+            far, opposite = (
+                np.where(size > 0, distance / self._known_se, 0.0) for distance in (size - least, size + least)
+            )
+        p = stdtr(self.df, -far) + stdtr(self.df, -opposite)
+        return np.where(np.isnan(self.se), np.nan, p)
 
     def mde(self, level: float) -> np.ndarray:
         """Return the minimum detectable effects of a two-sided test at `level` with power POWER; nan as `interval`.
@@ -303,9 +313,14 @@ class Joint:
     """(components, runs, runs) The covariances, with the components of Estimate."""
     dfs: np.ndarray
     """(components,) The degrees of freedom of the covariances."""
+    trainings: Trainings
+    """How the runs were trained."""
 
     def contrast(self, weights: np.ndarray) -> Estimate:
-        """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs."""
+        """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs.
+
+        Where the grid tells of the noise of training, their variances hold it.
+        """
         variances, terms = (
             np.einsum("rk,prs,sk->pk", factors, covariances, factors, optimize=True)
             for factors, covariances in ((weights, self.covariances), (np.abs(weights), np.abs(self.covariances)))
@@ -313,31 +328,24 @@ class Joint:
         value = self.value @ weights
         # The difference of two runs with the same answers would be 1e-17 and not 0, and its variance, in which large
         # covariances cancel, 1e-19: that is a p of 0.
-        return Estimate(
-            np.where(np.abs(value) < _ROUNDING, 0.0, value),
-            np.where(variances < _ROUNDING * terms, 0.0, variances),
-            np.repeat(self.dfs[:, None], weights.shape[1], axis=1),
-        )
+        variances = np.where(variances < _ROUNDING * terms, 0.0, variances)
+        dfs = np.repeat(self.dfs[:, None], weights.shape[1], axis=1)
+        noise = noise_of(self.trainings, self.value, self.covariances.sum(axis=0), weights)
+        if noise.uncertainty.any():
+            # Two components whose sum is the noise and whose squares over their df are its uncertainty, also where
+            # items account for all of it: the first has one degree of freedom, the second is known.
+            unsure = np.sqrt(noise.uncertainty)
+            variances = np.vstack([variances, unsure, noise.variance - unsure])
+            dfs = np.vstack([dfs, np.ones_like(unsure), np.full_like(unsure, np.inf)])
+        return Estimate(np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope)
 
 
-def joint(values: np.ndarray, items: Items, weights: np.ndarray, seed_groups: Sequence[int] | np.ndarray) -> Joint:
+def joint(values: np.ndarray, items: Items, weights: np.ndarray, trainings: Trainings) -> Joint:
     """Average the scores of several runs over the same items; `values` are (rows, runs), without nan.
 
     Each run's variance includes its small-sample correction (small_sample_variance).
-
-    `seed_groups` has one number per run: runs that differ only in their seed share it, and -1 stands for a run without
-    a seed. If some group has several runs, the variance between seeds, pooled over the grid, is a component of its own,
-    independent between runs. It also holds the variance that items cause within a group, so that intervals are rather
-    too wide than too narrow.
     """
     value, by_cluster, tasks, dfs = _residuals(values, items, weights)
     blocks = zip(np.split(by_cluster, tasks[1:]), small_sample_variance(values, items, weights), strict=True)
     covariances = [block.T @ block + np.diag(extra) for block, extra in blocks]
-    dfs = list(dfs[:, 0])
-    numbers = np.asarray(seed_groups)
-    groups = [value[numbers == number] for number in np.unique(numbers[numbers >= 0])]
-    if df := sum(len(group) - 1 for group in groups):
-        between = sum(((group - group.mean()) ** 2).sum() for group in groups) / df
-        covariances.append(between * np.diag(numbers >= 0))
-        dfs.append(float(df))
-    return Joint(value, np.stack(covariances), np.array(dfs))
+    return Joint(value, np.stack(covariances), dfs[:, 0], trainings)

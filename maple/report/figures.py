@@ -13,7 +13,7 @@ import polars as pl
 from maple.analysis.axes import have_bases, numeric_axes
 from maple.analysis.item_scores import IS_BASELINE, task_sets
 from maple.analysis.leaderboard import leaderboard
-from maple.analysis.questions.records import Answer, StudyAnswers
+from maple.analysis.questions.records import Answer, StudyAnswers, told
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.run import Run
 from maple.report.axis_charts import axis_panels, axis_roles
@@ -82,7 +82,7 @@ def _questions(answers: StudyAnswers) -> alt.TopLevelMixin:
             "value": effect.effect,
             "low": effect.low,
             "high": effect.high,
-            "verdict": effect.verdict or "part of an answer",
+            "verdict": told(effect),
         }
         for name, effect in effects
     ]

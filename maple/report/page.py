@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from maple.analysis.axes import drawn_axes
 from maple.analysis.leaderboard import points
-from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, Ranking, StudyAnswers
+from maple.analysis.questions.records import Answer, CostAnswer, NotAsked, Ranking, StudyAnswers, told
 from maple.definitions.language import Language
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
@@ -50,6 +50,7 @@ from maple.report.sections.questions import (
     least_of,
     measure_rows,
     part_name,
+    pill,
     sentence,
     two_decimals,
 )
@@ -146,7 +147,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
-    environment.filters |= {"part_name": part_name, "rows_in_words": rows_in_words}
+    environment.filters |= {"told": told, "pill": pill, "part_name": part_name, "rows_in_words": rows_in_words}
     return environment
 
 
@@ -203,6 +204,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         answer_views=answer_views(answers),
         questions_heading=heading_of(answers),
         has_margins=any(isinstance(one, Answer) and one.margin for one in answers.questions),
+        has_hollow=any("hollow" in pill(one) for one in answers.questions),
         english=next((one for one in answers.questions if isinstance(one, Answer) and one.gate), None),
         languages=languages,
         low_classes=sorted(study.low_classes),

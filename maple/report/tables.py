@@ -130,7 +130,7 @@ def _interval_note(cells: pl.DataFrame) -> str:
     if not widths:
         return ""
     half = max(widths) / 2
-    return f" {100 * cells['confidence'][0]:g} % intervals reach at most ± {points(half)}."
+    return f" {100 * cells['confidence'][0]:g} % intervals over items reach at most ± {points(half)}."
 
 
 def _task_table(

@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
+from toy_questions import of
 
 from benchmarks.metric_coverage import LANGUAGES, classifier, coverage
 from maple.analysis.statistics import (
@@ -25,11 +26,17 @@ from maple.analysis.statistics import (
     t_quantile,
     wilson,
 )
+from maple.analysis.training_noise import Trainings
+from maple.definitions.run import Run
 from maple.metrics.registry import METRICS
 
 SIMULATIONS = 10_000
 # What 10,000 simulations of an interval that covers 95 % may show: between 94 and 96 %.
 REALISTIC = (0.94, 0.96)
+
+
+def untrained(runs):
+    return Trainings.of([Run.baseline("toy")] * runs)
 
 
 def one_cell(n):
@@ -176,7 +183,7 @@ def test_a_paired_comparison_is_scipy_s_paired_t():
     for ours in (
         average((first - second)[:, None], one_cell(30), np.ones(1)),
         paired((first - second)[:, None], np.arange(len(first))),
-        joint(np.stack([first, second], axis=1), one_cell(30), np.ones(1), [-1, -1]).contrast(
+        joint(np.stack([first, second], axis=1), one_cell(30), np.ones(1), untrained(2)).contrast(
             np.array([[1.0], [-1.0]])
         ),
     ):
@@ -243,13 +250,13 @@ def test_contrasts_of_runs_say_what_averages_of_differences_say():
     values = np.random.default_rng(4).random((len(items.cell), 4))
     weights = np.array([0.3, 0.1, 0.1, 0.2, 0.2, 0.1])
     one = average(values[:, [0]] - values[:, [2]], items, weights)
-    other = joint(values, items, weights, [-1] * 4).contrast(np.array([[1.0], [0], [-1], [0]]))
+    other = joint(values, items, weights, untrained(4)).contrast(np.array([[1.0], [0], [-1], [0]]))
     assert (other.value, other.se, other.df) == tuple(map(pytest.approx, (one.value, one.se, one.df)))
 
 
 def test_runs_that_answer_alike_do_not_differ():
     values = np.random.default_rng(5).random((20, 1)).repeat(2, axis=1)
-    same = joint(values, one_cell(20), np.ones(1), [-1, -1]).contrast(np.array([[1.0], [-1.0]]))
+    same = joint(values, one_cell(20), np.ones(1), untrained(2)).contrast(np.array([[1.0], [-1.0]]))
     assert same.value == pytest.approx([0]) and same.p() == pytest.approx([1])
 
 
@@ -257,13 +264,13 @@ def test_the_last_digits_of_what_is_the_same_are_no_effect():
     items = parallel(languages=3, n=7)
     values = np.random.default_rng(6).random((21, 1)).repeat(3, axis=1)
     weights = np.array([[0.1, 0.7], [0.2, -0.4], [-0.3, -0.3]])  # in floats their sums are not quite 0
-    contrast = joint(values, items, equal(items), [-1] * 3).contrast(weights)
+    contrast = joint(values, items, equal(items), untrained(3)).contrast(weights)
     assert contrast.value.tolist() == [0, 0] and contrast.p().tolist() == [1, 1]
 
 
 def test_that_no_item_tells_two_runs_apart_does_not_make_it_sure_of_the_next():
     items, both = parallel(languages=2, n=20), np.array([[1.0], [-1.0]])
-    same = joint(np.ones((40, 2)), items, equal(items), [-1, -1]).contrast(both)
+    same = joint(np.ones((40, 2)), items, equal(items), untrained(2)).contrast(both)
     differences = np.zeros((40, 1))
     wider = average(differences, items, equal(items)).with_extra_variance(
         2 * small_sample_variance(differences, items, equal(items))
@@ -470,12 +477,16 @@ def test_seeds_widen_the_interval_to_what_another_seed_would_give():
     # four methods with three seeds each; items move a run by 0.1, its seed by 0.3
     items, methods = one_cell(100), np.repeat(np.arange(4), 3)
     weights = (methods == 0)[:, None] / 3
+    groups = {
+        "seed groups": Trainings.of([of(f"m{number}", seed) for number in range(4) for seed in (1, 2, 3)]),
+        "single runs": Trainings.of([of(f"m{number}") for number in range(12)]),
+    }
     rng = np.random.default_rng(10)
     held = {"seed groups": [], "single runs": []}
     for _ in range(2000):
         values = rng.normal(size=(100, 12)) + rng.normal(scale=0.3, size=12)
-        for name, groups in (("seed groups", methods), ("single runs", np.arange(12))):
-            low, high = joint(values, items, np.ones(1), groups).contrast(weights).interval(0.95)
+        for name, trainings in groups.items():
+            low, high = joint(values, items, np.ones(1), trainings).contrast(weights).interval(0.95)
             held[name].append(low[0] <= 0 <= high[0])
     within(np.mean(held["seed groups"]), (0.94, 0.98))
     assert np.mean(held["single runs"]) < 0.7
@@ -501,7 +512,7 @@ def test_no_difference_in_any_graded_score_is_no_evidence_of_a_difference_and_no
 def test_two_runs_whose_graded_scores_differ_by_the_same_amount_in_every_item_prove_nothing():
     values = np.array([[before, before + 0.1] for before in (0.2, 0.4, 0.1, 0.6, 0.3)])
     items = one_cell(5)
-    contrast = joint(values, items, np.ones(1), [-1, -1]).contrast(np.array([[-1.0], [1.0]]))
+    contrast = joint(values, items, np.ones(1), untrained(2)).contrast(np.array([[-1.0], [1.0]]))
     assert contrast.value == pytest.approx([0.1])
     assert np.isnan([*contrast.interval(0.95), contrast.p(), contrast.mde(0.05)]).all()
 

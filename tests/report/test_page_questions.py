@@ -4,10 +4,11 @@ from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, score
 
 from maple.analysis.costs import run_costs
 from maple.analysis.questions.answer import answer_questions
+from maple.analysis.questions.records import told
 from maple.definitions.question import questions_of
 from maple.report import charts
 from maple.report.page import _environment, _question_charts
-from maple.report.sections.questions import answer_views, chart_rows, heading_of, part_name
+from maple.report.sections.questions import answer_views, chart_rows, heading_of, part_name, pill
 
 WORDS = {"unit": "points"}
 FULL = {"baseline": {"method": "full"}}
@@ -92,3 +93,16 @@ def test_the_five_keep_their_labels():
     found = answer_questions(scores_of(runs, CELLS, lambda *_: 0.5), LANGUAGES, SETTINGS, QUESTIONS, {})
     labels = {name: [row["label"] for row in chart_rows(found.answer(name))] for name in ("rank", "bits")}
     assert labels == {"rank": ["all of these", "4 bits", "16 bits"], "bits": ["all of these", "rank 2", "rank 8"]}
+
+
+def test_a_verdict_that_holds_no_seeds_says_so_and_is_hollow():
+    runs = [base(), *(tuned(rank) for rank in (2, 4, 8))]
+    replicated = [*runs, *(tuned(rank, seed=seed) for rank in (2, 4, 8) for seed in (2, 3))]
+    found = {}
+    for name, grid in (("one seed", runs), ("three seeds", replicated)):
+        scores = scores_of(grid, CELLS, lambda run, *_: 0.2 + 0.1 * (run.axis("rank") or 0) / 8)
+        found[name] = answer_questions(scores, LANGUAGES, SETTINGS, QUESTIONS, {}).answer("rank")
+    one, three = found["one seed"], found["three seeds"]
+    assert (one.of, told(one), pill(one)) == ("items", "supported on these runs", "supported hollow")
+    assert (three.of, told(three), pill(three)) == ("seeds", "supported", "supported")
+    assert "add `seeds: [1, 2, 3]` for one method, 2 runs more" in one.because and "add" not in three.because

@@ -6,6 +6,7 @@ import yaml
 from project import ROOT
 from studies import CONFIG, study
 
+from maple.analysis.training_noise import Trainings
 from maple.data.curation import curate
 from maple.data.sources import EmbeddedSource, SourceError
 from maple.definitions.errors import DefinitionError
@@ -38,9 +39,11 @@ def test_the_embedded_default_is_a_square_and_two_runs_more():
     assert len({row.script for row in default.languages.rows}) >= 6
 
 
-def test_the_paper_s_overlay_is_sixty_runs_and_two_bases():
+def test_the_paper_s_overlay_is_sixty_runs_two_bases_and_eight_anchors():
     paper = overlay("paper.yaml", data="rows")
-    assert len(paper.runs) == 62
+    assert len(paper.runs) == 60 + 2 + 8
+    assert {run.method for run in paper.runs if run.seed > 1} == {"lora-r16-4bit"}
+    assert Trainings.of(paper.runs).between_seeds.df == 8
     assert {model.hub for model in paper.models.values()} == {
         "meta-llama/Llama-2-7b-hf",
         "mistralai/Mistral-7B-v0.1",

@@ -48,14 +48,16 @@ def answer_questions(
 
     `finetuned_in` has the codes of each dataset's languages.
 
-    An answer averages headline cells that every compared run has, over the same items, with clustered errors. If runs
-    have several seeds, the variance between these is included (maple.analysis.statistics.joint); if they have one, the
-    intervals do not say what another seed would have given. Each shape has a module beside this one.
+    An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
+    the grid tells of the noise of training, intervals hold it (maple.analysis.training_noise); `of` says which noise,
+    and a verdict that holds no seeds is one on these runs. Each shape has a module beside this one.
 
-    The rule: p is corrected by Holm over the family, FAMILY. A claim is supported if the interval lies wholly beyond
-    the smallest effect of interest and the corrected p is at most 1 - confidence, contradicted if that holds on the
-    other side of zero, and undetermined otherwise. For a difference of two groups to be supported, the intervals of
-    both must also exclude zero. mde is the minimum detectable effect of this rule, at power POWER. A claim about a
+    The rule: p, of an effect of at most the smallest of interest, is corrected by Holm over the family, FAMILY. A claim
+    is supported if the interval lies wholly beyond the smallest effect of interest and the corrected p is at most 1 -
+    confidence, and contradicted if that holds on the other side of zero. There is no difference that matters if the
+    interval lies wholly within the smallest effect of interest, and two one-sided tests agree after the correction by
+    Bonferroni. Otherwise a claim is undetermined. For a difference of two groups to be supported, the intervals of both
+    must also exclude zero. mde is the minimum detectable effect of this rule, at power POWER. A claim about a
     margin has the rule of maple.analysis.questions.margin. Rankings, spreads and costs are corrected by themselves,
     each over its own comparisons.
     """
@@ -66,6 +68,7 @@ def answer_questions(
         questions,
         settings.smallest_effect,
         settings.confidence,
+        evidence.runs,
     )
     by_question = {answer.question: answer for answer in answers}
     return StudyAnswers(

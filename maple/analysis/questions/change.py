@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from scipy.special import stdtr
+
 from maple.analysis.questions.baselines import BLIND, NO_BLIND, NoBaselineError, changes
 from maple.analysis.questions.comparison import (
     Blocks,
@@ -15,6 +18,7 @@ from maple.analysis.questions.comparison import (
 from maple.analysis.questions.contrasts import Contrast
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, EnglishLoss, Gate, NotAsked, not_asked
+from maple.analysis.statistics import holm
 from maple.definitions.question import Baseline, ChangeQuestion, MarginQuestion
 
 
@@ -56,16 +60,20 @@ def change_answer(name: str, question: ChangeQuestion, evidence: Evidence) -> An
 
 
 def _gate(evidence: Evidence, comparison: Comparison, contrasts: Sequence[Contrast]) -> Gate:
-    """Name the runs that lost more points than the bound on English."""
-    bound = evidence.settings.english_bound
-    effects = comparison.estimate(contrasts, evidence.settings.confidence)
+    """Name the runs that lost more points than the bound on English; p is corrected by Holm over all runs."""
+    bound, confidence = evidence.settings.english_bound, evidence.settings.confidence
+    effects = comparison.estimate(contrasts, confidence)
+    p = holm(
+        np.array([stdtr(one.df, (one.effect + bound) / one.se) if one.se else np.nan for one in effects], dtype=float)
+    )
     losses = [
         EnglishLoss(
             run=evidence.runs[contrast.runs[0]].path,
             **effect.change.params(),
-            sure=effect.high is not None and effect.high < -bound,
+            p_holm=float(p_holm) if np.isfinite(p_holm) else None,
+            sure=effect.high is not None and effect.high < -bound and bool(p_holm <= 1 - confidence),
         )
-        for contrast, effect in zip(contrasts, effects, strict=True)
+        for contrast, effect, p_holm in zip(contrasts, effects, p, strict=True)
         if effect.effect < -bound
     ]
     return Gate(bound=bound, runs=len(contrasts), lost_more=losses)

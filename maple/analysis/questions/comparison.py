@@ -11,6 +11,7 @@ from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts
 from maple.analysis.questions.evidence import Block, Evidence, select_cells
 from maple.analysis.questions.records import Answer, Line, NotAsked, Part, heading, not_asked
 from maple.analysis.statistics import Estimate, Joint
+from maple.analysis.training_noise import SEEDS
 from maple.definitions.question import CellSelection, DifferenceQuestion, QuestionBase, SlopeQuestion
 
 
@@ -62,6 +63,8 @@ class Blocks:
     """The blocks, by number, grouped into those whose errors may depend on each other."""
     contrasts: list[Contrast]
     """The contrasts, with weights over the columns: the runs of the first block, those of the second, and so on."""
+    least: float
+    """The smallest effect of interest, in points."""
 
     def compare(self, pick: Pick) -> "Comparison":
         """Average the picked cells of each block in each of its runs, over the items that all of these have."""
@@ -70,7 +73,7 @@ class Blocks:
             block.scores.average_shared_items(one.cells["cell"].to_list(), one.weights)
             for block, one in zip(self.blocks, picked, strict=True)
         ]
-        return Comparison(joints, self.links, _languages_by_task([one.cells for one in picked]))
+        return Comparison(joints, self.links, _languages_by_task([one.cells for one in picked]), self.least)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Comparison:
     """As in Blocks."""
     cells: dict[str, list[str]]
     """The languages that are compared, by task."""
+    least: float
+    """As in Blocks."""
 
     @cached_property
     def value(self) -> np.ndarray:
@@ -109,11 +114,12 @@ class Comparison:
             np.sum([one.value for one in sums], axis=0),
             np.concatenate([one.variances for one in sums]),
             np.concatenate([one.dfs for one in sums]),
+            np.min([one.scope for one in sums], axis=0),
         )
 
     def estimate(self, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
         """Return the labels of contrasts with their estimates in points."""
-        return parts_of(self.contrast(stacked(contrasts)), contrasts, confidence)
+        return parts_of(self.contrast(stacked(contrasts)), contrasts, confidence, self.least)
 
 
 def stacked(contrasts: Sequence[Contrast]) -> np.ndarray:
@@ -127,6 +133,7 @@ def _where_used(estimate: Estimate, used: np.ndarray) -> Estimate:
         estimate,
         variances=np.where(used, estimate.variances, 0.0),
         dfs=np.where(used, estimate.dfs, np.inf),
+        scope=np.where(used, estimate.scope, SEEDS),
     )
 
 
@@ -138,7 +145,8 @@ def _dependent(estimates: Sequence[Estimate]) -> Estimate:
     with np.errstate(invalid="ignore"):
         dfs = [np.where(estimate.variances.sum(axis=0) == 0, np.inf, estimate.df) for estimate in estimates]
     value = np.sum([estimate.value for estimate in estimates], axis=0)
-    return Estimate(value, se[None] ** 2, np.min(dfs, axis=0)[None])
+    scope = np.min([estimate.scope for estimate in estimates], axis=0)
+    return Estimate(value, se[None] ** 2, np.min(dfs, axis=0)[None], scope)
 
 
 def blocks_of(
@@ -166,7 +174,8 @@ def blocks_of(
         for of_block in (grouped[block.tasks, block.languages] for block in blocks)
     ]
     linked = [(block.tasks, runs) for block, runs in zip(blocks, tuned, strict=True)]
-    return Blocks(blocks, _links(linked), [placed[id(contrast)] for contrast in contrasts if id(contrast) in placed])
+    compared = [placed[id(contrast)] for contrast in contrasts if id(contrast) in placed]
+    return Blocks(blocks, _links(linked), compared, evidence.settings.smallest_effect)
 
 
 def blocks_with(evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection) -> Blocks:

@@ -9,6 +9,7 @@ import polars as pl
 
 from maple.analysis.questions.records import Effect, Part
 from maple.analysis.statistics import Estimate
+from maple.analysis.training_noise import SCOPES
 from maple.definitions.run import AxisValue, Run
 
 UNIT = ("model", "dataset", "method")
@@ -64,16 +65,24 @@ def mean_of(numbers: Sequence[int], runs: int) -> np.ndarray:
     return weights
 
 
-def effects(estimate: Estimate, confidence: float) -> list[Effect]:
-    """Return estimates in points, with intervals, standard errors, degrees of freedom and p."""
+def effects(estimate: Estimate, confidence: float, least: float) -> list[Effect]:
+    """Return estimates in points, with intervals, standard errors, degrees of freedom, and p.
+
+    p is that of an effect of at most `least` points.
+    """
     low, high = estimate.interval(confidence)
     in_points = {"effect": estimate.value, "low": low, "high": high, "se": estimate.se}
-    columns = {**{name: 100 * column for name, column in in_points.items()}, "df": estimate.df, "p": estimate.p()}
+    columns = {
+        **{name: 100 * column for name, column in in_points.items()},
+        "df": estimate.df,
+        "p": estimate.p(least / 100),
+    }
     finite = {name: [x if math.isfinite(x) else None for x in column.tolist()] for name, column in columns.items()}
-    return [Effect.model_validate(row) for row in pl.DataFrame(finite).to_dicts()]
+    scopes = [SCOPES[scope] for scope in np.broadcast_to(estimate.scope, len(estimate.value))]
+    return [Effect.model_validate(row) for row in pl.DataFrame(finite | {"of": scopes}).to_dicts()]
 
 
-def parts_of(estimate: Estimate, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
+def parts_of(estimate: Estimate, contrasts: Sequence[Contrast], confidence: float, least: float) -> list[Part]:
     """Return the labels of contrasts with their estimates in points."""
-    rows = zip(contrasts, effects(estimate, confidence), strict=True)
+    rows = zip(contrasts, effects(estimate, confidence, least), strict=True)
     return [Part(**contrast.labels, **effect.params()) for contrast, effect in rows]

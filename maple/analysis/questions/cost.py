@@ -109,6 +109,7 @@ def _rows(
                 difference=score.change,
                 p_holm=float(corrected) if np.isfinite(corrected) else None,
                 within_margin=within,
+                of=score.of,
                 verdict=verdict,
                 because=because,
             )

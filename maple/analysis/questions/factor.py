@@ -83,8 +83,8 @@ def _compare_sizes(comparison: Comparison, first: _Size, second: _Size, confiden
     bound of its interval is the lowest of theirs. Likewise its upper bound is the highest of M - |D| and -M - |D|. With
     many differences only the SIGNS smallest take both signs, and the larger ones their estimated sign.
     """
-    above = effects(comparison.contrast(first.signed - second.all_signs), confidence)
-    below = effects(comparison.contrast(first.all_signs - second.signed), confidence)
+    above = effects(comparison.contrast(first.signed - second.all_signs), confidence, comparison.least)
+    below = effects(comparison.contrast(first.all_signs - second.signed), confidence, comparison.least)
     binding = max(above if first.mean > second.mean else below, key=lambda row: math.inf if row.p is None else row.p)
     update = {
         "effect": 100 * (first.mean - second.mean),

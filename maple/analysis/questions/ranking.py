@@ -11,7 +11,9 @@ from maple.analysis.questions.comparison import blocks_with, equally, paths_of, 
 from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, labels_by_axis, labels_of, mean_of
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Rank, Ranking, heading, not_asked
+from maple.analysis.questions.scope import with_missing
 from maple.analysis.statistics import Estimate, holm
+from maple.analysis.training_noise import SCOPES
 from maple.definitions.question import Label, RankingQuestion
 
 
@@ -101,15 +103,16 @@ def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> 
     weights = stacked(means)
     comparison = blocks.compare(equally(question.cells))
     first, second = np.array(list(itertools.combinations(range(len(names)), 2))).T
-    sets = rank_sets(
-        comparison.contrast(weights[:, first] - weights[:, second]), len(names), 1 - evidence.settings.confidence
-    )
+    differences = comparison.contrast(weights[:, first] - weights[:, second])
+    sets = rank_sets(differences, len(names), 1 - evidence.settings.confidence)
     scores = 100 * (comparison.value @ weights)
     order = np.argsort(-scores, kind="stable")
     ranks = [
         Rank(name=names[at], score=float(scores[at]), low=int(sets.low[at]), high=int(sets.high[at])) for at in order
     ]
     sure = ranks[0].high == 1
+    of = SCOPES[differences.scope[(first == order[0]) | (second == order[0])].min()]
+    because = f"{ranks[0].name} is {'surely' if sure else 'not surely'} better than every other {question.of}"
     return Ranking(
         **heading(name, question),
         ranks=ranks,
@@ -117,6 +120,7 @@ def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> 
         told_apart=sets.told_apart,
         cells=comparison.cells,
         runs=paths_of(evidence, blocks.contrasts),
+        of=of,
         verdict=SUPPORTED if sure else UNDETERMINED,
-        because=f"{ranks[0].name} is {'surely' if sure else 'not surely'} better than every other {question.of}",
+        because=with_missing(because, of, evidence.runs) if sure else because,
     )

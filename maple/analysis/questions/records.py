@@ -6,15 +6,19 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from maple.analysis.item_scores import DECIMALS
+from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
 from maple.definitions.run import AxisValue
 
 SUPPORTED: Literal["supported"] = "supported"
 CONTRADICTED: Literal["contradicted"] = "contradicted"
+NO_DIFFERENCE: Literal["no difference that matters"] = "no difference that matters"
 UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
-Verdict = Literal["supported", "contradicted", "undetermined"]
+Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
+# Of what a verdict holds that holds no other seeds.
+_ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
 
 class Change(Record):
@@ -42,7 +46,10 @@ class Effect(Record):
     df: float | None
     """Degrees of freedom of the standard error."""
     p: float | None
-    """Two-sided p against zero, uncorrected; where the answer has a margin, the one-sided p against it."""
+    """Uncorrected p of an effect of at most the smallest of interest; with a margin, the one-sided p against that."""
+    of: Scope = "items"
+    """What the interval holds. items: other items; trainings: also other trainings, without what those of one seed
+    share; seeds: also other seeds."""
     low_resource: Change | None = None
     """The change of low-resource languages; of the shape group_difference alone."""
     high_resource: Change | None = None
@@ -102,8 +109,10 @@ class EnglishLoss(Change):
 
     run: str
     """The run's path."""
+    p_holm: float | None = None
+    """One-sided p of a loss of at most the bound, corrected by Holm over all runs."""
     sure: bool
-    """Is its whole interval beyond the bound?"""
+    """Is its whole interval beyond the bound, also after the correction?"""
 
 
 class Gate(Record):
@@ -169,6 +178,8 @@ class Answer(Asked, Effect):
     """The effect by model and dataset, or by what the question says; of the shape factor the differences themselves."""
     lines: list[Line]
     """The contrasts that the effect averages."""
+    lines_at_least: int | None = None
+    """At least so many lines surely have the claimed effect, each by itself; None without a claim about each."""
     cells: dict[str, list[str]]
     """The languages that were compared, by task."""
     runs: list[str]
@@ -211,6 +222,8 @@ class Ranking(Asked):
     """As in Answer."""
     runs: list[str]
     """As in Answer."""
+    of: Scope
+    """What holds of the differences from the first, as in Effect."""
     verdict: Verdict
     """supported: the first is surely better than every other."""
     because: str
@@ -247,6 +260,8 @@ class Spreads(Asked):
     """As in Answer."""
     runs: list[str]
     """As in Answer."""
+    of: Literal["seeds"]
+    """Always the same."""
     verdict: Verdict
     """supported: the spread of some method surely differs from the baseline's."""
     because: str
@@ -268,6 +283,8 @@ class CostRatio(Record):
     """One-sided p of the claim that the score is not worse by the margin, corrected over this question."""
     within_margin: bool
     """Is the score surely not worse by the margin?"""
+    of: Scope
+    """What the interval of the score holds, as in Effect."""
     verdict: Verdict
     """supported: it surely costs less, and the score is surely not worse by the margin."""
     because: str
@@ -297,6 +314,13 @@ class CostAnswer(Asked, CostRatio):
 
 
 AnyAnswer = Answer | Ranking | Spreads | CostAnswer
+
+
+def told(one: AnyAnswer | Part | CostRatio | NotAsked) -> str:
+    """Return a verdict in words, with what it holds of: "supported on these runs" where nothing tells of seeds."""
+    if isinstance(one, NotAsked) or one.verdict in (None, UNDETERMINED):
+        return one.verdict or "part of an answer"
+    return f"{one.verdict}{_ONLY[one.of]}"
 
 
 class Family(Record):

@@ -112,6 +112,7 @@ def spread_answer(name: str, question: SpreadQuestion, evidence: Evidence) -> Sp
         spreads=spreads,
         cells=comparison.cells,
         runs=paths_of(evidence, blocks.contrasts),
+        of="seeds",
         verdict=SUPPORTED if differ else UNDETERMINED,
         because=_because(spreads, differ, question),
     )

@@ -2,14 +2,28 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 
-from maple.analysis.questions.margin import margin_verdict
-from maple.analysis.questions.records import CONTRADICTED, SUPPORTED, UNDETERMINED, Answer, Effect, Verdict
+from maple.analysis.questions.margin import margin_p, margin_verdict
+from maple.analysis.questions.partial_conjunction import number_beyond
+from maple.analysis.questions.records import (
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    SUPPORTED,
+    UNDETERMINED,
+    Answer,
+    Effect,
+    Margin,
+    Verdict,
+)
+from maple.analysis.questions.scope import with_missing
 from maple.analysis.statistics import POWER, holm, t_quantile
 from maple.definitions.question import Claim, ClaimingQuestion, Question
+from maple.definitions.run import Run
 
 FAMILY = "the answers to all questions that were asked, and all their parts"
 _SIGNS: dict[Claim, int] = {"above": 1, "below": -1}
@@ -24,8 +38,30 @@ def _are_sides_sure(effect: Effect, claim: int) -> bool:
     return gains.low is not None and loses.high is not None and gains.low > 0 > loses.high
 
 
-def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: float) -> tuple[Verdict, str]:
+@dataclass(frozen=True)
+class _Rule:
+    """What a verdict needs."""
+
+    least: float
+    """The smallest effect of interest, in points."""
+    level: float
+    """The level of the tests."""
+    tests: int
+    """Their number."""
+
+    def is_within(self, effect: Effect) -> bool:
+        """Return True if an effect is surely smaller than the smallest of interest.
+
+        That are two one-sided tests (Schuirmann 1987), at the level divided by the number of tests (Bonferroni).
+        """
+        margin = Margin(points=self.least, test="equivalence", confidence=1 - self.level)
+        p, _ = margin_p(effect, margin)
+        return p is not None and p * self.tests <= self.level
+
+
+def _verdict(effect: Effect, p_holm: float, claim: int, rule: _Rule) -> tuple[Verdict, str]:
     """Return the verdict on the claim that an effect is above zero (1) or below (-1), and its reason."""
+    least = rule.least
     if effect.se == effect.effect == 0:
         return UNDETERMINED, "no item tells the runs apart, which tells nothing of the items that were not asked"
     if effect.se == 0:
@@ -34,10 +70,15 @@ def _verdict(effect: Effect, p_holm: float, claim: int, least: float, level: flo
         return UNDETERMINED, "there are too few items for an interval"
     low, high = sorted((claim * effect.low, claim * effect.high))
     if -least < low and high < least:
-        return UNDETERMINED, "whatever the effect is, it is smaller than the smallest of interest"
+        if rule.is_within(effect):
+            return NO_DIFFERENCE, "whatever the effect is, it is smaller than the smallest of interest"
+        return (
+            UNDETERMINED,
+            "the interval is wholly within the smallest effect of interest, but not after the correction",
+        )
     if low <= least and high >= -least:
         return UNDETERMINED, "the interval is not wholly beyond the smallest effect of interest"
-    if p_holm > level:
+    if p_holm > rule.level:
         return UNDETERMINED, "p does not stand the correction over the family"
     if low > least and not _are_sides_sure(effect, claim):
         gains, loses = ("low", "high") if claim > 0 else ("high", "low")
@@ -54,17 +95,32 @@ def _minimum_detectable(se: np.ndarray, df: np.ndarray, least: float, level: flo
     pass the first and strictest step of Holm's correction. nan for a standard error of 0, as Estimate.mde.
     """
     se = np.where(se > 0, se, np.nan)
-    power = t_quantile(2 - 2 * POWER, df)
-    return np.maximum(least + (t_quantile(level, df) + power) * se, (t_quantile(level / len(se), df) + power) * se)
+    interval = least + t_quantile(level, df) * se
+    return np.maximum(interval, _critical(se, df, least, level / len(se))) + t_quantile(2 - 2 * POWER, df) * se
+
+
+def _critical(se: np.ndarray, df: np.ndarray, least: float, level: float) -> np.ndarray:
+    """Return the smallest effects whose p, of an effect of at most `least` (Estimate.p), is at most `level`."""
+    low, high = np.full_like(se, least), least + t_quantile(level, df) * se
+    for _ in range(50):
+        middle = (low + high) / 2
+        passes = stdtr(df, (least - middle) / se) + stdtr(df, -(least + middle) / se) <= level
+        low, high = np.where(passes, low, middle), np.where(passes, middle, high)
+    return high
 
 
 def with_verdicts(
-    answers: Sequence[Answer], questions: Mapping[str, Question], least: float, confidence: float
+    answers: Sequence[Answer],
+    questions: Mapping[str, Question],
+    least: float,
+    confidence: float,
+    runs: Sequence[Run],
 ) -> list[Answer]:
     """Return the answers and their parts with p_holm, mde, verdict and because.
 
     p is corrected over all answers and parts as one family. `least` is the smallest effect of interest, in points; the
-    level of the tests is 1 - `confidence`. A test against a margin has no minimum detectable effect.
+    level of the tests is 1 - `confidence`. A test against a margin has no minimum detectable effect. An answer whose
+    interval holds no seeds says what the grid, of which these are the `runs`, lacks for it.
     """
     level = 1 - confidence
     tests = [(answer, test) for answer in answers for test in (answer, *answer.parts)]
@@ -73,16 +129,20 @@ def with_verdicts(
     p, se, df = (np.array([getattr(test, name) for _, test in tests], dtype=float) for name in ("p", "se", "df"))
     corrected, detectable = holm(p), _minimum_detectable(se, df, least, level)
     size = int(np.count_nonzero(~np.isnan(p)))
+    rule = _Rule(least, level, size)
     updates: list[dict[str, Any]] = []
     for (answer, test), p_holm, mde in zip(tests, corrected, detectable, strict=True):
         question = questions[answer.question]
         update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": None if answer.margin else _or_none(mde)}
         if answer.margin:
             verdict, because = margin_verdict(test, answer.margin, p_holm, level, size)
-            update |= {"verdict": verdict, "because": because}
+            update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
         elif isinstance(question, ClaimingQuestion) and (question.parts_claim or isinstance(test, Answer)):
-            verdict, because = _verdict(test, p_holm, _SIGNS[question.claim], least, level)
-            update |= {"verdict": verdict, "because": because}
+            claim = _SIGNS[question.claim]
+            verdict, because = _verdict(test, p_holm, claim, rule)
+            update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
+            if question.parts_claim and isinstance(test, Answer):
+                update["lines_at_least"] = number_beyond(test.lines, claim, least, level)
         updates.append(update)
     judged = iter(updates)  # in the order of `tests`: each answer, then its parts
     return [
@@ -91,6 +151,11 @@ def with_verdicts(
         )
         for answer in answers
     ]
+
+
+def _told(test: Effect, verdict: Verdict, because: str, runs: Sequence[Run]) -> str:
+    """Return the reason for a verdict; of an answer, with what the grid lacks for a verdict about the method."""
+    return because if verdict == UNDETERMINED or not isinstance(test, Answer) else with_missing(because, test.of, runs)
 
 
 def _or_none(number: float) -> float | None:

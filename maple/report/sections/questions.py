@@ -92,6 +92,12 @@ class AnswerView:
     """Of the shape factor, the mean sizes of the differences in a sentence."""
 
 
+def pill(answer: AnyAnswer | NotAsked) -> str:
+    """Return the classes of a verdict's pill: its first word, and hollow if it holds no other seeds."""
+    first, *_ = answer.verdict.split()
+    return first if isinstance(answer, NotAsked) or answer.of == "seeds" else f"{first} hollow"
+
+
 def heading_of(answers: StudyAnswers) -> str:
     """Return the heading of the section: "Five questions"."""
     number = len(answers.questions)
