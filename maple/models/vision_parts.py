@@ -3,8 +3,8 @@
 The output layer is no part. Planning reads the table without torch; a network is held against it as it is loaded.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +40,9 @@ class VisionArchitecture:
     """Tokens around a picture in a frame that is plain text; in turns, the chat template writes them."""
     pictures_first: bool = False
     """True if pictures stand before the BOS, which its prompts have whatever the tokenizer says."""
+    fails: Mapping[str, str] = field(default_factory=dict)
+    """Types of adapters that are wrong on it, though they work on others: {type: reason}. Measured (transformers 5.19,
+    peft 0.21)."""
 
     def part_of(self, name: str) -> str | None:
         """Return the part in which a module or tensor lies, by its whole name; None for the output layer."""
@@ -59,6 +62,12 @@ class VisionArchitecture:
         return (*self.vision_tower, *self.connector, HEAD)
 
 
+PREFIX, SOFT_PROMPTS = ("PREFIX_TUNING",), ("PROMPT_TUNING", "P_TUNING")
+POSITIONS = "its positions have three parts, which PEFT gives no virtual tokens, so that the first step fails"
+BIDIRECTIONAL = (
+    "it attends to virtual tokens otherwise in generating than in scoring, so that an answer has two likelihoods"
+)
+
 LLAVA = VisionArchitecture(("model.language_model",), ("model.multi_modal_projector",), ("model.vision_tower",))
 LLAVA_NEXT = VisionArchitecture(
     LLAVA.language_model, (*LLAVA.connector, "model.image_newline"), LLAVA.vision_tower
@@ -70,6 +79,7 @@ PALIGEMMA = VisionArchitecture(
     LLAVA.vision_tower,
     token_types=TokenTypes("token_type_ids", "answer"),
     pictures_first=True,
+    fails=dict.fromkeys(SOFT_PROMPTS, BIDIRECTIONAL),
 )
 GEMMA = VisionArchitecture(
     LLAVA.language_model, LLAVA.connector, LLAVA.vision_tower, token_types=TokenTypes("token_type_ids", "pictures")
@@ -83,6 +93,7 @@ def _qwen(*mergers: str) -> VisionArchitecture:
         ("model.visual",),
         token_types=TokenTypes("mm_token_type_ids", "pictures"),
         around=("<|vision_start|>", "<|vision_end|>"),
+        fails=dict.fromkeys((*PREFIX, *SOFT_PROMPTS), POSITIONS),
     )
 
 

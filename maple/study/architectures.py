@@ -22,6 +22,7 @@ from maple.models.limits import (
     reason_against_lengths,
     ties_embeddings,
 )
+from maple.models.vision_parts import ARCHITECTURES as SEEING
 from maple.runtime.files import read_json
 from maple.study.repositories import repository_of
 
@@ -118,6 +119,12 @@ def check_architectures(
 
 def _check_run(run: Run, variant: MethodVariant, config: Mapping[str, Any], generate: GenerateBlock) -> None:
     """Refuse bits, locations and adapters that an architecture does not have (maple.models.architectures)."""
+    seeing = SEEING.get(str(config.get("model_type")))
+    if seeing and isinstance(variant, PeftVariant) and (reason := seeing.fails.get(variant.peft)):
+        raise DefinitionError(
+            f"config: grid: {run.method}: {run.model} is a {config['model_type']}: {reason}; leave {run.family} out "
+            "for this model, by a part of the grid of its own"
+        )
     facts = architecture_of(config)
     if facts is None:
         return

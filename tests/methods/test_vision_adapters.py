@@ -12,7 +12,14 @@ from maple.methods.adapter_files import AdapterError
 from maple.methods.capabilities import PEFT_TYPES, TRAINED_PARTS, reason_against_training
 from maple.models import vision
 from maple.models.vision import PEFT_TASK
-from maple.models.vision_parts import PartError, linear_layers, parameters_by_part, whole_modules
+from maple.models.vision_parts import (
+    ARCHITECTURES,
+    POSITIONS,
+    PartError,
+    linear_layers,
+    parameters_by_part,
+    whole_modules,
+)
 
 pytestmark = pytest.mark.heavy
 
@@ -331,3 +338,16 @@ def test_biases_are_those_of_the_language_model(tmp_path):
         attached(network("llava"), trains("biases"), tmp_path)
     with pytest.raises(AdapterError, match="adapter: lora_bias: the base has no biases"):
         attached(network("llava"), variant("LORA", 16, {"lora_bias": True, **LORA}), tmp_path)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_soft_prompt_trains_on_every_architecture_but_those_that_the_table_names(name, tmp_path):
+    base, examples = made(name, tmp_path)
+    for method in ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"):
+        loaded = vision.load(base, 16)
+        tuned = attached(loaded, variant(method, 16, TYPES[method][1]), tmp_path / method)
+        if ARCHITECTURES[name].fails.get(method) == POSITIONS:
+            with pytest.raises((IndexError, RuntimeError)):
+                learn(tuned, examples, 1e-2, steps=1)
+        else:
+            assert learn(tuned, examples, 1e-2, steps=1)[0] > 0

@@ -309,3 +309,10 @@ def test_a_window_that_vllm_takes_longer_matters_to_longer_texts_alone(folder):
 def test_a_model_that_is_quantized_already_is_refused(folder, keys):
     told = refused(folder, model=of_hub("llama", **keys), grid=toy_grid(16))
     assert told.startswith(f"config/models/toy.yaml: the weights are quantized already ({next(iter(keys))})")
+
+
+def test_a_soft_prompt_is_refused_where_positions_have_three_parts(folder):
+    grid = [PART | {"models": ["qwen2.5-vl-7b-instruct"], "methods": {"prefix-tuning": {"bits": [16]}}}]
+    assert refused(folder, grid=grid).startswith(
+        "config: grid: prefix-tuning-r20-16bit: qwen2.5-vl-7b-instruct is a qwen2_5_vl: its positions have three parts"
+    )
