@@ -171,6 +171,7 @@ def _kind(base: Mapping[str, Any]) -> KindFacts:
 def _frame(finetune: Mapping[str, Any]) -> str:
     """Return the frame that a model was trained and asked in, around what a user writes."""
     frame, text = frame_of(finetune), instruction_text("instruction", "input, if there is any")
+    text = f"(pictures, if there are any)\n{text}" if _kind(finetune["base"]).sees else text
     turn = f"{text}\n(one message of the user in the chat template of the tokenizer, without a system message)"
     return turn if frame == "chat" else framed(frame, text).rstrip("\n")
 
@@ -178,10 +179,23 @@ def _frame(finetune: Mapping[str, Any]) -> str:
 def _inputs(finetune: Mapping[str, Any]) -> str:
     """Return the Python expression that makes inputs of a prompt."""
     frame, tensors = frame_of(finetune), 'return_tensors="pt"'
+    if _kind(finetune["base"]).sees:
+        return _inputs_with_picture(frame, tensors)
     if frame == "chat":
         message = '[{"role": "user", "content": "…"}]'
         return f"tokenizer.apply_chat_template({message}, add_generation_prompt=True, return_dict=True, {tensors})"
     return f"tokenizer({json.dumps(framed(frame, '…'), ensure_ascii=False)}, {tensors})"
+
+
+def _inputs_with_picture(frame: Frame, tensors: str) -> str:
+    """Return the expression that makes inputs of a picture and a prompt."""
+    if frame == "chat":
+        content = '[{"type": "image", "path": "PICTURE.png"}, {"type": "text", "text": "…"}]'
+        message = f'[{{"role": "user", "content": {content}}}]'
+        turns = "add_generation_prompt=True, tokenize=True, return_dict=True"
+        return f"processor.apply_chat_template({message}, {turns}, {tensors})"
+    text = json.dumps(framed(frame, "{}\n…"), ensure_ascii=False)
+    return f'processor(images=Image.open("PICTURE.png"), text={text}.format(processor.image_token), {tensors})'
 
 
 def frame_of(finetune: Mapping[str, Any]) -> Frame:
@@ -243,6 +257,7 @@ def model_card(
         base=base,
         auto_class=_kind(base).auto_class,
         translates=_kind(base).translates,
+        reader="processor" if _kind(base).sees else "tokenizer",
         note=study.note,
         frame=_frame(finetune),
         inputs=_inputs(finetune),

@@ -253,3 +253,19 @@ def test_a_model_that_was_trained_in_turns_says_how_to_ask_it_in_turns():
         assert 'tokenizer.apply_chat_template([{"role": "user", "content": "…"}], add_generation_prompt=True' in text
         assert "### Input:" not in text
     assert 'inputs = tokenizer("### Input:\\n…\\n\\n### Output:\\n", return_tensors="pt")' in card().text
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("frame", ["none", "bactrian"])
+def test_the_code_of_a_model_that_sees_runs_on_a_picture(frame, tmp_path, capsys):
+    from toy_vision import build, draw, processor
+
+    base = build("llava", tmp_path / "base")
+    draw(tmp_path / "one.png", "square", "red")
+    seeing = FINETUNE | {"base": {"kind": "vision", "frame": frame}}
+    code = code_of(card(MERGED, MERGE, seeing).text).replace("YOUR/NAME", str(base))
+    names = {}
+    exec(code.replace("PICTURE.png", str(tmp_path / "one.png")).replace("…", "a"), names)
+    assert capsys.readouterr().out.strip(), "the model answers"
+    shown = processor("llava").image_token_id
+    assert int((names["inputs"]["input_ids"] == shown).sum()) == 16, "one picture of 4 x 4 patches"
