@@ -32,6 +32,7 @@ SHIPPED = {
     if isinstance(method, PeftMethod)
     and "causal" in PEFT_TYPES[method.peft].kinds  # the others: tests/methods/test_seq2seq_adapters.py
     and not method.adapter.get("inversion")
+    and not method.axes.connector  # tests/methods/test_vision_adapters.py
 }
 EXAMPLES = pl.DataFrame(
     {

@@ -3,10 +3,14 @@
 import re
 
 import pytest
+from project import ROOT
 from toy_pictured import batch, learn, logits, made, placed
-from toy_training import trains, variant
+from toy_training import TRAINING, trains, variant
 from toy_vision import CONFIGS, network
 
+from maple.definitions.method import GridAxes, Method, PeftMethod
+from maple.definitions.reading import read_definitions
+from maple.definitions.training import TrainingSettings
 from maple.methods import peft_method, weights_method
 from maple.methods.adapter_files import AdapterError
 from maple.methods.capabilities import PEFT_TYPES, TRAINED_PARTS, reason_against_training
@@ -20,6 +24,7 @@ from maple.models.vision_parts import (
     parameters_by_part,
     whole_modules,
 )
+from maple.study.grid import method_variants
 
 pytestmark = pytest.mark.heavy
 
@@ -64,6 +69,11 @@ TYPES = {
 }
 # Rates of types with few parameters, and of one whose matrix amplifies rounding where it has moved far.
 RATES = {"PREFIX_TUNING": 0.3, "PROMPT_TUNING": 0.3, "P_TUNING": 0.3, "RANDLORA": 3e-3}
+WITH_CONNECTOR = {
+    name: method
+    for name, method in read_definitions(ROOT / "config/methods", Method).items()
+    if isinstance(method, PeftMethod) and method.axes.connector
+}
 # Both architectures in 16 bits, one in 8 and 4.
 TABLE = [("idefics3", 16), ("llava", 16), ("llava", 8), ("llava", 4)]
 
@@ -351,3 +361,15 @@ def test_a_soft_prompt_trains_on_every_architecture_but_those_that_the_table_nam
                 learn(tuned, examples, 1e-2, steps=1)
         else:
             assert learn(tuned, examples, 1e-2, steps=1)[0] > 0
+
+
+@pytest.mark.parametrize("name", WITH_CONNECTOR)
+def test_a_shipped_method_with_a_connector_trains_with_it_and_without(models, tmp_path, name):
+    base, examples = models["llava"]
+    axes = GridAxes(rank=[4]) if WITH_CONNECTOR[name].axes.rank else None
+    for label, one in method_variants(name, WITH_CONNECTOR[name], axes, TrainingSettings(**TRAINING)).items():
+        loaded = vision.load(base, one.bits)
+        tuned = attached(loaded, one, tmp_path / label)
+        trained = parameters_by_part(tuned, trained=True)
+        assert (trained["connector"] > 0) == (one.axes["connector"] == "tuned") and not trained["vision_tower"]
+        assert learn(tuned, examples, 1e-3, steps=1)[0] > 0
