@@ -224,7 +224,7 @@ def measures(rows: Rows, title: str, *, reference: float | None = None, whole: b
     kind = alt.Scale(zero=False) if reference is None else alt.Scale(type="log", nice=False, padding=14)
     base = alt.Chart().encode(
         y=alt.Y(
-            "label:N", title=None, sort=ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=230)
+            "label:N", title=None, sort=ordered(rows, "label"), axis=alt.Axis(grid=True, ticks=False, labelLimit=320)
         ),
         color=alt.value(PAGE.ink),
         tooltip=tooltip_of(["label:N"], ("value", "low", "high"), form=".3~g"),

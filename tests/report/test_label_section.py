@@ -48,6 +48,12 @@ def test_a_run_whose_answers_were_given_in_two_ways_has_two_names():
     assert names == {"m · d · lora-r8-16bit, generated", "m · d · lora-r8-16bit, ranked"}
 
 
+def test_answers_without_the_picture_are_not_what_the_page_shows_first():
+    task = shown(table(((1, 0, 0), (0, 1, 0)), answer="blind"), table(((1, 0, 0), (0, 1, 0)), answer="generate"))
+    names = [row["answers"] for row in task.confusion]
+    assert names[0].endswith(", generated") and names[-1].endswith(", without the picture")
+
+
 def test_of_very_many_runs_and_languages_only_all_languages_can_be_chosen(monkeypatch):
     monkeypatch.setattr(labels, "MOST_PAIRS", 1)
     task = shown(table(((2, 0, 0), (0, 2, 0))), table(((1, 0, 0), (0, 1, 0)), code="swh_Latn"))

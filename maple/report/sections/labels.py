@@ -46,6 +46,8 @@ def task_labels(
     names = {view.code: view.name for view in languages}
     tables = []
     for (task,), counted in confusion.group_by("task", maintain_order=True):
+        # The first answers are those that the page shows first: blind ones come last.
+        counted = counted.sort(pl.col("answer") == "blind", maintain_order=True)
         bins = reliability.filter(task=task)
         several = counted.n_unique("answer") > 1
         counted, bins = (_named(frame, names, with_way=several) for frame in (counted, bins))
