@@ -46,7 +46,7 @@ class VllmEngine:
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        self.cached_tokens = 0
+        self.cached_tokens, self.batch = 0, settings.batch
         # vLLM identifies an adapter by its number, and cached prompts by the adapter's name and folder.
         self.adapters = {
             str(adapter): LoRARequest(str(adapter), number, str(adapter))
@@ -145,7 +145,7 @@ class VllmEngine:
 
         # vLLM must generate at least one token, which is thrown away.
         params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-        outputs = self._outputs(prompts, continuations, pictures, params)
+        outputs = self._outputs(prompts, continuations, pictures, [params] * len(prompts))
         return [_log_likelihood(output, tokens) for output, tokens in zip(outputs, continuations, strict=True)]
 
     def _outputs(
@@ -153,20 +153,23 @@ class VllmEngine:
         prompts: Sequence[list[int]],
         continuations: Sequence[list[int]],
         pictures: Pictures,
-        params: "SamplingParams | Sequence[SamplingParams]",
+        params: "Sequence[SamplingParams]",
     ) -> "list[RequestOutput]":
-        """Hand all prompts with their continuations to vLLM at once.
+        """Hand all prompts with their continuations to vLLM at once; with pictures, a batch at a time.
 
-        vLLM expands placeholders of pictures by its own code. Raises EngineError if that makes other tokens of them
-        than the model's processor, with whose tokens the model was trained.
+        So no more photographs are in memory than those of a batch. vLLM expands placeholders of pictures by its own
+        code. Raises EngineError if that makes other tokens of them than the model's processor, with whose tokens the
+        model was trained.
         """
         asked = list(zip(prompts, continuations, pictures or [None] * len(prompts), strict=True))
-        outputs = self.llm.generate(
-            [_prompt(ids, tokens, shown) for ids, tokens, shown in asked],
-            params,
-            lora_request=self.adapter,
-            use_tqdm=False,
-        )
+        size, outputs = self.batch if pictures else len(prompts), []
+        for at in range(0, len(asked), size or 1):
+            outputs += self.llm.generate(
+                [_prompt(*each) for each in asked[at : at + size]],
+                params[at : at + size],
+                lora_request=self.adapter,
+                use_tqdm=False,
+            )
         for output, (ids, tokens, shown) in zip(outputs, asked, strict=True):
             if shown and output.prompt_token_ids != [*ids, *tokens]:
                 raise EngineError(
