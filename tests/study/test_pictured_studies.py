@@ -250,3 +250,26 @@ def test_a_control_has_the_rows_of_its_dataset_and_shuffles_pictures_by_the_seed
     true, shuffled = (of_study.datasets[one].definition for one in (name, control))
     assert shuffled.changed(pictures=true.pictures) == true
     assert shuffled.pictures.changed(shuffled=False) == true.pictures.changed(shuffled=False)
+
+
+def shipped(name, **values):
+    content = read_yaml(ROOT / "config" / name)
+    merged = {key: CONFIG[key] | value if isinstance(value, dict) else value for key, value in content.items()}
+    return read_study(CONFIG | merged | values, ROOT / "config")
+
+
+def test_the_tiny_study_asks_every_task_blindly_as_well_and_attaches_lora_by_one_engine():
+    tiny = shipped("vision-tiny.yaml")
+    assert all(tiny.answers(run)[task] == ["generate", "blind"] for run in tiny.runs for task in run.tasks)
+    together = tiny.runs_on_one_engine("tiny-idefics3")
+    assert {(run.family, run.axis("connector")) for run in together} == {("lora", "frozen")}
+    assert {run.axis("location") for run in tiny.runs if run.family == "lora"} == {"attention", "mlp"}
+
+
+def test_the_large_study_learns_english_alone_and_asks_it_in_every_language():
+    large = shipped("vision.yaml", data="rows")
+    assert large.datasets["english-pictures"].languages == ["eng_Latn"] and len(large.languages.codes) == 15
+    methods = {model: {run.family for run in large.runs if run.model == model} for model in large.models}
+    assert "prefix-zhou" not in methods["qwen2.5-vl-7b-instruct"], "PEFT cannot give it one"
+    assert "houlsby-zhou" not in methods["gemma-3-4b-it"], "its places there are not known"
+    assert methods["llava-1.5-7b"] > {"lora-zhou", "houlsby-zhou", "ia3-zhou", "prefix-zhou", "full-connector"}
