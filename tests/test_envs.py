@@ -45,7 +45,15 @@ UNUSED = {
 # Modules that a script imports by name.
 NAMED = {
     "fetch": ("maple/data/hub.py", "maple/data/wheels.py"),
-    "base": ("maple/models/causal.py", "maple/models/e5_format.py", "maple/models/gguf_format.py"),
+    "base": (
+        "maple/models/causal.py",
+        "maple/models/e5_format.py",
+        "maple/models/gguf_format.py",
+        "maple/models/vision.py",
+        "maple/embedded/picture_lessons.py",
+    ),
+    "finetune": ("maple/models/vision.py",),
+    "merge": ("maple/models/vision.py",),
 }
 
 
