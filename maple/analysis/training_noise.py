@@ -169,7 +169,8 @@ def noise_of(trainings: Trainings, value: np.ndarray, covariance: np.ndarray, we
     `value` are the averages, (runs,), and `covariance` is what items make of them, (runs, runs). The variance is the
     larger one of two: that of the components of the whole grid, and that of the contrast itself between seeds, where
     each of its models and datasets has several seeds with the same weights. The first has more degrees of freedom; the
-    second also holds seeds that tilt a curve or that move models and datasets unequally.
+    second also holds seeds that tilt a curve or that move models and datasets unequally, and counts from LEAST_DF on:
+    with one, a contrast whose two seeds differ by luck would have an interval of a hundred points.
 
     Satterthwaite's degrees of freedom are too many where a mean square of few degrees is small by luck beside the
     variance of items: so is its own uncertainty. A factor, up to 1 + 2 / df where items are all of the variance, is our
@@ -184,7 +185,7 @@ def noise_of(trainings: Trainings, value: np.ndarray, covariance: np.ndarray, we
     noise = _pooled(trainings, value, covariance, shared, own)
     if trainings.between_seeds.df:
         direct = _between_seeds(trainings, value, covariance, weights)
-        larger = direct.variance > noise.variance
+        larger = (direct.variance > noise.variance) & (direct.df >= LEAST_DF)
         noise = _Estimated(
             np.where(larger, direct.variance, noise.variance),
             np.where(larger, direct.uncertainty, noise.uncertainty),
