@@ -128,7 +128,8 @@ def test_a_light_job_loads_no_model_library(script):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_conda_environments_carry_the_lock_s_pins(file):
-    locked = pins("cpu.txt") | pins("torch.txt") | {"vllm": pins("gpu.txt")["vllm"]}
+    on_gpus = {name: pins("gpu.txt")[name] for name in ("torchvision", "vllm")}
+    locked = pins("cpu.txt") | pins("torch.txt") | on_gpus
     for line in yaml.safe_load(file.read_text())["dependencies"][-1]["pip"]:
         name, version = line.split("==")
         assert locked[name] == version, line
