@@ -220,3 +220,24 @@ def example(answer: str, *files: Path, question: str = "what is it?", language: 
     """Return an example, a row of a dataset."""
     pictures = [picture(file)._asdict() for file in files]
     return {"language": language, "instruction": question, "input": "", "output": answer, "pictures": pictures}
+
+
+def linear_layers(network: Any, parts: Any) -> list[str]:
+    """Return the whole names of the linear layers in some parts of a network."""
+    from torch.nn import Linear
+
+    from maple.models.vision_parts import architecture_named
+
+    known = architecture_named(network.config.model_type)
+    return [
+        name for name, layer in network.named_modules() if isinstance(layer, Linear) and known.part_of(name) in parts
+    ]
+
+
+def opening(asked: Any, opened: Any) -> Any:
+    """Return an encoder whose pictures are opened by another function."""
+    from dataclasses import replace
+
+    from maple.models.vision_pictures import PictureProcessor
+
+    return replace(asked, pictures=PictureProcessor(asked.pictures.processor, opened))

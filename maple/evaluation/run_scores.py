@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import polars as pl
 
@@ -28,6 +29,11 @@ class AskedTranslation:
     """The languages to translate from and into."""
     prompts: str | Path
     """The task's file of prompts in the language."""
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], prompts: str | Path) -> Self:
+        """Return the task of a rule's params, asked with a file of prompts."""
+        return cls(params["task"], params["language"], LanguagePair.of(params), prompts)
 
     def translation(self, round_trips: pl.DataFrame | None) -> Translation:
         """Return what the answers are compared with; `round_trips` are of maple.evaluation.tokenizer_ceiling."""

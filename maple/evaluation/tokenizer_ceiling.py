@@ -8,6 +8,7 @@ after the round trip, against themselves as they are.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -56,10 +57,11 @@ class RoundTripped:
     them that the round trip changes, and the score from 0 to 1 of a perfect translation, with its signature."""
 
 
-def read_references(prompts: str | Path, task: str, language: str, target: str) -> References:
-    """Read the references of a translation task from its file of prompts in a language."""
+def read_references(translation: Mapping[str, Any], prompts: str | Path) -> References:
+    """Read the references of a translation task, of a rule's params, from its file of prompts in a language."""
     rows = read_parquet(prompts).filter(pl.col("fault").is_null()).select("item", "targets")
-    return References(task, language, target, dict(rows.iter_rows()))
+    target = translation["target"]["code"]
+    return References(translation["task"], translation["language"], target, dict(rows.iter_rows()))
 
 
 def round_tripped(model: str, references: Iterable[References], round_trip: Callable[[str], str]) -> RoundTripped:

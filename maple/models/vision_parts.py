@@ -188,18 +188,6 @@ def parameters_by_part(network: "Module", *, trained: bool = False) -> dict[str,
     return counts
 
 
-def linear_layers(network: "PreTrainedModel", parts: Collection[str]) -> list[str]:
-    """Return the whole names of the linear layers in `parts`: what all-linear means there."""
-    from torch.nn import Linear
-
-    base, architecture = _described(network)
-    return [
-        name
-        for name, module in base.named_modules()
-        if isinstance(module, Linear) and architecture.part_of(name) in parts
-    ]
-
-
 def whole_modules(network: "PreTrainedModel", part: str) -> list[str]:
     """Return the whole names of the modules of a part, which PEFT can train as they are (modules_to_save).
 

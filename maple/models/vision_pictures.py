@@ -1,7 +1,7 @@
 """Pictures as a model reads them: opened when they are needed, and prepared by transformers' processor of the model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +73,6 @@ class PictureProcessor:
     def spellings(self) -> set[str]:
         """The texts of both: what a text of an example must not spell."""
         return {self.placeholder, self.processor.tokenizer.convert_ids_to_tokens(self.token)}
-
-    def opening(self, opened: "Callable[[PictureFile], Image]") -> "PictureProcessor":
-        """Return the processor with another function that opens pictures, in RGB."""
-        return replace(self, opened=opened, _sizes={})
 
     def size(self, picture: PictureFile) -> tuple[int, int]:
         """Return width and height of a picture, in pixels."""

@@ -1,10 +1,10 @@
 """The text around pictures: prompts and answers of vision-language models as tokens, in a frame or a chat template."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from maple.models.text_tokenizer import TextTokenizer
 from maple.models.vision_parts import VisionArchitecture, architecture_named
 from maple.models.vision_pictures import ExamplePictures, PictureProcessor
 from maple.runtime.pictures import PictureError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 LAYOUTS = 256  # kept at most: pictures of many sizes have as many
 
@@ -168,10 +165,6 @@ class VisionEncoder:
     ) -> tuple[list[int], int]:
         """Return a prompt without pictures after demonstrations, as maple.models.encoding.Encoder does."""
         return self._plain.demonstrated(text, alone, demonstrations, room)
-
-    def opening(self, opened: Callable[[PictureFile], "Image"]) -> "VisionEncoder":
-        """Return the encoder with another function that opens pictures, in RGB."""
-        return replace(self, pictures=self.pictures.opening(opened))
 
     def prompt(self, text: str, files: Sequence[PictureFile]) -> list[int]:
         """Return the tokens of an unframed text as a prompt about pictures."""

@@ -6,7 +6,7 @@ import pytest
 from project import ROOT
 from toy_pictured import batch, learn, logits, made, placed
 from toy_training import TRAINING, trains, variant
-from toy_vision import CONFIGS, network
+from toy_vision import CONFIGS, linear_layers, network
 
 from maple.definitions.method import GridAxes, Method, PeftMethod
 from maple.definitions.reading import read_definitions
@@ -20,7 +20,6 @@ from maple.models.vision_parts import (
     ARCHITECTURES,
     POSITIONS,
     PartError,
-    linear_layers,
     parameters_by_part,
     whole_modules,
 )

@@ -5,7 +5,21 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from toy_vision import BOS, CONFIGS, EOS, IMAGE, PAD, WITH_VIDEOS, build, draw, encoder, example, picture, processor
+from toy_vision import (
+    BOS,
+    CONFIGS,
+    EOS,
+    IMAGE,
+    PAD,
+    WITH_VIDEOS,
+    build,
+    draw,
+    encoder,
+    example,
+    opening,
+    picture,
+    processor,
+)
 
 from maple.models import vision
 from maple.models.example import MASKED
@@ -275,9 +289,9 @@ def test_a_file_that_has_become_another_one_is_refused_when_it_is_read(bases, pi
 def test_a_picture_that_has_another_number_of_tokens_than_its_row_is_refused(bases, pictures):
     asked = encoder("smolvlm", bases["smolvlm"])
     one, two = (picture(file) for file in pictures[:2])
-    asked = asked.opening(lambda _: open_picture(one))
+    asked = opening(asked, lambda _: open_picture(one))
     row = vision.encode(example("ab", pictures[0]), asked)
-    moved = replace(row.pictures, processor=asked.opening(lambda _: open_picture(two)).pictures)
+    moved = replace(row.pictures, processor=opening(asked, lambda _: open_picture(two)).pictures)
     with pytest.raises(PictureError, match=r"red\.png: \d+ tokens of pictures, and \d+ in the row; restore the file"):
         collate([replace(row, pictures=moved)], PAD)
 
@@ -296,7 +310,7 @@ def test_no_pixel_is_kept_and_pictures_are_opened_when_a_batch_is_made(bases, pi
         opened.append(named)
         return open_picture(named)
 
-    one = vision.encode(example("ab", pictures[0]), encoder("llava", bases["llava"]).opening(counted))
+    one = vision.encode(example("ab", pictures[0]), opening(encoder("llava", bases["llava"]), counted))
     assert one.pictures.files == (picture(pictures[0]),) and len(opened) == 1
     collate([one, one], PAD)
     assert opened == [picture(pictures[0])] * 3

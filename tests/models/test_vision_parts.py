@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from project import ROOT
-from toy_vision import CONFIGS, build, network
+from toy_vision import CONFIGS, build, linear_layers, network
 
 from maple.models.tiny import BaseError
 from maple.models.vision_parts import (
@@ -16,7 +16,6 @@ from maple.models.vision_parts import (
     architecture_named,
     check_adapted,
     check_unquantized,
-    linear_layers,
     parameters_by_part,
     whole_modules,
 )

@@ -8,10 +8,7 @@ from maple.runtime.files import write_parquet
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-references = [
-    read_references(path, each["task"], each["language"], each["target"]["code"])
-    for path, each in zip(snakemake.input.prompts, snakemake.params.translations, strict=True)
-]
+references = map(read_references, snakemake.params.translations, snakemake.input.prompts)
 result = round_tripped(snakemake.params.model, references, RoundTrip(Path(snakemake.input.base)))
 write_parquet(result.targets, snakemake.output.targets)
 write_parquet(result.ceilings, snakemake.output.ceilings)

@@ -1,6 +1,6 @@
 """Score one run's completions, in the languages of which something changed."""
 
-from maple.definitions.language import LanguageIdentity, LanguagePair
+from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.evaluation.run_scores import AskedTranslation, score_run
 from maple.runtime.logs import log_to
@@ -15,10 +15,7 @@ scored = score_run(
     run=RunKey(**snakemake.params.run),
     languages=languages,
     code=snakemake.params.code,
-    translations=[
-        AskedTranslation(each["task"], each["language"], LanguagePair.of(each), path)
-        for path, each in zip(snakemake.input.translations, snakemake.params.translations, strict=True)
-    ],
+    translations=list(map(AskedTranslation.of, snakemake.params.translations, snakemake.input.translations)),
     round_trips=snakemake.input.round_trips or None,  # Snakemake gives an empty list for an input without files
 )
 print(f"scored {len(scored)} of {len(codes)} languages, the others are unchanged:", *scored)
