@@ -6,7 +6,7 @@ import yaml
 from project import ROOT
 from studies import CONFIG, study
 
-from maple.analysis.training_noise import Trainings
+from maple.analysis.training_noise import LEAST_DF, Trainings
 from maple.data.curation import curate
 from maple.data.sources import EmbeddedSource, SourceError
 from maple.definitions.errors import DefinitionError
@@ -28,10 +28,15 @@ def overlay(name, **changes):
     return study(**merged | changes)
 
 
-def test_the_embedded_default_is_a_square_and_two_runs_more():
+def test_the_embedded_default_is_a_square_two_runs_of_another_model_and_two_anchors():
     default = study()
-    assert len(default.runs) == 12
-    square = [run for run in default.runs if run.model == "tiny-llama" and run.axis("rank")]
+    assert len(default.runs) == 2 + 8 + 2 + 2
+    assert [run.path for run in default.runs if run.seed > 1] == [
+        "tiny-llama/generated/lora-r16-4bit/seed2",
+        "tiny-llama/translated/lora-r16-4bit/seed2",
+    ]
+    assert Trainings.of(default.runs).between_seeds.df == LEAST_DF
+    square = [run for run in default.runs if run.model == "tiny-llama" and run.axis("rank") and run.seed == 1]
     assert {(run.dataset, run.axis("rank"), run.axis("bits")) for run in square} == {
         (dataset, rank, bits) for dataset in ("generated", "translated") for rank in (4, 16) for bits in (4, 16)
     }
