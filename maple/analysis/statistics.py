@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from maple.analysis.training_noise import ITEMS, Trainings, noise_of
+from maple.analysis.training_noise import ITEMS, Trainings, noise_covariance, noise_of
 
 POWER = 0.8
 # The number of bootstrap resamples, and a fixed seed, so that the same scores always give the same summary.
@@ -338,6 +338,15 @@ class Joint:
             variances = np.vstack([variances, unsure, noise.variance - unsure])
             dfs = np.vstack([dfs, np.ones_like(unsure), np.full_like(unsure, np.inf)])
         return Estimate(np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope)
+
+    def covariance(self, weights: np.ndarray) -> np.ndarray:
+        """Return the covariance of weighted sums of the averages, (sums, sums), of items and of the noise of training.
+
+        `weights` are (runs, sums). It tells how errors of several contrasts go together; the variance of each is that
+        of `contrast`, which may be larger.
+        """
+        of_items = self.covariances.sum(axis=0)
+        return weights.T @ (of_items + noise_covariance(self.trainings, self.value, of_items)) @ weights
 
 
 def joint(values: np.ndarray, items: Items, weights: np.ndarray, trainings: Trainings) -> Joint:

@@ -198,6 +198,20 @@ def noise_of(trainings: Trainings, value: np.ndarray, covariance: np.ndarray, we
     return Noise(noise.variance, np.minimum(uncertainty, most), _scope(trainings, shared, own))
 
 
+def noise_covariance(trainings: Trainings, value: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the noise of training of the runs' averages, (runs, runs), by the components of the whole grid.
+
+    `value` and `covariance` are as in noise_of. Runs of one draw have in common what it shares; what a training has of
+    its own is on the diagonal. What the grid tells nothing of is 0.
+    """
+    trained, draws = trainings.setting >= 0, _one_hot(trainings.draw)
+    between, within = trainings.between_seeds, trainings.own
+    own = _mean_square(within, value, covariance).net if within else 0.0
+    of_draws = _mean_square(between, value, covariance).net if between.df else 0.0
+    shared = max(0.0, of_draws - own) / between.shared if between.df else 0.0
+    return shared * (draws @ draws.T) + own * np.diag(trained.astype(float))
+
+
 def _scope(trainings: Trainings, shared: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Return what intervals hold of contrasts in which draws and trainings have these squared weights, (contrasts,)."""
     between, within = trainings.between_seeds.df >= LEAST_DF, trainings.within_seeds.df >= LEAST_DF

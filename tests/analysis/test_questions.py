@@ -157,7 +157,8 @@ def test_a_size_is_no_surer_than_either_sign_of_what_it_is_compared_with(two, b,
         return of_names(two=two, b=b)(run, language, task) + noise.get((run.model, run.dataset), 0)
 
     calm, moved = asked(GRID, of_names(two=two, b=b))["data"], asked(GRID, score)["data"]
-    assert moved["effect"] == pytest.approx(calm["effect"]) and abs(calm["effect"]) == pytest.approx(5)
+    assert abs(calm["effect"]) == pytest.approx(5)
+    assert moved["effect"] == 0  # six points within their standard error count as none, and so does one
     assert abs(moved[end] - calm[end]) > 5
     assert calm["p"] < 0.05 < moved["p"]
 

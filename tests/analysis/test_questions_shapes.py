@@ -12,9 +12,7 @@ from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, score
 from maple.analysis.costs import run_costs
 from maple.analysis.item_scores import ItemScores
 from maple.analysis.questions.answer import answer_questions
-from maple.analysis.questions.ranking import rank_sets
 from maple.analysis.questions.records import CONTRADICTED, NOT_ASKED, SUPPORTED, UNDETERMINED, StudyAnswers
-from maple.analysis.statistics import Estimate
 from maple.definitions.question import questions_of
 
 WORDS = {"asks": "Is it so?", "unit": "points"}
@@ -156,37 +154,6 @@ def test_a_ranking_is_over_the_settings_that_all_have():
 def test_one_method_is_not_ranked():
     found = answer([of("full")], worth(), shape="ranking", of="method")
     assert found.verdict == NOT_ASKED and "one method alone" in found.missing
-
-
-def test_three_things_of_which_one_pair_differs_have_overlapping_ranks():
-    # differences in standard errors of one: 1-2, 1-3, 2-3
-    found = rank_sets(Estimate(np.array([1.0, 5.0, 1.0]), np.ones((1, 3)), np.full((1, 3), 1e9)), 3, 0.05)
-    assert found.low.tolist() == [1, 1, 2] and found.high.tolist() == [2, 3, 3] and found.told_apart == 1
-
-
-def covered_ranks(truth, studies, items=60, level=0.05):
-    """The share of simulated studies whose rank sets contain all true ranks; and the mean width of the sets."""
-    rng = np.random.default_rng(1)
-    things = len(truth)
-    true = np.array([1 + sum(other > own for other in truth) for own in truth])
-    pairs = np.triu_indices(things, 1)
-    covered, widths = 0, []
-    for _ in range(studies):
-        values = rng.normal(size=(items, 1)) + rng.normal(size=(items, things)) + truth
-        differences = values[:, pairs[0]] - values[:, pairs[1]]
-        variance = differences.var(axis=0, ddof=1) / items
-        estimate = Estimate(differences.mean(axis=0), variance[None], np.full((1, len(variance)), items - 1.0))
-        sets = rank_sets(estimate, things, level)
-        covered += bool(((sets.low <= true) & (true <= sets.high)).all())
-        widths.append((sets.high - sets.low).mean())
-    return covered / studies, float(np.mean(widths))
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("truth", [[0, 0, 0, 0], [1, 1, 0, 0, -1], [0.4, 0.2, 0, -0.2]])
-def test_rank_sets_contain_all_true_ranks_in_at_least_the_planned_share_of_studies(truth):
-    covered, _ = covered_ranks(np.array(truth, dtype=float), 2000)
-    assert covered > 0.94  # 0.95, less the error of 2,000 simulations
 
 
 SEEDS = (1, 2, 3, 4)

@@ -117,6 +117,10 @@ class Comparison:
             np.min([one.scope for one in sums], axis=0),
         )
 
+    def covariance(self, weights: np.ndarray) -> np.ndarray | None:
+        """Return the covariance of weighted sums of the averages, (sums, sums); None where blocks may be dependent."""
+        return self.joints[0].covariance(weights) if len(self.joints) == 1 else None
+
     def estimate(self, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
         """Return the labels of contrasts with their estimates in points."""
         return parts_of(self.contrast(stacked(contrasts)), contrasts, confidence, self.least)

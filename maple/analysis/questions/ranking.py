@@ -1,8 +1,6 @@
 """Questions of the shape: in which order do things stand, and which of them cannot be told apart?"""
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -12,41 +10,9 @@ from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import SUPPORTED, UNDETERMINED, NotAsked, Rank, Ranking, heading, not_asked
 from maple.analysis.questions.scope import with_missing
-from maple.analysis.statistics import Estimate, holm
+from maple.analysis.simultaneous import pairs_of, rank_sets
 from maple.analysis.training_noise import SCOPES
 from maple.definitions.question import Label, RankingQuestion
-
-
-@dataclass(frozen=True)
-class RankSets:
-    """Which of several things surely differ, and so the ranks that each may have."""
-
-    low: np.ndarray
-    """(things,) The best rank of each: 1 + the number of those that are surely better."""
-    high: np.ndarray
-    """(things,) The worst rank of each: the number of things less the number of those that are surely worse."""
-    told_apart: int
-    """The number of pairs that surely differ."""
-
-
-def rank_sets(differences: Estimate, things: int, level: float) -> RankSets:
-    """Return the confidence set of each rank from the differences of all pairs, in the order of combinations.
-
-    Each pair is tested two-sided, p is corrected by Holm over all pairs, and a pair differs surely if its p is at most
-    `level`. If no pair is wrongly told apart, which has a probability of at least 1 - `level`, all sets contain their
-    true ranks (Mogstad, Romano, Shaikh and Wilhelm 2024, Review of Economic Studies 91, section 3). Things that are
-    equally good have one rank: 1 + the number of those that are better.
-    """
-    surely = np.nan_to_num(holm(differences.p()), nan=1.0) <= level
-    low, high = np.ones(things, dtype=int), np.full(things, things)
-    for (first, second), differ, value in zip(
-        itertools.combinations(range(things), 2), surely, differences.value, strict=True
-    ):
-        if differ:
-            better, worse = (first, second) if value > 0 else (second, first)
-            high[better] -= 1
-            low[worse] += 1
-    return RankSets(low, high, int(np.count_nonzero(surely)))
 
 
 def _settings(evidence: Evidence, question: RankingQuestion) -> tuple[list[str], list[dict[str, list[int]]]]:
@@ -86,7 +52,9 @@ def _contrasts(evidence: Evidence, names: Sequence[str], settings: Sequence[dict
 def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> Ranking | NotAsked:
     """Answer in which order things stand: the mean score of each over all settings that all have, and its rank set.
 
-    The claim is that the first is better than every other. It is supported if its rank set is {1}.
+    The claim is that the first is better than every other. It is supported if its rank set is {1}. Pairs are corrected
+    by max-t over their joint covariance; by Holm where runs are asked different tasks, since what the errors of several
+    blocks have in common is not known (Comparison.contrast).
     """
     if evidence.has_no_cells(question.cells):
         return not_asked(name, question, evidence.missing(question.cells))
@@ -102,9 +70,9 @@ def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> 
     means = average_contrasts(blocks.contrasts, ("name",))
     weights = stacked(means)
     comparison = blocks.compare(equally(question.cells))
-    first, second = np.array(list(itertools.combinations(range(len(names)), 2))).T
+    first, second = pairs_of(len(names))
     differences = comparison.contrast(weights[:, first] - weights[:, second])
-    sets = rank_sets(differences, len(names), 1 - evidence.settings.confidence)
+    sets = rank_sets(differences, comparison.covariance(weights), len(names), 1 - evidence.settings.confidence)
     scores = 100 * (comparison.value @ weights)
     order = np.argsort(-scores, kind="stable")
     ranks = [
