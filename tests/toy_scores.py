@@ -4,6 +4,7 @@ import polars as pl
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
+from maple.analysis.leaderboard import leaderboard
 from maple.analysis.summary import summarize, summarize_groups
 from maple.definitions.language import Language
 from maple.definitions.run import Run
@@ -58,6 +59,10 @@ def summary_of(*frames, **options):
 
 def groups_of(*frames, runs=(BASE, LORA), finetuned_in=None):
     return summarize_groups(together(*frames, runs=runs), language_groups(LANGUAGES, LOW, finetuned_in or {}))
+
+
+def board_of(*frames, runs=(BASE, LORA)):
+    return leaderboard(together(*frames, runs=runs), language_groups(LANGUAGES, LOW, {}))
 
 
 def in_both(run, values, **columns):

@@ -191,6 +191,11 @@ class Comparison:
     members: np.ndarray
     """(runs,) Is the run asked just these tasks? False for a base that is asked others as well."""
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that the runs are asked."""
+        return self.scores.runs[int(np.argmax(self.members))].tasks
+
     def rows_of_members(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of the runs that are asked just these tasks; their column `run` then counts in the study."""
         members = pl.Series(self.members).gather(rows["run"])

@@ -15,7 +15,7 @@ from maple.analysis.item_scores import (
     Comparison,
     ItemScores,
 )
-from maple.analysis.statistics import Estimate, average, holm, mean_interval, paired, small_sample_variance
+from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired, small_sample_variance
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
@@ -33,7 +33,7 @@ def _axis_type(values: Iterable[AxisValue]) -> type[pl.DataType]:
     return pl.Float64 if types <= {int, float} else pl.String
 
 
-def _run_schema(runs: Iterable[Run]) -> dict[str, type[pl.DataType]]:
+def run_schema(runs: Iterable[Run]) -> dict[str, type[pl.DataType]]:
     """Return the columns of a run and their types: the axes of the grid stand between method and seed."""
     axes = {name: _axis_type(values) for name, values in axis_values(runs).items()}
     *names, seed = RUN_KEY
@@ -44,7 +44,7 @@ def _group_schema(runs: Iterable[Run]) -> pl.Schema:
     """Return the columns of summarize_groups."""
     return pl.Schema(
         {
-            **_run_schema(runs),
+            **run_schema(runs),
             **dict.fromkeys(("kind", "group"), pl.String),
             **dict.fromkeys(("seeds", "cells", "n"), pl.Int64),
             **dict.fromkeys(("mean", "se", "low", "high", *_CHANGE, "p", "p_holm", "mde", "confidence"), pl.Float64),
@@ -91,34 +91,46 @@ def _by_run(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.D
     return means.filter(pl.col("n") > 0).join(against, on="run", how="left", maintain_order="left")
 
 
-def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.DataFrame:
-    """Average some cells, and the runs of each seed group that has several: one row per group, `run` its first run."""
-    groups, bases = scores.seed_groups, scores.bases
-    several = np.array([first for first in np.unique(groups[groups >= 0]) if np.count_nonzero(groups == first) > 1])
-    members = np.stack([groups == first for first in several], axis=1)
+def setting_means(
+    scores: ItemScores, cells: Sequence[int], joint: Joint, members: np.ndarray, confidence: float
+) -> pl.DataFrame:
+    """Average the runs of settings, (runs, settings) true for those of each: one row per setting, `run` its first run.
+
+    `joint` are the averages of these cells in each run. Columns: run, seeds, cells, n, mean, se, low, high, `of` (what
+    the interval of the mean holds, a number of maple.analysis.training_noise.SCOPES), base, and those of a change.
+    """
+    first, weights = members.argmax(axis=0), members / members.sum(axis=0)
     values, _ = scores.select(cells)
-    joint = scores.average_shared_items(cells, np.full(len(cells), 1 / len(cells)))
-    weights = members / members.sum(axis=0)
     mean = joint.contrast(weights)
     low, high = mean.interval(confidence)
     means = pl.DataFrame(
         {
-            "run": several,
+            "run": first,
             "seeds": members.sum(axis=0),
             "cells": len(cells),
-            "n": [np.count_nonzero(~np.isnan(values[:, group])) for group in members.T],
+            "n": [np.count_nonzero(~np.isnan(values[:, setting])) for setting in members.T],
             "mean": mean.value,
             "se": mean.se,
             "low": low.clip(*scores.bounds(cells)),
             "high": high.clip(*scores.bounds(cells)),
+            "of": mean.scope,
         }
     )
-    tuned = bases[several] >= 0
-    is_base = np.equal.outer(np.arange(len(bases)), bases[several[tuned]])
+    tuned = scores.bases[first] >= 0
+    is_base = np.equal.outer(np.arange(len(scores.runs)), scores.bases[first[tuned]])
     change = joint.contrast(weights[:, tuned] - is_base)
-    base = {"run": several[tuned], "base": joint.contrast(is_base).value}
+    base = {"run": first[tuned], "base": joint.contrast(is_base).value}
     against = pl.DataFrame({**base, **_change_columns(change, change, confidence)})
     return means.join(against, on="run", how="left", maintain_order="left")
+
+
+def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.DataFrame:
+    """Average some cells, and the runs of each seed group that has several: one row per group, `run` its first run."""
+    groups = scores.seed_groups
+    several = np.array([first for first in np.unique(groups[groups >= 0]) if np.count_nonzero(groups == first) > 1])
+    members = np.stack([groups == first for first in several], axis=1)
+    joint = scores.average_shared_items(cells, np.full(len(cells), 1 / len(cells)))
+    return setting_means(scores, cells, joint, members, confidence).drop("of")
 
 
 def _averaged_shares(scores: ItemScores, cells: pl.DataFrame) -> pl.DataFrame:
@@ -164,7 +176,7 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
             if not cells.is_empty()
         ]
     return (
-        _with_runs(pl.concat(rows), scores.runs)
+        with_runs(pl.concat(rows), scores.runs)
         .with_columns(
             confidence=confidence,
             against_chance=pl.when(pl.col("low") > pl.col("chance"))
@@ -175,7 +187,7 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
             .then(pl.lit("inside")),
         )
         .sort("run", pl.col("task") != "all", "task", pl.col("language") != "all", "language", "metric")
-        .select(*_run_schema(scores.runs), *_columns(scores))
+        .select(*run_schema(scores.runs), *_columns(scores))
     )
 
 
@@ -207,9 +219,9 @@ def _axis_column(name: str, dtype: type[pl.DataType], runs: Sequence[Run]) -> pl
     return pl.Series(name, texts if dtype == pl.String else values, dtype=dtype, strict=False)
 
 
-def _with_runs(rows: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+def with_runs(rows: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
     """Add the columns of runs, replace nan by null, and round to DECIMALS."""
-    schema = _run_schema(runs)
+    schema = run_schema(runs)
     keys = pl.DataFrame([run.key.params() for run in runs], schema={name: schema[name] for name in RUN_KEY})
     axes = [_axis_column(name, dtype, runs) for name, dtype in schema.items() if name not in RUN_KEY]
     table = keys.with_columns(*axes, run=pl.int_range(pl.len())).select("run", *schema)
@@ -238,7 +250,7 @@ def summarize_groups(
         averaged = [_group_rows(compared, group["languages"], confidence, task) for compared in scores.comparisons]
         if not (averaged := [means for means in averaged if means is not None]):
             continue
-        means = _with_runs(pl.concat(averaged, how="vertical_relaxed"), scores.runs).with_columns(
+        means = with_runs(pl.concat(averaged, how="vertical_relaxed"), scores.runs).with_columns(
             kind=pl.lit(group["kind"]), group=pl.lit(group["group"]), seed=pl.when(pl.col("seeds") == 1).then("seed")
         )
         rows.append(means if group["dataset"] is None else means.filter(dataset=group["dataset"]))

@@ -11,8 +11,8 @@ import altair as alt
 import polars as pl
 
 from maple.analysis.axes import have_bases, numeric_axes
-from maple.analysis.item_scores import IS_BASELINE, task_sets
-from maple.analysis.leaderboard import leaderboard
+from maple.analysis.item_scores import IS_BASELINE
+from maple.analysis.leaderboard import ALL
 from maple.analysis.questions.records import Answer, StudyAnswers, told
 from maple.definitions.language import ENGLISH, Language
 from maple.definitions.run import Run
@@ -51,15 +51,15 @@ def _interval_figure(rows: Rows, y: str, colour: str, title: str, *lines: float)
     return figure.properties(width=480, height=alt.Step(STEP) if rows else STEP)
 
 
-def _leaderboard(summary: pl.DataFrame, runs: Sequence[Run]) -> alt.TopLevelMixin:
-    """Draw the mean score of each run; runs that are asked different tasks stand in panels of their own."""
-    sets, title = task_sets(runs), "mean headline score, points of 100"
-    rows = leaderboard(summary, runs).select(
+def _leaderboard(board: pl.DataFrame) -> alt.TopLevelMixin:
+    """Draw the mean score of each setting; those that are asked different tasks stand in panels of their own."""
+    title = "mean headline score, points of 100"
+    rows = board.filter(kind=ALL[0], group=ALL[1]).select(
         "model", "asked", run=_run_name("untouched"), value=_points("mean"), low=_points("low"), high=_points("high")
     )
     parts = [
-        (f"asked {', '.join(sets[number])}", part.drop("asked").to_dicts())
-        for (number,), part in rows.group_by("asked", maintain_order=True)
+        (f"asked {asked}", part.drop("asked").to_dicts())
+        for (asked,), part in rows.group_by("asked", maintain_order=True)
     ]
     if len(parts) < 2:
         return _interval_figure(rows.drop("asked").to_dicts(), "run", "model", title)
@@ -157,7 +157,7 @@ def _english(groups: pl.DataFrame, bound: float) -> alt.TopLevelMixin:
 
 
 def figures(
-    summary: pl.DataFrame,
+    board: pl.DataFrame,
     groups: pl.DataFrame,
     answers: StudyAnswers,
     runs: Sequence[Run],
@@ -166,11 +166,11 @@ def figures(
 ) -> dict[str, alt.TopLevelMixin]:
     """Return the figures by name, those of maple.report.figure_names; a figure is empty if no run is scored for it.
 
-    `summary` and `groups` are those of maple.analysis.summary, `runs` those of the grid; `english_bound` is the loss of
-    English, in points, from which the report names a run.
+    `board` is that of maple.analysis.leaderboard, `groups` are those of maple.analysis.summary, `runs` those of the
+    grid; `english_bound` is the loss of English, in points, from which the report names a run.
     """
     drawn: dict[str, alt.TopLevelMixin] = {
-        "leaderboard": _leaderboard(summary, runs),
+        "leaderboard": _leaderboard(board),
         "questions": _questions(answers),
     }
     for quantity, has_base, end in ((CHANGE, True, ""), (SCORE, False, SCORES)):

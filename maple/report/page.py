@@ -42,7 +42,7 @@ from maple.report.sections.data_quality import (
 from maple.report.sections.labels import task_labels
 from maple.report.sections.merging import held_out_bits, merge_points, merge_ways
 from maple.report.sections.methods import rows_in_words, view_methods
-from maple.report.sections.overview import best_runs, count_runs, grid_axes
+from maple.report.sections.overview import best_settings, count_runs, grid_axes
 from maple.report.sections.questions import (
     answer_views,
     chart_rows,
@@ -55,7 +55,7 @@ from maple.report.sections.questions import (
     two_decimals,
 )
 from maple.report.sections.run_cards import ELSEWHERE, loss_points, plain, run_costs
-from maple.report.sections.run_views import order_languages, view_runs
+from maple.report.sections.run_views import order_languages, view_runs, view_settings
 from maple.report.sections.score_table import score_table
 
 
@@ -73,6 +73,8 @@ class Results:
     """Of maple.analysis.domain_scores.domain_scores."""
     methods: pl.DataFrame
     """Of maple.analysis.domain_scores.method_scores."""
+    board: pl.DataFrame
+    """The leaderboard, of maple.analysis.leaderboard.leaderboard."""
     answers: StudyAnswers
     """The answers to the study's questions."""
     cards: Sequence[Mapping[str, Any]]
@@ -175,14 +177,15 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     names = {language.code: language.name for language in languages}
     places = {code: place for place, code in enumerate(names)}
     views = view_runs(summary, groups, languages, study.runs)
+    settings = view_settings(views, results.board, groups)
     costs, ways = run_costs(views, cards), merge_ways(views, cards)
     axes = drawn_axes(view.run for view in views)
-    held_out, held_out_rows = held_out_bits(views, cards, languages)
+    held_out, held_out_rows = held_out_bits(views, settings, cards, languages)
     methods = view_methods(results.domains, results.methods, study.runs, cards, languages) if views else None
     labels = task_labels(results.confusion, results.reliability, languages)
     specifications = {
         **_question_charts(answers),
-        **result_charts(views, costs, languages),
+        **result_charts(views, settings, costs, languages),
         **method_charts(methods),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows, held_out.unit),
@@ -193,7 +196,9 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     datasets = sorted(results.datasets, key=lambda one: (one.dataset, places.get(one.code, len(places)), one.name))
     samples = samples_to_read(datasets)
     counted = count_answers(summary)
-    table = score_table(summary, groups, results.groups_by_task, languages, study.tasks, views, study.finetuned_in)
+    table = score_table(
+        summary, groups, results.groups_by_task, results.board, languages, study.tasks, views, study.finetuned_in
+    )
     environment = _environment()
     scripts = _scripts(environment, charts=bool(specifications))
     embedded = {"heldOut": asdict(held_out), "samples": asdict(samples), "charts": specifications}
@@ -214,7 +219,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         over_axes=[name for name in specifications if name.startswith(axis_figure("", ""))],
         has_changes=any(view.overall.change is not None for view in views),
         has_scores=any(view.overall.change is None for view in views if not view.is_base),
-        best=best_runs(views),
+        best=best_settings(settings, results.board),
         charts=specifications,
         coverage=coverage(summary, study.tasks, languages),
         samples=item_samples(results.quality),

@@ -5,7 +5,20 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 import pytest
-from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, groups_of, in_both, language, scored, summary_of, together
+from toy_scores import (
+    BASE,
+    LANGUAGES,
+    LORA,
+    LOW,
+    TASKS,
+    board_of,
+    groups_of,
+    in_both,
+    language,
+    scored,
+    summary_of,
+    together,
+)
 
 from maple.analysis.item_scores import SummaryError, item_scores
 from maple.analysis.language_groups import language_groups, resource_group
@@ -169,7 +182,7 @@ def test_runs_without_a_common_cell_have_no_macro_score():
     summary = summary_of(scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1"))
     assert summary.filter(task="all").is_empty()
     frames = scored(BASE, [1, 0]), scored(LORA, [1, 0], "xquad", metric="f1")
-    assert "cannot be compared" in terminal_table(summary, groups_of(*frames), [BASE, LORA])
+    assert "cannot be compared" in terminal_table(board_of(*frames))
 
 
 def test_scores_of_no_run_and_of_no_task_are_refused():
@@ -306,12 +319,12 @@ def test_swahili_is_low_resource_and_an_unlisted_language_is_neither():
     assert resource_group(language("deu_Latn", "3"), (0, 1, 2, 3)) == "low"
 
 
-def test_the_terminal_table_has_a_line_a_run_with_english_and_low_resource():
+def test_the_terminal_table_has_a_line_a_setting_with_english_and_low_resource():
     frames = in_both(BASE, [0, 1]), in_both(LORA, [1, 1])
-    lines = terminal_table(summary_of(*frames), groups_of(*frames), [BASE, LORA]).splitlines()
+    lines = terminal_table(board_of(*frames)).splitlines()
     assert "2 cells" in lines[0]
-    assert lines[3].split()[:3] == ["toy", "none", "none"] and lines[3].split()[-3:] == ["–", "50.0", "50.0"]
-    assert "+50.0 [" in lines[4] and lines[4].endswith("100.0    100.0")
+    assert lines[4].split()[:5] == ["toy", "none", "none", "1", "–"] and lines[4].split()[-3:] == ["–", "50.0", "50.0"]
+    assert lines[5].split()[4] == "1" and "+50.0 [" in lines[5] and lines[5].endswith("100.0    100.0")
 
 
 def on_texts(**texts):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from toy_scores import BASE, LANGUAGES, LORA, LOW, in_both, scored, together
+from toy_scores import BASE, LANGUAGES, LORA, LOW, board_of, in_both, scored, together
 
 from maple.analysis.item_scores import task_sets
 from maple.analysis.language_groups import language_groups
@@ -127,15 +127,13 @@ def test_seeds_of_models_with_and_without_a_base_are_averaged_side_by_side():
 
 
 def test_the_leaderboard_and_the_terminal_part_runs_that_are_asked_different_tasks():
-    scores = study()
-    summary = summarize(scores)
-    assert leaderboard(summary, RUNS).select("asked", "dataset").rows() == [(0, "none"), (1, "nli"), (2, "qa")]
-    text = terminal_table(summary, summarize_groups(scores, language_groups(LANGUAGES, LOW, {})), RUNS)
+    board = leaderboard(study(), language_groups(LANGUAGES, LOW, {}))
+    asked = board.filter(group="all").select("asked", "dataset").rows()
+    assert asked == [("xnli, xquad", "none"), ("xnli", "nli"), ("xquad", "qa")]
+    text = terminal_table(board)
     assert [part.splitlines()[0].partition(".")[0] for part in text.split("\n\nAsked")[0:1]] == ["Asked xnli, xquad"]
     assert text.count("Asked ") == 3 and "Asked xnli. Mean headline score of one cell" in text
-    alone = together(scored(BASE, [1, 0]), scored(LORA, [1, 1]))
-    groups = summarize_groups(alone, language_groups(LANGUAGES, LOW, {}))
-    assert "Asked" not in terminal_table(summarize(alone), groups, [BASE, LORA])
+    assert "Asked" not in terminal_table(board_of(scored(BASE, [1, 0]), scored(LORA, [1, 1])))
 
 
 def test_a_headline_of_which_less_is_better_is_refused():

@@ -9,8 +9,9 @@ from toy_scores import BASE, LANGUAGES, LORA, LOW, TASKS, in_both
 
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
+from maple.analysis.leaderboard import leaderboard
 from maple.analysis.questions.answer import answer_questions
-from maple.analysis.summary import summarize, summarize_groups
+from maple.analysis.summary import summarize_groups
 from maple.report.figure_names import figure_names
 from maple.report.figures import figures, write_figures
 
@@ -21,10 +22,9 @@ def drawn(*runs, languages=LANGUAGES):
     """Figures of runs that have half of twenty items right when untouched, and a tenth more for each run after."""
     right = {number: [1] * (10 + 2 * number) + [0] * (10 - 2 * number) for number in range(len(runs))}
     scores = item_scores(pl.concat(in_both(run, right[number]) for number, run in enumerate(runs)), runs, TASKS)
-    groups = summarize_groups(scores, language_groups(languages, LOW, {}))
-    return figures(
-        summarize(scores), groups, answer_questions(scores, languages, SETTINGS, QUESTIONS, {}), runs, languages, 2.0
-    )
+    grouped = language_groups(languages, LOW, {})
+    board, groups = leaderboard(scores, grouped), summarize_groups(scores, grouped)
+    return figures(board, groups, answer_questions(scores, languages, SETTINGS, QUESTIONS, {}), runs, languages, 2.0)
 
 
 def values(chart):

@@ -17,6 +17,7 @@ from toy_scores import UNTRANSLATED, language
 from maple.analysis.domain_scores import domain_scores, method_scores
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
+from maple.analysis.leaderboard import leaderboard
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
@@ -165,6 +166,7 @@ def page_of(
         groups_by_task=summarize_by_task(found, grouped),
         domains=domain_scores(evidence, "untouched"),
         methods=method_scores(evidence, "untouched"),
+        board=leaderboard(found, grouped),
         answers=answer_questions(found, languages, SETTINGS, QUESTIONS, {}),
         cards=cards(runs) if given is None else given,
         datasets=datasets,
@@ -684,7 +686,7 @@ def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_lan
     shown(browser, page_of(scored=found.select(SCORE_SCHEMA.keys())))
     browser.tab_to("#leaders-scope")
     browser.type("Swahili")
-    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [6, 7].map((at) => row.cells[at]))"
+    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [7, 8].map((at) => row.cells[at]))"
     cells = browser.tell(
         f"{lines}.map(([change, interval]) => [change.className, change.textContent, interval.dataset.v])"
     )
@@ -780,7 +782,7 @@ def test_the_best_run_is_one_among_those_that_are_asked_the_same(encoders):
     best = encoders[encoders.index('<table class="best">') :].split("</table>")[0]
     text = " ".join(re.sub(r"<[^>]+>", " ", best).split())
     assert "bert asked xnli All languages xnli-1000rows 2 1000 75.0 3 of 3" in text
-    assert "bert asked xquad All languages xquad-1000rows 2 1000 75.0 2 of 3" in text
+    assert "bert asked xquad All languages xquad-1000rows 2 1000 75.0 3 of 3" in text
 
 
 def test_models_with_and_without_a_base_stand_in_charts_of_their_own():
@@ -812,7 +814,7 @@ def test_the_leaderboard_sorts_each_set_of_tasks_by_itself(encoders, browser):
     heads = "[...document.querySelectorAll('#leaders tbody.asked')].map((body) => body.textContent)"
     bodies = (
         "[...document.querySelectorAll('#leaders tbody:not(.asked)')]"
-        ".map((body) => [...body.rows].map((row) => row.cells[4].textContent))"
+        ".map((body) => [...body.rows].map((row) => row.cells[5].textContent))"
     )
     assert browser.tell(heads) == ["Asked xnli", "Asked xquad"]
     assert browser.tell(bodies) == 2 * [["75.0", "50.0", "50.0", "25.0"]]

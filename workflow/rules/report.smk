@@ -73,6 +73,7 @@ rule summarize:
         domains="results/domains.parquet",
         methods="results/methods.parquet",
         questions="results/questions.json",
+        board="results/leaderboard.parquet",
         leaderboard="results/leaderboard.txt",
     log:
         "logs/summarize.log",
@@ -146,6 +147,7 @@ rule report:
         groups_by_task="results/groups_by_task.parquet",
         domains="results/domains.parquet",
         methods="results/methods.parquet",
+        board="results/leaderboard.parquet",
         questions="results/questions.json",
         confusion="results/confusion.parquet",
         reliability="results/reliability.parquet",
@@ -237,7 +239,7 @@ rule tabulate:
 rule draw:
     """Draw the figures, for papers and for Snakemake's own report."""
     input:
-        summary="results/summary.parquet",
+        board="results/leaderboard.parquet",
         groups="results/groups.parquet",
         questions="results/questions.json",
     output:

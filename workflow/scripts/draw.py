@@ -9,7 +9,7 @@ from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 charts = figures(
-    read_parquet(snakemake.input.summary),
+    read_parquet(snakemake.input.board),
     read_parquet(snakemake.input.groups),
     StudyAnswers(**read_json(snakemake.input.questions)),
     runs=[Run(**run) for run in snakemake.params.runs],

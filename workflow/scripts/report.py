@@ -24,6 +24,7 @@ page = report(
         groups_by_task=read_parquet(snakemake.input.groups_by_task),
         domains=read_parquet(snakemake.input.domains),
         methods=read_parquet(snakemake.input.methods),
+        board=read_parquet(snakemake.input.board),
         answers=StudyAnswers(**read_json(snakemake.input.questions)),
         cards=read_held_cards(snakemake.input.cards, snakemake.params.trained_as),
         datasets=read_datasets(

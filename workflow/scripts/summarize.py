@@ -4,7 +4,7 @@ from maple.analysis.costs import run_costs
 from maple.analysis.domain_scores import domain_scores, method_scores, reference_of
 from maple.analysis.item_scores import item_scores
 from maple.analysis.language_groups import language_groups
-from maple.analysis.leaderboard import terminal_table
+from maple.analysis.leaderboard import leaderboard, terminal_table
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
@@ -41,6 +41,8 @@ evidence, reference = Evidence(scores, languages, settings, costs), reference_of
 write_parquet(domain_scores(evidence, reference), snakemake.output.domains)
 write_parquet(method_scores(evidence, reference), snakemake.output.methods)
 write_json(answers.content(), snakemake.output.questions)
-write_text(terminal_table(summary, groups, runs), snakemake.output.leaderboard)
+board = leaderboard(scores, grouped, settings.confidence)
+write_parquet(board, snakemake.output.board)
+write_text(terminal_table(board), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

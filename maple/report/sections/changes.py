@@ -45,9 +45,9 @@ def _axis_rows(views: Sequence[RunView], roles: AxisRoles, quantity: Quantity) -
 
 
 def _language_rows(
-    views: Sequence[RunView], languages: Iterable[LanguageView], quantity: Quantity
+    settings: Sequence[RunView], languages: Iterable[LanguageView], quantity: Quantity
 ) -> list[dict[str, Any]]:
-    """Return the rows of maple.report.charts.by_language, of the best run of each series."""
+    """Return the rows of maple.report.charts.by_language, of the best setting of each series."""
     languages = list(languages)
     return [
         {
@@ -57,7 +57,7 @@ def _language_rows(
             "group": GROUPS[language.group],
             **_in_points(score, quantity),
         }
-        for view in best_of_series(views)
+        for view in best_of_series(settings)
         for language in languages
         if (score := view.languages[language.code]) and (quantity is SCORE or score.change is not None)
     ]
@@ -78,7 +78,10 @@ def _share_rows(costs: Iterable[RunCost], quantity: Quantity) -> list[dict[str, 
 
 
 def result_charts(
-    views: Sequence[RunView], costs: Sequence[RunCost], languages: Sequence[LanguageView]
+    views: Sequence[RunView],
+    settings: Sequence[RunView],
+    costs: Sequence[RunCost],
+    languages: Sequence[LanguageView],
 ) -> dict[str, dict[str, Any] | None]:
     """Return the charts of results by name: over each numeric axis, over languages, and over the trained share.
 
@@ -92,6 +95,7 @@ def result_charts(
             on_axis = [view for view in of_quantity if view.run.axis(axis) is not None]
             roles = axis_roles([view.run for view in on_axis], axis)
             drawn[axis_figure(axis, end)] = over_axis(_axis_rows(on_axis, roles, quantity), roles, quantity)
-        drawn[f"languages{end}"] = by_language(_language_rows(of_quantity, languages, quantity), quantity)
+        shown = [setting for setting in settings if _has(setting, quantity)]
+        drawn[f"languages{end}"] = by_language(_language_rows(shown, languages, quantity), quantity)
         drawn[f"shares{end}"] = shares(_share_rows(costs, quantity), quantity)
     return drawn

@@ -147,11 +147,15 @@ def _at_kept_step(card: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def held_out_bits(
-    views: Sequence[RunView], cards: Iterable[Mapping[str, Any]], languages: Sequence[LanguageView]
+    views: Sequence[RunView],
+    settings: Sequence[RunView],
+    cards: Iterable[Mapping[str, Any]],
+    languages: Sequence[LanguageView],
 ) -> tuple[HeldOutBits, list[dict[str, Any]]]:
     """Return bits of held-out examples before and after finetuning: for the table, and as rows of the chart.
 
-    The chart has the best run of each series; its rows have series, run, language, group, before and after.
+    The chart has the first run of the best setting of each series; its rows have series, run, language, group, before
+    and after.
     """
     having = [(view, card) for view, card in _with_cards(views, cards, "finetune") if len(card.get("held_out", [])) > 1]
     measured = [(view, card["held_out"][0][_measure(card)], _at_kept_step(card)) for view, card in having]
@@ -165,7 +169,7 @@ def held_out_bits(
         before=[thousandths(before) for _, before, _ in measured],
         after=[thousandths(after) for _, _, after in measured],
     )
-    best = best_of_series(views)
+    best = {view.key for view in best_of_series(settings)}
     rows = [
         {
             "series": view.series,
@@ -176,7 +180,7 @@ def held_out_bits(
             "after": round(max(after[language.code], _LEAST_BITS), 4),
         }
         for view, before, after in measured
-        if any(view is one for one in best)
+        if view.key in best
         for language in languages
         if language.code in before and language.code in after
     ]

@@ -1,21 +1,16 @@
 """The overview: what was run, and which dataset and values of the axes had the highest score."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from maple.analysis.axes import axis_values, varying_axes
-from maple.definitions.language import ENGLISH
+from maple.analysis.leaderboard import LEVELS, setting_of
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score
 
-# The groups of languages whose best run the overview names, and a run's score there.
-LEVELS: dict[str, Callable[[RunView], Score | None]] = {
-    "All languages": lambda view: view.overall,
-    GROUPS["high"]: lambda view: view.groups["high"],
-    GROUPS["low"]: lambda view: view.groups["low"],
-    "English": lambda view: view.languages.get(ENGLISH),
-}
+# The groups of languages whose best setting the overview names.
+LEVEL_NAMES = dict(zip(LEVELS, ("All languages", GROUPS["high"], GROUPS["low"], "English"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -59,33 +54,38 @@ def count_runs(
 
 
 @dataclass(frozen=True)
-class BestRun:
-    """The finetuned run of a model with the highest score over a group of languages."""
+class BestSetting:
+    """The finetuned setting of a model with the highest mean score over a group of languages."""
 
     level: str
-    """The group of languages, one of LEVELS."""
+    """The group of languages, one of LEVEL_NAMES."""
     view: RunView
-    """The run."""
+    """The setting."""
     score: Score
-    """Its score over the group."""
+    """Its mean score over the group, over all its seeds."""
     others: int
-    """The number of other finetuned runs of the model that are asked the same tasks."""
-    as_good: int | None
-    """The number of these whose score lies within the best run's interval; None without an interval."""
+    """The number of other finetuned settings of the model that are asked the same tasks."""
+    as_good: int
+    """The number of these that may be the best as well: no setting of the model is surely better."""
 
 
-def best_runs(views: Sequence[RunView]) -> list[BestRun]:
-    """Return the best finetuned run of each model and set of tasks in each of LEVELS."""
+def best_settings(settings: Sequence[RunView], board: pl.DataFrame) -> list[BestSetting]:
+    """Return the best finetuned setting of each model and set of tasks in each of LEVEL_NAMES.
+
+    `settings` are those of view_settings; `board` is that of maple.analysis.leaderboard.
+    """
+    by_setting = {(view.run.model, view.run.dataset, view.run.method): view for view in settings}
+    tuned = board.filter(pl.col("rank_low_in_model").is_not_null())
     best = []
-    for model, asked in dict.fromkeys((view.run.model, view.asked) for view in views):
-        tuned = [view for view in views if (view.run.model, view.asked) == (model, asked) and not view.is_base]
-        for level, score_of in LEVELS.items():
-            scored = [(score, view) for view in tuned if (score := score_of(view))]
-            if scored:
-                score, view = max(scored, key=lambda pair: pair[0].mean)
-                low = score.low
-                as_good = None if low is None else sum(other.mean >= low for other, _ in scored) - 1
-                best.append(BestRun(level, view, score, len(scored) - 1, as_good))
+    for model, asked in dict.fromkeys((view.run.model, view.asked) for view in settings):
+        own = [key for key, view in by_setting.items() if (view.run.model, view.asked) == (model, asked)]
+        for (kind, group), level in LEVEL_NAMES.items():
+            rows = [row for row in tuned.filter(kind=kind, group=group).iter_rows(named=True) if setting_of(row) in own]
+            if rows:
+                first = max(rows, key=lambda row: row["mean"])
+                as_good = sum(row["rank_low_in_model"] == 1 for row in rows) - 1
+                view = by_setting[setting_of(first)]
+                best.append(BestSetting(level, view, Score.from_row(first), len(rows) - 1, as_good))
     return best
 
 

@@ -1,14 +1,14 @@
 """Runs and languages, as the page names and orders them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import polars as pl
 
 from maple.analysis.item_scores import key_of, task_sets
 from maple.analysis.language_groups import ResourceGroup, resource_group
-from maple.analysis.leaderboard import leaderboard
+from maple.analysis.leaderboard import ALL, setting_of
 from maple.definitions.language import Language
 from maple.definitions.run import Run, RunKey
 
@@ -112,10 +112,11 @@ class RunView:
         return f"{self.run.model} · {self.name}"
 
 
-def _scores(groups: pl.DataFrame, kind: str) -> dict[tuple[RunKey, str], Score]:
-    """Return the scores of runs in the groups of a kind; rows that average seeds are of no run."""
-    rows = groups.filter(pl.col("seed").is_not_null(), kind=kind).iter_rows(named=True)
-    return {(key_of(row), row["group"]): Score.from_row(row) for row in rows}
+def _scores(
+    groups: pl.DataFrame, kind: str, key: Callable[[Mapping[str, Any]], Hashable]
+) -> dict[tuple[Hashable, str], Score]:
+    """Return the scores in the groups of a kind, by the key of the row and the group."""
+    return {(key(row), row["group"]): Score.from_row(row) for row in groups.filter(kind=kind).iter_rows(named=True)}
 
 
 def tasks_in_words(tasks: Sequence[str]) -> str:
@@ -131,8 +132,9 @@ def view_runs(
     `summary` and `groups` are those of maple.analysis.summary.
     """
     runs = list(runs)
-    by_language, by_group = (_scores(groups, kind) for kind in ("language", "resource"))
-    overall = {key_of(row): Score.from_row(row) for row in leaderboard(summary, runs).iter_rows(named=True)}
+    of_runs = groups.filter(pl.col("seed").is_not_null())
+    by_language, by_group = (_scores(of_runs, kind, key_of) for kind in ("language", "resource"))
+    overall = {key_of(row): Score.from_row(row) for row in summary.filter(task="all").iter_rows(named=True)}
     scored = [run for run in runs if run.key in overall]
     models = list(dict.fromkeys(run.model for run in scored))
     seeds = {run.seed for run in scored if not run.is_baseline}
@@ -161,9 +163,35 @@ def view_runs(
     return views
 
 
-def best_of_series(views: Sequence[RunView]) -> list[RunView]:
-    """Return the finetuned run with the highest score of each series."""
-    best: dict[str, RunView] = {}
-    for view in sorted((view for view in views if not view.is_base), key=lambda view: view.overall.mean):
-        best[view.series] = view
-    return [view for view in views if best.get(view.series) is view]
+def view_settings(views: Sequence[RunView], board: pl.DataFrame, groups: pl.DataFrame) -> list[RunView]:
+    """Return the finetuned settings: the view of the first run of each, with the means over its seeds.
+
+    `board` is that of maple.analysis.leaderboard, `groups` are those of maple.analysis.summary.
+    """
+    means = groups.filter(pl.col("seed").is_null())
+    by_language, by_group = (_scores(means, kind, setting_of) for kind in ("language", "resource"))
+    rows = board.filter(pl.col("seeds") > 1, kind=ALL[0], group=ALL[1]).iter_rows(named=True)
+    overall = {setting_of(row): Score.from_row(row) for row in rows}
+    first: dict[tuple[str, str, str], RunView] = {}
+    for view in views:
+        if not view.is_base:
+            first.setdefault((view.run.model, view.run.dataset, view.run.method), view)
+    return [
+        replace(
+            view,
+            name=f"{view.run.dataset} · {view.run.method}",
+            variant=view.run.method,
+            overall=overall[setting],
+            languages={code: by_language.get((setting, code)) for code in view.languages},
+            groups={group: by_group.get((setting, group)) for group in view.groups},
+        )
+        if setting in overall
+        else view
+        for setting, view in first.items()
+    ]
+
+
+def best_of_series(settings: Sequence[RunView]) -> list[RunView]:
+    """Return the setting with the highest mean score of each series."""
+    best = {view.series: view for view in sorted(settings, key=lambda view: view.overall.mean)}
+    return [view for view in settings if best[view.series] is view]

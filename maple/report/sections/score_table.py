@@ -7,6 +7,7 @@ import polars as pl
 
 from maple.analysis.axes import axis_values
 from maple.analysis.item_scores import RUN_KEY, task_sets
+from maple.analysis.leaderboard import setting_of
 from maple.definitions.run import AxisValue, Run
 from maple.definitions.task import TaskMetrics
 from maple.metrics.registry import is_neutral
@@ -19,6 +20,7 @@ KINDS = {
     "family": "Family",
     "seen": "In the finetuning data",
 }
+_RANKS = ("rank_low", "rank_high")
 _VALUES = ("mean", "low", "high", "change", "change_low", "change_high")
 
 
@@ -42,6 +44,8 @@ class TableRun:
     """The number of runs in the mean; 1 for a run."""
     name: str
     """Its name among the runs of its model."""
+    leads: bool
+    """Is it a row of the leaderboard? A run of several seeds is not, the mean over them is."""
 
 
 @dataclass(frozen=True)
@@ -116,24 +120,27 @@ class ScoreTable:
     """The scopes: all languages, then groups, then each language."""
     rows: dict[str, list[int | None]]
     """Columns: run, measure and scope (places in the lists); mean, low, high, change, change_low and change_high in
-    hundredths of a point, None if undefined; n (item scores); sure: 1 if p of the change is significant after Holm's
+    hundredths of a point, None if undefined; n (item scores); rank_low and rank_high, the ranks that a setting may have
+    (maple.analysis.leaderboard), None where it is not ranked; sure: 1 if p of the change is significant after Holm's
     correction over all runs and groups of its kind, 0 if not, None where nothing is corrected (a language in one task,
     all languages)."""
 
 
-def _table_runs(groups: pl.DataFrame, views: Sequence[RunView], sets: Sequence[tuple[str, ...]]) -> list[TableRun]:
+def _table_runs(board: pl.DataFrame, views: Sequence[RunView], sets: Sequence[tuple[str, ...]]) -> list[TableRun]:
     names = list(axis_values(view.run for view in views))
+    means = board.filter(pl.col("seeds") > 1).unique(RUN_KEY, maintain_order=True)
+    averaged = {setting_of(row) for row in means.iter_rows(named=True)}
 
     def table_run(run: Run, seed: int | None, seeds: int, name: str) -> TableRun:
         axes = [run.axis(axis) for axis in names]
         key = {**run.key.params(), "seed": seed}
-        return TableRun(**key, axes=axes, asked=sets.index(run.tasks), seeds=seeds, name=name)
+        leads = seed is None or setting_of(run.key.params()) not in averaged
+        return TableRun(**key, axes=axes, asked=sets.index(run.tasks), seeds=seeds, name=name, leads=leads)
 
     by_setting = {(view.run.model, view.run.dataset, view.run.method): view.run for view in views}
-    means = groups.filter(pl.col("seed").is_null()).select(*RUN_KEY, "seeds").unique(RUN_KEY, maintain_order=True)
     runs = [table_run(view.run, view.run.seed, 1, view.name) for view in views]
     for row in means.iter_rows(named=True):
-        run = by_setting[row["model"], row["dataset"], row["method"]]
+        run = by_setting[setting_of(row)]
         runs.append(table_run(run, None, row["seeds"], f"{run.dataset} · {run.method}"))
     return runs
 
@@ -202,9 +209,16 @@ def _scopes(
 
 
 def _values(
-    summary: pl.DataFrame, groups: pl.DataFrame, groups_by_task: pl.DataFrame, tasks: Mapping[str, TaskMetrics]
+    summary: pl.DataFrame,
+    groups: pl.DataFrame,
+    groups_by_task: pl.DataFrame,
+    board: pl.DataFrame,
+    tasks: Mapping[str, TaskMetrics],
 ) -> pl.DataFrame:
-    """Return the scores of single cells and of groups below each other, with a column `sure`."""
+    """Return the scores of single cells and of groups below each other, with a column `sure`.
+
+    What the leaderboard has takes the place of the same score elsewhere, whose interval may hold no seeds.
+    """
     of_cells = summary.with_columns(kind=pl.lit("language"), group=pl.col("language"), sure=pl.lit(None, pl.Int8))
     headlines = {name: task.headline for name, task in tasks.items()}
     of_groups = pl.concat(
@@ -214,14 +228,24 @@ def _values(
         ],
         how="diagonal",
     ).with_columns(sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8))
-    columns = [*RUN_KEY, "task", "metric", "kind", "group", *_VALUES, "n", "sure"]
-    return pl.concat([of_cells.select(columns), of_groups.select(columns)])
+    keys = [*RUN_KEY, "task", "metric", "kind", "group"]
+    columns = [*keys, *_VALUES, "n", "sure"]
+    elsewhere = pl.concat([of_cells.select(columns), of_groups.select(columns)])
+    sure = (pl.col("sure") == 1) & ((pl.col("change_low") > 0) | (pl.col("change_high") < 0))
+    leading = (
+        board.with_columns(task=pl.lit("all"), metric=pl.lit("headline"))
+        .join(elsewhere.select(*keys, "sure"), on=keys, how="left", nulls_equal=True)
+        .with_columns(sure=pl.when(pl.col("sure").is_not_null()).then(sure).cast(pl.Int8))
+        .select(*columns, *_RANKS)
+    )
+    return pl.concat([elsewhere.join(leading, on=keys, how="anti", nulls_equal=True), leading], how="diagonal")
 
 
 def score_table(
     summary: pl.DataFrame,
     groups: pl.DataFrame,
     groups_by_task: pl.DataFrame,
+    board: pl.DataFrame,
     languages: Sequence[LanguageView],
     tasks: Mapping[str, TaskMetrics],
     views: Sequence[RunView],
@@ -229,10 +253,11 @@ def score_table(
 ) -> ScoreTable:
     """Return the scores of the page.
 
-    The frames are those of maple.analysis.summary; `finetuned_in` has the codes of each dataset's languages.
+    The frames are those of maple.analysis.summary and of maple.analysis.leaderboard; `finetuned_in` has the codes of
+    each dataset's languages.
     """
     sets = task_sets(view.run for view in views)
-    runs, measures = _table_runs(groups, views, sets), _measures(summary, tasks)
+    runs, measures = _table_runs(board, views, sets), _measures(summary, tasks)
     scopes, kinds = _scopes(groups, languages, finetuned_in)
     run_places = pl.DataFrame(
         [(run.model, run.dataset, run.method, run.seed, place) for place, run in enumerate(runs)],
@@ -248,12 +273,12 @@ def score_table(
         [(*kind, place) for place, kind in enumerate(kinds)], schema=["kind", "group", "scope"], orient="row"
     )
     rows = (
-        _values(summary, groups, groups_by_task, tasks)
+        _values(summary, groups, groups_by_task, board, tasks)
         .join(run_places, on=RUN_KEY, nulls_equal=True)
         .join(measure_places, on=["task", "metric"])
         .join(scope_places, on=["kind", "group"])
         .sort("measure", "scope", "run")
-        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure")
+        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure", *_RANKS)
     )
     return ScoreTable(
         axes=list(axis_values(view.run for view in views)),
