@@ -5,8 +5,8 @@
 Grids of models and datasets, one run each. A score is the sum of what its model and its dataset are worth, both equally
 spaced, and of noise with a standard error of 1. The mean size of the differences between models less that between
 datasets is estimated from absolute values, and as the shape factor does it (maple.analysis.questions.factor). Printed:
-the bias of both, the percentage of 95 % intervals that contain the truth, and that of studies in which p, of no effect,
-is at most 0.05 with either sign.
+the bias of both, the percentage of 95 % intervals that contain the truth, and that of studies whose interval does not
+contain 0, so that one factor is said to matter more; before that, the bias of one difference.
 """
 
 import argparse
@@ -20,15 +20,15 @@ import numpy as np  # noqa: E402
 
 from maple.analysis.questions.comparison import Comparison, stacked  # noqa: E402
 from maple.analysis.questions.contrasts import Contrast  # noqa: E402
-from maple.analysis.questions.factor import compare_sizes, mean_size  # noqa: E402
-from maple.analysis.statistics import Joint  # noqa: E402
+from maple.analysis.questions.factor import compare_sizes, corrected_sizes, mean_size  # noqa: E402
+from maple.analysis.statistics import Estimate, Joint  # noqa: E402
 from maple.analysis.training_noise import Trainings  # noqa: E402
 from maple.definitions.run import Run  # noqa: E402
 
-GRIDS = ((2, 2), (4, 2), (2, 4), (5, 2))
+GRIDS = ((2, 2), (4, 2), (2, 4))
 """Numbers of models and of datasets."""
-GAPS = ((0, 0), (0.5, 0.5), (1, 1), (2, 2), (4, 4), (3, 0), (0, 3))
-"""Between neighbours, in standard errors of a run's score: of the models, and of the datasets."""
+SIZES = ((0, 0), (0.5, 0.5), (1, 1), (2, 2), (4, 4), (3, 0), (0, 3), (1.5, 0.5), (0.5, 1.5))
+"""True mean sizes of the differences between models and between datasets, in standard errors of a run's score."""
 DF = 1000.0
 
 
@@ -38,22 +38,29 @@ def differences(levels: np.ndarray) -> list[Contrast]:
     return [Contrast({}, (), first - second) for first, second in itertools.combinations(means, 2)]
 
 
-def mean_gap(levels: np.ndarray, gap: float) -> float:
-    """Return the true mean size of the differences of a factor whose levels are equally spaced."""
-    return float(np.mean([gap * abs(a - b) for a, b in itertools.combinations(np.unique(levels), 2)]))
+def biases_of_one(size: float, draws: int = 200_000) -> tuple[float, float]:
+    """Return the bias of one difference's absolute value and corrected size, in its standard errors, as its true size."""
+    value = size + np.random.default_rng(1).normal(size=draws)
+    one = Estimate(value, np.ones((1, draws)), np.full((1, draws), DF))
+    return float(np.abs(value).mean() - size), float(corrected_sizes(one).mean() - size)
 
 
-def study(models: int, datasets: int, gaps: tuple[float, float], studies: int, seed: int = 1) -> dict[str, float]:
+def worth(levels: np.ndarray, size: float) -> np.ndarray:
+    """Return what equally spaced levels, 0 to n, are worth whose differences have this mean size."""
+    return size * levels / np.mean([b - a for a, b in itertools.combinations(np.unique(levels), 2)])
+
+
+def study(models: int, datasets: int, sizes: tuple[float, float], studies: int, seed: int = 1) -> dict[str, float]:
     """Return the truth, the biases, the coverage and the share of rejections of simulated studies."""
     rng = np.random.default_rng(seed)
     of_model, of_dataset = np.divmod(np.arange(models * datasets), datasets)
     runs = [Run(f"model{a}", f"data{b}", "lora", 1, "lora", {}) for a, b in zip(of_model, of_dataset, strict=True)]
     trainings, covariances = Trainings.of(runs), np.eye(len(runs))[None] / 100**2
     parts = differences(of_model), differences(of_dataset)
-    truth = mean_gap(of_model, gaps[0]) - mean_gap(of_dataset, gaps[1])
+    truth, mean = sizes[0] - sizes[1], worth(of_model, sizes[0]) + worth(of_dataset, sizes[1])
     found = []
     for _ in range(studies):
-        value = (gaps[0] * of_model + gaps[1] * of_dataset + rng.normal(size=len(runs))) / 100
+        value = (mean + rng.normal(size=len(runs))) / 100
         comparison = Comparison([Joint(value, covariances, np.array([DF]), trainings)], [[0]], {}, 0.0)
         raw = [100 * np.abs(value @ stacked(part)).mean() for part in parts]
         of_models, of_datasets = (mean_size(comparison, part) for part in parts)
@@ -70,12 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--studies", type=int, default=2000)
     studies = parser.parse_args().studies
+    print("one difference: true size, bias of the absolute value, bias")
+    for size in (0, 0.5, 1, 1.5, 2, 3, 5):
+        print(f"{size:5g}{biases_of_one(size)[0]:8.2f}{biases_of_one(size)[1]:8.2f}")
     heads = ("truth", "bias, absolute", "bias", "contains, %", "rejects 0, %")
-    print(f"{'models':>7}{'datasets':>9}{'gaps':>10}" + "".join(f"{head:>16}" for head in heads))
-    for (models, datasets), gaps in itertools.product(GRIDS, GAPS):
-        truth, absolute, bias, held, sure = study(models, datasets, gaps, studies).values()
+    print(f"{'models':>7}{'datasets':>9}{'sizes':>10}" + "".join(f"{head:>16}" for head in heads))
+    for (models, datasets), sizes in itertools.product(GRIDS, SIZES):
+        truth, absolute, bias, held, sure = study(models, datasets, sizes, studies).values()
         print(
-            f"{models:7}{datasets:9}{gaps[0]:6g},{gaps[1]:3g}{truth:16.2f}{absolute:16.2f}{bias:16.2f}"
+            f"{models:7}{datasets:9}{sizes[0]:6g},{sizes[1]:3g}{truth:16.2f}{absolute:16.2f}{bias:16.2f}"
             f"{100 * held:16.1f}{100 * sure:16.1f}",
             flush=True,
         )

@@ -28,7 +28,7 @@ STAGES = {
     "summarize": [
         *("summary.parquet", "summary.csv", "groups.parquet", "groups_by_task.parquet"),
         *("domains.parquet", "methods.parquet"),
-        *("questions.json", "leaderboard.txt"),
+        *("questions.json", "leaderboard.parquet", "leaderboard.txt"),
     ],
     "score": [f"scores/{RUN}/swh_Latn.parquet"],
     "generate": [f"generations/{RUN}/{code}.parquet" for code in ("eng_Latn", "swh_Latn")],

@@ -134,9 +134,10 @@ def _line(setting: Mapping, means: list[float | None]) -> list[str]:
     change = points(setting["change"], signed=True)
     if setting["change_low"] is not None:
         change += f" [{points(setting['change_low'], signed=True)}, {points(setting['change_high'], signed=True)}]"
-    names = [plain(str(setting[name])) for name in ("model", "dataset", "method", "seeds")]
+    names = [plain(str(setting[name])) for name in ("model", "dataset", "method")]
+    seeds = "–" if setting["rank_low"] is None else str(setting["seeds"])
     rank = rank_set(setting["rank_low"], setting["rank_high"])
-    return [*names, rank, f"{points(setting['mean'])} ± {points(half)}", change, *map(points, means)]
+    return [*names, seeds, rank, f"{points(setting['mean'])} ± {points(half)}", change, *map(points, means)]
 
 
 def terminal_table(board: pl.DataFrame) -> str:

@@ -67,7 +67,7 @@ class PicturedAnswers(Record):
     headline: str
     """The metric by which answers are marked."""
     runs: list[str]
-    """The paths of the base and of the best finetuned run, or of the one that there is."""
+    """The paths of the base and of the finetuned run that is shown, or of the one that there is."""
     items: list[PicturedItem]
     left_out: int
     """Items that were sampled and left out, since the pictures would have more than MOST_BYTES."""
@@ -83,17 +83,19 @@ class _Sampled:
 
 
 def compared_runs(summary: pl.DataFrame, task: str, runs: Sequence[Run]) -> list[Run]:
-    """Return the base and the finetuned run with the highest mean headline score over a task's languages.
+    """Return a finetuned run and its base: the first run of the setting with the highest mean headline score.
 
-    Of equal runs the first of the grid counts. A study without finetuned runs, or a model without a base, has one.
+    The mean is over a task's languages and over the setting's seeds. Of equal settings the first of the grid counts. A
+    study without finetuned runs, or a model without a base, has one.
     """
     scored = summary.filter(pl.col("headline"), pl.col("task") == task, pl.col("language") != "all")
-    means = {key_of(row): row["mean"] for row in scored.group_by(RUN_KEY).agg(pl.mean("mean")).iter_rows(named=True)}
-    known = [run for run in runs if run.key in means]
+    means = scored.with_columns(mean=pl.mean("mean").over("model", "dataset", "method")).iter_rows(named=True)
+    mean_of = {key_of(row): row["mean"] for row in means}
+    known = [run for run in runs if run.key in mean_of]
     tuned = [run for run in known if not run.is_baseline] or known
     if not tuned:
         return []
-    best = max(tuned, key=lambda run: means[run.key])
+    best = max(tuned, key=lambda run: mean_of[run.key])
     return [*(run for run in known if run.is_baseline and run.model == best.model and run != best), best]
 
 

@@ -149,8 +149,8 @@ def _task_table(
     # All cells have equal weights, as in the means of the summary.
     scores = wide.with_columns(pl.mean_horizontal(codes).alias(name) for name, codes in averaged.items())
     caption = (
-        f"{cells['metric'][0]} of {task}, points of 100, {_span(cells['n'])} items per language; best of a column in "
-        f"bold.{_interval_note(cells)}"
+        f"{cells['metric'][0]} of {task}, points of 100, {_span(cells['n'])} items per language; highest of a column "
+        f"in bold.{_interval_note(cells)}"
     )
     if averaged:
         means = ", ".join(f"{name} of {len(codes)}" for name, codes in averaged.items())
@@ -168,8 +168,8 @@ def _overall_table(summary: pl.DataFrame, runs: Sequence[Run], tasks: Iterable[s
     same = " which is asked the same tasks" if len(compared) > 1 else ""
     caption = (
         f"Headline scores, points of 100, each a mean over the languages that every run has{same} in the task; the "
-        f"last column is the mean over all these cells; best of a column{' among these runs' if same else ''} in bold."
-        f"{_interval_note(means)}"
+        f"last column is the mean over all these cells; highest of a column{' among these runs' if same else ''} in "
+        f"bold.{_interval_note(means)}"
     )
     return _table(ALL, caption, compared, wide, heads)
 
@@ -203,7 +203,7 @@ def tables(
 def domain_table(domains: pl.DataFrame) -> Table:
     """Return the table of scores by domain of training, a row per run, and domain of test, a column each.
 
-    `domains` is that of maple.analysis.domain_scores.domain_scores. The best of a column is that of the runs that
+    `domains` is that of maple.analysis.domain_scores.domain_scores. The highest of a column is that of the runs that
     learnt the same domain, direction and number of rows.
     """
     scores = domains.filter(language=ALL)
@@ -224,7 +224,7 @@ def domain_table(domains: pl.DataFrame) -> Table:
     return Table(
         DOMAINS,
         "Headline scores in every domain of test (columns) by the domain that was learnt, points of 100, each a mean "
-        "over seeds and languages; best of a column among the runs on the same data in bold."
+        "over seeds and languages; highest of a column among the runs on the same data in bold."
         f"{_interval_note(scores)}",
         [{"domain": "learnt"}.get(name, name) for name in about],
         heads,

@@ -323,7 +323,7 @@ def test_the_terminal_table_has_a_line_a_setting_with_english_and_low_resource()
     frames = in_both(BASE, [0, 1]), in_both(LORA, [1, 1])
     lines = terminal_table(board_of(*frames)).splitlines()
     assert "2 cells" in lines[0]
-    assert lines[4].split()[:5] == ["toy", "none", "none", "1", "–"] and lines[4].split()[-3:] == ["–", "50.0", "50.0"]
+    assert lines[4].split()[:5] == ["toy", "none", "none", "–", "–"] and lines[4].split()[-3:] == ["–", "50.0", "50.0"]
     assert lines[5].split()[4] == "1" and "+50.0 [" in lines[5] and lines[5].endswith("100.0    100.0")
 
 

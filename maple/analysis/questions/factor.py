@@ -61,7 +61,7 @@ def corrected_sizes(differences: Estimate) -> np.ndarray:
         most_likely = t
         for _ in range(_STEPS):
             most_likely = t * np.tanh(t * most_likely)
-    return np.where(np.isfinite(t), np.where(t > 1, most_likely, 0.0) * se, sizes)
+        return np.where(np.isfinite(t), np.where(t > 1, most_likely, 0.0) * se, sizes)
 
 
 @dataclass(frozen=True)
