@@ -39,7 +39,7 @@ def differences(levels: np.ndarray) -> list[Contrast]:
 
 
 def biases_of_one(size: float, draws: int = 200_000) -> tuple[float, float]:
-    """Return the bias of one difference's absolute value and corrected size, in its standard errors, as its true size."""
+    """Return the biases of the absolute value and of the corrected size of one difference, in its standard errors."""
     value = size + np.random.default_rng(1).normal(size=draws)
     one = Estimate(value, np.ones((1, draws)), np.full((1, draws), DF))
     return float(np.abs(value).mean() - size), float(corrected_sizes(one).mean() - size)

@@ -84,7 +84,7 @@ class Found:
     """The mean number of pairs that truly differ and are told apart, by max-t and by Holm."""
 
 
-def found_in(design: Design, truth: Sequence[float], studies: int, seed: int = 1) -> Found:
+def found_in(design: Design, truth: Sequence[float] | np.ndarray, studies: int, seed: int = 1) -> Found:
     """Return what simulated studies of methods with these means give."""
     rng, means = np.random.default_rng(seed), np.array(truth, dtype=float)
     true = np.array([1 + np.count_nonzero(means > own) for own in means])

@@ -5,7 +5,7 @@ import re
 import polars as pl
 from project import ROOT
 from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, scores_of, tuned
-from toy_scores import BASE, LORA, groups_of, in_both, summary_of
+from toy_scores import BASE, LORA, board_of, groups_of, in_both, summary_of
 
 from maple.analysis.domain_scores import DOMAIN_SCHEMA, METHOD_SCHEMA
 from maple.analysis.questions.answer import answer_questions
@@ -40,6 +40,10 @@ def test_the_columns_of_the_summary_are_those_described():
 
 def test_the_columns_of_groups_are_those_described():
     assert documented("groups.parquet") == [columns_of(groups_of(*FRAMES))]
+
+
+def test_the_columns_of_the_leaderboard_are_those_described():
+    assert sorted(*documented("leaderboard.parquet")) == sorted(columns_of(board_of(*FRAMES)))
 
 
 def test_the_columns_of_scores_are_those_described():

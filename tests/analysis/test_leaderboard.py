@@ -16,7 +16,7 @@ def board_of(runs, scores):
 
 def three_seeds():
     runs = [tuned(rank, seed=seed) for rank in SCORES for seed in (1, 2, 3)]
-    scores = {run.key: SCORES[run.axis("rank")][run.seed - 1] / 100 for run in runs}
+    scores = {run.key: SCORES[int(run.axes["rank"])][run.seed - 1] / 100 for run in runs}
     return board_of([base(), *runs], scores)
 
 

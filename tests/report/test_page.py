@@ -740,7 +740,7 @@ def test_runs_without_a_base_show_scores_and_no_changes(encoders):
     assert not {"axis-reduction", "axis-rows", "languages", "shares"} & set(charts)
     assert Page(encoders).open == []
     heads = re.findall(r"<th [^>]*>([^<]*)", encoders[encoders.index('id="leaders"') :].split("</thead>")[0])
-    assert heads == ["run", "model", "reduction", "rows", "score", "95&nbsp;% interval"]
+    assert heads == ["run", "model", "reduction", "rows", "rank set", "score", "95&nbsp;% interval"]
     assert "· untouched base" not in Page(encoders).text() and '<option value="change">' not in encoders
 
 
@@ -791,7 +791,7 @@ def test_models_with_and_without_a_base_stand_in_charts_of_their_own():
     charts = columns_of(page)["charts"]
     assert {"axis-rank", "axis-bits", "axis-reduction-scores", "languages", "languages-scores"} <= set(charts)
     assert {row["series"] for row in charts["languages"]["data"]["values"]} == {"toy · little"}
-    assert "among the runs that are asked the same tasks" in page
+    assert "among those that are asked the same tasks" in page
 
 
 def test_an_axis_of_words_is_a_column_and_no_curve():
@@ -818,7 +818,7 @@ def test_the_leaderboard_sorts_each_set_of_tasks_by_itself(encoders, browser):
     )
     assert browser.tell(heads) == ["Asked xnli", "Asked xquad"]
     assert browser.tell(bodies) == 2 * [["75.0", "50.0", "50.0", "25.0"]]
-    browser.click("#leaders th:nth-child(5) button")
+    browser.click("#leaders th:nth-child(6) button")
     assert browser.tell(bodies) == 2 * [["25.0", "50.0", "50.0", "75.0"]]
     browser.tab_to("#leaders-task")
     browser.type("xnli")
@@ -937,3 +937,16 @@ def test_a_question_in_arabic_has_its_language_and_runs_from_right_to_left(grey,
 
 def test_a_study_without_pictures_has_no_section_of_them_and_no_style(page):
     assert "pictured" not in page and 'id="pictures"' not in page
+
+
+def test_seeds_are_one_row_of_the_leaderboard_and_stand_by_themselves_if_asked_for(browser):
+    runs = [run if run.is_baseline else replace(run, seed=seed) for run in GRID[:2] for seed in (1, 2)][1:]
+    shown(browser, page_of(runs))
+    (name,) = {f"{run.dataset} · {run.method}" for run in runs if not run.is_baseline}
+    assert sorted(rows_of(browser, "leaders")) == sorted([name, "untouched base"])
+    browser.click("#leaders-single")
+    assert sorted(rows_of(browser, "leaders")) == sorted([name, f"{name}, seed 1", f"{name}, seed 2", "untouched base"])
+    # In one language of one task the mean has no interval of its own.
+    browser.tab_to("#leaders-task")
+    browser.type("xnli")
+    assert sorted(rows_of(browser, "leaders"))[0] == name and browser.messages == []
