@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from maple.analysis.questions.margin import margin_p, margin_verdict
-from maple.analysis.questions.partial_conjunction import number_beyond
+from maple.analysis.questions.partial_conjunction import number_beyond, surely_at_least
 from maple.analysis.questions.records import (
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -145,12 +145,45 @@ def with_verdicts(
                 update["lines_at_least"] = number_beyond(test.lines, claim, least, level)
         updates.append(update)
     judged = iter(updates)  # in the order of `tests`: each answer, then its parts
+    over_languages = iter(_over_languages(answers, questions, least, level))
     return [
         answer.model_copy(
-            update={**next(judged), "parts": [part.model_copy(update=next(judged)) for part in answer.parts]}
+            update={
+                **next(judged),
+                "parts": [part.model_copy(update=next(judged)) for part in answer.parts],
+                **next(over_languages),
+            }
         )
         for answer in answers
     ]
+
+
+def _over_languages(
+    answers: Sequence[Answer], questions: Mapping[str, Question], least: float, level: float
+) -> list[dict[str, Any]]:
+    """Return over_languages of each answer with its verdict, and languages_at_least; a family of tests by itself."""
+    p = [one.p if (one := answer.over_languages) else None for answer in answers]
+    rule = _Rule(least, level, sum(one is not None for one in p))
+    updates: list[dict[str, Any]] = []
+    for answer, p_holm in zip(answers, holm(np.array(p, dtype=float)), strict=True):
+        question, over = questions[answer.question], answer.over_languages
+        update: dict[str, Any] = {}
+        claim = _SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        if over and over.se is not None:
+            verdict, because = (
+                margin_verdict(over, answer.margin, p_holm, level, rule.tests)
+                if answer.margin
+                else _verdict(over, p_holm, claim, rule)
+            )
+            judged = {"p_holm": _or_none(p_holm), "verdict": verdict, "because": because}
+            update = {"over_languages": over.model_copy(update=judged)}
+        if answer.by_language and answer.margin:
+            p_of_each = [one.p for one in answer.by_language]
+            update["languages_at_least"] = surely_at_least(np.array(p_of_each, dtype=float), level)
+        elif answer.by_language and not answer.low_resource:
+            update["languages_at_least"] = number_beyond(answer.by_language, claim, least, level)
+        updates.append(update)
+    return updates
 
 
 def _told(test: Effect, verdict: Verdict, because: str, runs: Sequence[Run]) -> str:
