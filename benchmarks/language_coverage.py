@@ -39,9 +39,7 @@ SETTINGS = ReportSettings(confidence=0.95, low_resource_classes=[0, 1, 2], small
 ITEMS, ERROR, SEED = 100, 1.5, 23  # items per task and language; standard error of a cell's change in points
 RUNS = [Run.baseline("model"), Run("model", "data", "lora-r8", 1, "lora", {"rank": 8})]
 _KEYS = {"asks": "?", "unit": "points", "baseline": "untouched"}
-QUESTIONS = questions_of(
-    {"mean": {"shape": "change", **_KEYS}, "difference": {"shape": "group_difference", **_KEYS}}
-)
+QUESTIONS = questions_of({"mean": {"shape": "change", **_KEYS}, "difference": {"shape": "group_difference", **_KEYS}})
 
 
 @dataclass(frozen=True)
@@ -160,10 +158,10 @@ FAMILIES = {
 
 def designs(arguments: argparse.Namespace) -> Iterator[tuple[str, Design]]:
     """Yield the designs with their names."""
-    shared = [(None, "items not shared"), *((rho, f"shared, {rho:g}") for rho in arguments.correlations)]
+    named = [(None, "items not shared"), *((rho, f"shared, {rho:g}") for rho in arguments.correlations)]
     for number in arguments.languages:
         for between in arguments.between:
-            for correlation, name in shared:
+            for correlation, name in named:
                 told = f"{number:3} languages, sd {between:g}, {name}"
                 yield f"{told}, 1 task", Design([1] * number, between, correlation)
             uneven = [4, 3, *[1] * (number // 2 - 1), *[2] * (number - number // 2 - 1)]
@@ -172,7 +170,8 @@ def designs(arguments: argparse.Namespace) -> Iterator[tuple[str, Design]]:
         for between in arguments.between:
             for share in (0.5, 1.0) if between else (1.0,):
                 for correlation in (None, 0.5):
-                    told = f"{name}, sd {between:g}, of families {share:g}, {'shared, 0.5' if correlation else 'not shared'}"
+                    shared = "shared, 0.5" if correlation else "not shared"
+                    told = f"{name}, sd {between:g}, of families {share:g}, {shared}"
                     yield told, Design([1] * sum(sizes), between, correlation, sizes, share)
 
 

@@ -18,9 +18,7 @@ from maple.definitions.task import TaskMetrics
 
 CODES = [f"{letter}aa_Latn" for letter in "abcdefghij"]
 LANGUAGES = [language(code, "15"[number % 2]) for number, code in enumerate(CODES)]
-TASKS = {
-    name: TaskMetrics(metrics=["f1"], headline="f1", chance=None, languages=[*CODES, "eng_Latn"]) for name in "pq"
-}
+TASKS = {name: TaskMetrics(metrics=["f1"], headline="f1", chance=None, languages=[*CODES, "eng_Latn"]) for name in "pq"}
 ASKED = {"asks": "?", "unit": "points", "baseline": "untouched"}
 CHANGE = questions_of({"change": {"shape": "change", **ASKED}})
 

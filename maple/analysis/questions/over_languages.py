@@ -86,10 +86,10 @@ def between(values: Sequence[Value], of_items: float) -> Between:
     28). What items cause of it is taken away, so that it is not counted twice; the covariance of two clusters by shared
     items is taken as the same for all. The sum with the variance of the items is that of Cameron, Gelbach and Miller
     with a factor for few clusters: in a balanced table of languages and items it is exactly that of a model with random
-    effects of both, estimated by analysis of variance. It is never below the larger one of both variances: what holds of
-    languages like these is no surer than what holds of these. Where items account for all that languages differ, their
-    variance keeps its own degrees of freedom. Both are our choice, by simulation: with those of four languages, 98 to
-    99 % would be covered where languages are alike.
+    effects of both, estimated by analysis of variance. It is never below the larger one of both variances, since what
+    holds of languages like these is no surer than what holds of these. Where items account for all that languages
+    differ, their variance keeps its own degrees of freedom. Both are our choice, by simulation: with the degrees of
+    freedom of four languages, 98 to 99 % would be covered where languages are alike.
     """
     shares = np.array([one.share for one in values])
     number, own = len(values), np.array([one.of_items for one in values])
