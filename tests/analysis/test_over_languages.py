@@ -108,6 +108,16 @@ def test_an_effect_of_a_few_languages_holds_in_these_alone():
     assert answer.over_languages.verdict == "undetermined" and answer.languages_at_least == 1
 
 
+def test_nothing_is_surer_of_languages_like_these_than_of_these():
+    # The effect is the same in all languages, and its p is corrected over fewer tests in languages like these.
+    runs = [base(), *(tuned(rank, dataset=name) for rank in (4, 8) for name in "abcdefgh")]
+    changes = [0.5 * np.resize([1, -0.2, 0.4], 12) + 0.11] * 6
+    answer, _ = answer_of(changes, runs=runs)
+    over = answer.over_languages
+    assert over.p_holm < 0.05 < answer.p_holm and over.low > 0
+    assert over.verdict == answer.verdict == "undetermined"
+
+
 def test_eight_families_are_the_clusters_and_seven_are_not():
     names = [f"family {number}" for number in (0, 0, *range(8))]
     languages = [language(code, "1", family=name) for code, name in zip(CODES, names, strict=True)]

@@ -145,45 +145,50 @@ def with_verdicts(
                 update["lines_at_least"] = number_beyond(test.lines, claim, least, level)
         updates.append(update)
     judged = iter(updates)  # in the order of `tests`: each answer, then its parts
-    over_languages = iter(_over_languages(answers, questions, least, level))
-    return [
-        answer.model_copy(
-            update={
-                **next(judged),
-                "parts": [part.model_copy(update=next(judged)) for part in answer.parts],
-                **next(over_languages),
-            }
-        )
-        for answer in answers
-    ]
+    return _with_languages(
+        [
+            answer.model_copy(
+                update={**next(judged), "parts": [part.model_copy(update=next(judged)) for part in answer.parts]}
+            )
+            for answer in answers
+        ],
+        questions,
+        least,
+        level,
+    )
 
 
-def _over_languages(
+def _with_languages(
     answers: Sequence[Answer], questions: Mapping[str, Question], least: float, level: float
-) -> list[dict[str, Any]]:
-    """Return over_languages of each answer with its verdict, and languages_at_least; a family of tests by itself."""
+) -> list[Answer]:
+    """Return answers, whose own verdicts are known, with that of over_languages, and with languages_at_least.
+
+    p is corrected over these tests by themselves, which are fewer than those of answers and parts. So that nothing is
+    surer of languages like these than of these, there is no other verdict than the answer's own or undetermined.
+    """
     p = [one.p if (one := answer.over_languages) else None for answer in answers]
     rule = _Rule(least, level, sum(one is not None for one in p))
-    updates: list[dict[str, Any]] = []
+    found = []
     for answer, p_holm in zip(answers, holm(np.array(p, dtype=float)), strict=True):
-        question, over = questions[answer.question], answer.over_languages
-        update: dict[str, Any] = {}
+        question, over, rows = questions[answer.question], answer.over_languages, answer.by_language or []
         claim = _SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        update: dict[str, Any] = {}
         if over and over.se is not None:
             verdict, because = (
                 margin_verdict(over, answer.margin, p_holm, level, rule.tests)
                 if answer.margin
                 else _verdict(over, p_holm, claim, rule)
             )
+            if verdict not in (answer.verdict, UNDETERMINED):
+                verdict, because = UNDETERMINED, "it is not sure in the compared languages either, as one of all claims"
             judged = {"p_holm": _or_none(p_holm), "verdict": verdict, "because": because}
             update = {"over_languages": over.model_copy(update=judged)}
-        if answer.by_language and answer.margin:
-            p_of_each = [one.p for one in answer.by_language]
-            update["languages_at_least"] = surely_at_least(np.array(p_of_each, dtype=float), level)
-        elif answer.by_language and not answer.low_resource:
-            update["languages_at_least"] = number_beyond(answer.by_language, claim, least, level)
-        updates.append(update)
-    return updates
+        if rows and answer.margin:
+            update["languages_at_least"] = surely_at_least(np.array([one.p for one in rows], dtype=float), level)
+        elif rows and not answer.low_resource:
+            update["languages_at_least"] = number_beyond(rows, claim, least, level)
+        found.append(answer.model_copy(update=update))
+    return found
 
 
 def _told(test: Effect, verdict: Verdict, because: str, runs: Sequence[Run]) -> str:
