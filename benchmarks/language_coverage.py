@@ -16,7 +16,7 @@ which languages_at_least is above the number of the former.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,11 +81,12 @@ class Design:
         return self.between * (np.sqrt(share) * families + np.sqrt(1 - share) * own)
 
 
-def studies(design: Design, number: int, seed: int = SEED, changes: np.ndarray | None = None) -> Iterator[list[Answer]]:
+def studies(
+    design: Design, number: int, questions: Iterable[str] = ("mean",), changes: np.ndarray | None = None
+) -> Iterator[list[Answer]]:
     """Yield the answers of studies; `changes` are those in each language, in points, in the place of drawn ones."""
-    rng, languages = np.random.default_rng(seed), design.languages
-    # A difference needs four languages in each group.
-    asked = QUESTIONS if len(languages) >= 8 and not design.families else {"mean": QUESTIONS["mean"]}
+    rng, languages = np.random.default_rng(SEED), design.languages
+    asked = {name: QUESTIONS[name] for name in questions}
     cells = [(task, place) for task in range(max(design.tasks)) for place, own in enumerate(design.tasks) if task < own]
     of_task, of_language = np.array(cells).T
     frame = pl.DataFrame({"task": of_task, "language": [languages[place].code for place in of_language]}).with_columns(
@@ -133,8 +134,9 @@ class Tally:
 
 def tally(design: Design, number: int) -> dict[str, Tally]:
     """Return what studies in which nothing is true on average give, by question."""
-    found = {name: Tally() for name in QUESTIONS}
-    for answers in studies(design, number):
+    # A difference needs four languages in each group.
+    found = {"mean": Tally(), **({"difference": Tally()} if len(design.tasks) >= 8 and not design.families else {})}
+    for answers in studies(design, number, found):
         for answer in answers:
             found[answer.question].add(answer)
     return found
@@ -186,8 +188,6 @@ def main() -> None:
     arguments = parser.parse_args()
     for name, design in designs(arguments):
         for question, found in tally(design, arguments.simulations).items():
-            if not found.in_these:
-                continue
             told = f"{name}, {question}: these {100 * np.mean(found.in_these):.1f}"
             if found.like_these:
                 told += f", like these {100 * np.mean(found.like_these):.1f}, half-width {np.median(found.widths):.1f}"
