@@ -73,6 +73,20 @@ def test_the_run_that_does_not_fall_is_no_part_of_those_that_see():
     assert found.parts[0].effect == pytest.approx(2 * found.effect)
 
 
+def test_each_language_is_compared_with_itself_without_the_pictures():
+    blind = [0.5 + 0.001 * (item % 5) for item in range(40)]
+    losses = {"eng_Latn": 0.1, "deu_Latn": 0.2, "swh_Latn": 0.3, "yor_Latn": 0.4}
+    frames = [
+        twice(LORA, [score + loss + 0.001 * (item % 3) for item, score in enumerate(blind)], blind, "what", code)
+        for code, loss in losses.items()
+    ]
+    found = answered(scores_by(*frames), **LOOKS)
+    assert {one.language: round(one.effect) for one in found.by_language} == {
+        code: round(100 * loss) for code, loss in losses.items()
+    }
+    assert found.over_languages.se == pytest.approx(math.sqrt(500 / 3 / 4), rel=1e-3)
+
+
 def test_only_tasks_that_were_asked_blindly_are_compared_and_both_with_equal_weight():
     text = pl.concat(scored(run, [0.1, 0.2, 0.4, 0.1], "text", metric="f1") for run in (BASE, LORA))
     pictures = [

@@ -65,13 +65,15 @@ def test_a_section_tells_ranks_spreads_costs_and_margins():
     )
     page = template.render(
         answers=found, answer_views=answer_views(found), questions_heading="Six", has_margins=True, percent="95",
-        charts=charted,
+        charts=charted, language_names={"yor_Latn": "Yoruba"},
     )  # fmt: skip
     assert "A claim about a margin is supported if" in page
     assert "best rank" in page and "1 of 1 pairs are told apart" in page
     assert "test by Brown and Forsythe" in page and "<td>4</td>" in page
     assert "Compared is job_seconds of the run cards" in page and "within the margin" in page
     assert "By method" in page and "No two runs differ in a number of rows alone" in page
+    assert "In languages like these: +2.20 (" in page and "Surely in at least 4 of 4 languages." in page
+    assert "By language" in page and "<bdi>Yoruba</bdi>" in page and "<bdi>swh_Latn</bdi>" in page
 
 
 def test_a_part_is_named_by_what_tells_it_from_the_others():
@@ -103,6 +105,8 @@ def test_a_verdict_that_holds_no_seeds_says_so_and_is_hollow():
         scores = scores_of(grid, CELLS, lambda run, *_: 0.2 + 0.1 * (run.axis("rank") or 0) / 8)
         found[name] = answer_questions(scores, LANGUAGES, SETTINGS, QUESTIONS, {}).answer("rank")
     one, three = found["one seed"], found["three seeds"]
-    assert (one.of, told(one), pill(one)) == ("items", "supported on these runs", "supported hollow")
-    assert (three.of, told(three), pill(three)) == ("seeds", "supported", "supported")
+    assert (one.of, pill(one), three.of, pill(three)) == ("items", "supported hollow", "seeds", "supported")
+    # Of two languages, nothing tells what others like them would give.
+    assert told(one) == "supported on these runs, in these languages"
+    assert told(three) == "supported in these languages"
     assert "add `seeds: [1, 2, 3]` for one method, 2 runs more" in one.because and "add" not in three.because

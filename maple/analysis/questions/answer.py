@@ -58,8 +58,9 @@ def answer_questions(
     interval lies wholly within the smallest effect of interest, and two one-sided tests agree after the correction by
     Bonferroni. Otherwise a claim is undetermined. For a difference of two groups to be supported, the intervals of both
     must also exclude zero. mde is the minimum detectable effect of this rule, at power POWER. A claim about a
-    margin has the rule of maple.analysis.questions.margin. Rankings, spreads and costs are corrected by themselves,
-    each over its own comparisons.
+    margin has the rule of maple.analysis.questions.margin. The same rule judges each effect in languages like the
+    compared ones (maple.analysis.questions.over_languages), with p corrected over these effects of all answers.
+    Rankings, spreads and costs are corrected by themselves, each over its own comparisons.
     """
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
     unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]

@@ -10,11 +10,11 @@ from maple.analysis.questions.comparison import (
     Blocks,
     Comparison,
     Pick,
-    answer_from_contrasts,
     blocks_of,
     equally,
     less_blind,
 )
+from maple.analysis.questions.contrast_answers import answer_from_contrasts
 from maple.analysis.questions.contrasts import Contrast
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, EnglishLoss, Gate, NotAsked, not_asked

@@ -1,18 +1,19 @@
 """Comparisons: the estimates of contrasts, also where runs are asked different tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, parts_of
+from maple.analysis.questions.contrasts import Contrast, average_contrasts, parts_of
 from maple.analysis.questions.evidence import Block, Evidence, select_cells
-from maple.analysis.questions.records import Answer, Line, NotAsked, Part, heading, not_asked
+from maple.analysis.questions.over_languages import Value, Whole
+from maple.analysis.questions.records import Part
 from maple.analysis.statistics import Estimate, Joint
 from maple.analysis.training_noise import SEEDS
-from maple.definitions.question import CellSelection, DifferenceQuestion, QuestionBase, SlopeQuestion
+from maple.definitions.question import CellSelection
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,17 @@ class Weighted:
     """The cells."""
     weights: np.ndarray
     """(cells,) Their weights, which sum to 1; or to 0 in the difference of two means."""
+
+    def of(self, languages: Collection[str]) -> "Weighted":
+        """Return the cells of some languages, with the weights that they have in the whole."""
+        kept = self.cells["language"].is_in(list(languages))
+        return Weighted(self.cells.filter(kept), self.weights[kept.to_numpy()])
+
+    @property
+    def share(self) -> float:
+        """Their share of the mean; a cell of blind answers has none beside the cell that it is taken from."""
+        is_blind = (self.cells["cell"] == self.cells["blind"]).fill_null(False).to_numpy()
+        return float(self.weights[~is_blind].sum())
 
 
 Pick = Callable[[pl.DataFrame], Weighted]
@@ -66,28 +78,46 @@ class Blocks:
     least: float
     """The smallest effect of interest, in points."""
 
-    def compare(self, pick: Pick) -> "Comparison":
-        """Average the picked cells of each block in each of its runs, over the items that all of these have."""
-        picked = [pick(block.cells) for block in self.blocks]
-        joints = [
-            block.scores.average_shared_items(one.cells["cell"].to_list(), one.weights)
-            for block, one in zip(self.blocks, picked, strict=True)
-        ]
-        return Comparison(joints, self.links, _languages_by_task([one.cells for one in picked]), self.least)
+    def compare(self, pick: Pick, sides: Sequence["Comparison"] = ()) -> "Comparison":
+        """Average the picked cells of each block in each of its runs, over the items that all of these have.
+
+        `sides` are the comparisons of two groups of languages whose difference this one is.
+        """
+        return _averaged(self, [pick(block.cells) for block in self.blocks], sides)
+
+    def only(self, numbers: Sequence[int]) -> "Blocks":
+        """Return some of the blocks, by number, without contrasts."""
+        links = [[numbers.index(number) for number in link if number in numbers] for link in self.links]
+        return Blocks([self.blocks[number] for number in numbers], [link for link in links if link], [], self.least)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The averages of the runs of each block, with their covariances."""
 
+    blocks: Blocks
+    """The blocks."""
+    weighted: list[Weighted]
+    """The cells of each block."""
     joints: list[Joint]
     """The averages of each block."""
-    links: list[list[int]]
-    """As in Blocks."""
-    cells: dict[str, list[str]]
-    """The languages that are compared, by task."""
-    least: float
-    """As in Blocks."""
+    sides: Sequence["Comparison"]
+    """The comparisons of two groups of languages whose difference this one is; empty for a mean over languages."""
+
+    @property
+    def least(self) -> float:
+        """The smallest effect of interest, in points."""
+        return self.blocks.least
+
+    @cached_property
+    def cells(self) -> dict[str, list[str]]:
+        """The languages that are compared, by task."""
+        return _languages_by_task([one.cells for one in self.weighted])
+
+    @property
+    def languages(self) -> list[str]:
+        """The codes of the languages that are compared."""
+        return list(dict.fromkeys(code for codes in self.cells.values() for code in codes))
 
     @cached_property
     def value(self) -> np.ndarray:
@@ -104,12 +134,11 @@ class Comparison:
         """
         if len(self.joints) == 1:
             return self.joints[0].contrast(weights)
-        bounds = np.cumsum([len(joint.value) for joint in self.joints])[:-1]
         parts = [
             _where_used(joint.contrast(own), np.atleast_1d((own != 0).any(axis=0)))
-            for joint, own in zip(self.joints, np.split(weights, bounds), strict=True)
+            for joint, own in zip(self.joints, self._by_block(weights), strict=True)
         ]
-        sums = [_dependent([parts[number] for number in link]) for link in self.links]
+        sums = [_dependent([parts[number] for number in link]) for link in self.blocks.links]
         return Estimate(
             np.sum([one.value for one in sums], axis=0),
             np.concatenate([one.variances for one in sums]),
@@ -121,9 +150,85 @@ class Comparison:
         """Return the covariance of weighted sums of the averages, (sums, sums); None where blocks may be dependent."""
         return self.joints[0].covariance(weights) if len(self.joints) == 1 else None
 
+    def _by_block(self, weights: np.ndarray) -> list[np.ndarray]:
+        """Return weights over all columns, (columns, ...), as those over the columns of each block."""
+        return np.split(weights, np.cumsum([len(joint.value) for joint in self.joints])[:-1])
+
+    def of_items(self, weights: np.ndarray) -> float:
+        """Return the variance that items alone cause in one contrast, with `weights` (columns,)."""
+        se = [
+            np.sqrt(max(0.0, own @ joint.covariances.sum(axis=0) @ own))
+            for joint, own in zip(self.joints, self._by_block(weights), strict=True)
+        ]
+        return float(sum(sum(se[number] for number in link) ** 2 for link in self.blocks.links))
+
     def estimate(self, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
         """Return the labels of contrasts with their estimates in points."""
         return parts_of(self.contrast(stacked(contrasts)), contrasts, confidence, self.least)
+
+    def effects(
+        self, contrasts: Sequence[Contrast], by: Sequence[str], unit: Sequence[str], confidence: float
+    ) -> "Effects":
+        """Return the effects that contrasts give, in points.
+
+        The lines average the contrasts by the labels `unit`, as the seeds of one setting; the parts average the lines
+        by the labels `by`, and the whole averages all lines.
+        """
+        units = average_contrasts(contrasts, _labels(by, unit))
+        parts = average_contrasts(units, by)
+        whole, *rows = self.estimate([*average_contrasts(units, ()), *parts, *units], confidence)
+        return Effects(whole, rows[: len(parts)], rows[len(parts) :])
+
+    def whole(self, contrasts: Sequence[Contrast], by: Sequence[str], unit: Sequence[str]) -> Whole:
+        """Return the contrast that gives the whole effect of contrasts, as in `effects`."""
+
+        def mean(weights: Sequence[np.ndarray]) -> np.ndarray:
+            own = [replace(one, weights=each) for one, each in zip(contrasts, weights, strict=True)]
+            return average_contrasts(average_contrasts(own, _labels(by, unit)), ())[0].weights
+
+        used = [np.array([float(own.any()) for own in self._by_block(one.weights)]) for one in contrasts]
+        return Whole(mean([one.weights for one in contrasts]), mean(used))
+
+    def values(self, whole: Whole, clusters: Mapping[str, str]) -> list[Value]:
+        """Return the values of one contrast in the clusters of the compared languages, `clusters` by code."""
+        members: dict[str, list[str]] = {}
+        for code in self.languages:
+            members.setdefault(clusters[code], []).append(code)
+        return [self._value(whole, name, codes) for name, codes in members.items()]
+
+    def _value(self, whole: Whole, name: str, codes: Collection[str]) -> Value:
+        """Return the value of a contrast in some languages, on their cells with the weights that these have."""
+        cells = [one.of(codes) for one in self.weighted]
+        numbers = [number for number, one in enumerate(cells) if not one.cells.is_empty()]
+        columns, own = self._by_block(whole.weights), [cells[number] for number in numbers]
+        share = sum(whole.shares[number] * cells[number].share for number in numbers)
+        weights = np.concatenate([columns[number] for number in numbers]) / share
+        there = _averaged(self.blocks.only(numbers), own)
+        return Value(name, share, there.contrast(weights[:, None]), there.of_items(weights))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The effects that contrasts give on a comparison, in points."""
+
+    whole: Part
+    """The effect of all lines."""
+    parts: list[Part]
+    """The effects of the parts."""
+    lines: list[Part]
+    """The effects of the lines."""
+
+
+def _labels(by: Sequence[str], unit: Sequence[str]) -> tuple[str, ...]:
+    return (*unit, *(label for label in by if label not in unit))
+
+
+def _averaged(blocks: Blocks, weighted: list[Weighted], sides: Sequence[Comparison] = ()) -> Comparison:
+    joints = [
+        block.scores.average_shared_items(one.cells["cell"].to_list(), one.weights)
+        for block, one in zip(blocks.blocks, weighted, strict=True)
+    ]
+    return Comparison(blocks, weighted, joints, sides)
 
 
 def stacked(contrasts: Sequence[Contrast]) -> np.ndarray:
@@ -212,56 +317,3 @@ def _languages_by_task(frames: Sequence[pl.DataFrame]) -> dict[str, list[str]]:
 def paths_of(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[str]:
     """Return the paths of the runs that contrasts compare, in the order of the grid."""
     return [evidence.runs[number].path for number in sorted({run for contrast in contrasts for run in contrast.runs})]
-
-
-def mean_answer(
-    name: str,
-    question: SlopeQuestion | DifferenceQuestion,
-    evidence: Evidence,
-    contrasts: Sequence[Contrast],
-    missing: str,
-    *,
-    by: Sequence[str],
-    unit: Sequence[str],
-) -> Answer | NotAsked:
-    """Return the answer that the mean of contrasts gives on the question's cells; `missing` says why there are none."""
-    if evidence.has_no_cells(question.cells):
-        return not_asked(name, question, evidence.missing(question.cells))
-    if not contrasts:
-        return not_asked(name, question, missing)
-    blocks = blocks_with(evidence, contrasts, question.cells)
-    if not blocks.contrasts:
-        return not_asked(name, question, evidence.missing(question.cells))
-    comparison, confidence = blocks.compare(equally(question.cells)), evidence.settings.confidence
-    return answer_from_contrasts(
-        name, question, evidence, comparison, blocks.contrasts, by=by, unit=unit, confidence=confidence
-    )
-
-
-def answer_from_contrasts(
-    name: str,
-    question: QuestionBase,
-    evidence: Evidence,
-    comparison: Comparison,
-    contrasts: Sequence[Contrast],
-    *,
-    by: Sequence[str],
-    unit: Sequence[str] = UNIT,
-    confidence: float,
-) -> Answer:
-    """Return the answer that contrasts give on a comparison, without its verdict.
-
-    Its lines average the contrasts by the labels `unit`, as the seeds of one setting; its parts average the lines by
-    the labels `by`, and its effect averages all lines.
-    """
-    units = average_contrasts(contrasts, (*unit, *(label for label in by if label not in unit)))
-    parts = average_contrasts(units, by)
-    whole, *rows = comparison.estimate([*average_contrasts(units, ()), *parts, *units], confidence)
-    return Answer(
-        **heading(name, question),
-        **whole.params(),
-        parts=rows[: len(parts)],
-        lines=[Line(**row.params()) for row in rows[len(parts) :]],
-        cells=comparison.cells,
-        runs=paths_of(evidence, contrasts),
-    )

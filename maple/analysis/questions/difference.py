@@ -1,6 +1,6 @@
 """Questions of the shape: how much do two groups of runs differ, as those of two groups of models?"""
 
-from maple.analysis.questions.comparison import mean_answer
+from maple.analysis.questions.contrast_answers import mean_answer
 from maple.analysis.questions.contrasts import Contrast, labels_by_axis, labels_of, mean_of
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, NotAsked

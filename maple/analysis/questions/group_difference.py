@@ -6,7 +6,9 @@ import polars as pl
 
 from maple.analysis.questions.baselines import NoBaselineError, changes
 from maple.analysis.questions.change import against
-from maple.analysis.questions.comparison import Pick, Weighted, answer_from_contrasts, blocks_of
+from maple.analysis.questions.comparison import Pick, Weighted, blocks_of
+from maple.analysis.questions.contrast_answers import answer_from_contrasts
+from maple.analysis.questions.contrasts import UNIT
 from maple.analysis.questions.evidence import Evidence, select_cells
 from maple.analysis.questions.records import Answer, Effect, NotAsked, not_asked
 from maple.definitions.question import CellSelection, GroupDifferenceQuestion
@@ -65,19 +67,13 @@ def group_difference_answer(name: str, question: GroupDifferenceQuestion, eviden
     blocks = blocks_of(evidence, contrasts, question.cells, has_both)
     if not blocks.contrasts:
         return not_asked(name, question, _NO_CELLS)
-    answer, low, high = (
-        answer_from_contrasts(
-            name,
-            question,
-            evidence,
-            blocks.compare(pick),
-            blocks.contrasts,
-            by=question.by,
-            confidence=evidence.settings.confidence,
-        )
-        for pick in (of_both, of_low, of_high)
+    sides, confidence = [blocks.compare(pick) for pick in (of_low, of_high)], evidence.settings.confidence
+    low, high = (side.effects(blocks.contrasts, question.by, UNIT, confidence) for side in sides)
+    difference = blocks.compare(of_both, sides)
+    answer = answer_from_contrasts(
+        name, question, evidence, difference, blocks.contrasts, by=question.by, confidence=confidence
     )
-    return _with_sides(answer, low, high).model_copy(
+    return _with_sides(answer, low.whole, high.whole).model_copy(
         update={
             "parts": [*map(_with_sides, answer.parts, low.parts, high.parts)],
             "lines": [*map(_with_sides, answer.lines, low.lines, high.lines)],

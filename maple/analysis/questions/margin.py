@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from maple.analysis.questions.change import compared_changes
-from maple.analysis.questions.comparison import answer_from_contrasts
+from maple.analysis.questions.contrast_answers import answer_from_contrasts
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import (
     CONTRADICTED,
@@ -78,6 +78,15 @@ def _against(effect: _E, margin: Margin) -> _E:
     return effect.model_copy(update={"p": margin_p(effect, margin)[0]})
 
 
+def _languages_against(answer: Answer, margin: Margin) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if answer.over_languages:
+        found["over_languages"] = _against(answer.over_languages, margin)
+    if answer.by_language:
+        found["by_language"] = [_against(one, margin) for one in answer.by_language]
+    return found
+
+
 def margin_answer(name: str, question: MarginQuestion, evidence: Evidence) -> Answer | NotAsked:
     """Answer whether scores are not worse than the baseline's by the margin, or equivalent; so each part by itself.
 
@@ -98,5 +107,6 @@ def margin_answer(name: str, question: MarginQuestion, evidence: Evidence) -> An
             "margin": margin,
             "parts": [_against(part, margin) for part in answer.parts],
             "lines": [_against(line, margin) for line in answer.lines],
+            **_languages_against(answer, margin),
         }
     )

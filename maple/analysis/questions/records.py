@@ -17,6 +17,7 @@ NO_DIFFERENCE: Literal["no difference that matters"] = "no difference that matte
 UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
 Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
+Clusters = Literal["languages", "families"]
 # Of what a verdict holds that holds no other seeds.
 _ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
@@ -104,6 +105,28 @@ class Part(Line):
     """The reason for the verdict."""
 
 
+class LanguageEffect(Effect):
+    """The effect in one language: on its own cells, with the weights that they have in the whole."""
+
+    language: str
+    """The code of the language."""
+
+
+class OverLanguages(Effect):
+    """The effect in languages like the compared ones, which are a sample of them, crossed with items."""
+
+    clusters: Clusters
+    """What is drawn at once: languages or, where they are of eight families or more, families."""
+    number: int
+    """Their number."""
+    p_holm: float | None = None
+    """p corrected by Holm over the effects in such languages of all answers."""
+    verdict: Verdict = UNDETERMINED
+    """What the interval says of the claim, by the rule of the answers."""
+    because: str = ""
+    """The reason for the verdict; with too few clusters for an interval, what to add."""
+
+
 class EnglishLoss(Change):
     """A run that lost more English than the bound."""
 
@@ -180,6 +203,12 @@ class Answer(Asked, Effect):
     """The contrasts that the effect averages."""
     lines_at_least: int | None = None
     """At least so many lines surely have the claimed effect, each by itself; None without a claim about each."""
+    over_languages: OverLanguages | None = None
+    """The effect in languages like these; None in English alone, and of the shape factor."""
+    by_language: list[LanguageEffect] | None = None
+    """The effect in each of several languages by itself; of the shape group_difference, the change."""
+    languages_at_least: int | None = None
+    """In at least so many of these there is surely the claimed effect, each by itself; None without such a claim."""
     cells: dict[str, list[str]]
     """The languages that were compared, by task."""
     runs: list[str]
@@ -317,10 +346,15 @@ AnyAnswer = Answer | Ranking | Spreads | CostAnswer
 
 
 def told(one: AnyAnswer | Part | CostRatio | NotAsked) -> str:
-    """Return a verdict in words, with what it holds of: "supported on these runs" where nothing tells of seeds."""
+    """Return a verdict in words, with what it holds of: "supported on these runs" where nothing tells of seeds.
+
+    Where languages like these may have another verdict, it is one "in these languages".
+    """
     if isinstance(one, NotAsked) or one.verdict in (None, UNDETERMINED):
         return one.verdict or "part of an answer"
-    return f"{one.verdict}{_ONLY[one.of]}"
+    languages = one.over_languages if isinstance(one, Answer) else None
+    only = [_ONLY[one.of], " in these languages" if languages and languages.verdict != one.verdict else ""]
+    return f"{one.verdict}{','.join(filter(None, only))}"
 
 
 class Family(Record):

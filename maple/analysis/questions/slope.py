@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from maple.analysis.questions.comparison import mean_answer
+from maple.analysis.questions.contrast_answers import mean_answer
 from maple.analysis.questions.contrasts import Contrast, LabelValue, labels_by_axis
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, NotAsked

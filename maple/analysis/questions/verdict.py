@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from maple.analysis.questions.margin import margin_p, margin_verdict
-from maple.analysis.questions.partial_conjunction import number_beyond
+from maple.analysis.questions.partial_conjunction import number_beyond, surely_at_least
 from maple.analysis.questions.records import (
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -145,12 +145,50 @@ def with_verdicts(
                 update["lines_at_least"] = number_beyond(test.lines, claim, least, level)
         updates.append(update)
     judged = iter(updates)  # in the order of `tests`: each answer, then its parts
-    return [
-        answer.model_copy(
-            update={**next(judged), "parts": [part.model_copy(update=next(judged)) for part in answer.parts]}
-        )
-        for answer in answers
-    ]
+    return _with_languages(
+        [
+            answer.model_copy(
+                update={**next(judged), "parts": [part.model_copy(update=next(judged)) for part in answer.parts]}
+            )
+            for answer in answers
+        ],
+        questions,
+        least,
+        level,
+    )
+
+
+def _with_languages(
+    answers: Sequence[Answer], questions: Mapping[str, Question], least: float, level: float
+) -> list[Answer]:
+    """Return answers, whose own verdicts are known, with that of over_languages, and with languages_at_least.
+
+    p is corrected over these tests by themselves, which are fewer than those of answers and parts. So that nothing is
+    surer of languages like these than of these, there is no other verdict than the answer's own or undetermined.
+    """
+    p = [one.p if (one := answer.over_languages) else None for answer in answers]
+    rule = _Rule(least, level, sum(one is not None for one in p))
+    found = []
+    for answer, p_holm in zip(answers, holm(np.array(p, dtype=float)), strict=True):
+        question, over, rows = questions[answer.question], answer.over_languages, answer.by_language or []
+        claim = _SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        update: dict[str, Any] = {}
+        if over and over.se is not None:
+            verdict, because = (
+                margin_verdict(over, answer.margin, p_holm, level, rule.tests)
+                if answer.margin
+                else _verdict(over, p_holm, claim, rule)
+            )
+            if verdict not in (answer.verdict, UNDETERMINED):
+                verdict, because = UNDETERMINED, "it is not sure in the compared languages either, as one of all claims"
+            judged = {"p_holm": _or_none(p_holm), "verdict": verdict, "because": because}
+            update = {"over_languages": over.model_copy(update=judged)}
+        if rows and answer.margin:
+            update["languages_at_least"] = surely_at_least(np.array([one.p for one in rows], dtype=float), level)
+        elif rows and not answer.low_resource:
+            update["languages_at_least"] = number_beyond(rows, claim, least, level)
+        found.append(answer.model_copy(update=update))
+    return found
 
 
 def _told(test: Effect, verdict: Verdict, because: str, runs: Sequence[Run]) -> str:

@@ -1,7 +1,7 @@
 """The study's questions: their answers in words, and the rows of their charts. The page knows shapes, not questions."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from maple.analysis.leaderboard import points
@@ -90,6 +90,8 @@ class AnswerView:
     """What the parts of an effect are divided by: "model and dataset"."""
     sizes: str = ""
     """Of the shape factor, the mean sizes of the differences in a sentence."""
+    over_languages: str = ""
+    """The effect in languages like the compared ones, in sentences; empty in English alone and of the shape factor."""
 
 
 def pill(answer: AnyAnswer | NotAsked) -> str:
@@ -115,13 +117,35 @@ def answer_views(answers: StudyAnswers) -> list[AnswerView]:
         runs, cells = _counted(len(answer.runs), "run"), _counted(sum(map(len, answer.cells.values())), "cell")
         where = "English" if codes == {ENGLISH} else _counted(len(codes), "language")
         compared = f"{runs} in {cells}, of {_counted(len(answer.cells), 'task')} and {where}"
-        drawn, parts, sizes = None, "", ""
+        view = AnswerView(answer, _shape(answer), None, compared, _short(answer), _caption(answer))
         if isinstance(answer, Answer):
-            drawn, parts, sizes = scale(answer, least_of(answer, answers)), _parts(answer), _sizes(answer)
-        views.append(
-            AnswerView(answer, _shape(answer), drawn, compared, _short(answer), _caption(answer), parts, sizes)
-        )
+            view = replace(
+                view,
+                scale=scale(answer, least_of(answer, answers)),
+                parts=_parts(answer),
+                sizes=_sizes(answer),
+                over_languages=_over_languages(answer),
+            )
+        views.append(view)
     return views
+
+
+def _over_languages(answer: Answer) -> str:
+    """Return what the effect is in languages like these: "In languages like these: +1.20 (−0.30 to +2.70)"."""
+    over = answer.over_languages
+    if over is None:
+        return ""
+    like = "languages" if over.clusters == "languages" else "languages of families"
+    if over.low is None or over.high is None:
+        told = f"In {like} like these: {over.verdict}; {over.because}."
+    else:
+        interval = f"{two_decimals(over.low)} to {two_decimals(over.high)}"
+        told = f"In {like} like these: {two_decimals(over.effect)} ({interval}), {over.verdict}."
+    least, number = answer.languages_at_least, len(answer.by_language or [])
+    if least is None:
+        return told
+    surely = f"Surely in at least {least} of {number} languages." if least else f"Surely in none of {number} languages."
+    return f"{told} {surely}"
 
 
 def _parts(answer: Answer) -> str:
