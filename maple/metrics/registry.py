@@ -20,6 +20,7 @@ from maple.metrics.metric import (
     Scale,
     TextMetric,
 )
+from maple.metrics.numbers import number
 from maple.metrics.overlap import bleu, chrf_pp, rouge1, rouge2, rouge_ascii, rougeL, rougeLsum
 from maple.metrics.pooled import (
     class_counts,
@@ -54,6 +55,7 @@ METRICS: dict[str, Metric] = {
     "english_exact_match": ItemMetric(english_exact_match),
     "f1": ItemMetric(f1),
     "vqa_score": ItemMetric(vqa_score),
+    "number": ItemMetric(number),
     "rouge1": ItemMetric(rouge1),
     "rouge2": ItemMetric(rouge2),
     "rougeL": ItemMetric(rougeL),

@@ -4,6 +4,7 @@ from collections import Counter
 
 import regex
 
+from maple.text.numbers import without_grouping
 from maple.text.segmentation import normalize, segments
 
 # Articles that MLQA's rules remove (Lewis et al. 2020, ACL, 2020.acl-main.653), by ISO 639-3 code. In Arabic the
@@ -19,7 +20,12 @@ ARTICLES = {
 SPACED = ("eng", "spa", "vie", "deu", "arb", "hin")
 # Unicode punctuation, the ASCII symbols that SQuAD counts as punctuation, and invisible marks such as those of
 # direction; not the joiners, which belong to the spelling in Indic scripts and Persian.
-_PUNCTUATION = regex.compile(r"(?![\u200c\u200d])[\p{P}\p{Cf}$+<=>^`|~]")
+# A mark between two digits and a minus before a number stay: SQuAD's rule makes 18 of 1.8, 1/8 and -18.
+_PUNCTUATION = regex.compile(
+    r"(?![\u200c\u200d]|(?<=\p{Nd})\p{P}\p{Nd}|(?<![\p{L}\p{M}\p{N}])-\p{Nd})[\p{P}\p{Cf}$+<=>^`|~]"
+)
+# A dash of a range, with spaces or without, and a minus.
+_DASH = regex.compile(r"(?<=\p{Nd})\s*[\p{Pd}−]\s*(?=\p{Nd})|[\p{Pd}−](?=\p{Nd})")
 
 # English words for numbers that the VQA score takes for digits (Antol et al. 2015; the table of VQAv2's evaluation).
 NUMBER_WORDS = {"none": "0"} | {
@@ -31,8 +37,11 @@ NUMBER_WORDS = {"none": "0"} | {
 
 
 def _answer_words(text: str, language: str) -> list[str]:
-    """Return the words of an answer by MLQA's rules: without case, punctuation and articles; Han by characters."""
-    text = _PUNCTUATION.sub("", normalize(text))
+    """Return the words of an answer by MLQA's rules: without case, punctuation and articles; Han by characters.
+
+    Beyond these rules, numbers keep their sign and the marks within them, but those that group their digits.
+    """
+    text = _PUNCTUATION.sub("", without_grouping(_DASH.sub("-", normalize(text)), language))
     if articles := ARTICLES.get(language[:3]):
         text = articles.sub(" ", text)
     return text.split() if language[:3] in SPACED else segments(text)
@@ -42,9 +51,10 @@ def exact_match(prediction: str, targets: list[str], language: str) -> float:
     """Return 1.0 if the answer equals a gold answer up to case, punctuation and articles, else 0.0.
 
     SQuAD (Rajpurkar et al. 2016, EMNLP, D16-1264), with MLQA's rules per language (Lewis et al. 2020, ACL).
+    Beyond these, a mark within a number and its sign count.
 
-    >>> exact_match("The Cat!", ["cat"], "eng_Latn")
-    1.0
+    >>> exact_match("The Cat!", ["cat"], "eng_Latn"), exact_match("1.8", ["18"], "eng_Latn")
+    (1.0, 0.0)
     """
     return float(any(_answer_words(prediction, language) == _answer_words(target, language) for target in targets))
 
@@ -100,8 +110,8 @@ def vqa_score(prediction: str, targets: list[str], language: str) -> float:
 
     Two answers are equal if exact_match takes them for equal in the language, and in English also if they differ by a
     number word, as "two" and "2". VQAv2's table of contractions is not needed: without apostrophes "dont" is "don't".
-    Its script puts a space for a hyphen or a slash within a word, where SQuAD's rules and ours join the parts; and
-    keeps the point in "3.5". Other languages have no number words (our choice).
+    Its script puts a space for a hyphen or a slash within a word, where SQuAD's rules and ours join the parts. Other
+    languages have no number words (our choice).
 
     >>> vqa_score("Two", ["2", "2", "3"] + ["many"] * 7, "eng_Latn")
     0.6

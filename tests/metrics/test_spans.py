@@ -1,9 +1,10 @@
 """The published rules, written down a second time and plainly, on pairs drawn from real answers and passages.
 
-Our rules depart from them where they say so, and the pairs are drawn so that this does not show: NFKC is applied to
-all texts and format characters (Cf) are taken out before; no answer is written in capitals that has a letter which we
-fold further than to its small letter (ß is ss to us); and scripts without spaces, which we cut by characters in every
-language, stand only where MLQA cuts them too: Han in Chinese.
+Our rules depart from them where they say so, and the pairs are drawn so that this does not show: no text has a mark
+between two digits, or a minus before one, which the published rules delete; NFKC is applied to all texts and format
+characters (Cf) are taken out before; no answer is written in capitals that has a letter which we fold further than to
+its small letter (ß is ss to us); and scripts without spaces, which we cut by characters in every language, stand only
+where MLQA cuts them too: Han in Chinese.
 """
 
 import json
@@ -135,8 +136,14 @@ ADDED = {
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
+# What our rules read as one number, or as a range: 1.8, 1/8, 1990 - 1995, -18.
+MARKED_NUMBER = re.compile(r"\d\s*[^\w\s]\s*\d|[-−–]\d")
+
+
 def take(language, wanted=lambda text: True):
     def comparable(text):
+        if MARKED_NUMBER.search(text):
+            return False
         return wanted(text) and not UNSPACED.search(re.sub("[\u4e00-\u9fa5]", "", text) if language == "zh" else text)
 
     pairs = drawn_pairs(language)
