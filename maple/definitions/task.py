@@ -140,6 +140,46 @@ class Pair(Record):
         return code if self.source == OWN else self.source, code if self.target == OWN else self.target
 
 
+# The column of prompts with the texts that end a completion; prompts of tasks without such texts lack it.
+STOP = "stop"
+Written = Annotated[str, Field(min_length=1)]
+
+
+class AnswerSpec(Record):
+    """How a task's answers are written and read; what is left out is as for tasks without this block."""
+
+    read: Literal["line", "label", "number", "spans"] = "line"
+    """What is read of the text: its first line, which of a task with choices must be a label; of a task with choices,
+    the label in its last line, behind a chain of thought; its last number; or a list of texts, a JSON list or the parts
+    of the first line between commas or semicolons."""
+    after: list[Written] = []
+    """Cues, as [The answer is, উত্তর]: what stands behind the last of them is read alone, and a text without any has no
+    answer. Left out: the whole text is read."""
+    json_key: Annotated[str, Field(alias="json", min_length=1)] = ""
+    """A key, as answer: its value in the last JSON object of the text that has it is read alone."""
+    stop: Annotated[list[Written], Field(max_length=4)] = []
+    """Texts that end a completion, as ["\\n\\n", "Question:"]; what begins with one is no part of the answer. Endpoints
+    take at most four."""
+    demonstration: str = ""
+    """Jinja template over a row, as that of the prompt: the answer of a demonstration, and of a training example, with
+    its chain of thought. Left out: the gold label's first form, or the first gold answer."""
+
+    def model_post_init(self, _: object) -> None:
+        """Refuse two places of an answer."""
+        if self.after and self.json_key:
+            raise ValueError("`after` and `json` both say where the answer stands; keep one")
+
+    @property
+    def asked(self) -> dict:
+        """The part of `params` that decides prompts and completions; the rest is of scores alone."""
+        return {key: value for key, value in self.params().items() if key in ("stop", "demonstration")}
+
+    @property
+    def reading(self) -> dict:
+        """The part of `params` that decides how a completion is read."""
+        return {key: value for key, value in self.params().items() if key != "demonstration"}
+
+
 class PromptSpec(Record):
     """The part of a task that decides its prompts and gold answers: a change of metrics renders nothing again."""
 
@@ -166,6 +206,8 @@ class PromptSpec(Record):
     """Largest share of rows that may become no prompt, as one without a gold answer; more fail the task."""
     max_new_tokens: Count
     """New tokens that an answer may have; more, if the longest label takes more of the model's tokens."""
+    answer: AnswerSpec = AnswerSpec()
+    """How answers are written and read."""
 
 
 class TaskSettings(Record):
@@ -234,9 +276,20 @@ class Task(PromptSpec):
     """The score of random guessing."""
     sources: TaskSources
 
+    def model_post_init(self, _: object) -> None:
+        """Refuse an answer that is read as what the task does not have."""
+        read = self.answer.read
+        if read == "label" and not self.choices:
+            raise ValueError("answer.read: label is for a task with `choices`; write line, number or spans")
+        if read in ("number", "spans") and self.choices:
+            raise ValueError(f"answer.read: {read} is for a task without `choices`; write line or label")
+
     def prompt_spec(self, max_new_tokens: int | None = None) -> PromptSpec:
         """Return the part that decides prompts and gold answers; `max_new_tokens` replaces the task's limit."""
         spec = {key: value for key, value in self.params().items() if key in PromptSpec.model_fields}
+        spec.pop("answer", None)
+        if asked := self.answer.asked:
+            spec["answer"] = asked
         return PromptSpec.model_validate(spec | {"max_new_tokens": max_new_tokens or self.max_new_tokens})
 
     @property

@@ -10,7 +10,7 @@ from types import NoneType
 import polars as pl
 
 from maple.data.examples import PICTURE_FIELD
-from maple.definitions.task import AnswersByTask
+from maple.definitions.task import STOP, AnswersByTask
 from maple.engines.engine import PromptPictures
 from maple.evaluation.finish_reasons import TOO_LONG
 from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
@@ -43,6 +43,7 @@ REQUEST_SCHEMA = pl.Schema(
 ASKED_ONLY = (
     *("demonstrations", "texts", "text_words", "source_language", "target_language", "answers"),
     PICTURE_FIELD,
+    STOP,
 )
 
 

@@ -1,19 +1,21 @@
 """What a report shows of answers that are labels: confusion counts and the bins of a reliability diagram."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import polars as pl
 
 from maple.definitions.run import RunKey
-from maple.definitions.task import AnswerMode
-from maple.evaluation.scoring import SCORE_SCHEMA, CompletionRow, labelled_answers
+from maple.definitions.task import AnswerMode, AnswerSpec
+from maple.evaluation.scoring import LINE, SCORE_SCHEMA, CompletionRow, labelled_answers
 from maple.metrics.calibration import ReliabilityBin, reliability
 from maple.metrics.pooled import confusion
 from maple.runtime.files import read_parquet
 
+NO_READINGS: Mapping[str, AnswerSpec] = MappingProxyType({})
 _ANSWERS = {name: SCORE_SCHEMA[name] for name in ("model", "dataset", "method", "seed", "task", "language")}
 _ANSWERS["answer"] = pl.String
 # `predicted` is null for answers that name no label.
@@ -52,11 +54,14 @@ class LabelTable:
         return tuple(label for label, counts in zip(self.labels, self.confusion, strict=True) if not sum(counts))
 
 
-def label_tables(generations: pl.DataFrame, tasks: Collection[str], run: RunKey) -> list[LabelTable]:
+def label_tables(
+    generations: pl.DataFrame, tasks: Collection[str], run: RunKey, readings: Mapping[str, AnswerSpec] = NO_READINGS
+) -> list[LabelTable]:
     """Return the tables of one run's completions, sorted by task, language and answer mode.
 
     `generations` has the columns of maple.evaluation.generation's outputs, of one or more languages; `tasks` are those
-    with labels. Items with several right labels, which no table can hold, are left out. Raises ScoringError as
+    with labels, and `readings` say how answers are read, of tasks that say so. Items with several right labels are left
+    out: no table can hold them. Raises ScoringError as
     labelled_answers does.
     """
     tables = []
@@ -64,7 +69,7 @@ def label_tables(generations: pl.DataFrame, tasks: Collection[str], run: RunKey)
     has_one_gold = pl.col("targets").list.len() == 1
     for key, frame in sorted(generations.filter(pl.col("task").is_in(list(tasks)), has_one_gold).group_by(kinds)):
         task, language, answer = cast(tuple[str, str, AnswerMode], key)
-        answers = labelled_answers(cast(list[CompletionRow], frame.to_dicts()), run)
+        answers = labelled_answers(cast(list[CompletionRow], frame.to_dicts()), run, readings.get(task, LINE))
         bins = () if answers.log_probabilities is None else reliability(answers)
         counts = tuple(map(tuple, confusion(answers).tolist()))
         tables.append(LabelTable(run, task, language, answer, answers.labels, counts, tuple(bins)))
@@ -72,11 +77,14 @@ def label_tables(generations: pl.DataFrame, tasks: Collection[str], run: RunKey)
 
 
 def read_label_tables(
-    generations: Sequence[str | Path], runs: Sequence[RunKey], tasks: Collection[str]
+    generations: Sequence[str | Path],
+    runs: Sequence[RunKey],
+    tasks: Collection[str],
+    readings: Mapping[str, AnswerSpec] = NO_READINGS,
 ) -> list[LabelTable]:
     """Return the label_tables of files of completions, each of the run at its place in `runs`."""
     pairs = zip(generations, runs, strict=True)
-    return [table for path, run in pairs for table in label_tables(read_parquet(path), tasks, run)]
+    return [table for path, run in pairs for table in label_tables(read_parquet(path), tasks, run, readings)]
 
 
 def confusion_counts(tables: Iterable[LabelTable]) -> pl.DataFrame:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from maple.data.cells import CellError, as_text
 from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
 from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
-from maple.definitions.task import PromptSpec, Task, TaskSettings
+from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.templates import (
     TemplateFault,
@@ -22,7 +22,6 @@ from maple.evaluation.templates import (
     names_in,
     render_template,
 )
-from maple.runtime.files import read_parquet
 from maple.text.words import words as words_of
 
 PROMPT_SCHEMA = {
@@ -89,7 +88,7 @@ class Rendering:
 
     @property
     def gold_answer(self) -> str:
-        """The answer of a demonstration: the gold label's first form, or the first gold answer."""
+        """The gold label's first form, or the first gold answer."""
         return self.verbalizers[self.labels.index(self.targets[0])][0] if self.labels else self.targets[0]
 
     def columns(self) -> dict:
@@ -115,8 +114,8 @@ def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
 
 
 def word_templates(task: PromptSpec | Task) -> list[str]:
-    """Return the templates of a task that may use words: the prompt and the verbalizers."""
-    return [task.prompt, *(form for forms in task.choices.values() for form in forms)]
+    """Return the templates of a task that may use words: the prompt, the verbalizers and the demonstration's answer."""
+    return [task.prompt, *(form for forms in task.choices.values() for form in forms), task.answer.demonstration]
 
 
 def task_words(
@@ -178,6 +177,20 @@ def _choices(spec: PromptSpec, values: Mapping) -> dict[str, tuple[str, ...]]:
     }
 
 
+@contextmanager
+def _row_faults() -> Iterator[None]:
+    """Make faults of a row's templates, which are bounded, and of its characters the fault of the row."""
+    try:
+        with bounded():
+            yield
+    except UnicodeEncodeError:
+        raise RowFault("half of a character (a lone surrogate)") from None
+    except TemplateLimitError:
+        raise
+    except TemplateFault as fault:
+        raise RowFault(str(fault), fault.key) from None
+
+
 def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
     """Return one row as a prompt; `number` is its position.
 
@@ -190,20 +203,13 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     if len(pictures) < len(spec.pictures):
         raise RowFault("no picture")
     values = {**row, NUMBER: number}
-    try:
-        with bounded():
-            targets = _gold_answers(spec, values)
-            item = item_of(spec.item, row, number)
-            text = render_template("prompt", spec.prompt, {**values, **words})
-            texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
-            choices = _choices(spec, {**values, **words})
+    with _row_faults():
+        targets = _gold_answers(spec, values)
+        item = item_of(spec.item, row, number)
+        text = render_template("prompt", spec.prompt, {**values, **words})
+        texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
+        choices = _choices(spec, {**values, **words})
         "".join((item, text, *texts, *targets, *(form for forms in choices.values() for form in forms))).encode()
-    except UnicodeEncodeError:
-        raise RowFault("half of a character (a lone surrogate)") from None
-    except TemplateLimitError:
-        raise
-    except TemplateFault as fault:
-        raise RowFault(str(fault), fault.key) from None
     if not targets:
         raise RowFault("no gold answer")
     if choices and targets[0] not in choices:
@@ -213,6 +219,22 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     if not all(texts):
         raise RowFault("an empty text", "texts")
     return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()), pictures)
+
+
+def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, rendering: Rendering) -> str:
+    """Return the answer that a demonstration or an example shows: the task's own template, else the gold answer.
+
+    `rendering` is that of the row. Test rows often lack what the template needs. Raises RowFault and
+    TemplateLimitError.
+    """
+    if not (template := spec.answer.demonstration):
+        return rendering.gold_answer
+    with _row_faults():
+        answer = render_template("answer.demonstration", template, {**row, NUMBER: number, **words}).strip()
+        answer.encode()
+    if not answer:
+        raise RowFault("an empty answer", "answer.demonstration")
+    return answer
 
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
@@ -240,12 +262,13 @@ def _demonstrations(
     for number, row in enumerate(dev):
         try:
             rendering = render_row(spec, row, words, number)
+            answer = shown_answer(spec, row, words, number, rendering)
         except RowFault:
             continue
         if rendering.prompt not in prompts:  # else a prompt could show the answer to its own item
             # The key depends on the item alone: a parallel set has the same demonstrations in every language.
             key = blake2b(f"{seed} {task} {rendering.item}".encode()).digest()
-            demonstrations[key] = {"prompt": rendering.prompt, "answer": rendering.gold_answer}
+            demonstrations[key] = {"prompt": rendering.prompt, "answer": answer}
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
@@ -325,11 +348,12 @@ def render(
     Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
     that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
     languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
-    prompt and of the texts, `available` that of all rows. Prompts of a task with pictures have PICTURE_COLUMN besides.
-    A row that becomes no prompt keeps its position, and `fault` says why, in at most REASON_LENGTH characters: it lacks
-    a field, a picture, a text or a gold answer, its label is none of the choices, or its item was there before. Faulty
-    rows are counted and never asked. Raises TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev`
-    gives fewer than `settings.shots` demonstrations, and for a template that is beyond the bounds of
+    prompt and of the texts, `available` that of all rows. Prompts of a task with pictures have PICTURE_COLUMN besides,
+    and those of a task whose answers end with a text have STOP. A row that becomes no prompt keeps its position, and
+    `fault` says why, in at most REASON_LENGTH characters: it lacks a field, a picture, a text or a gold answer, its
+    label is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises
+    TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots`
+    demonstrations, and for a template that is beyond the bounds of
     maple.evaluation.templates.
     """
     demonstrations = []
@@ -355,26 +379,9 @@ def render(
         "target_language": target,
         "demonstrations": demonstrations,
         "max_new_tokens": spec.max_new_tokens,
+        **({STOP: spec.answer.stop} if spec.answer.stop else {}),
         "available": len(rows),
     }
-    schema = {**PROMPT_SCHEMA, **(PICTURE_COLUMN if spec.pictures else {})}
+    stop = {STOP: pl.List(pl.String)} if spec.answer.stop else {}
+    schema = {**PROMPT_SCHEMA, **(PICTURE_COLUMN if spec.pictures else {}), **stop}
     return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=schema)
-
-
-def quality(paths: Iterable[str | Path]) -> pl.DataFrame:
-    """Count the rows of benchmarks, from files that the rule `render_prompts` wrote.
-
-    Columns: task, language, rows (to ask), available (in the set), repaired, faulty, reasons (of faults, each once).
-    """
-    columns = ("task", "language", "available", "repaired", "fault")
-    return (
-        pl.concat(read_parquet(path, columns) for path in paths)
-        .group_by("task", "language", maintain_order=True)
-        .agg(
-            rows=pl.len(),
-            available=pl.first("available"),
-            repaired=pl.sum("repaired"),
-            faulty=pl.col("fault").count(),
-            reasons=pl.col("fault").drop_nulls().unique().sort(),
-        )
-    )

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import polars as pl
 
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
+from maple.definitions.task import AnswerSpec
 from maple.evaluation.scoring import score_items
 from maple.evaluation.text_issues import Translation, read_sources
 from maple.runtime.files import CHECKSUM, DamagedFileError, notes_of, read_parquet, write_parquet
@@ -29,11 +31,13 @@ class AskedTranslation:
     """The languages to translate from and into."""
     prompts: str | Path
     """The task's file of prompts in the language."""
+    round_trips: str | Path | None = None
+    """The file of rule `round_trip`; None for a model without a tokenizer."""
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], prompts: str | Path) -> Self:
+    def of(cls, params: Mapping[str, Any], prompts: str | Path, round_trips: str | Path | None) -> Self:
         """Return the task of a rule's params, asked with a file of prompts."""
-        return cls(params["task"], params["language"], LanguagePair.of(params), prompts)
+        return cls(params["task"], params["language"], LanguagePair.of(params), prompts, round_trips)
 
     def translation(self, round_trips: pl.DataFrame | None) -> Translation:
         """Return what the answers are compared with; `round_trips` are of maple.evaluation.tokenizer_ceiling."""
@@ -53,27 +57,33 @@ def score_run(
     languages: Sequence[LanguageIdentity],
     code: str,
     translations: Sequence[AskedTranslation] = (),
-    round_trips: str | Path | None = None,
+    readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
 ) -> list[str]:
     """Write the scores of a run's languages, {code: file}, and return the codes of those that were scored.
 
     `answers` are the files of rule `generate`; `metrics` are those of each task, by language; `code` is a digest of the
-    code that scores. `round_trips` is the file of rule `round_trip`; None for a model without a tokenizer. A file of
-    scores notes a digest of its answers, metrics, language, run, code and translations: if it is whole and the digest
+    code that scores; `readings` say how answers are read, of tasks that say so. A file of scores notes a digest of its
+    answers, metrics, language, run, code, translations and readings: if it is whole and the digest
     is the same, it is left alone. Each file appears at once, so that a killed job goes on where it was.
     """
-    returned = read_parquet(round_trips) if round_trips else None
+    returned = {path: read_parquet(path) if path else None for path in {one.round_trips for one in translations}}
     scored = []
     for language in languages:
         of_language, output = metrics[language.code], outputs[language.code]
         facts = [sorted(of_language.items()), language.params(), run.params(), code]
-        asked = {one.task: one.translation(returned) for one in translations if one.language == language.code}
+        asked = {
+            one.task: one.translation(returned[one.round_trips])
+            for one in translations
+            if one.language == language.code
+        }
         facts += [sorted((task, asdict(translation)) for task, translation in asked.items())] if asked else []
+        read = {task: spec for task, spec in readings.items() if task in of_language}
+        facts += [sorted((task, spec.params()) for task, spec in read.items())] if read else []
         digest = key_of(notes_of(answers[language.code])[CHECKSUM], *facts)
         if _scored_from(output) == digest:
             continue
         rows = read_parquet(answers[language.code])
-        scores = score_items(rows, tasks=of_language, run=run, language=language, translations=asked)
+        scores = score_items(rows, tasks=of_language, run=run, language=language, translations=asked, readings=read)
         write_parquet(scores, output, **{SCORED_FROM: digest})
         scored.append(language.code)
     return scored

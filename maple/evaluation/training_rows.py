@@ -18,7 +18,7 @@ from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import pictured
-from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row
+from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row, shown_answer
 from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
 
 # Rows that the embedded world makes of a split whose number nobody states.
@@ -239,7 +239,7 @@ def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
     return {
         "id": rendering.item,
         "instruction": rendering.prompt,
-        "output": rendering.gold_answer,
+        "output": shown_answer(task.spec, row, task.words, number, rendering),
         "texts": _texts(task.spec, row, number) or None,
         "label": rendering.targets[0] if rendering.labels else None,
         PICTURE_FIELD: list(rendering.pictures),

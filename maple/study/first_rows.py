@@ -10,7 +10,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
-from maple.evaluation.prompts import RowFault, Words, render_row
+from maple.evaluation.prompts import RowFault, Words, render_row, shown_answer
 from maple.evaluation.templates import TemplateLimitError
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
@@ -36,7 +36,7 @@ def check_first_rows(
         )
     for split in filter(None, (places.test, places.dev)):
         rows = _first_rows(task, code, split.source, languages)
-        if reason := _misfit(task, rows, words):
+        if reason := _misfit(task, rows, words, shown=split is places.dev):
             where = split.source.path if isinstance(split.source, LocalSource | HubSource) else "the embedded world"
             raise DefinitionError(
                 f"config/tasks/{task.name}.yaml: {reason}, in the first rows of {where}, which have the columns "
@@ -59,12 +59,17 @@ def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages:
         raise DefinitionError(str(error)) from None
 
 
-def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words) -> str | None:
-    """Return the key that fails and why, if no row becomes a prompt and some template is the reason."""
+def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, *, shown: bool) -> str | None:
+    """Return the key that fails and why, if no row becomes a prompt and some template is the reason.
+
+    Rows that are `shown` become demonstrations, with their answers.
+    """
     spec, reason = task.prompt_spec, None
     for number, row in enumerate(rows):
         try:
-            render_row(spec, _with_any_pictures(spec, row, number), words, number)
+            rendering = render_row(spec, _with_any_pictures(spec, row, number), words, number)
+            if shown:
+                shown_answer(spec, row, words, number, rendering)
         except RowFault as fault:
             absent = [field for field in spec.fields if field not in row]
             misfit = f"fields: no column {', '.join(absent)}" if absent else f"{fault.key}: {fault}"

@@ -289,6 +289,7 @@ def _check_templates(file: str, task: Task) -> None:
     templates = [("prompt", task.prompt)]
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
     templates += [("texts", text) for text in task.texts]
+    templates += [("answer.demonstration", task.answer.demonstration)]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
     for key, template in templates + expressions:

@@ -4,7 +4,8 @@ from project import ROOT
 from maple.definitions.language import Language, read_languages
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
-from maple.evaluation.prompts import TaskError, quality, render, task_words, word_names
+from maple.evaluation.prompt_quality import quality
+from maple.evaluation.prompts import TaskError, render, task_words, word_names
 from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
@@ -336,3 +337,37 @@ def test_a_larger_share_of_faulty_rows_than_stated_fails_the_task(faulty, most, 
             prompts(spec, rows, words=WORDS)
     else:
         assert prompts(spec, rows, words=WORDS)["fault"].count() == faulty
+
+
+def test_a_demonstration_shows_the_task_s_own_answer():
+    answer = {"demonstration": "{{ words.because }} {{ why }} {{ label + 1 }}", "stop": ["\n\n"]}
+    spec = CHOICE.changed(prompt="{{ premise }}", answer=answer)
+    words = {"words": {"because": "Since it rained,"}, "own": {}, "english": {}}
+    rows = [ROW, ROW | {"idx": 8, "premise": "It snowed.", "why": "dry:"}]
+    (prompt,) = prompts(spec, rows[:1], words=words, dev=rows[1:], shots=1).to_dicts()
+    assert prompt["demonstrations"] == [{"prompt": "It snowed.", "answer": "Since it rained, dry: 1"}]
+    assert prompt["stop"] == ["\n\n"] and prompt["targets"] == ["1"]
+
+
+def test_how_an_answer_is_read_changes_no_prompt():
+    task = dict(
+        item="id", prompt="x", targets="y", fields=["y"], max_new_tokens=4, metrics=["number"], headline="number"
+    )
+    task |= {"sources": {"embedded": {"languages": "all"}}}
+    plain = Task.model_validate(task).prompt_spec().params()
+    assert Task.model_validate(task | {"answer": {"read": "number", "after": ["So"]}}).prompt_spec().params() == plain
+    stopped = Task.model_validate(task | {"answer": {"read": "number", "stop": ["."]}}).prompt_spec().params()
+    assert stopped == plain | {"answer": {"stop": ["."]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"answer": {"read": "label"}}, "for a task with `choices`; write line, number or spans"),
+        ({"answer": {"read": "number"}, "choices": {"a": ["x"]}}, "for a task without `choices`; write line or label"),
+    ],
+)
+def test_an_answer_that_a_task_does_not_have_is_refused(changes, says):
+    task = dict(item="id", prompt="x", targets="y", fields=["y"], max_new_tokens=4, metrics=["f1"], headline="f1")
+    with pytest.raises(ValueError, match=says):
+        Task.model_validate(task | {"sources": {"embedded": {"languages": "all"}}} | changes)

@@ -3,6 +3,7 @@ import pytest
 
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
+from maple.definitions.task import AnswerSpec
 from maple.evaluation.run_scores import AskedTranslation, score_run
 from maple.evaluation.scoring import ScoringError
 from maple.runtime.files import DamagedFileError, write_parquet
@@ -129,10 +130,10 @@ def test_answers_that_are_damaged_are_refused_by_name(folder):
         scored(folder)
 
 
-def prompts(folder, source):
+def prompts(folder, source, returned=None):
     path = folder / "prompts.parquet"
     write_parquet(pl.DataFrame([{"item": "1", "texts": [source]}]), path)
-    return [AskedTranslation("xquad", "swh_Latn", LanguagePair(*LANGUAGES), path)]
+    return [AskedTranslation("xquad", "swh_Latn", LanguagePair(*LANGUAGES), path, returned)]
 
 
 def test_a_translation_is_scored_again_if_its_source_or_its_round_trip_changed(folder):
@@ -143,9 +144,15 @@ def test_a_translation_is_scored_again_if_its_source_or_its_round_trip_changed(f
     returned = folder / "round_trips.parquet"
     row = {"task": "xquad", "language": "swh_Latn", "item": "1", "targets": ["Nai robi"]}
     write_parquet(pl.DataFrame([row]), returned)
-    options = {"translations": prompts(folder, "the coast"), "round_trips": returned}
-    assert scored(folder, **options) == ["swh_Latn"]
-    assert scored(folder, **options) == []
+    assert scored(folder, translations=prompts(folder, "the coast", returned)) == ["swh_Latn"]
+    assert scored(folder, translations=prompts(folder, "the coast", returned)) == []
+
+
+def test_another_way_of_reading_a_task_s_answers_costs_its_scores_alone(folder):
+    reading = {"xquad": AnswerSpec(read="line", stop=["."])}
+    assert scored(folder, readings=reading) == ["eng_Latn", "swh_Latn"]
+    assert scored(folder, readings=reading) == []
+    assert scored(folder, readings=reading | {"xnli": AnswerSpec(read="label")}) == []
 
 
 def test_a_translation_without_its_source_is_refused(folder):

@@ -222,6 +222,11 @@ def metrics_in_language(code):
     return {task.name: task.definition.metrics for task in STUDY.tasks.values() if code in task.languages}
 
 
+def readings_of(tasks):
+    """How the answers of tasks are read, of those that say so."""
+    return {task: reading for task in tasks if (reading := STUDY.tasks[task].definition.answer.reading)}
+
+
 def name_of_model(wildcards):
     """The name of a model, for a table that several models share."""
     return wildcards.model

@@ -111,6 +111,7 @@ rule count_labels:
         # That of each file of `generations`.
         runs=[run.key.params() for _ in CODES for run in LABELLED_RUNS],
         tasks=LABELLED_TASKS,
+        readings=readings_of(LABELLED_TASKS),
         code=fingerprint("count_labels.py"),
     script:
         "../scripts/count_labels.py"

@@ -1,7 +1,7 @@
 """Write each run's results in the format of the LM Evaluation Harness."""
 
 from maple.definitions.run import Run
-from maple.evaluation.prompts import quality
+from maple.evaluation.prompt_quality import quality
 from maple.report.lm_eval import ExportedTask, write_lm_eval
 from maple.runtime.files import read_parquet, remove_leftovers
 from maple.runtime.logs import log_to

@@ -6,7 +6,7 @@ from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.language import Language, LanguageIdentity
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
-from maple.evaluation.prompts import quality
+from maple.evaluation.prompt_quality import quality
 from maple.evaluation.tokenizer_ceiling import CEILING_SCHEMA
 from maple.report.dataset_tables import read_datasets
 from maple.report.page import Results, StudyFacts, report

@@ -1,12 +1,16 @@
 """Score one run's completions, in the languages of which something changed."""
 
+from itertools import repeat
+
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
+from maple.definitions.task import AnswerSpec
 from maple.evaluation.run_scores import AskedTranslation, score_run
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
 languages = [LanguageIdentity(**row) for row in snakemake.params.languages]
+round_trips = repeat(snakemake.input.round_trips or None)  # Snakemake gives an empty list for an input without files
 codes = [language.code for language in languages]
 scored = score_run(
     dict(zip(codes, snakemake.input.generations, strict=True)),
@@ -15,7 +19,9 @@ scored = score_run(
     run=RunKey(**snakemake.params.run),
     languages=languages,
     code=snakemake.params.code,
-    translations=list(map(AskedTranslation.of, snakemake.params.translations, snakemake.input.translations)),
-    round_trips=snakemake.input.round_trips or None,  # Snakemake gives an empty list for an input without files
+    translations=list(
+        map(AskedTranslation.of, snakemake.params.translations, snakemake.input.translations, round_trips)
+    ),
+    readings={task: AnswerSpec(**spec) for task, spec in snakemake.params.readings.items()},
 )
 print(f"scored {len(scored)} of {len(codes)} languages, the others are unchanged:", *scored)
