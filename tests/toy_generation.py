@@ -38,7 +38,7 @@ class Echo:
     def __init__(self, dies_at=None):
         self.prompts, self.dies_at = [], dies_at
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         self.prompts += prompts
         if any(prompt[-4:-3] == [self.dies_at] for prompt in prompts):
             raise RuntimeError("killed")

@@ -32,6 +32,8 @@ class PromptPictures:
 
 # The pictures of each prompt of a call; empty if no prompt of the call has any.
 Pictures = Sequence[PromptPictures | None]
+# The texts that end each completion of a call; empty if none of the call ends with a text.
+Stops = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ class Engine(Protocol):
         ...
 
     def complete(
-        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = (), stops: Stops = ()
     ) -> list[Completion]:
         """Complete each prompt (token ids) greedily with at most its limit of new tokens, in the order given.
 
+        A completion whose text has one of its `stops` ends with the token that completes it; `finish_reason` is "stop".
         The completions of a call do not depend on earlier calls. Pictures are opened as they are needed; raises
         maple.runtime.pictures.PictureError for one that is missing or has changed.
         """

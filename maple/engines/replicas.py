@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures, Stops
 from maple.engines.start import start
 from maple.runtime.processes import end_with_parent, import_path
 
@@ -64,10 +64,11 @@ class Replicas:
         self._call([_Call("use", [adapter]) for _ in self.copies])
 
     def complete(
-        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = (), stops: Stops = ()
     ) -> list[Completion]:
         """Complete each prompt by one of the copies."""
-        calls = [_Call("complete", [prompts[at], limits[at], pictures[at]]) for at in self._parts(len(prompts))]
+        parts = self._parts(len(prompts))
+        calls = [_Call("complete", [prompts[at], limits[at], pictures[at], stops[at]]) for at in parts]
         return list(chain.from_iterable(self._call(calls)))
 
     def log_likelihoods(

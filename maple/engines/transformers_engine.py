@@ -1,15 +1,18 @@
 """The transformers engine: batches of similar prompts, whose common prefix is computed once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures, Stops
+from maple.engines.stop_texts import StopTexts
 from maple.methods.adapter_files import attach_saved
 from maple.models.attention import keeps_keys_alone
 from maple.models.behaviour import behaviour_of
 from maple.models.picture_file import PictureFile
 from maple.models.sight import picture_reader
+from maple.models.text_tokenizer import TextTokenizer
 from maple.runtime.devices import prepare
 
 if TYPE_CHECKING:
@@ -151,6 +154,7 @@ class TransformersEngine:
         self.reader = picture_reader(settings.kind, settings.model, **trusted)
         self.model.config.use_cache = True
         self.batch, self.pad = settings.batch, settings.pad
+        self._folder = Path(settings.model)
         # A chat model may end its turn with another token than its tokenizer's EOS.
         end_tokens = self.model.generation_config.eos_token_id
         self.ends = {settings.eos, *(end_tokens if isinstance(end_tokens, list) else [end_tokens])} - {None}
@@ -162,6 +166,11 @@ class TransformersEngine:
         }
         self.cached_tokens = 0
         self.pads, self.shares_prefix = True, self.reader is None and keeps_keys_alone(self.model)
+
+    @cached_property
+    def _decode(self) -> Callable[[list[int]], str]:
+        """The function of the model's tokenizer that returns the text of tokens, without special ones."""
+        return TextTokenizer.of(self._folder).text
 
     def use(self, adapter: str | Path) -> None:
         """Attach an adapter; the one before, which must be no soft prompt, is unloaded."""
@@ -178,14 +187,16 @@ class TransformersEngine:
         self.shares_prefix = self.shares_prefix and not config.is_prompt_learning
 
     def complete(
-        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = (), stops: Stops = ()
     ) -> list[Completion]:
         """Complete the prompts in batches of equal limits."""
-        shown = _files(pictures, len(prompts))
+        shown, ends = _files(pictures, len(prompts)), stops or [()] * len(prompts)
         completions: dict[int, Completion] = {}
         for group in self.batches(prompts, limits):
             batch, seen = [prompts[index] for index in group], [shown[index] for index in group]
-            completions.update(zip(group, self._generate(batch, limits[group[0]], pictures=seen), strict=True))
+            texts = [ends[index] for index in group]
+            generated = self._generate(batch, limits[group[0]], pictures=seen, stops=texts)
+            completions.update(zip(group, generated, strict=True))
         return [completions[place] for place in range(len(prompts))]
 
     def sample(
@@ -353,13 +364,15 @@ class TransformersEngine:
         limit: int,
         processors: "Sequence[LogitsProcessor]" = (),
         pictures: Sequence[Sequence[PictureFile]] = (),
+        stops: Stops = (),
     ) -> list[Completion]:
         import torch
-        from transformers import LogitsProcessorList
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
         ids, mask, cache = self._padded(prompts)
         seen = self._seen(ids, mask, [ids.shape[1]] * len(prompts), pictures or [()] * len(prompts))
         recorder = _LogProbabilities(ids.shape[1])
+        stopping = StopTexts(self._decode, stops, ids.shape[1]) if any(stops) else None
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -368,14 +381,18 @@ class TransformersEngine:
                 max_new_tokens=limit,
                 do_sample=False,
                 logits_processor=LogitsProcessorList([recorder, *processors]),
+                stopping_criteria=StoppingCriteriaList([stopping] if stopping else []),
                 eos_token_id=sorted(self.ends),
                 pad_token_id=self.pad,
                 **seen,
             )
         log_probabilities = recorder.of_tokens(output)
         completions = []
-        for tokens, token_log_probabilities in zip(output[:, ids.shape[1] :].tolist(), log_probabilities, strict=True):
-            end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
+        rows = zip(output[:, ids.shape[1] :].tolist(), log_probabilities, strict=True)
+        for row, (tokens, token_log_probabilities) in enumerate(rows):
+            stopped = stopping.lengths.get(row) if stopping else None
+            tokens, token_log_probabilities = tokens[:stopped], token_log_probabilities[:stopped]
+            end = next((place for place, token in enumerate(tokens) if token in self.ends), stopped)
             log_probability = float(token_log_probabilities[: None if end is None else end + 1].sum())
             completions.append(Completion(tokens[:end], "length" if end is None else "stop", log_probability))
         return completions

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures, PromptPictures
+from maple.engines.engine import Completion, EngineError, EngineOptions, Pictures, PromptPictures, Stops
 from maple.methods.adapter_files import check_saved
 from maple.models.behaviour import behaviour_of
 from maple.models.empty import empty_model
@@ -83,7 +83,7 @@ class VllmEngine:
         self.adapter = self.adapters[str(adapter)]
 
     def complete(
-        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = ()
+        self, prompts: Sequence[list[int]], limits: Sequence[int], pictures: Pictures = (), stops: Stops = ()
     ) -> list[Completion]:
         """Hand all prompts to vLLM at once; it batches them continuously, and computes common prefixes once."""
         from vllm import SamplingParams
@@ -93,7 +93,10 @@ class VllmEngine:
             prompts,
             [[]] * len(prompts),
             pictures,
-            [SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0, detokenize=False) for limit in limits],
+            [
+                SamplingParams(temperature=0.0, max_tokens=limit, logprobs=0, stop=list(texts), detokenize=bool(texts))
+                for limit, texts in zip(limits, stops or [()] * len(prompts), strict=True)
+            ],
         )
         self.cached_tokens += sum(output.num_cached_tokens or 0 for output in outputs)
         return [self._completion(output) for output in outputs]
@@ -132,8 +135,10 @@ class VllmEngine:
 
     def _completion(self, output: "RequestOutput") -> Completion:
         (only,) = output.outputs
-        stopped = only.finish_reason == "stop"  # by the last token: EOS, or a chat model's own end of turn
-        tokens = list(only.token_ids[:-1] if stopped else only.token_ids)
+        stopped = only.finish_reason == "stop"
+        # By the last token, EOS or a chat model's own end of turn; or by a text, whose tokens belong to the completion.
+        by_token = stopped and not isinstance(only.stop_reason, str)
+        tokens = list(only.token_ids[:-1] if by_token else only.token_ids)
         log_probability = only.cumulative_logprob or 0.0  # typed None, for requests without log-probabilities
         return Completion(tokens, "stop" if stopped else "length", log_probability)
 

@@ -81,6 +81,8 @@ class PromptRequest:
     """Demonstrations that did not fit."""
     pictures: PromptPictures | None = None
     """What the prompt asks about; None if it has no pictures."""
+    stop: tuple[str, ...] = ()
+    """Texts that end the completion."""
 
     @property
     def row(self) -> dict:

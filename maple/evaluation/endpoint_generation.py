@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.definitions.task import STOP
 from maple.engines.blocks import EndpointBlock
 from maple.engines.ledger import Ledger, ledger
 from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
@@ -92,6 +93,8 @@ def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dic
         body = body_of(_message(row, block), limited)
         if block.frame == "chat" and block.demonstrations == "turns":
             body["messages"] = [*_turns(row["demonstrations"]), *body["messages"]]
+        if (stop := row.get(STOP)) and not block.thinking_tokens:  # which a text must not end
+            body["stop"] = stop
         keys.append(key_of(block.base_url, block.model, body))
         bodies[keys[-1]] = body
     return keys, bodies

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from maple.engines.engine import Engine, Pictures
+from maple.engines.engine import Engine, Pictures, Stops
 from maple.evaluation.completions import PromptRequest
 from maple.evaluation.finish_reasons import RANK
 from maple.models.completion_text import CompletionDecoder
@@ -23,7 +23,7 @@ def check_finite(request: PromptRequest, log_probabilities: Sequence[float]) -> 
 def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: CompletionDecoder) -> list[dict]:
     """Complete prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
     tokens, limits = [request.tokens for request in requests], [request.limit for request in requests]
-    completions = engine.complete(tokens, limits, _pictures(requests))
+    completions = engine.complete(tokens, limits, _pictures(requests), _stops(requests))
     rows = []
     for request, completion in zip(requests, completions, strict=True):
         check_finite(request, [completion.log_probability])
@@ -64,7 +64,10 @@ def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]
 
 def flipped_rows(engine: Engine, requests: Sequence[PromptRequest], rows: Mapping[str, dict]) -> list[dict]:
     """Complete prompts one at a time; return their rows with `flipped`, True if the completion differs then."""
-    alone = [engine.complete([request.tokens], [request.limit], _pictures([request]))[0] for request in requests]
+    alone = [
+        engine.complete([request.tokens], [request.limit], _pictures([request]), _stops([request]))[0]
+        for request in requests
+    ]
     return [
         {**rows[request.key], "flipped": completion.tokens != rows[request.key]["token_ids"]}
         for request, completion in zip(requests, alone, strict=True)
@@ -75,3 +78,9 @@ def _pictures(requests: Sequence[PromptRequest]) -> Pictures:
     """Return the pictures of prompts as an engine gets them."""
     pictures = [request.pictures for request in requests]
     return pictures if any(pictures) else ()
+
+
+def _stops(requests: Sequence[PromptRequest]) -> Stops:
+    """Return the texts that end completions, as an engine gets them."""
+    stops = [request.stop for request in requests]
+    return stops if any(stops) else ()

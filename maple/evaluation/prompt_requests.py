@@ -6,7 +6,7 @@ from functools import cache
 import polars as pl
 
 from maple.data.examples import PICTURE_FIELD
-from maple.definitions.task import GENERATED
+from maple.definitions.task import GENERATED, STOP
 from maple.engines.engine import PromptPictures
 from maple.evaluation.completions import PromptRequest, completion_key
 from maple.models.encoding import Encoder
@@ -49,7 +49,11 @@ def prompt_requests(
             (alone, 0) if pictures else encoder.demonstrated(row["prompt"], alone, row["demonstrations"], room)
         )
         ranked = choices if row["answer"] == "rank" else []
+        # A text may stand in a thought as well, which it must not end.
+        stop = () if row["answer"] == "rank" or thinking_tokens else tuple(row.get(STOP) or ())
         decoding: Mapping = {"choices": choices} if row["answer"] == "rank" else {"temperature": 0.0}
+        if stop:
+            decoding = {**decoding, "stop": stop}
         requests.append(
             PromptRequest(
                 key=completion_key(weights, tokens, limit, decoding, engine, _identities(pictures, encoder))
@@ -63,6 +67,7 @@ def prompt_requests(
                 shots=shots,
                 shots_dropped=len(row["demonstrations"]) - shots,
                 pictures=pictures,
+                stop=stop,
             )
         )
     return requests

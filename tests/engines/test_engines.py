@@ -135,6 +135,20 @@ def test_the_log_probability_of_a_completion_is_that_of_its_tokens_and_the_end(e
         assert running.log_likelihoods([prompt], [whole]) == pytest.approx([completion.log_probability], abs=1e-3)
 
 
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_a_text_ends_a_completion_with_the_token_that_completes_it(engine, toy_base):
+    if engine == "vllm":
+        needs_vllm()
+    running, prompts, _ = started(engine, toy_base)
+    whole = running.complete(prompts, [8] * 3)
+    assert Encoder.of(toy_base).tokenizer.text(whole[2].tokens[:1]) == "."
+    stopped = running.complete(prompts, [8] * 3, (), [["never"], [], ["never", "."]])
+    assert_same(stopped[:2], whole[:2])
+    assert stopped[2].tokens == whole[2].tokens[:1] and stopped[2].finish_reason == "stop"
+    likelihood = running.log_likelihoods(prompts[2:], [stopped[2].tokens])
+    assert likelihood == pytest.approx([stopped[2].log_probability], abs=1e-3)
+
+
 def test_vllm_reads_once_what_prompts_share(toy_base):
     needs_vllm()
     running, prompts, _ = started("vllm", toy_base)

@@ -41,7 +41,7 @@ class Named(Echo):
     def use(self, adapter):
         self.adapter = adapter.name
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         if self.adapter == self.dies_at:
             raise RuntimeError("killed")
         self.prompts += prompts

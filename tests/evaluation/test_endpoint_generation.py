@@ -83,6 +83,13 @@ def test_demonstrations_are_turns_or_text_as_the_model_s_file_says(tmp_path, ask
     assert [(message["role"], message["content"]) for message in body["messages"]] == messages
 
 
+def test_texts_that_end_a_completion_are_sent(tmp_path):
+    frame = pl.concat([prompts("a").with_columns(stop=pl.lit(["\n\n"])), prompts("b")], how="diagonal")
+    with Endpoint() as endpoint:
+        completed_by(endpoint.url, frame, tmp_path)
+    assert sorted(body.get("stop", []) for body in endpoint.bodies) == [[], ["\n\n"]]
+
+
 def test_a_limit_in_the_model_s_block_stands_in_the_place_of_the_prompt_s_own(tmp_path):
     with Endpoint() as endpoint:
         completed_by(endpoint.url, prompts("a"), tmp_path, max_completion_tokens=4096, temperature=None)

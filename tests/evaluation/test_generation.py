@@ -66,6 +66,31 @@ def test_a_changed_gold_answer_costs_no_completion(letters, tmp_path):
     assert completed["targets"].to_list() == [["b"]]
 
 
+class Stopping(Echo):
+    """Remembers the texts that end completions."""
+
+    def complete(self, prompts, limits, pictures=(), stops=()):
+        self.stops = stops
+        return super().complete(prompts, limits)
+
+
+def test_texts_that_end_a_completion_change_its_key_alone(letters, tmp_path):
+    frame, engine = prompts("abc", "xyz"), Stopping()
+    first, _ = run(letters, frame, tmp_path, engine)
+    assert engine.stops == ()
+    stopped = frame.with_columns(stop=pl.Series([["\n\n"], None]))
+    completed, _ = run(letters, stopped, tmp_path / "other", engine)
+    assert engine.stops == [("\n\n",), ()]
+    assert completed["key"][0] != first["key"][0] and completed["key"][1] == first["key"][1]
+    assert completed.columns == first.columns
+
+
+def test_no_text_ends_the_thought_of_a_model_that_thinks(letters, tmp_path):
+    engine, frame = Stopping(), prompts("abc").with_columns(stop=pl.lit(["\n"]))
+    run(letters, frame, tmp_path, engine, asked={"frame": "none", "thinking_tokens": 8})
+    assert engine.stops == ()
+
+
 def test_equal_prompts_are_computed_once(letters, tmp_path):
     engine = Echo()
     completed, _ = run(letters, prompts("abc", "abc"), tmp_path, engine)
@@ -90,7 +115,7 @@ def test_a_killed_job_resumes_and_loses_one_batch_at_most(letters, tmp_path):
 class Sulky(Echo):
     """Answers otherwise when there is one prompt alone."""
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         if len(prompts) > 1:
             return super().complete(prompts, limits)
         return [Completion([4], "stop", -1.0)]
@@ -344,7 +369,7 @@ CHOICE = {"labels": ["x", "y"], "verbalizers": [["b"], ["a long label"]]}
 
 
 class Limited(Echo):
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         self.limits = list(limits)
         return super().complete(prompts, limits)
 
@@ -383,7 +408,7 @@ class Broken(Echo):
         super().__init__()
         self.value, self.at = value, at
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         return [
             answer._replace(log_probability=self.value) if len(prompt) == self.at else answer
             for prompt, answer in zip(prompts, super().complete(prompts, limits), strict=True)

@@ -33,7 +33,7 @@ class Sighted(Echo):
         super().__init__()
         self.files = []
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         self.files += [shown.files if shown else () for shown in pictures]
         return super().complete(prompts, limits)
 

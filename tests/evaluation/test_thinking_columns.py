@@ -51,7 +51,7 @@ class Thinker(Echo):
         super().__init__()
         self.completion, self.limits = Completion(tokens, reason, -1.0), []
 
-    def complete(self, prompts, limits, pictures=()):
+    def complete(self, prompts, limits, pictures=(), stops=()):
         self.limits += limits
         return [self.completion for _ in prompts]
 
