@@ -41,6 +41,7 @@ _MARK = regex.compile(
     | \s*(?![.,:٫٬·]\d)[[\p{P}\p{S}]--[\p{Sc}\-‐‑–—'/~%‰°+\#=&@^_\\]]
     """
 )
+_ENDED = regex.compile(rf"\Z|{_MARK.pattern}", regex.VERBOSE)
 _ENDS_SENTENCE = regex.compile(r"\s*[.!?。！？।॥؟۔።။។…]")
 # A colon of any script; not that of a time of day.
 _COLON = regex.compile(r"[:∶៖፡፥፦](?!(?<=\d.)\d)")
@@ -126,7 +127,15 @@ class _Labels:
     def chosen(self, cased: str, caseless: str) -> str | None:
         """Return the label with which a text begins, if it names no other one after it."""
         length, label = self._beginning(caseless)
-        return None if label is None else self._behind(label, length, cased, caseless)
+        if label is None:
+            return None
+        if self._behind(label, length, cased, caseless):
+            return label
+        # "A. x" may be a form, and is followed by more words in "A. x of y": the letter and its mark are enough.
+        letter = caseless[:1]
+        marked = length > 1 and _SIGN.fullmatch(letter) and _MARK.match(caseless, 1)
+        is_own = marked and any(of == label and form.caseless == letter for of, form in self.forms)
+        return label if is_own and self._behind(label, 1, cased, caseless) else None
 
     def begins(self, caseless: str) -> bool:
         """Return True if a text begins with some label, as a word or as the beginning of one."""
@@ -146,8 +155,8 @@ class _Labels:
         longest = max((length for length, _ in found), default=0)
         return longest, _only({label for length, label in found if length == longest})
 
-    def _behind(self, label: str, length: int, cased: str, caseless: str) -> str | None:
-        """Return the label if what stands behind it leaves it what it is."""
+    def _behind(self, label: str, length: int, cased: str, caseless: str) -> bool:
+        """Return True if what stands behind a label leaves it what it is."""
         form, place = caseless[:length], length
         is_sign = _SIGN.fullmatch(form) is not None
         particle = _behind_pattern(form).match(caseless, place)
@@ -159,17 +168,20 @@ class _Labels:
             place = word.end()
         rest = caseless[place:]
         if not rest:
-            return label
+            return True
         if not (mark := _MARK.match(rest)) or self.named(cased[place:], rest, but=label):
-            return None
+            return False
         after = rest[mark.end() :].lstrip()
         denied = ONLY_DENYING.fullmatch(after) or (
             not is_sign and not _ENDS_SENTENCE.match(rest) and DENYING_TEXT.match(after)
         )
-        return None if denied else label
+        return not denied
 
     def _own_text(self, label: str, form: str, caseless: str, place: int) -> int | None:
-        """Return where a label's other form ends that follows one of them, as in "A x of y"; None if none does."""
+        """Return where a label's other form ends that follows one of them, as in "A x of y"; None if none does.
+
+        Only a mark, or nothing, stands behind it.
+        """
         start = _LEFT.match(caseless, place)
         at = start.end() if start else place
         ends = [
@@ -179,7 +191,7 @@ class _Labels:
             and other.caseless
             and other.caseless != form
             and caseless.startswith(other.caseless, at)
-            and not _WORD_AT.match(caseless, at + len(other.caseless))
+            and _ENDED.match(caseless, at + len(other.caseless))
         ]
         return max(ends, default=None)
 

@@ -212,6 +212,8 @@ def test_a_variant_of_a_letter_is_the_letter(form, typed):
         ("A - x of y", "A"),
         ("A, x of y, since", "A"),
         ("B) vitamin A", "B"),
+        ("A. x of y I", "A"),
+        ("A. x of y, B", None),
         ("Answer: A", "A"),
         ("The correct answer is: B.", "B"),
         ("Jibu: (C)", "C"),

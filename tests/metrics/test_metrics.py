@@ -5,7 +5,7 @@ from maple.definitions.language import read_languages
 from maple.metrics.registry import METRICS
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")
-OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL")
+OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "chrf++", "bleu")
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -13,6 +13,14 @@ OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL")
 def test_a_perfect_answer_scores_one_in_every_language(code, metric):
     answer = LANGUAGES[code].words["qa_instruction"]
     assert METRICS[metric].value(answer, [answer], code) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("answer", ["18", "1,234.5", "70.000", "-1/8", "1990 – 1995", "18 kg"])
+def test_a_perfect_number_scores_one_in_every_language(code, answer):
+    for metric in ("number", "exact_match", "f1", "vqa_score"):
+        assert METRICS[metric].value(answer, [answer], code) == 1.0
+        assert METRICS[metric].value(f"{answer}.", [answer], code) == 1.0
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
