@@ -1,12 +1,15 @@
 """MAPLE: how instruction data, adapter rank and base precision change a finetuned model in every language."""
 
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from maple.runtime.locks import LockedError, lock_until_exit
 from maple.runtime.logs import show
+from maple.runtime.terminal import follow, leave
 
 min_version("9.27")
 
@@ -62,9 +65,21 @@ onstart:
         lock_until_exit("results/.lock", "runs a study in this folder", wait=False)
     except LockedError as error:
         raise WorkflowError(f"{error}: wait until it has ended, or end it") from None
+    # Who asks Snakemake to say more or less gets its own lines.
+    if not (
+        workflow.output_settings.verbose
+        or workflow.output_settings.printshellcmds
+        or workflow.output_settings.quiet
+    ):
+        follow(logger, Counter(job.rule.name for job in workflow.dag.needrun_jobs()))
+
+
+onerror:
+    leave(logger)
 
 
 onsuccess:
+    leave(logger)
     leaderboard, page = Path("results/leaderboard.txt"), Path("results/report.html")
     if leaderboard.is_file() and page.is_file():
         show(f"{leaderboard.read_text(encoding='utf-8')}\nReport: {page.resolve()}")

@@ -146,7 +146,12 @@ def test_a_changed_word_scores_its_language_alone_and_the_others_keep_their_byte
     ]
     before = {path: path.read_bytes() for path in files}
     project.replace("config/languages.tsv", "\tKweli\t", "\tNdiyo\t")
-    project.snakemake("results/summary.parquet")
+    said = project.snakemake("results/summary.parquet").splitlines()
+    assert "jobid:" not in "".join(said)
+    finished = {line.split(" s  ")[1] for line in said if " s  " in line}
+    runs = ("toy/none/none/seed0", "toy/little/lora-r2-16bit/seed1")
+    again = {f"{rule} {run}" for rule in ("generate", "score") for run in runs}
+    assert finished == {"render_prompts xnli swh_Latn", *again, "summarize"}
     changed = sorted(path.stem for path in files if path.read_bytes() != before[path])
     assert changed == ["swh_Latn"] * 4  # the answers and the scores of two runs
     for log in (project.folder / "logs/score").rglob("*.log"):
