@@ -82,10 +82,14 @@ class Design:
 
 
 def studies(
-    design: Design, number: int, questions: Iterable[str] = ("mean",), changes: np.ndarray | None = None
+    design: Design,
+    number: int,
+    questions: Iterable[str] = ("mean",),
+    changes: np.ndarray | None = None,
+    seed: int | list[int] = SEED,
 ) -> Iterator[list[Answer]]:
     """Yield the answers of studies; `changes` are those in each language, in points, in the place of drawn ones."""
-    rng, languages = np.random.default_rng(SEED), design.languages
+    rng, languages = np.random.default_rng(seed), design.languages
     asked = {name: QUESTIONS[name] for name in questions}
     cells = [(task, place) for task in range(max(design.tasks)) for place, own in enumerate(design.tasks) if task < own]
     of_task, of_language = np.array(cells).T
@@ -147,7 +151,8 @@ def share_above(number: int, affected: int, correlation: float | None, simulatio
     changes = np.full(number, SETTINGS.smallest_effect)
     changes[:affected] = 10.0
     design = Design([1] * number, 0.0, correlation)
-    counted = [answers[0].languages_at_least or 0 for answers in studies(design, simulations, changes=changes)]
+    drawn = studies(design, simulations, changes=changes, seed=[SEED, 1 + affected])
+    counted = [answers[0].languages_at_least or 0 for answers in drawn]
     return float(np.mean([count > affected for count in counted]))
 
 
