@@ -1,9 +1,23 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from toy_questions import base, tuned
 
-from benchmarks.seed_coverage import GRIDS, Grid, Noise, tally
+from benchmarks.seed_coverage import (
+    GRIDS,
+    LANGUAGES,
+    SETTINGS,
+    Grid,
+    Noise,
+    asked_questions,
+    drawn_values,
+    scores_of,
+    tally,
+)
+from maple.analysis.questions.answer import answer_questions
 from maple.analysis.training_noise import ITEMS, SEEDS, TRAININGS, Trainings, noise_of
 
 SQUARE = [(rank, bits) for rank in (4, 16) for bits in (4, 16)]
@@ -108,6 +122,22 @@ def test_the_variance_of_a_mean_is_that_of_statsmodels_mixed_model():
         between = np.var(value.reshape(6, 4) @ weights, ddof=1) / 6
         theirs = weights @ fit.cov_params()[:4, :4] @ weights
         assert found.variance == pytest.approx([max(theirs, between)], rel=1e-3)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3)))[1:], ids=str)
+def test_with_three_seeds_there_is_one_answer_whichever_of_them_comes_first(order):
+    grid = Grid(models=2, datasets=2, ranks=(4, 16), bits=(4, 16), seeds=3)
+    drawn, asked = scores_of(grid.runs, items=100), asked_questions(grid)
+    rng = np.random.default_rng(2)
+    drawn = replace(drawn, values=drawn_values(rng, drawn, 100, Noise(2, 0.5).drawn(rng, grid.runs)))
+    places = sorted(range(len(grid.runs)), key=lambda at: (not (run := grid.runs[at]).is_baseline, order[run.seed - 1]))
+    other = replace(drawn, runs=[grid.runs[at] for at in places], values=drawn.values[:, places])
+    first, second = (answer_questions(scores, LANGUAGES, SETTINGS, asked, {}).questions for scores in (drawn, other))
+    assert [answer.of for answer in first] == ["seeds"] * len(asked)
+    for one, same in zip(first, second, strict=True):
+        assert same.verdict == one.verdict
+        told = [(answer.effect, answer.low, answer.high, answer.p_holm) for answer in (one, same)]
+        assert told[0] == pytest.approx(told[1])
 
 
 COVERED = [
