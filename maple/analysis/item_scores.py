@@ -64,9 +64,9 @@ class ItemScores:
     items: Items
     """The cell and the item of each row."""
     shares: pl.DataFrame
-    """run, cell and, for each of SHARES and TRANSLATION_SHARES, its mean over the completions, times and beside the
-    share of completions for which it is defined (its name with _known); beside length_ratio, the mean characters of
-    references."""
+    """run, cell and, for each of SHARES and TRANSLATION_SHARES, its sum over the completions, beside the number of
+    those for which it is defined (its name with _known); for length_ratio the characters of completions, beside those
+    of references."""
 
     @cached_property
     def share_names(self) -> list[str]:
@@ -271,9 +271,9 @@ def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
         )
         .group_by("run", *CELL)
         .agg(
-            pl.sum(*_ALL_SHARES) / pl.len(),
-            *((pl.count(name) / pl.len()).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
-            length_ratio_known=pl.sum("reference_characters") / pl.len(),
+            pl.sum(*_ALL_SHARES),
+            *(pl.count(name).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
+            length_ratio_known=pl.sum("reference_characters"),
             signature=pl.min("signature"), last_signature=pl.max("signature"),
         )
         .collect(engine="streaming")

@@ -363,7 +363,7 @@ def test_points_have_one_decimal_and_a_real_minus():
 def test_a_correlation_may_be_below_zero_and_its_interval_too():
     one = row(summary_of(scored(BASE, [-0.9, -1.3, 0.4, 0.2] * 5, metric="mcc")), "none", metric="mcc")
     assert one["mean"] == pytest.approx(-0.4) and -1 <= one["low"] < one["mean"] < one["high"]
-    short = row(summary_of(scored(BASE, [-3.0, 1.2], metric="mcc")), "none", metric="mcc")
+    short = row(summary_of(scored(BASE, [-3.0, -0.6, 1.2], metric="mcc")), "none", metric="mcc")
     assert short["low"] == -1  # at the end of the range
 
 
