@@ -20,6 +20,8 @@ from maple.analysis.statistics import Estimate, Joint, average, holm, mean_inter
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
+# The columns with the number of answers that a share is of, if it is not of all.
+JUDGED = {"wrong_language": "language_judged", "wrong_script": "script_judged"}
 _COLUMNS = [
     "task", "language", "metric", "headline", "cells", "n", "largest_cluster", "mean", "se", "low", "high", *SHARES,
     "chance", "against_chance", *_CHANGE, "mde", "confidence",
@@ -141,7 +143,10 @@ def _averaged_shares(scores: ItemScores, cells: pl.DataFrame) -> pl.DataFrame:
     return (
         scores.shares.join(cells.select("cell"), on="cell", how="semi")
         .group_by("run")
-        .agg(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(names, defined, strict=True))
+        .agg(
+            *(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(names, defined, strict=True)),
+            *(pl.sum(f"{name}_known").cast(pl.Int64).alias(count) for name, count in JUDGED.items()),
+        )
     )
 
 
@@ -151,15 +156,15 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     Columns: those of a run; task, language, metric; headline (is it the task's headline metric?); cells and n (item
     scores) in the mean; largest_cluster (the largest share that one cluster has of a single cell); mean, se, low, high
     (at `confidence`); unparsed, too_long (shares of all answers), wrong_language, wrong_script (shares of the
-    completions for which they are defined); empty, truncated, thinking, unfinished_thinking (shares of the generated
-    completions); thinking_tokens (the mean over those with thinking), prompt_tokens, completion_tokens, tokens_per_word
-    (of the prompt without demonstrations), shots, shots_dropped (means). Only if some task is a translation: copied,
-    off_target, repeated (shares of the generated completions for which they are defined), length_ratio (characters of
-    the answers per character of the references). Only if some metric is of a set of texts: signature, null where the
-    averaged scores have several. chance, and against_chance: "above", "below" or "inside", where the interval lies
-    relative to chance. Against the same model's base, paired by item: base, change, change_se, change_low, change_high
-    (null for a base, and if no item is shared) and mde, the minimum detectable effect at power
-    maple.analysis.statistics.POWER.
+    completions for which they are defined, whose numbers are language_judged and script_judged); empty, truncated,
+    thinking, unfinished_thinking (shares of the generated completions); thinking_tokens (the mean over those with
+    thinking), prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots,
+    shots_dropped (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated
+    completions for which they are defined), length_ratio (characters of the answers per character of the references).
+    Only if some metric is of a set of texts: signature, null where the averaged scores have several. chance, and
+    against_chance: "above", "below" or "inside", where the interval lies relative to chance. Against the same model's
+    base, paired by item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared)
+    and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
 
     Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
     languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,
@@ -198,7 +203,7 @@ def _columns(scores: ItemScores) -> list[str]:
     after_shares = _COLUMNS.index(SHARES[-1]) + 1
     translations = [name for name in TRANSLATION_SHARES if name in scores.share_names]
     signature = ["signature"] if scores.cells["signature"].count() else []
-    return [*_COLUMNS[:after_shares], *translations, *signature, *_COLUMNS[after_shares:]]
+    return [*_COLUMNS[:after_shares], *JUDGED.values(), *translations, *signature, *_COLUMNS[after_shares:]]
 
 
 def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confidence: float) -> pl.DataFrame:

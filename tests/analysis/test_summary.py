@@ -91,6 +91,29 @@ def test_only_shared_items_are_compared():
     assert one["n"] == 3 and one["base"] == pytest.approx(0.3) and one["change"] == pytest.approx(0.2)
 
 
+def test_shares_are_of_answers_and_not_of_cells():
+    # One of two answers in English, none of eight in Swahili: one of ten.
+    wrong = scored(BASE, [1, 1]).with_columns(wrong_language=pl.Series([True, False]))
+    right = scored(BASE, [1] * 8, language="swh_Latn", wrong_language=False)
+    one = row(summary_of(wrong, right), "none", language="all")
+    assert (one["wrong_language"], one["language_judged"], one["script_judged"]) == (0.1, 10, 0)
+
+
+def test_a_cell_with_a_handful_of_common_items_counts_as_lacking():
+    def view(common, items=30):
+        return together(scored(BASE, [1] * items), scored(LORA, [1] * common)).cells["shared"].to_list()
+
+    assert (view(10), view(9), view(30)) == ([True], [False], [True])
+    assert (view(3, items=6), view(2, items=6)) == ([True], [False])  # of few items, half
+
+
+def test_the_largest_text_of_a_cell_is_told():
+    texts = pl.DataFrame([("xnli", "eng_Latn", str(item), "long") for item in range(3)], CLUSTER_SCHEMA, orient="row")
+    summary = summarize(item_scores(scored(BASE, [1, 0, 1, 0]), [BASE], TASKS, texts))
+    assert row(summary, "none")["largest_cluster"] == 0.75
+    assert row(summary, "none", language="all")["largest_cluster"] == 0.75  # the mean of one cell
+
+
 def test_a_base_has_no_change():
     one = row(summary_of(scored(BASE, [1, 0]), scored(LORA, [1, 1])), "none")
     assert [one[name] for name in ("base", "change", "change_se", "change_low", "change_high")] == [None] * 5
@@ -211,7 +234,7 @@ def test_runs_without_an_item_in_common_are_not_averaged():
     one, other = scored(BASE, [1, 0]), scored(LORA, [1, 0]).with_columns(item=pl.col("item") + "b")
     summary = summary_of(one, other)
     assert summary.filter(language="all").is_empty() and row(summary, "lora-r2-4bit")["change"] is None
-    with pytest.raises(SummaryError, match="xnli in eng_Latn: no item has one in every run"):
+    with pytest.raises(SummaryError, match="xnli in eng_Latn: too few items have one in every run"):
         together(one, other).average_shared_items([0], [1.0])
 
 

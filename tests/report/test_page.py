@@ -379,7 +379,7 @@ def test_a_sample_of_the_items_is_told_as_one(page):
 def test_answer_issues_that_are_undefined_are_a_dash(page):
     # Neither two nor three right of four, of three choices, lie above chance for sure.
     assert table(page, "Answer issues by language")[0][1:] == [
-        "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
+        "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "0.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
     ]  # fmt: skip
     text = " ".join(Page(page).text().split())
     assert "Of 80 answers 0 could not be parsed" in text
@@ -450,7 +450,7 @@ def test_held_out_text_is_told_before_and_after_finetuning(page):
     assert found["heldOut"]["runs"] == [1, 2, 3, 4]
     languages = [language["code"] for language in found["languages"]]
     before, after = (dict(zip(languages, found["heldOut"][when][0], strict=True)) for when in ("before", "after"))
-    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2000, 500, 1000, None)
+    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2_000_000, 500_000, 1_000_000, None)
 
 
 def test_costs_add_up_time_and_a_missing_meter_is_said(page):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from maple.analysis.item_scores import DECIMALS
 from maple.analysis.training_noise import Scope
@@ -211,6 +211,8 @@ class Answer(Asked, Effect):
     """In at least so many of these there is surely the claimed effect, each by itself; None without such a claim."""
     cells: dict[str, list[str]]
     """The languages that were compared, by task."""
+    left_out: list[str] = Field(default_factory=list)
+    """Cells, as task/language, in which the runs that are compared have too few items in common."""
     runs: list[str]
     """The paths of the runs that were compared."""
     gate: Gate | None = None
@@ -249,6 +251,8 @@ class Ranking(Asked):
     """The number of pairs that differ surely."""
     cells: dict[str, list[str]]
     """As in Answer."""
+    left_out: list[str] = Field(default_factory=list)
+    """As in Answer."""
     runs: list[str]
     """As in Answer."""
     of: Scope
@@ -286,6 +290,8 @@ class Spreads(Asked):
     spreads: list[Spread]
     """The spread of each method."""
     cells: dict[str, list[str]]
+    """As in Answer."""
+    left_out: list[str] = Field(default_factory=list)
     """As in Answer."""
     runs: list[str]
     """As in Answer."""
@@ -337,6 +343,8 @@ class CostAnswer(Asked, CostRatio):
     methods: list[MethodCost]
     """The cost of each method."""
     cells: dict[str, list[str]]
+    """As in Answer."""
+    left_out: list[str] = Field(default_factory=list)
     """As in Answer."""
     runs: list[str]
     """As in Answer."""
