@@ -450,7 +450,12 @@ def test_held_out_text_is_told_before_and_after_finetuning(page):
     assert found["heldOut"]["runs"] == [1, 2, 3, 4]
     languages = [language["code"] for language in found["languages"]]
     before, after = (dict(zip(languages, found["heldOut"][when][0], strict=True)) for when in ("before", "after"))
-    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2_000_000, 500_000, 1_000_000, None)
+    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (
+        2_000_000,
+        500_000,
+        1_000_000,
+        None,
+    )
 
 
 def test_costs_add_up_time_and_a_missing_meter_is_said(page):
