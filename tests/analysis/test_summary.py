@@ -22,7 +22,7 @@ from toy_scores import (
 
 from maple.analysis.item_scores import SummaryError, item_scores
 from maple.analysis.language_groups import language_groups, resource_group
-from maple.analysis.leaderboard import points, terminal_table
+from maple.analysis.leaderboard import decimals, points, terminal_table
 from maple.analysis.statistics import t_quantile
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.evaluation.clusters import CLUSTER_SCHEMA
@@ -381,6 +381,12 @@ def test_points_have_one_decimal_and_a_real_minus():
     assert [points(0.4123), points(-0.05, True), points(0.05, True), points(-0.0001, True), points(None)] == [
         "41.2", "−5.0", "+5.0", "0.0", "–",
     ]  # fmt: skip
+
+
+def test_a_number_is_rounded_once_and_half_away_from_zero():
+    # By way of 12.45 the first would be 12.5; as floats the second is 12.249999999999998.
+    assert [points(0.12449), points(0.1225 - 2e-17), points(-0.1225)] == ["12.4", "12.3", "−12.3"]
+    assert [decimals(-0.6149, 2, signed=True), decimals(0.004, 2, signed=True)] == ["−0.61", "0.00"]
 
 
 def test_a_correlation_may_be_below_zero_and_its_interval_too():
