@@ -193,7 +193,7 @@ class Estimate:
         """The degrees of freedom of the standard errors (Satterthwaite 1946, Biometrics Bulletin 2)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             df = self.variances.sum(axis=0) ** 2 / (self.variances**2 / self.dfs).sum(axis=0)
-        return np.where(self.se > 0, df, np.maximum(1, self.dfs.min(axis=0)))
+        return np.where(self.se > 0, df, np.fmax(1, self.dfs.min(axis=0)))
 
     def with_added(self, times: int = 1) -> "Estimate":
         """Return the same estimates with `added` in their variances: once for means, twice for their differences.
