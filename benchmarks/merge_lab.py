@@ -114,7 +114,8 @@ def main() -> None:
                 line(model, name, " ".join(str(error).split())[:120], *[""] * (len(WAYS) - 1))
                 continue
             line(model, name, *(ways[way]["kl"] if way in ways else "" for way in WAYS))
-            measured += [{"bits": variant.bits, "way": way, **row} for way, row in ways.items()]
+            # Comparisons have bits, too: those per byte.
+            measured += [{**row, "bits": variant.bits, "way": way} for way, row in ways.items()]
     print()
     line("bits", "way", "runs", *FIGURES)
     line(*["---"] * (3 + len(FIGURES)))
