@@ -133,9 +133,15 @@ def task_words(
     }
 
 
-def cluster_text(row: BenchmarkRow, field: str) -> str | None:
-    """Return the text that a row shares with others; None if it has none."""
-    return None if row.get(field) is None else str(row[field]).strip() or None
+def cluster_text(expression: str, row: BenchmarkRow) -> str | None:
+    """Return what a row shares with others; None if it has nothing. Raises TemplateLimitError."""
+    try:
+        value = evaluate("cluster", expression, row)
+    except TemplateLimitError:
+        raise
+    except TemplateFault:
+        return None
+    return None if value is None else str(value).strip() or None
 
 
 def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
@@ -245,12 +251,12 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
     for number, row in enumerate(rows):
         try:
             with bounded():
+                groups.append((settings.cluster and cluster_text(settings.cluster, row)) or number)
                 items.append(item_of(spec.item, row, number))
         except TemplateLimitError:
             raise
         except TemplateFault:
             items.append(str(number))
-        groups.append(cluster_text(row, settings.cluster) or number)
     return sampled_positions(items, settings.items, groups)
 
 

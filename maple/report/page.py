@@ -36,7 +36,9 @@ from maple.report.sections.data_quality import (
     issues_by,
     issues_by_run,
     item_samples,
+    large_clusters,
     missing_cells,
+    not_above_chance,
     row_faults,
 )
 from maple.report.sections.labels import task_labels
@@ -233,6 +235,8 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         ceilings=ceiling_rows(results.ceilings, names),
         ceiling_metrics=CEILING_METRICS,
         row_faults=row_faults(results.quality, names),
+        chance_rows=not_above_chance(summary, views),
+        large_clusters=large_clusters(summary, names),
         labels=labels,
         methods=methods,
         pictured=results.pictured,

@@ -210,7 +210,7 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     _check_templates(file, task)
     _check_metrics(file, task)
     _check_fields(file, task.fields)
-    if task.cluster and task.cluster not in task.fields:
+    if task.cluster.isidentifier() and task.cluster not in task.fields:
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
@@ -291,6 +291,7 @@ def _check_templates(file: str, task: Task) -> None:
     templates += [("texts", text) for text in task.texts]
     templates += [("answer.demonstration", task.answer.demonstration)]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
+    expressions += [("cluster", f"{{{{ {task.cluster} }}}}")] if task.cluster else []
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
     for key, template in templates + expressions:
         if reason := wrong_template(template):

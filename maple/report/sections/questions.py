@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from maple.analysis.leaderboard import points
+from maple.analysis.leaderboard import decimals, points
 from maple.analysis.questions.records import (
     Answer,
     AnyAnswer,
@@ -32,8 +32,7 @@ _COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight",
 
 def two_decimals(value: float) -> str:
     """Return a number of points with its sign: -0.618 -> "−0.62"."""
-    text = f"{value:+.2f}"
-    return text.replace("-", "−") if text.strip("+-0.") else "0.00"
+    return decimals(value, 2, signed=True)
 
 
 def sentence(text: str) -> str:
@@ -117,6 +116,8 @@ def answer_views(answers: StudyAnswers) -> list[AnswerView]:
         runs, cells = _counted(len(answer.runs), "run"), _counted(sum(map(len, answer.cells.values())), "cell")
         where = "English" if codes == {ENGLISH} else _counted(len(codes), "language")
         compared = f"{runs} in {cells}, of {_counted(len(answer.cells), 'task')} and {where}"
+        if answer.left_out:
+            compared += f". Too few items have an answer of every run in {', '.join(answer.left_out)}: left out"
         view = AnswerView(answer, _shape(answer), None, compared, _short(answer), _caption(answer))
         if isinstance(answer, Answer):
             view = replace(
@@ -208,7 +209,7 @@ def _caption(answer: AnyAnswer) -> str:
 
 def _in_chart(effect: Effect | Change) -> dict[str, float]:
     bounds = {"effect": effect.effect, "low": effect.low, "high": effect.high}
-    return {name: round(value, 3) for name, value in bounds.items() if value is not None}
+    return {name: value for name, value in bounds.items() if value is not None}
 
 
 def _labels(part: Line) -> dict[str, str]:
