@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from maple.analysis.item_scores import DECIMALS
+from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
@@ -18,6 +19,8 @@ UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
 Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
 Clusters = Literal["languages", "families"]
+# Levels and what is left of 1 beside them, of which DECIMALS digits would leave nothing.
+_LEVELS = ("confidence", "level", "spent")
 # Of what a verdict holds that holds no other seeds.
 _ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
@@ -365,7 +368,9 @@ class StudyAnswers(Record):
     """The content of questions.json."""
 
     confidence: Number
-    """Of every interval."""
+    """Of every interval; at one of several looks 1 - its nominal level."""
+    look: LookLevels | None = None
+    """The look at the study; None if there is one alone."""
     power: float
     """The probability that the minimum detectable effects stand for."""
     smallest_effect: Number
@@ -377,8 +382,16 @@ class StudyAnswers(Record):
     questions: list[AnyAnswer | NotAsked]
     """The questions, answered or not."""
 
+    @property
+    def level(self) -> float:
+        """The level that corrected p values are held against."""
+        return self.look.spent if self.look else 1 - self.confidence
+
     def content(self) -> dict:
-        """Return the answers as plain JSON content, only the keys that apply, numbers rounded to DECIMALS digits."""
+        """Return the answers as plain JSON content, only the keys that apply.
+
+        Numbers are rounded to DECIMALS digits, and levels to 15 significant ones.
+        """
         return _rounded(self.params())
 
     def answer(self, question: str) -> Answer | None:
@@ -388,7 +401,10 @@ class StudyAnswers(Record):
 
 def _rounded(content: Any) -> Any:
     if isinstance(content, Mapping):
-        return {key: _rounded(value) for key, value in content.items()}
+        return {
+            key: float(f"{value:.15g}") if key in _LEVELS and isinstance(value, float) else _rounded(value)
+            for key, value in content.items()
+        }
     if isinstance(content, list):
         return [_rounded(value) for value in content]
     return round(content, DECIMALS) if isinstance(content, float) else content
