@@ -1,11 +1,10 @@
 """Answers to the study's questions: the records of questions.json."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.analysis.item_scores import DECIMALS
+from maple.analysis.questions.rounding import rounded
 from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
@@ -19,8 +18,6 @@ UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
 Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
 Clusters = Literal["languages", "families"]
-# Levels and what is left of 1 beside them, of which DECIMALS digits would leave nothing.
-_LEVELS = ("confidence", "level", "spent")
 # Of what a verdict holds that holds no other seeds.
 _ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
@@ -388,23 +385,9 @@ class StudyAnswers(Record):
         return self.look.spent if self.look else 1 - self.confidence
 
     def content(self) -> dict:
-        """Return the answers as plain JSON content, only the keys that apply.
-
-        Numbers are rounded to DECIMALS digits, and levels to 15 significant ones.
-        """
-        return _rounded(self.params())
+        """Return the answers as plain JSON content, only the keys that apply, numbers rounded."""
+        return rounded(self.params())
 
     def answer(self, question: str) -> Answer | None:
         """Return the answer to the question with a key; None if it was not asked."""
         return next((one for one in self.questions if one.question == question and isinstance(one, Answer)), None)
-
-
-def _rounded(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {
-            key: float(f"{value:.15g}") if key in _LEVELS and isinstance(value, float) else _rounded(value)
-            for key, value in content.items()
-        }
-    if isinstance(content, list):
-        return [_rounded(value) for value in content]
-    return round(content, DECIMALS) if isinstance(content, float) else content
