@@ -140,7 +140,7 @@ def test_each_language_that_no_task_offers_is_refused():
 
 @pytest.mark.parametrize("empty", [{"seeds": []}, {"methods": {}}, {"methods": {}, "seeds": []}])
 def test_a_part_of_the_grid_that_finetunes_nothing_by_mistake_is_refused(empty):
-    full, second = CONFIG["grid"]
+    full, second, _ = CONFIG["grid"]
     says = f"config: grid: part 2 finetunes nothing, for it has no {' and no '.join(empty)}; write some"
     with pytest.raises(DefinitionError, match=says):
         study(grid=[full, second | empty])
