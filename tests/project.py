@@ -33,6 +33,7 @@ TOY_STUDY = {
     "note": "A toy.",
     "languages": ["eng_Latn", "swh_Latn"],
     "tasks": ["xnli", "xquad"],
+    "answers": {"xnli": ["generate"]},
     "items": 4,
     "grid": [
         {"models": ["toy"], "datasets": ["little"], "methods": {"lora": {"rank": [2], "bits": [16]}}, "seeds": [1]}

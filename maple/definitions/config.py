@@ -87,7 +87,8 @@ class Config(Record):
     answers: dict[str, AnswerModes]
     """Answer modes by task, of which each kind of model takes those that it has: generate and rank of causal models,
     classify of encoders, blind of models that see: the same prompts again, each picture grey. A task that is not named
-    has [generate, classify], and blind besides if it has pictures."""
+    has [generate, rank, classify] if it has choices and no pictures, [generate, classify] if it has no choices, and
+    [generate, classify, blind] if it has pictures."""
     grid: Annotated[list[GridPart], Field(min_length=1)]
     finetune: TrainingSettings
     checkpoint_steps: Count

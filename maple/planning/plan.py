@@ -180,7 +180,7 @@ def plan_of(study: Study) -> Plan:
     codes = [*study.languages.codes, *(code for dataset in datasets.values() for code in dataset.languages)]
     return Plan(
         models={
-            name: _model(name, model).changed(answers=_answers(study, model), **_search(study, model))
+            name: _model(name, model).changed(answers=_answers(study, name), **_search(study, model))
             for name, model in study.models.items()
         },
         methods={name: _method(study, name) for name in (NONE, *study.methods)},
@@ -216,8 +216,8 @@ def _search(study: Study, model: Model) -> dict[str, Any]:
     return {"search": study.config.generate.beam_search.stated} if KINDS[model.kind].translates else {}
 
 
-def _answers(study: Study, model: Model) -> dict[str, list[AnswerMode]]:
-    return {name: task.answers[model.kind] for name, task in study.tasks.items() if model.kind in task.answers}
+def _answers(study: Study, model: str) -> dict[str, list[AnswerMode]]:
+    return {name: task.answers[model] for name, task in study.tasks.items() if model in task.answers}
 
 
 def _model(name: str, model: Model) -> PlannedModel:

@@ -1,10 +1,10 @@
-"""The answer modes by which the models of a study are asked its tasks: those of the config that a kind of model has."""
+"""The answer modes by which the models of a study are asked its tasks: those of the config that a model has."""
 
 from collections.abc import Mapping, Sequence
 
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
-from maple.definitions.model import Model
+from maple.definitions.model import EndpointModel, Model
 from maple.definitions.run import Run
 from maple.definitions.task import AnswerMode, Task
 from maple.metrics.registry import needs_probabilities
@@ -12,28 +12,37 @@ from maple.models.kind import KINDS
 
 # Of a task that the config's `answers` does not name: a model that generates does so, and an encoder classifies.
 DEFAULT: list[AnswerMode] = ["generate", "classify"]
+# Of one with choices: what finetuning does to the form of an answer is told apart from what it does to the answer.
+OF_CHOICES: list[AnswerMode] = ["generate", "rank", "classify"]
 
 
-def answer_modes(name: str, task: Task, kind: str, config: Config) -> list[AnswerMode]:
-    """Return the answer modes of a task for a kind of model, in the config's order; empty if it has none of them.
+def answer_modes(name: str, task: Task, model: Model, config: Config) -> list[AnswerMode]:
+    """Return the answer modes of a task for a model, in the config's order; empty if it has none of them.
 
-    By default a task with pictures is asked blindly as well: what a model answers without them it did not see.
+    By default a model that can rank does so where a task has choices; a model behind an endpoint cannot, whatever its
+    kind. A task with pictures is asked blindly instead: what a model answers without them it did not see. It is not
+    ranked by default, because each choice reads the prompt with its pictures again: two choices take as much reading as
+    the generated and the blind answer together, and pictures are most of what is read (LLaVA-1.5: 576 tokens each).
     """
-    default: list[AnswerMode] = [*DEFAULT, "blind"] if task.pictures else DEFAULT
-    return [mode for mode in config.answers.get(name, default) if mode in KINDS[kind].answer_modes]
+    default = _default(task, isinstance(model, EndpointModel))
+    return [mode for mode in config.answers.get(name, default) if mode in KINDS[model.kind].answer_modes]
 
 
-def kinds_asked(task: str, runs: Sequence[Run], models: Mapping[str, Model]) -> list[str]:
-    """Return the kinds of the models that are asked a task."""
-    return list(dict.fromkeys(models[run.model].kind for run in runs if task in run.tasks))
+def _default(task: Task, is_remote: bool) -> list[AnswerMode]:
+    if task.pictures:
+        return [*DEFAULT, "blind"]
+    return OF_CHOICES if task.choices and not is_remote else DEFAULT
+
+
+def models_asked(task: str, runs: Sequence[Run], models: Mapping[str, Model]) -> dict[str, Model]:
+    """Return the models that are asked a task, by name."""
+    return {run.model: models[run.model] for run in runs if task in run.tasks}
 
 
 def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mapping[str, Model], config: Config) -> None:
     """Refuse a task that a model of the grid cannot answer, and models whose answers no metric compares."""
-    for model, kind, name in dict.fromkeys(
-        (run.model, models[run.model].kind, task) for run in runs for task in run.tasks
-    ):
-        modes = answer_modes(name, tasks[name], kind, config)
+    for model, name in dict.fromkeys((run.model, task) for run in runs for task in run.tasks):
+        kind, modes = models[model].kind, answer_modes(name, tasks[name], models[model], config)
         if "blind" in modes and "generate" not in modes:
             raise DefinitionError(
                 f"config: answers.{name}: blind answers are compared with those that saw the pictures; write "
@@ -60,7 +69,8 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
                 "or leave them out of the metrics"
             )
     for name in tasks:
-        modes = {kind: answer_modes(name, tasks[name], kind, config) for kind in kinds_asked(name, runs, models)}
+        asked = models_asked(name, runs, models).values()
+        modes = {model.kind: answer_modes(name, tasks[name], model, config) for model in asked}
         ranked = [kind for kind, of_kind in modes.items() if of_kind == ["rank"]]
         if ranked and len(ranked) < len(modes):
             named = _listed(["generate", *config.answers[name]])

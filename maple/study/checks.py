@@ -99,13 +99,13 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
         )
 
 
-def check_endpoint(name: str, kind: str, finetuned: bool, config: Config, tasks: Mapping[str, Task]) -> None:
+def check_endpoint(name: str, model: EndpointModel, finetuned: bool, config: Config, tasks: Mapping[str, Task]) -> None:
     """Refuse finetuning of a model behind an endpoint, tasks for which it would only have to rank choices, and one that
     would be asked without a prompt."""
-    if KINDS[kind].translates:
+    if KINDS[model.kind].translates:
         raise DefinitionError(
-            f"config/models/{name}.yaml: kind: {kind}: a model behind an endpoint answers prompts; leave kind out, and "
-            "it translates by the prompts of tasks"
+            f"config/models/{name}.yaml: kind: {model.kind}: a model behind an endpoint answers prompts; leave kind "
+            "out, and it translates by the prompts of tasks"
         )
     if finetuned:
         raise DefinitionError(
@@ -113,7 +113,7 @@ def check_endpoint(name: str, kind: str, finetuned: bool, config: Config, tasks:
             f"give it a part of its own: {{models: [{name}], datasets: [], methods: {{}}, seeds: []}}"
         )
     for task, definition in tasks.items():
-        if answer_modes(task, definition, kind, config) == ["rank"]:
+        if answer_modes(task, definition, model, config) == ["rank"]:
             raise DefinitionError(
                 f"config: answers.{task}: {name} is behind an endpoint, which tells no likelihood of a choice that is "
                 f"given to it, and no run could be compared with it; write [generate, rank], or leave {name} out of "
@@ -186,9 +186,9 @@ def check_endpoints(
 ) -> None:
     """Refuse for each model behind an endpoint what it cannot do; `tasks` are the config's."""
     for name in dict.fromkeys(run.model for run in runs):
-        if isinstance(models[name], EndpointModel):
+        if isinstance(model := models[name], EndpointModel):
             finetuned = any(run.model == name and not run.is_baseline for run in runs)
-            check_endpoint(name, models[name].kind, finetuned, config, tasks)
+            check_endpoint(name, model, finetuned, config, tasks)
 
 
 def check_frames(runs: Sequence[Run], variants: Mapping[str, MethodVariant], models: Mapping[str, Model]) -> None:

@@ -40,7 +40,7 @@ def learnt_tasks(
             pick([task], tasks, f"config/datasets/{name}.yaml: {_key(definition, task)}", "config/tasks/")
             check_task(task, tasks[task], config, languages.table)
             check_places(f"config/tasks/{task}.yaml: sources", tasks[task].sources.params(), "split")
-        learnt[name] = tuple(study_task(task, tasks[task], config, languages, kinds=()) for task in named)
+        learnt[name] = tuple(study_task(task, tasks[task], config, languages, models={}) for task in named)
         for task in learnt[name]:
             _check_recipe(name, definition, task)
             _check_rows(name, definition, task)

@@ -17,7 +17,7 @@ from maple.definitions.reading import parse, pick, read_definitions
 from maple.definitions.record import WordsByLanguage
 from maple.definitions.run import Run
 from maple.definitions.task import Task
-from maple.study.answer_modes import check_answers, kinds_asked
+from maple.study.answer_modes import check_answers, models_asked
 from maple.study.architectures import check_architectures
 from maple.study.checks import (
     IDENTITY,
@@ -124,7 +124,7 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
     of_methods = {name: study_method(name, variant, config.generate, frame) for name, variant in variants.items()}
     check_held_out(finetuned, of_methods, learnt_by_run)
     of_study = {
-        name: study_task(name, task, config, languages, kinds_asked(name, runs, models))
+        name: study_task(name, task, config, languages, models_asked(name, runs, models))
         for name, task in selection.items()
     }
     _check_demonstrations(of_study, languages)

@@ -84,8 +84,7 @@ class Study:
 
     def answers(self, run: Run) -> dict[str, list[AnswerMode]]:
         """Return the answer modes of a run, by task that it is asked."""
-        kind = self.models[run.model].kind
-        return {task: self.tasks[task].answers[kind] for task in run.tasks}
+        return {task: self.tasks[task].answers[run.model] for task in run.tasks}
 
     @property
     def compared(self) -> list[Run]:

@@ -8,6 +8,7 @@ from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language, LanguagePair
+from maple.definitions.model import Model
 from maple.definitions.task import (
     OWN,
     AnswerMode,
@@ -78,7 +79,7 @@ class StudyTask:
     settings: TaskSettings
     """Demonstrations, and how many items."""
     answers: dict[str, list[AnswerMode]]
-    """Answer modes by kind of model, of the kinds that are asked."""
+    """Answer modes by model, of the models that are asked."""
     prompt_spec: PromptSpec
     """The part that decides prompts and gold answers."""
     languages: list[str]
@@ -182,8 +183,8 @@ def offered_languages(source: TaskSource, table: Mapping[str, Language]) -> list
     return [code for code in table if source.languages == "all" or code in source.languages]
 
 
-def study_task(name: str, task: Task, config: Config, languages: Languages, kinds: Sequence[str]) -> StudyTask:
-    """Return a task with the config's settings, for the kinds of models that are asked."""
+def study_task(name: str, task: Task, config: Config, languages: Languages, models: Mapping[str, Model]) -> StudyTask:
+    """Return a task with the config's settings, for the models that are asked, by name."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
     share, sampled = config.all_looks.share, config.items and not isinstance(source, EmbeddedRows)
@@ -199,7 +200,7 @@ def study_task(name: str, task: Task, config: Config, languages: Languages, kind
         definition=task,
         source=source,
         settings=settings,
-        answers={kind: answer_modes(name, task, kind, config) for kind in kinds},
+        answers={model: answer_modes(name, task, definition, config) for model, definition in models.items()},
         prompt_spec=task.prompt_spec(config.max_new_tokens.get(name)),
         languages=[code for code in languages.codes if code in offered],
         embedded=config.task_source == "embedded",

@@ -1,4 +1,4 @@
-"""By which answer modes causal models and encoders are asked the tasks of one study."""
+"""By which answer modes causal models, encoders and models behind endpoints are asked the tasks of one study."""
 
 import pytest
 from studies import CONFIG, study
@@ -6,15 +6,17 @@ from studies import CONFIG, study
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.local_model import PathModel
+from maple.definitions.model import EndpointModel
 from maple.definitions.reading import parse
 from maple.definitions.run import Run
 from maple.definitions.task import Task
-from maple.study.answer_modes import answer_modes, check_answers, kinds_asked
+from maple.study.answer_modes import answer_modes, check_answers, models_asked
 
 MODELS = {
     "decoder": PathModel(path="d"),
     "encoder": PathModel(path="e", kind="encoder"),
     "seeing": PathModel(path="s", kind="vision"),
+    "remote": EndpointModel.model_validate({"openai": {"model": "far", "base_url": "http://localhost:1/v1"}}),
 }
 LABELLED = {
     "item": "id",
@@ -59,15 +61,22 @@ def config(answers):
 @pytest.mark.parametrize(
     ("answers", "of_decoder", "of_encoder"),
     [
-        ({}, ["generate"], ["classify"]),
-        ({"labelled": ["generate", "rank", "classify"]}, ["generate", "rank"], ["classify"]),
+        ({}, ["generate", "rank"], ["classify"]),
+        ({"labelled": ["generate", "classify"]}, ["generate"], ["classify"]),
         ({"labelled": ["classify", "generate"]}, ["generate"], ["classify"]),
         ({"labelled": ["rank"]}, ["rank"], []),
     ],
 )
 def test_a_model_is_asked_by_the_modes_that_its_kind_has(answers, of_decoder, of_encoder):
-    assert answer_modes("labelled", TASKS["labelled"], "causal", config(answers)) == of_decoder
-    assert answer_modes("labelled", TASKS["labelled"], "encoder", config(answers)) == of_encoder
+    assert answer_modes("labelled", TASKS["labelled"], MODELS["decoder"], config(answers)) == of_decoder
+    assert answer_modes("labelled", TASKS["labelled"], MODELS["encoder"], config(answers)) == of_encoder
+
+
+def test_choices_are_ranked_by_default_and_nothing_else_is():
+    assert answer_modes("open", TASKS["open"], MODELS["decoder"], config({})) == ["generate"]
+    assert answer_modes("labelled", TASKS["labelled"], MODELS["remote"], config({})) == ["generate"]
+    assert answer_modes("labelled", TASKS["labelled"], MODELS["seeing"], config({})) == ["generate", "rank"]
+    assert answer_modes("pictured", PICTURED, MODELS["seeing"], config({})) == ["generate", "blind"]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +88,8 @@ def test_a_model_is_asked_by_the_modes_that_its_kind_has(answers, of_decoder, of
     ],
 )
 def test_a_task_with_pictures_is_asked_blindly_as_well_unless_the_config_says_how(answers, modes):
-    assert answer_modes("pictured", PICTURED, "vision", config(answers)) == modes
+    assert answer_modes("pictured", PICTURED, MODELS["seeing"], config(answers)) == modes
     checked(("seeing", "pictured"), answers=answers)
-
-
-def test_a_model_that_sees_is_asked_texts_as_others_are():
-    assert answer_modes("labelled", TASKS["labelled"], "vision", config({})) == ["generate"]
 
 
 @pytest.mark.parametrize("stated", [["blind"], ["rank", "blind"]])
@@ -148,10 +153,10 @@ def test_a_metric_of_probabilities_is_refused_where_answers_are_generated():
     checked(("decoder", "calibrated"), answers={"calibrated": ["rank"]})
 
 
-def test_the_kinds_of_models_that_are_asked_a_task_are_known():
+def test_the_models_that_are_asked_a_task_are_known():
     runs = [Run.baseline("decoder", ("labelled", "open")), Run.baseline("encoder", ("labelled",))]
-    assert kinds_asked("labelled", runs, MODELS) == ["causal", "encoder"]
-    assert kinds_asked("open", runs, MODELS) == ["causal"]
+    assert list(models_asked("labelled", runs, MODELS)) == ["decoder", "encoder"]
+    assert list(models_asked("open", runs, MODELS)) == ["decoder"]
 
 
 def test_what_is_classified_needs_texts_and_choices_whoever_is_asked():
@@ -159,12 +164,13 @@ def test_what_is_classified_needs_texts_and_choices_whoever_is_asked():
         study(answers={"xnli": ["generate", "classify"]})
 
 
-def test_a_run_s_answers_are_those_of_its_own_kind_whatever_other_models_are_asked():
-    toy = study(answers={"xcopa": ["generate", "rank"]})
-    assert toy.answers(toy.runs[0])["xcopa"] == ["generate", "rank"]
-    assert {mode for name, modes in toy.answers(toy.runs[0]).items() if name != "xcopa" for mode in modes} == {
-        "generate"
-    }
+def test_a_run_s_answers_are_those_of_its_own_model_whatever_other_models_are_asked():
+    toy = study(answers={"xcopa": ["rank"], "belebele": ["generate"]})
+    modes = toy.answers(toy.runs[0])
+    assert modes == {
+        "xnli": ["generate", "rank"], "xcopa": ["rank"], "belebele": ["generate"],
+        "xquad": ["generate"], "mlqa": ["generate"], "xlsum": ["generate"],
+    }  # fmt: skip
     assert "answers" not in toy.tasks["xcopa"].settings.params()  # prompts are rendered once for models of every kind
 
 

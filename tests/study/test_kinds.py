@@ -13,7 +13,7 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.generation import BeamSearch, GenerateBlock
 from maple.definitions.local_model import BuiltModel, HubModel, PackageModel
 from maple.definitions.method import PeftMethod
-from maple.definitions.model import Model
+from maple.definitions.model import EndpointModel, Model
 from maple.definitions.reading import parse, read_yaml
 from maple.definitions.task import Task
 from maple.definitions.training import TrainingSettings
@@ -171,7 +171,9 @@ def test_a_search_that_ctranslate2_does_otherwise_is_refused(search, says):
 
 
 def test_an_endpoint_is_no_translator():
-    with pytest.raises(
-        DefinitionError, match=r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"
-    ):
-        check_endpoint("gpt", "seq2seq", False, parse(Config, CONFIG, "config"), {})
+    gpt = EndpointModel.model_validate(
+        {"kind": "seq2seq", "openai": {"model": "gpt", "base_url": "http://localhost/v1"}}
+    )
+    says = r"config/models/gpt\.yaml: kind: seq2seq: .* answers prompts; leave kind"
+    with pytest.raises(DefinitionError, match=says):
+        check_endpoint("gpt", gpt, False, parse(Config, CONFIG, "config"), {})
