@@ -118,6 +118,7 @@ def scores_of(runs: Sequence[Run], items: int) -> ItemScores:
         runs=list(runs),
         cells=cells,
         values=np.zeros((number * rows, len(runs))),
+        parsed=np.ones((number * rows, len(runs)), bool),
         items=Items(
             np.repeat(np.arange(number), rows), np.tile(np.arange(rows), number), np.ones(number, int),
             np.full(number, items > 200),
@@ -199,7 +200,7 @@ def studies(grid: Grid, noise: Noise, items: int, number: int, seed: int = SEED)
     for _ in range(number):
         values = drawn_values(rng, scores, items, noise.drawn(rng, scores.runs))
         # A study's scores have no cache of another's.
-        drawn = ItemScores(scores.runs, scores.cells, values, scores.items, scores.shares)
+        drawn = replace(scores, values=values)
         drawn.__dict__["trainings"] = scores.trainings
         answers = answer_questions(drawn, LANGUAGES, SETTINGS, questions, {}).questions
         yield [answer for answer in answers if isinstance(answer, Answer)]

@@ -61,9 +61,11 @@ class ItemScores:
     cells: pl.DataFrame
     """cell (its number), task, metric, language, domain and direction (of the task, empty if it states none), chance,
     headline (is the metric the task's headline?), lowest and highest (the range of the metric), signature (of a metric
-    of a set of texts, else null), shared (do all runs have scores of enough common items? see _shared)."""
+    of a set of texts, else null), shared (do all runs have scores of enough common items? see shared_cells)."""
     values: np.ndarray
     """(rows, runs) The scores; nan if a run lacks an item."""
+    parsed: np.ndarray
+    """(rows, runs) Does the run's answer choose a label, or have text? False if a run lacks an item."""
     items: Items
     """The cell and the item of each row."""
     shares: pl.DataFrame
@@ -120,19 +122,26 @@ class ItemScores:
         """
         if list(runs) == list(range(len(self.runs))):
             return self
-        chosen = replace(self, runs=[self.runs[number] for number in runs], values=self.values[:, list(runs)])
+        chosen = replace(
+            self,
+            runs=[self.runs[number] for number in runs],
+            values=self.values[:, list(runs)],
+            parsed=self.parsed[:, list(runs)],
+        )
         scored = ~np.isnan(chosen.values)
         present = np.unique(self.items.cell[scored.any(axis=1)])
         values, items = chosen.select(present.tolist())
         kept = (~np.isnan(values)).any(axis=1)
+        parsed = chosen.parsed[self.rows_of(present.tolist())]
         cells = self.cells[present].with_columns(
-            cell=pl.Series(range(len(present)), dtype=self.cells["cell"].dtype), shared=_shared(values, items)
+            cell=pl.Series(range(len(present)), dtype=self.cells["cell"].dtype), shared=shared_cells(values, items)
         )
         numbers = pl.DataFrame({"run": list(runs), "number": range(len(runs))})
         return replace(
             chosen,
             cells=cells,
             values=values[kept],
+            parsed=parsed[kept],
             items=replace(items, cell=items.cell[kept], cluster=items.cluster[kept]),
             shares=self.shares.drop("cell")
             .join(cells.select("cell", *CELL), on=CELL)
@@ -141,12 +150,15 @@ class ItemScores:
             .rename({"number": "run"}),
         )
 
+    def rows_of(self, cells: Sequence[int]) -> np.ndarray:
+        """Return the rows of some cells, which are given by their numbers in order."""
+        bounds = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
+        return np.concatenate([np.arange(*pair) for pair in bounds])
+
     def select(self, cells: Sequence[int]) -> tuple[np.ndarray, Items]:
         """Return the scores and the items of some cells, which are given by their numbers in order."""
-        bounds = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
-        rows = np.concatenate([np.arange(*pair) for pair in bounds])
-        cell = np.repeat(np.arange(len(cells)), bounds[:, 1] - bounds[:, 0])
-        chosen = list(cells)
+        rows, chosen = self.rows_of(cells), list(cells)
+        cell = np.searchsorted(chosen, self.items.cell[rows])
         return self.values[rows], Items(
             cell, self.items.cluster[rows], self.items.task[chosen], self.items.graded[chosen]
         )
@@ -230,7 +242,7 @@ def item_scores(
     present = sorted(shares["run"].unique())
     cells = _cells(shares, tasks)
     rows = _rows(table, cells)
-    values = _values(table, rows, present, runs)
+    values, parsed = _values(table, rows, present, runs)
     clusters = pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters
     items = Items(
         rows["cell"].cast(pl.Int64).to_numpy(),
@@ -240,8 +252,9 @@ def item_scores(
     )
     return ItemScores(
         runs=[runs[number] for number in present],
-        cells=cells.with_columns(shared=_shared(values, items)),
+        cells=cells.with_columns(shared=shared_cells(values, items)),
         values=values,
+        parsed=parsed,
         items=items,
         shares=shares.join(cells.select("cell", *CELL), on=CELL).with_columns(
             run=pl.col("run").replace_strict({number: at for at, number in enumerate(present)}, return_dtype=pl.Int64)
@@ -249,7 +262,7 @@ def item_scores(
     )
 
 
-def _shared(values: np.ndarray, items: Items) -> np.ndarray:
+def shared_cells(values: np.ndarray, items: Items) -> np.ndarray:
     """Return whether all runs have scores of enough common items in each cell, (cells,).
 
     They have if the common items are of FEWEST_SHARED clusters or, in a cell with few clusters, of half of them. With
@@ -342,11 +355,16 @@ def _rows(table: pl.LazyFrame, cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _values(table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], runs: Sequence[Run]) -> np.ndarray:
-    """Return ItemScores.values, with a column for each of the `present` runs, which are numbers in `runs`."""
-    scores = table.join(rows.lazy(), on=[*CELL, "item"]).select("run", "row", "value").collect(engine="streaming")
+def _values(
+    table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], runs: Sequence[Run]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ItemScores.values and ItemScores.parsed, with a column for each of `present`, numbers in `runs`."""
+    joined = table.join(rows.lazy(), on=[*CELL, "item"])
+    scores = joined.select("run", "row", "value", "parsed").collect(engine="streaming")
     values = np.full((rows.height, len(present)), np.nan)
-    values[scores["row"].to_numpy(), np.searchsorted(present, scores["run"].to_numpy())] = scores["value"].to_numpy()
+    parsed = np.zeros(values.shape, bool)
+    place = scores["row"].to_numpy(), np.searchsorted(present, scores["run"].to_numpy())
+    values[place], parsed[place] = scores["value"].to_numpy(), scores["parsed"].to_numpy()
     if np.count_nonzero(np.isfinite(values)) < scores.height:
         is_number = pl.col("value").is_finite().fill_null(False)
         slip = scores.filter(pl.struct("run", "row").is_duplicated() | ~is_number).row(0, named=True)
@@ -355,4 +373,4 @@ def _values(table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], run
             f"{runs[slip['run']].path}: {metric} of item {item!r} of {task} in {language} is there twice or "
             "is not a number; score the run again"
         )
-    return values
+    return values, parsed

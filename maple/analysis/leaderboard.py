@@ -11,7 +11,7 @@ import polars as pl
 
 from maple.analysis.item_scores import DECIMALS, IS_BASELINE, Comparison, ItemScores
 from maple.analysis.simultaneous import pairs_of, rank_sets
-from maple.analysis.summary import run_schema, setting_means, with_runs
+from maple.analysis.summary import corrected_for_chance, run_schema, setting_means, with_runs
 from maple.analysis.training_noise import SCOPES, SEEDS
 from maple.definitions.language import ENGLISH
 from maple.definitions.looks import Looks
@@ -39,7 +39,7 @@ def leaderboard_schema(runs: Iterable[Run]) -> pl.Schema:
             "kind": pl.String,
             "group": pl.String,
             **dict.fromkeys(("seeds", "cells", "n"), pl.Int64),
-            **dict.fromkeys(_MEANS, pl.Float64),
+            **dict.fromkeys(("corrected_for_chance", *_MEANS), pl.Float64),
             "of": pl.String,
             **dict.fromkeys(RANKS, pl.Int64),
             "confidence": pl.Float64,
@@ -51,7 +51,7 @@ def leaderboard(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.
     """Return the mean headline score of each setting over each of LEVELS, and its confidence set of ranks.
 
     Columns: those of a run (seed is null for a mean of several); asked, its tasks in one text; kind, group; seeds;
-    cells and n (item scores) in the mean; mean, se, low, high; base, change, change_se, change_low, change_high, as in
+    cells and n (item scores) in the mean; corrected_for_chance, as in summarize; mean, se, low, high; base, change, change_se, change_low, change_high, as in
     summarize_groups; of, what the intervals of the mean hold (training_noise.SCOPES); rank_low and rank_high among all
     finetuned settings that are asked the same tasks, and rank_low_in_model and rank_high_in_model among those of the
     same model, null for a base; confidence, of each interval and of all ranks of a level together
@@ -91,8 +91,8 @@ def _ranked(compared: Comparison, languages: Sequence[str] | None, confidence: f
     """Return the means and ranks of the settings of a comparison in some languages, None: all; None without a cell."""
     scores = compared.scores
     chosen = pl.lit(True) if languages is None else pl.col("language").is_in(languages)
-    cells = scores.cells.filter("shared", "headline", chosen)["cell"].to_list()
-    if not cells:
+    of_cells = scores.cells.filter("shared", "headline", chosen)
+    if not (cells := of_cells["cell"].to_list()):
         return None
     joint = scores.average_shared_items(cells, np.full(len(cells), 1 / len(cells)))
     setting = np.where(scores.seed_groups >= 0, scores.seed_groups, np.arange(len(scores.runs)))
@@ -110,6 +110,8 @@ def _ranked(compared: Comparison, languages: Sequence[str] | None, confidence: f
         own = np.flatnonzero(models == model)
         among = sets.among(own)
         in_model[:, own] = among.low, among.high
+    corrected = corrected_for_chance(scores, of_cells) @ (members / members.sum(axis=0))
+    rows = rows.join(pl.DataFrame({"run": firsts, "corrected_for_chance": corrected}), on="run", maintain_order="left")
     ranks = dict(zip(RANKS, (sets.low, sets.high, *in_model), strict=True))
     rows = rows.join(pl.DataFrame({"run": firsts[tuned], **ranks}), on="run", how="left", maintain_order="left")
     return compared.rows_of_members(rows.with_columns(asked=pl.lit(", ".join(compared.tasks))))
@@ -150,16 +152,18 @@ def _line(setting: Mapping, means: list[float | None]) -> list[str]:
     names = [plain(str(setting[name])) for name in ("model", "dataset", "method")]
     seeds = "–" if setting["rank_low"] is None else str(setting["seeds"])
     rank = rank_set(setting["rank_low"], setting["rank_high"])
-    return [*names, seeds, rank, f"{points(setting['mean'])} ± {points(half)}", change, *map(points, means)]
+    score = f"{points(setting['mean'])} ± {points(half)}"
+    corrected = points(setting["corrected_for_chance"])
+    return [*names, seeds, rank, score, corrected, change, *map(points, means)]
 
 
 def terminal_table(board: pl.DataFrame, looks: Looks | None = None) -> str:
     """Return a plain-text table with one line per setting, in points of 100, for the end of a study.
 
     `board` is the leaderboard. Settings that are asked different tasks have tables of their own. rank is the ranks
-    that a setting may have; score is the mean headline score over seeds, with half the width of its interval; change is
-    the difference from the same model's base, with its interval. The last columns are the means over English and over
-    the low-resource languages. At one of several `looks` a line says which.
+    that a setting may have; score is the mean headline score over seeds, with half the width of its interval, then the
+    same corrected for chance; change is the difference from the same model's base, with its interval. The last columns
+    are the means over English and over the low-resource languages. At one of several `looks` a line says which.
     """
     rows = board.filter(kind=ALL[0], group=ALL[1])
     if rows.is_empty():
@@ -179,7 +183,9 @@ def terminal_table(board: pl.DataFrame, looks: Looks | None = None) -> str:
 
 def _table(settings: Sequence[Mapping], means: Mapping[str, Mapping], asked: str) -> str:
     """Return the table of settings that are asked the same tasks, which its head names if `asked` does."""
-    lines = [["model", "dataset", "method", "seeds", "rank", "score", "change against base", *means]]
+    lines = [
+        ["model", "dataset", "method", "seeds", "rank", "score", "corrected for chance", "change against base", *means]
+    ]
     lines += [_line(one, [of_group.get(setting_of(one)) for of_group in means.values()]) for one in settings]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import polars as pl
 
+from maple.analysis.answer_format import parsed_columns
 from maple.analysis.axes import axis_values
 from maple.analysis.cluster_variance import largest_share
 from maple.analysis.item_scores import (
@@ -20,11 +21,12 @@ from maple.analysis.statistics import Estimate, Joint, average, holm, mean_inter
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
+_SPLIT = ["if_parsed", "base_if_parsed", "change_by_parsing", "change_by_answers"]
 # The columns with the number of answers that a share is of, if it is not of all.
 JUDGED = {"wrong_language": "language_judged", "wrong_script": "script_judged"}
 _COLUMNS = [
     "task", "language", "metric", "headline", "cells", "n", "largest_cluster", "mean", "se", "low", "high", *SHARES,
-    "chance", "against_chance", *_CHANGE, "mde", "confidence",
+    "chance", "against_chance", "corrected_for_chance", *_CHANGE, *_SPLIT, "mde", "confidence",
 ]  # fmt: skip
 
 
@@ -162,9 +164,12 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     shots_dropped (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated
     completions for which they are defined), length_ratio (characters of the answers per character of the references).
     Only if some metric is of a set of texts: signature, null where the averaged scores have several. chance, and
-    against_chance: "above", "below" or "inside", where the interval lies relative to chance. Against the same model's
-    base, paired by item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared)
-    and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
+    against_chance: "above", "below" or "inside", where the interval lies relative to chance. corrected_for_chance, of
+    headlines alone: the mean over cells of (score - chance) / (1 - chance), 0 for guessing and 1 for all right, with a
+    chance of 0 where a task has none. Against the same model's base, paired by item: base, change, change_se,
+    change_low, change_high (null for a base, and if no item is shared) and mde, the minimum detectable effect at power
+    maple.analysis.statistics.POWER. if_parsed, base_if_parsed, change_by_parsing, change_by_answers:
+    maple.analysis.answer_format.parsed_columns.
 
     Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
     languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,
@@ -198,6 +203,14 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     )
 
 
+def corrected_for_chance(scores: ItemScores, cells: pl.DataFrame) -> np.ndarray:
+    """Return the mean over cells of (score - chance) / (1 - chance), (runs,); nan for a run without a score in one."""
+    values, items = scores.select(cells["cell"].to_list())
+    chance = cells["chance"].fill_null(0.0).to_numpy()
+    weights = 1 / (1 - chance) / cells.height
+    return average(values, items, weights).value - (weights * chance).sum()
+
+
 def _columns(scores: ItemScores) -> list[str]:
     """Return the columns of the summary that follow those of a run."""
     after_shares = _COLUMNS.index(SHARES[-1]) + 1
@@ -214,9 +227,13 @@ def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confid
     if len(numbers) == 1:
         values, items = scores.select(numbers)
         largest = pl.Series(largest_share(values, items.cluster)).gather(rows["run"])
+    of_headlines = corrected_for_chance(scores, cells) if cells["headline"].all() else np.full(len(scores.runs), np.nan)
+    corrected = pl.DataFrame({"run": range(len(scores.runs)), "corrected_for_chance": of_headlines})
     return (
         rows.with_columns(largest_cluster=largest)
         .join(_averaged_shares(scores, cells), on="run")
+        .join(parsed_columns(scores, cells), on="run")
+        .join(corrected, on="run")
         .with_columns(
             **{name: pl.lit(value) for name, value in zip(CELL, key, strict=True)},
             headline=pl.lit(cells["headline"].all()),

@@ -99,6 +99,11 @@ def is_of_items(name: str) -> bool:
     return isinstance(metric_of(name), ItemMetric)
 
 
+def zero_if_unparsed(name: str) -> bool:
+    """Return True for a metric that is a mean over answers, to which an answer that cannot be parsed adds 0."""
+    return isinstance(metric_of(name), ItemMetric | ConsensusMetric)
+
+
 def is_of_labels(name: str) -> bool:
     """Return True for a metric of a set of labels or of their probabilities."""
     return isinstance(metric_of(name), LabelMetric)

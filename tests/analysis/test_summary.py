@@ -328,6 +328,7 @@ def test_the_summary_s_intervals_cover_ninety_five_in_a_hundred():
         toy,
         runs=[replace(run, model=str(number)) for run in (BASE, LORA) for number in range(simulations)],
         values=(hardness + rng.normal(size=hardness.shape) < bound).astype(float),
+        parsed=np.ones(hardness.shape, bool),
         shares=toy.shares.drop("run").join(pl.DataFrame({"run": range(2 * simulations)}), how="cross"),
     )
     summary = summarize(scores).filter(task="xnli", method="lora-r2-4bit")

@@ -14,10 +14,11 @@ from maple.analysis.questions.factor import factor_answer
 from maple.analysis.questions.group_difference import group_difference_answer
 from maple.analysis.questions.margin import margin_answer
 from maple.analysis.questions.ranking import ranking_answer
-from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers
+from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers, TaskEffect
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
 from maple.analysis.questions.verdict import FAMILY, with_verdicts
+from maple.analysis.questions.without_format import answers_without_format
 from maple.analysis.spending import look_levels
 from maple.analysis.statistics import POWER
 from maple.definitions.language import Language
@@ -36,6 +37,32 @@ SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
     "spread": spread_answer,
     "cost": cost_answer,
 }
+
+
+def _asked(name: str, question: Question, evidence: Evidence) -> AnyAnswer | NotAsked:
+    return SHAPES[question.shape](name, question, evidence)
+
+
+def _with_tasks(answer: AnyAnswer | NotAsked, question: Question, evidence: Evidence) -> AnyAnswer | NotAsked:
+    """Return an answer with its effect on the cells of each task alone; another one as it is."""
+    if not isinstance(answer, Answer):
+        return answer
+    of_tasks = {task: answer for task in answer.cells}
+    if len(of_tasks) > 1:
+        selections = {task: question.cells.changed(tasks=[task]) for task in of_tasks}
+        of_tasks = {
+            task: _asked(answer.question, question.changed(cells=cells), evidence) for task, cells in selections.items()
+        }
+    effects = [
+        TaskEffect(
+            task=task,
+            cells=sum(map(len, one.cells.values())),
+            **{name: getattr(one, name) for name in ("effect", "low", "high", "se", "df", "of")},
+        )
+        for task, one in of_tasks.items()
+        if isinstance(one, Answer)
+    ]
+    return answer.model_copy(update={"by_task": effects})
 
 
 def answer_questions(
@@ -65,13 +92,18 @@ def answer_questions(
     margin has the rule of maple.analysis.questions.margin. The same rule judges each effect in languages like the
     compared ones (maple.analysis.questions.over_languages), with p corrected over these effects of all answers.
     Rankings, spreads and costs are corrected by themselves, each over its own comparisons.
+
+    An effect is told again on each task alone and, where answers could not be parsed, on scores without the format
+    (maple.analysis.questions.without_format).
     """
     level = 1 - settings.confidence
     look = look_levels(looks, level) if looks and looks.are_several else None
     if look:
         settings, level = settings.changed(confidence=1 - look.level), look.spent
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
-    unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
+    unjudged = [
+        _with_tasks(_asked(name, question, evidence), question, evidence) for name, question in questions.items()
+    ]
     answers = with_verdicts(
         [answer for answer in unjudged if isinstance(answer, Answer)],
         questions,
@@ -79,6 +111,7 @@ def answer_questions(
         level,
         evidence.runs,
     )
+    answers = answers_without_format(answers, questions, evidence, _asked, level)
     by_question = {answer.question: answer for answer in answers}
     return StudyAnswers(
         confidence=settings.confidence,

@@ -190,6 +190,52 @@ def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
     return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
 
 
+class TaskEffect(Record):
+    """The effect on the cells of one task alone, uncorrected."""
+
+    task: str
+    """The task."""
+    cells: int
+    """The number of its cells: languages."""
+    effect: float
+    """The effect."""
+    low: float | None
+    """Lower bound of its interval; None with too few items, as the three next fields."""
+    high: float | None
+    """Upper bound of its interval."""
+    se: float | None
+    """Standard error."""
+    df: float | None
+    """Degrees of freedom of the standard error."""
+    of: Scope
+    """As in Effect."""
+
+
+class WithoutFormat(Record):
+    """The same effect on scores that do not depend on how many answers can be parsed."""
+
+    unparsed: dict[str, float]
+    """Share of the compared answers that could not be parsed, by side: runs, baselines, or the two groups."""
+    scores: Literal["ranked", "right if parsed", "both"] | None
+    """ranked: of the choices that were ranked first; right if parsed: means of the parsed answers alone; both: the one
+    in some tasks, the other in the rest. None if there are no such scores in any cell, as the six next fields."""
+    effect: float | None = None
+    """The effect, in the unit of the question."""
+    low: float | None = None
+    """Lower bound of its interval."""
+    high: float | None = None
+    """Upper bound of its interval."""
+    p_holm: float | None = None
+    """p corrected by Holm over all answers on such scores, which are a family of their own."""
+    of: Scope | None = None
+    """As in Effect."""
+    verdict: Verdict | None = None
+    """The verdict by the same rule."""
+    left_out: dict[str, list[str]]
+    """Cells that are compared but have no such score in every run, as where a base parsed hardly anything: the
+    languages, by task."""
+
+
 class Compared(Asked):
     """A question with what was compared to answer it."""
 
@@ -220,6 +266,10 @@ class Answer(Compared, Effect):
     """The effect in each of several languages by itself; of the shape group_difference, the change."""
     languages_at_least: int | None = None
     """In at least so many of these there is surely the claimed effect, each by itself; None without such a claim."""
+    by_task: list[TaskEffect] = Field(default_factory=list)
+    """The same contrast on the cells of each task alone."""
+    without_format: WithoutFormat | None = None
+    """The same on scores that no format moves; None if every compared answer could be parsed."""
     gate: Gate | None = None
     """The runs that lost English; of a question that names them alone."""
     p_holm: float | None = None
