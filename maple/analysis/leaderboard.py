@@ -51,11 +51,11 @@ def leaderboard(scores: ItemScores, groups: pl.DataFrame, confidence: float = 0.
     """Return the mean headline score of each setting over each of LEVELS, and its confidence set of ranks.
 
     Columns: those of a run (seed is null for a mean of several); asked, its tasks in one text; kind, group; seeds;
-    cells and n (item scores) in the mean; corrected_for_chance, as in summarize; mean, se, low, high; base, change, change_se, change_low, change_high, as in
-    summarize_groups; of, what the intervals of the mean hold (training_noise.SCOPES); rank_low and rank_high among all
-    finetuned settings that are asked the same tasks, and rank_low_in_model and rank_high_in_model among those of the
-    same model, null for a base; confidence, of each interval and of all ranks of a level together
-    (maple.analysis.simultaneous.rank_sets).
+    cells and n (item scores) in the mean; corrected_for_chance, as in summarize; mean, se, low, high; base, change,
+    change_se, change_low, change_high, as in summarize_groups; of, what the intervals of the mean hold
+    (training_noise.SCOPES); rank_low and rank_high among all finetuned settings that are asked the same tasks, and
+    rank_low_in_model and rank_high_in_model among those of the same model, null for a base; confidence, of each
+    interval and of all ranks of a level together (maple.analysis.simultaneous.rank_sets).
 
     `groups` are those of maple.analysis.language_groups. Rows are sorted by level and tasks, then model by model, each
     base first, then the highest score.

@@ -144,6 +144,28 @@ def by_language(rows: Rows, quantity: Quantity) -> dict[str, Any] | None:
     return specification(chart, description, 70 + 20 * len(ordered(rows, "language")))
 
 
+def split(rows: Rows) -> dict[str, Any] | None:
+    """Draw mean changes as bars, stacked of their parts, a panel per model and a bar per task; None without rows.
+
+    Rows have model, task, part and change, in points. Parts of opposite sign stand on either side of zero.
+    """
+    if not rows:
+        return None
+    models, parts = ordered(rows, "model"), ["by parsing", "by answers", "cannot be split"]
+    width = panel_width(len(models), labels=90)
+    colours = alt.Scale(domain=parts, range=[PAGE.series[1], PAGE.series[0], PAGE.zone])
+    bars = alt.Chart().encode(
+        x=alt.X("sum(change):Q", title="change, points", stack=True),
+        y=alt.Y("task:N", title=None, sort=ordered(rows, "task")),
+        color=alt.Color("part:N", title=None, scale=colours, sort=parts),
+        tooltip=tooltip_of(["model:N", "task:N", "part:N"], ("change",)),
+    )
+    panel = alt.layer(bars.mark_bar(stroke=PAGE.muted, strokeWidth=0.5), line_at("x", 0, PAGE))
+    panel = panel.properties(width=width, height=alt.Step(22))
+    chart = panel.facet(data=data_of(rows), column=series_column(rows, width, "model"))
+    return specification(chart, "Mean changes by task, split into parts", 75 + 22 * len(ordered(rows, "task")))
+
+
 def named_values(values: Iterable[Any]) -> list:
     """Return the different values of an axis in order, and "none" at the end if some run does not have the axis."""
     found = set(values)

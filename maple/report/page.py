@@ -26,7 +26,7 @@ from maple.report.figure_names import axis_figure
 from maple.report.label_charts import labels_chart
 from maple.report.method_charts import method_charts
 from maple.report.picture_answers import MOST_BYTES, PicturedAnswers
-from maple.report.sections.changes import result_charts
+from maple.report.sections.changes import result_charts, split_changes
 from maple.report.sections.corpus_scores import ceiling_rows, signature_rows
 from maple.report.sections.data_quality import (
     RerunCommand,
@@ -51,6 +51,8 @@ from maple.report.sections.questions import (
     heading_of,
     least_of,
     measure_rows,
+    of_format,
+    other_scores,
     part_name,
     percent_of,
     pill,
@@ -152,6 +154,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
+    environment.filters |= {"of_format": of_format, "other_scores": other_scores}
     environment.filters |= {"told": told, "pill": pill, "part_name": part_name, "rows_in_words": rows_in_words}
     environment.filters |= {"percent_of": percent_of}
     return environment
@@ -182,14 +185,14 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     places = {code: place for place, code in enumerate(names)}
     views = view_runs(summary, groups, languages, study.runs)
     settings = view_settings(views, results.board, groups)
-    costs, ways = run_costs(views, cards), merge_ways(views, cards)
+    costs, ways, splits = run_costs(views, cards), merge_ways(views, cards), split_changes(summary, views)
     axes = drawn_axes(view.run for view in views)
     held_out, held_out_rows = held_out_bits(views, settings, cards, languages)
     methods = view_methods(results.domains, results.methods, study.runs, cards, languages) if views else None
     labels = task_labels(results.confusion, results.reliability, languages)
     specifications = {
         **_question_charts(answers),
-        **result_charts(views, settings, costs, languages),
+        **result_charts(views, settings, costs, languages, splits),
         **method_charts(methods),
         "merges": charts.merges(merge_points(ways), max((way.bound for way in ways), default=0)),
         "held-out": charts.held_out(held_out_rows, held_out.unit),
@@ -221,6 +224,8 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
         counts=count_runs(summary, views, languages, len(study.tasks)),
         axes=grid_axes(views),
         over_axes=[name for name in specifications if name.startswith(axis_figure("", ""))],
+        has_chance=any(measure.chance for measure in table.measures),
+        splits=splits,
         has_changes=any(view.overall.change is not None for view in views),
         has_scores=any(view.overall.change is None for view in views if not view.is_base),
         best=best_settings(settings, results.board),

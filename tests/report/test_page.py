@@ -713,7 +713,7 @@ def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_lan
     shown(browser, page_of(scored=found.select(SCORE_SCHEMA.keys())))
     browser.tab_to("#leaders-scope")
     browser.type("Swahili")
-    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [7, 8].map((at) => row.cells[at]))"
+    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [8, 9].map((at) => row.cells[at]))"
     cells = browser.tell(
         f"{lines}.map(([change, interval]) => [change.className, change.textContent, interval.dataset.v])"
     )
@@ -767,7 +767,16 @@ def test_runs_without_a_base_show_scores_and_no_changes(encoders):
     assert not {"axis-reduction", "axis-rows", "languages", "shares"} & set(charts)
     assert Page(encoders).open == []
     heads = re.findall(r"<th [^>]*>([^<]*)", encoders[encoders.index('id="leaders"') :].split("</thead>")[0])
-    assert heads == ["run", "model", "reduction", "rows", "rank set", "score", "95&nbsp;% interval"]
+    assert heads == [
+        "run",
+        "model",
+        "reduction",
+        "rows",
+        "rank set",
+        "score",
+        "95&nbsp;% interval",
+        "corrected for chance",
+    ]
     assert "· untouched base" not in Page(encoders).text() and '<option value="change">' not in encoders
 
 

@@ -9,12 +9,13 @@ from maple.analysis.item_scores import ItemScores
 from maple.analysis.questions.change import change_answer
 from maple.analysis.questions.cost import cost_answer
 from maple.analysis.questions.difference import difference_answer
+from maple.analysis.questions.effect_records import TaskEffect
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.factor import factor_answer
 from maple.analysis.questions.group_difference import group_difference_answer
 from maple.analysis.questions.margin import margin_answer
 from maple.analysis.questions.ranking import ranking_answer
-from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers, TaskEffect
+from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
 from maple.analysis.questions.verdict import FAMILY, with_verdicts

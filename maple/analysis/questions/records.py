@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from maple.analysis.questions.effect_records import TaskEffect, Verdict, WithoutFormat
 from maple.analysis.questions.rounding import rounded
 from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
@@ -16,7 +17,6 @@ CONTRADICTED: Literal["contradicted"] = "contradicted"
 NO_DIFFERENCE: Literal["no difference that matters"] = "no difference that matters"
 UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
-Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
 Clusters = Literal["languages", "families"]
 # Of what a verdict holds that holds no other seeds.
 _ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
@@ -188,52 +188,6 @@ def heading(name: str, question: QuestionBase) -> dict[str, str]:
 def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
     """Return the question as one that the grid cannot answer, with what to add to it."""
     return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
-
-
-class TaskEffect(Record):
-    """The effect on the cells of one task alone, uncorrected."""
-
-    task: str
-    """The task."""
-    cells: int
-    """The number of its cells: languages."""
-    effect: float
-    """The effect."""
-    low: float | None
-    """Lower bound of its interval; None with too few items, as the three next fields."""
-    high: float | None
-    """Upper bound of its interval."""
-    se: float | None
-    """Standard error."""
-    df: float | None
-    """Degrees of freedom of the standard error."""
-    of: Scope
-    """As in Effect."""
-
-
-class WithoutFormat(Record):
-    """The same effect on scores that do not depend on how many answers can be parsed."""
-
-    unparsed: dict[str, float]
-    """Share of the compared answers that could not be parsed, by side: runs, baselines, or the two groups."""
-    scores: Literal["ranked", "right if parsed", "both"] | None
-    """ranked: of the choices that were ranked first; right if parsed: means of the parsed answers alone; both: the one
-    in some tasks, the other in the rest. None if there are no such scores in any cell, as the six next fields."""
-    effect: float | None = None
-    """The effect, in the unit of the question."""
-    low: float | None = None
-    """Lower bound of its interval."""
-    high: float | None = None
-    """Upper bound of its interval."""
-    p_holm: float | None = None
-    """p corrected by Holm over all answers on such scores, which are a family of their own."""
-    of: Scope | None = None
-    """As in Effect."""
-    verdict: Verdict | None = None
-    """The verdict by the same rule."""
-    left_out: dict[str, list[str]]
-    """Cells that are compared but have no such score in every run, as where a base parsed hardly anything: the
-    languages, by task."""
 
 
 class Compared(Asked):

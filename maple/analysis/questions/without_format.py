@@ -9,8 +9,9 @@ import polars as pl
 from maple.analysis.answer_format import without_format
 from maple.analysis.item_scores import ItemScores
 from maple.analysis.leaderboard import points
+from maple.analysis.questions.effect_records import WithoutFormat
 from maple.analysis.questions.evidence import Evidence
-from maple.analysis.questions.records import Answer, AnyAnswer, NotAsked, WithoutFormat
+from maple.analysis.questions.records import Answer, AnyAnswer, NotAsked
 from maple.analysis.questions.verdict import with_verdicts
 from maple.definitions.question import DifferenceQuestion, Question, Reference
 from maple.metrics.registry import BLIND, RANKED

@@ -1,12 +1,16 @@
 """Changes: the rows of the charts over axes, languages and the trained share; of runs without a base, their scores."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from maple.analysis.axes import numeric_axes
+from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import in_points
 from maple.report.axis_charts import AxisRoles, axis_roles, over_axis
-from maple.report.charts import CHANGE, SCORE, Quantity, by_language, shares
+from maple.report.charts import CHANGE, SCORE, Quantity, by_language, shares, split
 from maple.report.figure_names import SCORES, axis_figure
 from maple.report.sections.run_cards import RunCost
 from maple.report.sections.run_views import GROUPS, LanguageView, RunView, Score, best_of_series
@@ -78,18 +82,100 @@ def _share_rows(costs: Iterable[RunCost], quantity: Quantity) -> list[dict[str, 
     ]
 
 
+@dataclass(frozen=True)
+class SplitChange:
+    """The change of a run in a task, told apart into what more parsed answers gave and what more right ones did."""
+
+    view: RunView
+    """The run."""
+    task: str
+    """The task; its cells are all languages."""
+    unparsed: float
+    """Share of the run's answers that could not be parsed."""
+    base_unparsed: float
+    """That of its base."""
+    change: float
+    """The change, as a share of 1."""
+    by_parsing: float | None
+    """Its part by parsing; None, as the three next fields, if a side parsed nothing in some language."""
+    by_answers: float | None
+    """Its part by answers."""
+    if_parsed: float | None
+    """The mean score of the run's parsed answers."""
+    base_if_parsed: float | None
+    """That of its base."""
+
+
+def split_changes(summary: pl.DataFrame, views: Sequence[RunView]) -> list[SplitChange]:
+    """Return the changes of finetuned runs by task, where some answer of the run or its base could not be parsed."""
+    rows = summary.filter("headline", pl.col("task") != "all", language="all").iter_rows(named=True)
+    by_run = {(key_of(row), row["task"]): row for row in rows}
+    tasks = list(dict.fromkeys(task for _, task in by_run))
+    bases = {view.run.model: view.key for view in views if view.is_base}
+    found = []
+    for task in tasks:
+        for view in views:
+            row, base = by_run.get((view.key, task)), by_run.get((bases.get(view.run.model, view.key), task))
+            if view.is_base or row is None or base is None or row["change"] is None:
+                continue
+            if row["unparsed"] or base["unparsed"]:
+                found.append(
+                    SplitChange(
+                        view,
+                        task,
+                        row["unparsed"],
+                        base["unparsed"],
+                        row["change"],
+                        row["change_by_parsing"],
+                        row["change_by_answers"],
+                        row["if_parsed"],
+                        row["base_if_parsed"],
+                    )
+                )
+    return found
+
+
+_PARTS = ("by parsing", "by answers", "cannot be split")
+
+
+def split_rows(changes: Sequence[SplitChange]) -> list[dict[str, Any]]:
+    """Return the rows of maple.report.charts.split: means over the runs, by model and task, of the parts in points.
+
+    A change that cannot be split is a part of its own.
+    """
+    groups: dict[tuple[str, str], list[SplitChange]] = {}
+    for one in changes:
+        groups.setdefault((one.view.run.model, one.task), []).append(one)
+    rows = []
+    for (model, task), members in groups.items():
+        known = [
+            (one.by_parsing, one.by_answers, 0.0)
+            for one in members
+            if one.by_parsing is not None and one.by_answers is not None
+        ]
+        unknown = [(0.0, 0.0, one.change) for one in members if one.by_parsing is None]
+        means = [sum(values) / len(members) for values in zip(*known, *unknown, strict=True)]
+        rows += [
+            {"model": model, "task": task, "part": part, "change": round(100 * mean, 2)}
+            for part, mean in zip(_PARTS, means, strict=True)
+            if mean
+        ]
+    return rows
+
+
 def result_charts(
     views: Sequence[RunView],
     settings: Sequence[RunView],
     costs: Sequence[RunCost],
     languages: Sequence[LanguageView],
+    splits: Sequence[SplitChange],
 ) -> dict[str, dict[str, Any] | None]:
-    """Return the charts of results by name: over each numeric axis, over languages, and over the trained share.
+    """Return the charts of results by name: over each numeric axis, over languages, over the trained share, and split.
 
     Runs with a base show their changes. Those without one show their scores in charts of their own, whose names end in
     SCORES. A chart without rows is None.
     """
-    drawn: dict[str, dict[str, Any] | None] = {}
+    drawn: dict[str, dict[str, Any] | None] = {"split": split(split_rows(splits))}
     for quantity, end in ((CHANGE, ""), (SCORE, SCORES)):
         of_quantity = [view for view in views if _has(view, quantity)]
         for axis in numeric_axes(view.run for view in of_quantity):

@@ -1,7 +1,7 @@
 """The study's questions: their answers in words, and the rows of their charts. The page knows shapes, not questions."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from maple.analysis.questions.records import (
     Spreads,
     StudyAnswers,
 )
+from maple.analysis.questions.without_format import ON_SCORES, in_words, is_told
 from maple.definitions.language import ENGLISH
 from maple.definitions.run import NONE
 from maple.report.sections.run_views import GROUPS
@@ -104,6 +105,32 @@ def pill(answer: AnyAnswer | NotAsked) -> str:
     """Return the classes of a verdict's pill: its first word, and hollow if it holds no other seeds."""
     first, *_ = answer.verdict.split()
     return first if isinstance(answer, NotAsked) or answer.of == "seeds" else f"{first} hollow"
+
+
+def other_scores(answer: Answer) -> str:
+    """Return the words for the scores without the format on which a question is answered again; empty without any."""
+    other = answer.without_format
+    return ON_SCORES[other.scores] if other and other.scores else ""
+
+
+def of_format(answer: Answer, names: Mapping[str, str]) -> str:
+    """Return what the reason for a verdict does not tell of the scores without the format, in sentences."""
+    other, told = answer.without_format, []
+    if other is None:
+        return ""
+    if not is_told(other):
+        told.append(sentence(in_words(other, {side: share for side, share in other.unparsed.items() if share})))
+    if other.p_holm is not None:
+        told.append(f"p of the effect on such scores, corrected over all answers on them, is {other.p_holm:.2g}")
+    if other.left_out:
+        cells = (f"{task} in {_enumerated([names[code] for code in codes])}" for task, codes in other.left_out.items())
+        why = "some run parsed fewer than ten answers or less than a tenth of them, or the metric is one of a set"
+        told.append(f"Left out, as {why}: {'; '.join(cells)}")
+    return "".join(f"{one}. " for one in told).strip()
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def heading_of(answers: StudyAnswers) -> str:

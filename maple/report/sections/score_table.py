@@ -21,7 +21,7 @@ KINDS = {
     "seen": "In the finetuning data",
 }
 _RANKS = ("rank_low", "rank_high")
-_VALUES = ("mean", "low", "high", "change", "change_low", "change_high")
+_VALUES = ("mean", "low", "high", "corrected_for_chance", "change", "change_low", "change_high")
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,12 @@ class ScoreTable:
     scopes: list[Scope]
     """The scopes: all languages, then groups, then each language."""
     rows: dict[str, list[int | None]]
-    """Columns: run, measure and scope (places in the lists); mean, low, high, change, change_low and change_high in
-    millionths of a point, which are rounded once, when they are shown, None if undefined; n (item scores); rank_low and
-    rank_high, the ranks that a setting may have (maple.analysis.leaderboard), None where it is not ranked; sure: 1 if p
-    of the change is significant after Holm's correction over all runs and groups of its kind, 0 if not, None where
-    nothing is corrected (a language in one task, all languages)."""
+    """Columns: run, measure and scope (places in the lists); mean, low, high, corrected_for_chance (of headlines
+    alone), change, change_low and change_high in millionths of a point, which are rounded once, when they are shown,
+    None if undefined; n (item scores); rank_low and rank_high, the ranks that a setting may have
+    (maple.analysis.leaderboard), None where it is not ranked; sure: 1 if p of the change is significant after Holm's
+    correction over all runs and groups of its kind, 0 if not, None where nothing is corrected (a language in one task,
+    all languages)."""
 
 
 def _table_runs(board: pl.DataFrame, views: Sequence[RunView], sets: Sequence[tuple[str, ...]]) -> list[TableRun]:
@@ -227,7 +228,9 @@ def _values(
             groups_by_task.with_columns(metric=pl.col("task").replace_strict(headlines, return_dtype=pl.String)),
         ],
         how="diagonal",
-    ).with_columns(sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8))
+    ).with_columns(
+        corrected_for_chance=pl.lit(None, pl.Float64), sure=(pl.col("p_holm") <= 1 - pl.col("confidence")).cast(pl.Int8)
+    )
     keys = [*RUN_KEY, "task", "metric", "kind", "group"]
     columns = [*keys, *_VALUES, "n", "sure"]
     elsewhere = pl.concat([of_cells.select(columns), of_groups.select(columns)])
