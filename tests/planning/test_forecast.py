@@ -370,7 +370,7 @@ def test_prompts_that_are_there_are_counted(tmp_path):
     frame = pl.DataFrame(rows, schema_overrides={"fault": pl.String})
     write_parquet(frame, tmp_path / "prompts/xnli/eng_Latn.parquet")
     made = of(config, tmp_path)
-    assert made.study.answers == 2 * made.study.runs
+    assert made.study.answers == 2 * 2 * made.study.runs  # each is generated and ranked
     assert stage(made, "render_prompts").basis.startswith("items measured")
 
 

@@ -8,7 +8,15 @@ from maple.analysis.questions.records import told
 from maple.definitions.question import questions_of
 from maple.report import charts
 from maple.report.page import _environment, _question_charts
-from maple.report.sections.questions import answer_views, chart_rows, heading_of, part_name, pill
+from maple.report.sections.questions import (
+    answer_views,
+    chart_rows,
+    heading_of,
+    of_format,
+    other_scores,
+    part_name,
+    pill,
+)
 
 WORDS = {"unit": "points"}
 FULL = {"baseline": {"method": "full"}}
@@ -110,3 +118,19 @@ def test_a_verdict_that_holds_no_seeds_says_so_and_is_hollow():
     assert told(one) == "supported on these runs, in these languages"
     assert told(three) == "supported in these languages"
     assert "add `seeds: [1, 2, 3]` for one method, 2 runs more" in one.because and "add" not in three.because
+
+
+def test_a_card_tells_of_the_scores_without_the_format_what_the_reason_does_not():
+    names = {language.code: language.name for language in LANGUAGES}
+    scores = scores_of([base(), *(tuned(rank) for rank in (2, 8))], CELLS, lambda run, *_: 0.5)
+    questions = {"rank": QUESTIONS["rank"]}
+
+    def rank():
+        return answer_questions(scores, LANGUAGES, SETTINGS, questions, {}).answer("rank")
+
+    assert (of_format(rank(), names), other_scores(rank())) == ("", "")
+    scores.parsed[scores.rows_of([2])[0], 1:] = False  # of 12 answers in Swahili one, of 24 in both languages 4 %
+    assert other_scores(rank()) == "on the parsed answers alone"
+    assert of_format(rank(), names).startswith("4 % of the answers of the runs could not be parsed; on the parsed ")
+    scores.parsed[scores.rows_of([2])[:6], 1:] = False
+    assert of_format(rank(), names).endswith("or the metric is one of a set: xnli in swh_Latn.")
