@@ -107,7 +107,7 @@ def studies(
         added = added + np.sqrt(1 - in_common) * rng.normal(size=(len(cells), ITEMS))
         points = change[of_language, None] + ERROR * np.sqrt(ITEMS) * added
         values = np.stack([np.full(points.size, 0.5), 0.5 + points.ravel() / 100], axis=1)
-        scores = ItemScores(RUNS, frame, values, items, pl.DataFrame())
+        scores = ItemScores(RUNS, frame, values, np.ones(values.shape, bool), items, pl.DataFrame())
         answers = answer_questions(scores, languages, SETTINGS, asked, {}).questions
         yield [answer for answer in answers if isinstance(answer, Answer)]
 

@@ -1,11 +1,22 @@
-"""An effect told once more: on each task alone, and on scores that do not depend on what could be parsed."""
+"""What an effect is tested against, and an effect told once more: by task, and on scores without the format."""
 
 from typing import Literal
 
 from maple.analysis.training_noise import Scope
-from maple.definitions.record import Record
+from maple.definitions.record import Number, Record
 
 Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
+
+
+class Margin(Record):
+    """The margin that an effect is tested against."""
+
+    points: Number
+    """The margin, in points."""
+    test: Literal["non-inferiority", "equivalence"]
+    """non-inferiority: the effect is above minus the margin; equivalence: it is also below the margin."""
+    confidence: Number
+    """Of the interval that belongs to one-sided tests at 1 - the study's confidence: 2 * that confidence - 1."""
 
 
 class TaskEffect(Record):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.analysis.questions.effect_records import TaskEffect, Verdict, WithoutFormat
+from maple.analysis.questions.effect_records import Margin, TaskEffect, Verdict, WithoutFormat
 from maple.analysis.questions.rounding import rounded
 from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
@@ -147,17 +147,6 @@ class Gate(Record):
     """The number of finetuned runs."""
     lost_more: list[EnglishLoss]
     """Those that lost more."""
-
-
-class Margin(Record):
-    """The margin that an effect is tested against."""
-
-    points: Number
-    """The margin, in points."""
-    test: Literal["non-inferiority", "equivalence"]
-    """non-inferiority: the effect is above minus the margin; equivalence: it is also below the margin."""
-    confidence: Number
-    """Of the interval that belongs to one-sided tests at 1 - the study's confidence: 2 * that confidence - 1."""
 
 
 class Asked(Record):
