@@ -1,11 +1,12 @@
 """A benchmark: prompt, gold answers, metrics and sources of its rows. One file of config/tasks/."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from maple.definitions.record import Commit, Count, CountOrZero, Record, Share
+from maple.definitions.rows import HubOfLanguage, LocalOfLanguage, RowSelection
 
 OfferedLanguages = Annotated[
     Literal["all"] | Annotated[list[str], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)],
@@ -39,8 +40,17 @@ class EmbeddedRows(Record):
     languages: OfferedLanguages
 
 
-class LocalRows(Record):
-    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
+_Published = TypeVar("_Published", "LocalRows", "HubRows")
+
+
+def _of_language(source: _Published, code: str) -> _Published:
+    if code not in source.by_language:
+        return source
+    return source.changed(**source.by_language[code].params(), by_language={})
+
+
+class LocalRows(RowSelection):
+    """A file of rows on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
@@ -51,9 +61,8 @@ class LocalRows(Record):
     splits: Splits = Splits(test="test", dev="dev")
     without_dev: list[str] = []
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
-    contain what `path` may, where languages are columns."""
+    by_language: dict[str, LocalOfLanguage] = {}
+    """By code: what is different in a language, as its file or its columns."""
     pictures: str = ""
     """Of a task with pictures: the folder in which rows name them by paths; may contain what `path` may. Left out: the
     rows are Parquet that has the pictures in a column."""
@@ -63,9 +72,13 @@ class LocalRows(Record):
         if self.target_path and self.columns:
             raise ValueError("the lines of two files of plain text have no `columns`; leave them out, or target_path")
 
+    def in_language(self, code: str) -> Self:
+        """Return the source of one language."""
+        return _of_language(self, code)
 
-class HubRows(Record):
-    """Files of Parquet or JSON in a dataset repository of the Hub."""
+
+class HubRows(RowSelection):
+    """Files of rows in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
@@ -76,9 +89,12 @@ class HubRows(Record):
     without_dev: list[str] = []
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
-    contain what `files` may, where languages are columns."""
+    by_language: dict[str, HubOfLanguage] = {}
+    """By code: what is different in a language, as its repository or its columns."""
+
+    def in_language(self, code: str) -> Self:
+        """Return the source of one language."""
+        return _of_language(self, code)
 
 
 class TaskSources(Record):

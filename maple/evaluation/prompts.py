@@ -11,10 +11,7 @@ import polars as pl
 from maple.data.cells import CellError, as_text
 from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
 from maple.data.sampling import sampled_positions
-from maple.definitions.language import Language
-from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
-from maple.evaluation.benchmark_rows import BenchmarkRow
-from maple.evaluation.templates import (
+from maple.data.templates import (
     TemplateFault,
     TemplateLimitError,
     bounded,
@@ -22,6 +19,9 @@ from maple.evaluation.templates import (
     names_in,
     render_template,
 )
+from maple.definitions.language import Language
+from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
+from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.text.words import words as words_of
 
 PROMPT_SCHEMA = {
@@ -354,7 +354,7 @@ def render(
     label is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises
     TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots`
     demonstrations, and for a template that is beyond the bounds of
-    maple.evaluation.templates.
+    maple.data.templates.
     """
     demonstrations = []
     try:

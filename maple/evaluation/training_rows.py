@@ -13,13 +13,13 @@ from maple.data.picture_index import PictureIndex
 from maple.data.sampling import sampled_positions
 from maple.data.shuffling import shuffled
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
+from maple.data.templates import TemplateFault, TemplateLimitError, bounded, render_template
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import pictured
 from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row, shown_answer
-from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
 
 # Rows that the embedded world makes of a split whose number nobody states.
 EMBEDDED_ROWS = 200

@@ -6,12 +6,12 @@ from pathlib import Path
 from maple.data.examples import PICTURE_FIELD
 from maple.data.row_files import SourceError
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, read_rows
+from maple.data.templates import TemplateLimitError
 from maple.definitions.errors import DefinitionError
 from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompts import RowFault, Words, render_row, shown_answer
-from maple.evaluation.templates import TemplateLimitError
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
 

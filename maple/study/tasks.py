@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
+from maple.data.templates import wrong_template
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language, LanguagePair
@@ -24,7 +25,6 @@ from maple.embedded.pictures import words_of_task
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
 from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
 from maple.evaluation.scoring import rank_metrics
-from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import (
     BLIND,
     METRICS,
