@@ -78,7 +78,7 @@ def rows_of(task, code):
 
 def rendered(task, code, rows, *, dev=(), shots=0):
     spec, settings = TASKS[task].prompt_spec(), TaskSettings(shots=shots)
-    words = task_words(spec, LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
+    words = task_words(TASKS[task], LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
     return render(spec, settings, task=task, language=code, rows=rows, words=words, dev=dev)
 
 

@@ -12,6 +12,12 @@ OfferedLanguages = Annotated[
     Literal["all"] | Annotated[list[str], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)],
     Field(description="all, a list of codes, or {code: the set's own name of the language}, used as {key} in paths"),
 ]
+# Words of prompts in one language, by column of the language table; `english` stands for those of English where the
+# table has none.
+TaskWords = Annotated[
+    Literal["english"] | Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)],
+    Field(description="words by name as in {true: Kweli}, or english: those of English where the table has none"),
+]
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
 # In a pair of languages: the language of the rows.
 OWN = "own"
@@ -290,6 +296,9 @@ class Task(PromptSpec):
     """The metric of leaderboards and questions, one of `metrics`."""
     chance: Share | None = None
     """The score of random guessing."""
+    words: dict[str, TaskWords] = {}
+    """Words of the task's own by language, in the place of those of config/languages.tsv or beside them, as in
+    {swh_Latn: {positive: Chanya}}."""
     sources: TaskSources
 
     def model_post_init(self, _: object) -> None:

@@ -121,16 +121,28 @@ def word_templates(task: PromptSpec | Task) -> list[str]:
 def task_words(
     task: PromptSpec | Task, own: Language, english: Language, prompt_language: str
 ) -> dict[str, dict[str, str]]:
-    """Return for each of VOICES the words that a task's templates use, and no others.
+    """Return for each of VOICES the words that a task's templates use, and no others; "" for one that is nowhere.
 
-    `prompt_language` is the language that prompts instruct in: "own" or "english".
+    They are those of the language table, and before them those that the task states. `prompt_language` is the language
+    that prompts instruct in: "own" or "english".
     """
-    rows = {"own": own.params(), "english": english.params()}
+    of_english = _stated_words(task, english, english.params())
+    rows = {"own": _stated_words(task, own, of_english), "english": of_english}
     rows["words"] = rows[prompt_language]
     templates = word_templates(task)
     return {
-        voice: {word: rows[voice][word] for word in sorted(word_names(*templates, voice=voice))} for voice in VOICES
+        voice: {word: rows[voice].get(word, "") for word in sorted(word_names(*templates, voice=voice))}
+        for voice in VOICES
     }
+
+
+def _stated_words(task: PromptSpec | Task, language: Language, english: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a language with the words that a task states for it."""
+    stated = task.words.get(language.code, {}) if isinstance(task, Task) else {}
+    columns = language.params()
+    if stated == "english":
+        return {name: columns.get(name) or word for name, word in english.items()}
+    return {**columns, **stated}
 
 
 def cluster_text(row: BenchmarkRow, field: str) -> str | None:

@@ -37,6 +37,7 @@ from maple.metrics.registry import (
 )
 from maple.metrics.translation import missing_model
 from maple.study.answer_modes import answer_modes, reason_against_classifying
+from maple.study.language_codes import check_codes
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
@@ -159,8 +160,21 @@ class StudyTask:
         return languages.phrases.get(code)
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
-        """Return the words of a language and of English that the task's file names."""
-        return task_words(self.prompt_spec, languages.table[code], languages.english, prompt_language)
+        """Return the words of a language and of English that the task's file names.
+
+        Raises DefinitionError for a word that neither the language table nor the task has.
+        """
+        words = task_words(self.definition, languages.table[code], languages.english, prompt_language)
+        english = languages.english.code
+        spoken = {"own": code, "english": english, "words": code if prompt_language == "own" else english}
+        for voice, language in spoken.items():
+            if missing := [name for name, word in words[voice].items() if not word]:
+                raise DefinitionError(
+                    f"config/languages.tsv: {language} has no {', '.join(missing)}, which "
+                    f"config/tasks/{self.name}.yaml asks with; fill them, or write in the task's file `words: "
+                    f"{{{language}: {{{missing[0]}: ...}}}}`, or `words: {{{language}: english}}` to ask in English"
+                )
+        return words
 
 
 def chosen_source(name: str, task: Task, kind: str) -> TaskSource:
@@ -219,9 +233,11 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
         raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; write them there, or generate")
     columns = set(next(iter(table.values())).params())
+    columns |= {name for words in task.words.values() if words != "english" for name in words}
     names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
     if unknown := set().union(*names) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+    check_codes(file, task, table, config.languages)
     _check_pair(file, task, table)
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
