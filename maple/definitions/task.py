@@ -207,6 +207,10 @@ class PromptSpec(Record):
 
     item: str
     """Expression over a row: the item's id, the same in all languages of a parallel set."""
+    parallel: bool = True
+    """False if equal ids do not make items of two languages translations of each other, as in a set whose languages
+    were collected each by itself: then samples, demonstrations and clusters are drawn by language, and the code of the
+    language stands before the id."""
     prompt: str
     """Jinja template over a row and the words of a language."""
     targets: str
@@ -274,6 +278,8 @@ class Clustering(Record):
     """Expression over a row: the item's id."""
     cluster: str
     """The field with the shared text."""
+    parallel: bool = True
+    """As in PromptSpec."""
 
 
 class Task(PromptSpec):
@@ -284,6 +290,9 @@ class Task(PromptSpec):
     domain: str = ""
     """Name of what its test rows are about or where they are from, as news; the axis `domain` of datasets has the same
     names."""
+    answer_language: str = ""
+    """Code of the language in which all rows are answered, as eng_Latn where questions of all languages have English
+    answers: its rules score the answers. Left out: the language of the rows, or the target of `pair`."""
     passage: str = ""
     """A field whose text no dataset may contain."""
     size: TaskSize | None = None
@@ -320,4 +329,7 @@ class Task(PromptSpec):
     @property
     def clustering(self) -> Clustering | None:
         """How items that share a text are found; None if no items share a text."""
-        return Clustering(item=self.item, cluster=self.cluster) if self.cluster else None
+        if not self.cluster:
+            return None
+        stated = {} if self.parallel else {"parallel": False}
+        return Clustering(item=self.item, cluster=self.cluster, **stated)

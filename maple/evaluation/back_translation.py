@@ -101,7 +101,7 @@ def back_translated(
 
 def _item(task: TrainedTask, row: BenchmarkRow, number: int) -> str:
     with suppress(TemplateFault):
-        return item_of(task.spec.item, row, number)
+        return item_of(task.spec, row, number, task.language.code)
     return f"row-{number + 1}"
 
 

@@ -27,7 +27,7 @@ def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str,
             continue
         try:
             with bounded():
-                item = item_of(clustering.item, row, number)
+                item = item_of(clustering, row, number, language)
         except TemplateFault:
             continue
         digest = blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()

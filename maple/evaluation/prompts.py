@@ -20,8 +20,9 @@ from maple.data.templates import (
     render_template,
 )
 from maple.definitions.language import Language
-from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
+from maple.definitions.task import STOP, Clustering, PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
 
 PROMPT_SCHEMA = {
@@ -150,16 +151,19 @@ def cluster_text(row: BenchmarkRow, field: str) -> str | None:
     return None if row.get(field) is None else str(row[field]).strip() or None
 
 
-def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
-    """Return the id of a row's item; `number` is the row's position. Raises TemplateFault."""
-    value = evaluate("item", expression, {**row, NUMBER: number})
+def item_of(spec: PromptSpec | Clustering, row: BenchmarkRow, number: int, language: str) -> str:
+    """Return the id of a row's item, of a set that is not parallel with the code of its language before it.
+
+    `number` is the row's position. Raises TemplateFault.
+    """
+    value = evaluate("item", spec.item, {**row, NUMBER: number})
     try:
         item = as_text(value).strip()
     except CellError as error:
         raise TemplateFault("item", f"its item {error}") from None
     if not item:
         raise TemplateFault("item", "its item is empty")
-    return item
+    return item if spec.parallel else f"{language} {item}"
 
 
 def gold_answers(spec: PromptSpec, row: BenchmarkRow, number: int) -> tuple[str, ...]:
@@ -203,11 +207,12 @@ def _row_faults() -> Iterator[None]:
         raise RowFault(str(fault), fault.key) from None
 
 
-def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
-    """Return one row as a prompt; `number` is its position.
+def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, language: str) -> Rendering:
+    """Return one row as a prompt; `number` is its position, `language` the code of its language.
 
     A row of a task with pictures has them under PICTURE_FIELD (maple.evaluation.picture_names). Raises RowFault if it
-    becomes no prompt, and TemplateLimitError for a template that is beyond a bound.
+    becomes no prompt, TemplateLimitError for a template that is beyond a bound, and TaskError for several labels of a
+    row with choices.
     """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
@@ -217,17 +222,24 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     values = {**row, NUMBER: number}
     with _row_faults():
         targets = _gold_answers(spec, values)
-        item = item_of(spec.item, row, number)
+        item = item_of(spec, row, number, language)
         text = render_template("prompt", spec.prompt, {**values, **words})
         texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
         choices = _choices(spec, {**values, **words})
         "".join((item, text, *texts, *targets, *(form for forms in choices.values() for form in forms))).encode()
     if not targets:
         raise RowFault("no gold answer")
+    if choices and len(labels := dict.fromkeys(targets)) > 1:
+        raise TaskError(
+            f"gold has several labels ({', '.join(labels)}), and of a row with choices one is right; sets of labels "
+            "cannot be scored here: ask for one label per row, or leave `choices` out and compare texts"
+        )
     if choices and targets[0] not in choices:
         raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
+    if len({normalize(forms[0]) for forms in choices.values()}) < len(choices):
+        raise RowFault("two choices of one text", "choices")
     if not all(texts):
         raise RowFault("an empty text", "texts")
     return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()), pictures)
@@ -249,7 +261,7 @@ def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int,
     return answer
 
 
-def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
+def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], language: str) -> Sequence[int]:
     """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
     if settings.items is None or settings.items >= len(rows):
         return range(len(rows))
@@ -257,7 +269,7 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
     for number, row in enumerate(rows):
         try:
             with bounded():
-                items.append(item_of(spec.item, row, number))
+                items.append(item_of(spec, row, number, language))
         except TemplateLimitError:
             raise
         except TemplateFault:
@@ -267,13 +279,21 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
 
 
 def _demonstrations(
-    spec: PromptSpec, task: str, dev: Iterable[BenchmarkRow], words: Words, *, shots: int, seed: int, prompts: set[str]
+    spec: PromptSpec,
+    task: str,
+    dev: Iterable[BenchmarkRow],
+    words: Words,
+    language: str,
+    *,
+    shots: int,
+    seed: int,
+    prompts: set[str],
 ) -> list[dict[str, str]]:
     """Sample `shots` rows of `dev` as prompts with their answers; `prompts` are those of the test rows."""
     demonstrations = {}
     for number, row in enumerate(dev):
         try:
-            rendering = render_row(spec, row, words, number)
+            rendering = render_row(spec, row, words, number, language)
             answer = shown_answer(spec, row, words, number, rendering)
         except RowFault:
             continue
@@ -291,14 +311,14 @@ def reason_of(fault: Exception) -> str:
 
 
 def _render_all(
-    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words
+    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words, language: str
 ) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
     """Yield each of the rows, its rendering and its fault (None for none); an item's second row is a fault."""
     items = set()
     for number in numbers:
         row = rows[number]
         try:
-            rendering = render_row(spec, row, words, number)
+            rendering = render_row(spec, row, words, number, language)
             if rendering.item in items:
                 raise RowFault("its item stands there twice")
             items.add(rendering.item)
@@ -336,7 +356,7 @@ def _prompt_columns(
             "repaired": row.get("repaired") is True,
             "fault": fault,
         }
-        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows), words)
+        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows, language), words, language)
     ]
 
 
@@ -374,7 +394,9 @@ def render(
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
-            demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+            demonstrations = _demonstrations(
+                spec, task, dev, words, language, shots=settings.shots, seed=seed, prompts=texts
+            )
             if len(demonstrations) < settings.shots:
                 raise TaskError(
                     f"{task}, {language}: shots.{task} asks for {settings.shots} demonstrations, and the dev rows give "

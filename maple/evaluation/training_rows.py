@@ -169,7 +169,8 @@ def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
     for number, row in enumerate(rows_of_split(task, places.test, "test", None)):
         try:
             texts.append(
-                "\n".join(_texts(task.spec, row, number)) or render_row(task.spec, row, task.words, number).prompt
+                "\n".join(_texts(task.spec, row, number))
+                or render_row(task.spec, row, task.words, number, task.language.code).prompt
             )
         except (RowFault, TemplateFault):
             continue
@@ -233,7 +234,7 @@ def examples_of(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -
 
 def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
     """Return what is learnt of a row, by column; raises RowFault and TemplateFault."""
-    rendering = render_row(task.spec, row, task.words, number)
+    rendering = render_row(task.spec, row, task.words, number, task.language.code)
     if task.pair and rendering.texts[0] == rendering.gold_answer.strip():
         raise RowFault("source equals target")
     return {

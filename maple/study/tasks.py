@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
-from maple.data.templates import wrong_template
+from maple.data.templates import names_used, wrong_template
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language, LanguagePair
@@ -239,6 +240,9 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
     check_codes(file, task, table, config.languages)
     _check_pair(file, task, table)
+    if task.answer_language and (task.pair or task.answer_language not in table):
+        reason = "`pair` says it" if task.pair else "config/languages.tsv lacks it; add its row"
+        raise DefinitionError(f"{file}: answer_language {task.answer_language!r}: {reason}")
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
@@ -308,9 +312,22 @@ def _check_templates(file: str, task: Task) -> None:
     templates += [("answer.demonstration", task.answer.demonstration)]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
+    for label, other in combinations(task.choices, 2):
+        if task.choices[label][0] == task.choices[other][0]:
+            raise DefinitionError(
+                f"{file}: choices: {label} and {other} are both written {task.choices[label][0]!r}; answers could not "
+                "be told apart: write another first form of one"
+            )
     for key, template in templates + expressions:
         if reason := wrong_template(template):
             raise DefinitionError(
                 f"{file}: {key}: {reason}; its placeholders are {', '.join(task.fields)} and number, in "
                 f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
+            )
+    for key, template in templates:
+        if voices := sorted(names_used(template) & set(VOICES)):
+            raise DefinitionError(
+                f"{file}: {key}: {{{{ {voices[0]} }}}} stands for all words of a language; name one, as "
+                f"{voices[0]}.question, or give the set's column another name under `columns` of its source, as in "
+                f"`columns: {{row_{voices[0]}: {voices[0]}}}`"
             )

@@ -95,3 +95,28 @@ def test_a_misspelt_code_is_refused(config, source, says):
     local = TASK["sources"]["local"] | source
     with pytest.raises(DefinitionError, match=rf"config/tasks/toy\.yaml: sources\.local\.{says}"):
         study_of(config, words={"eng_Latn": ENGLISH, "swh_Latn": "english"}, sources={"local": local})
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ({"prompt": "{{ words }} {{ text }}"}, r"prompt: {{ words }} stands for all words .* {row_words: words}"),
+        ({"choices": {"good": ["{{ own }}"], "bad": ["x"]}}, r"choices\.good: {{ own }} stands for all words"),
+        ({"choices": {"good": ["{{ own.bad }}"], "bad": ["{{ own.bad }}"]}}, "choices: bad and good are both written"),
+        ({"answer_language": "eng"}, "answer_language 'eng': config/languages.tsv lacks it; add its row"),
+        ({"sources": {"local": TASK["sources"]["local"] | {"where": "lang = 1"}}}, r"sources\.local\.where: "),
+        ({"sources": {"local": TASK["sources"]["local"] | {"where": "lang == '{kye}'"}}}, "unknown placeholder {kye}"),
+        (
+            {"sources": {"local": TASK["sources"]["local"] | {"join": {"file": "{dat}/x.csv"}}}},
+            r"sources\.local\.join\.file: unknown placeholder {dat}",
+        ),
+    ],
+)
+def test_what_no_row_could_mend_is_refused_while_planning(config, task, says):
+    with pytest.raises(DefinitionError, match=rf"config/tasks/toy\.yaml: .*{says}"):
+        study_of(config, words={"eng_Latn": ENGLISH, "swh_Latn": "english"}, **task)
+
+
+def test_answers_in_english_are_stated_once(config):
+    study = study_of(config, answer_language="eng_Latn", words={"eng_Latn": ENGLISH, "swh_Latn": "english"})
+    assert study.tasks["toy"].definition.answer_language == "eng_Latn"
