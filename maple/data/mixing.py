@@ -8,7 +8,7 @@ import polars as pl
 
 from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, PICTURE_FIELD, check_ids, is_labelled
 from maple.definitions.dataset import MixSettings
-from maple.text.words import words
+from maple.text.segmentation import tokens
 
 TEXTS = ("instruction", "input", "output")
 
@@ -192,12 +192,9 @@ def _sampled(pool: pl.DataFrame, rows: int, settings: MixSettings) -> pl.DataFra
 
 def mix_card(dataset: str, examples: list[pl.DataFrame], mixture: pl.DataFrame, held_out: pl.DataFrame) -> MixCard:
     """Count the rows of a mixture by language; `examples` and `held_out` are what `mix` took and held out."""
-    counts_of_words = [
-        sum(len(words(text, language)) for text in texts)
-        for language, *texts in mixture.select("language", *TEXTS).iter_rows()
-    ]
+    words = [sum(len(tokens(text)) for text in row) for row in mixture.select(TEXTS).iter_rows()]
     learnt = (
-        mixture.with_columns(words=pl.Series(counts_of_words, dtype=pl.Int64))
+        mixture.with_columns(words=pl.Series(words, dtype=pl.Int64))
         .group_by("language")
         .agg(
             pl.len().alias("learnt"),

@@ -5,9 +5,10 @@ import unicodedata
 import regex
 
 # Characters of the scripts that are written without spaces between words: Chinese and Japanese, and those of Southeast
-# Asia whose lines Unicode breaks by a dictionary (UAX 14, class SA), with their digits.
+# Asia whose lines Unicode breaks by a dictionary (UAX 14, class SA), with their digits. Polars reads it, too.
 UNSPACED = (
-    r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{Line_Break=SA}]"
+    r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}"
+    r"\p{scx=Tale}\p{scx=Talu}\p{scx=Lana}\p{scx=Tavt}\p{scx=Ahom}]"
     r"&&[\p{L}\p{M}\p{N}]]"
 )
 # What stands between two letters of one word: joiners, and the marks that UAX 29 (rules WB6 to WB7c) keeps in a word,
