@@ -26,7 +26,8 @@ from maple.definitions.reading import read_definitions
 from maple.definitions.run import RunKey
 from maple.definitions.task import Task, TaskSettings
 from maple.evaluation.benchmark_rows import read_task, row_places
-from maple.evaluation.prompts import render, task_words
+from maple.evaluation.prompt_words import task_words
+from maple.evaluation.prompts import render
 from maple.evaluation.scoring import score_items
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadedRows

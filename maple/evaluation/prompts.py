@@ -16,12 +16,11 @@ from maple.data.templates import (
     TemplateLimitError,
     bounded,
     evaluate,
-    names_in,
     render_template,
 )
-from maple.definitions.language import Language
-from maple.definitions.task import STOP, Clustering, PromptSpec, Task, TaskSettings
+from maple.definitions.task import STOP, Clustering, PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.prompt_words import Words
 from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
 
@@ -47,16 +46,11 @@ PROMPT_SCHEMA = {
 # Prompts as a run is asked them: `answers` are the answer modes of its model, which the files of prompts do not hold,
 # since models of every kind are asked from them.
 ASKED_SCHEMA = {**PROMPT_SCHEMA, "answers": pl.List(pl.String)}
-# The names under which a template reaches words of the language table: those of the language that the prompt instructs
-# in, of the text's own language, and of English.
-VOICES = ("words", "own", "english")
-# The name under which it reaches the row's position. A row's columns of these names are not reached: a set that happens
-# to have one would change its prompts.
+# The name under which a template reaches the row's position. A row's columns of this name, or of VOICES, are not reached:
+# a set that happens to have one would change its prompts.
 NUMBER = "number"
 # Characters; our choice. All reasons of a task stand in one cell of the page.
 REASON_LENGTH = 100
-# The words of each voice, by column of the language table.
-Words = Mapping[str, Mapping[str, str]]
 
 
 class TaskError(ValueError):
@@ -103,47 +97,6 @@ class Rendering:
             "labels": list(self.labels),
             "verbalizers": list(map(list, self.verbalizers)),
         }
-
-
-def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
-    """Return the columns of the language table that Jinja templates reach by a voice, as in `words.NAME`.
-
-    >>> sorted(word_names("{{ words.cause }} {{ own.effect }}", "{{ words.true }}"))
-    ['cause', 'true']
-    """
-    return frozenset().union(*(names_in(template, voice) for template in templates))
-
-
-def word_templates(task: PromptSpec | Task) -> list[str]:
-    """Return the templates of a task that may use words: the prompt, the verbalizers and the demonstration's answer."""
-    return [task.prompt, *(form for forms in task.choices.values() for form in forms), task.answer.demonstration]
-
-
-def task_words(
-    task: PromptSpec | Task, own: Language, english: Language, prompt_language: str
-) -> dict[str, dict[str, str]]:
-    """Return for each of VOICES the words that a task's templates use, and no others; "" for one that is nowhere.
-
-    They are those of the language table, and before them those that the task states. `prompt_language` is the language
-    that prompts instruct in: "own" or "english".
-    """
-    of_english = _stated_words(task, english, english.params())
-    rows = {"own": _stated_words(task, own, of_english), "english": of_english}
-    rows["words"] = rows[prompt_language]
-    templates = word_templates(task)
-    return {
-        voice: {word: rows[voice].get(word, "") for word in sorted(word_names(*templates, voice=voice))}
-        for voice in VOICES
-    }
-
-
-def _stated_words(task: PromptSpec | Task, language: Language, english: Mapping[str, str]) -> dict[str, str]:
-    """Return the columns of a language with the words that a task states for it."""
-    stated = task.words.get(language.code, {}) if isinstance(task, Task) else {}
-    columns = language.params()
-    if stated == "english":
-        return {name: columns.get(name) or word for name, word in english.items()}
-    return {**columns, **stated}
 
 
 def cluster_text(row: BenchmarkRow, field: str) -> str | None:

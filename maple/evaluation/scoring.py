@@ -352,8 +352,8 @@ def score_items(
 
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task, and
     `translations` those tasks that are translations, whose answers are in the target language of their pair; `readings`
-    say how answers are read, of tasks that say so; `answer_languages` has the language of the answers of each other task
-    whose rows are in another one.
+    say how answers are read, of tasks that say so; `answer_languages` has the language of the answers of tasks whose
+    rows are in another one.
     Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
     task's metrics, and blind ones by the same under names that begin with BLIND. Ranked choices are scored by
     RANK_METRICS and, under names that begin with RANKED, by those of the task's metrics that are of labels. The values

@@ -19,7 +19,8 @@ from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import pictured
-from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row, shown_answer
+from maple.evaluation.prompt_words import Words
+from maple.evaluation.prompts import RowFault, TaskError, gold_answers, reason_of, render_row, shown_answer
 
 # Rows that the embedded world makes of a split whose number nobody states.
 EMBEDDED_ROWS = 200

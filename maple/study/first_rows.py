@@ -11,15 +11,8 @@ from maple.definitions.errors import DefinitionError
 from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
-from maple.evaluation.prompts import (
-    NUMBER,
-    RowFault,
-    TaskError,
-    Words,
-    render_row,
-    shown_answer,
-    word_templates,
-)
+from maple.evaluation.prompt_words import Words, word_templates
+from maple.evaluation.prompts import NUMBER, RowFault, TaskError, render_row, shown_answer
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
 

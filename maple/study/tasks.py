@@ -24,7 +24,8 @@ from maple.definitions.task import (
 )
 from maple.embedded.pictures import words_of_task
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
-from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompt_words import VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompts import NUMBER
 from maple.evaluation.scoring import rank_metrics
 from maple.metrics.registry import (
     BLIND,

@@ -13,7 +13,8 @@ from maple.definitions.language import read_languages
 from maple.definitions.reading import read_definitions
 from maple.definitions.task import Task, TaskSettings
 from maple.evaluation.answer_parsing import parse_choice
-from maple.evaluation.prompts import render, task_words
+from maple.evaluation.prompt_words import task_words
+from maple.evaluation.prompts import render
 from maple.text.identification import script_share
 
 LANGUAGES = read_languages(ROOT / "config/languages.tsv")

@@ -5,7 +5,8 @@ from maple.definitions.language import Language, read_languages
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.prompt_quality import quality
-from maple.evaluation.prompts import TaskError, render, task_words, word_names
+from maple.evaluation.prompt_words import task_words, word_names
+from maple.evaluation.prompts import TaskError, render
 from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
