@@ -46,8 +46,8 @@ PROMPT_SCHEMA = {
 # Prompts as a run is asked them: `answers` are the answer modes of its model, which the files of prompts do not hold,
 # since models of every kind are asked from them.
 ASKED_SCHEMA = {**PROMPT_SCHEMA, "answers": pl.List(pl.String)}
-# The name under which a template reaches the row's position. A row's columns of this name, or of VOICES, are not reached:
-# a set that happens to have one would change its prompts.
+# The name under which a template reaches the row's position. A row's column of this name or of VOICES is hidden: a set
+# that happens to have one would change its prompts.
 NUMBER = "number"
 # Characters; our choice. All reasons of a task stand in one cell of the page.
 REASON_LENGTH = 100
