@@ -18,7 +18,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # was this file's folder
 
 import numpy as np  # noqa: E402
 
-from maple.analysis.questions.comparison import Comparison, stacked  # noqa: E402
+from maple.analysis.questions.comparison import Blocks, Comparison, stacked  # noqa: E402
 from maple.analysis.questions.contrasts import Contrast  # noqa: E402
 from maple.analysis.questions.factor import compare_sizes, corrected_sizes, mean_size  # noqa: E402
 from maple.analysis.statistics import Estimate, Joint  # noqa: E402
@@ -61,7 +61,8 @@ def study(models: int, datasets: int, sizes: tuple[float, float], studies: int, 
     found = []
     for _ in range(studies):
         value = (mean + rng.normal(size=len(runs))) / 100
-        comparison = Comparison([Joint(value, covariances, np.array([DF]), trainings)], [[0]], {}, 0.0)
+        joint = Joint(value, covariances, np.array([DF]), trainings)
+        comparison = Comparison(Blocks([], [[0]], [], least=0.0, left_out=[]), [], [joint], sides=())
         raw = [100 * np.abs(value @ stacked(part)).mean() for part in parts]
         of_models, of_datasets = (mean_size(comparison, part) for part in parts)
         effect = compare_sizes(comparison, of_models, of_datasets, 0.95)

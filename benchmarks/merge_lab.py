@@ -5,16 +5,15 @@
 
 FOLDER (results/) is a finished study of config/config.yaml: its bases, a mixture to train on and what was held out of
 it. One adapter per method variant is trained as in the study, and merged with a bound that no merge exceeds, so that
-every way is measured. Methods are those of config/methods/ that merge, all of them by default. The reason is printed
-for a variant that cannot be trained or merged. With bfloat16 models are merged and compared in the arithmetic of a GPU;
-training is in that of the machine.
+every way is measured, on all held-out examples of the mixture. Methods are those of config/methods/ that merge, all of
+them by default. The reason is printed for a variant that cannot be trained or merged. With bfloat16 models are merged
+and compared in the arithmetic of a GPU; training is in that of the machine.
 """
 
 # ruff: noqa: E402 (modules of the project are found once its folder is in the path)
 
 import argparse
 import logging
-import math
 import sys
 import tempfile
 from contextlib import redirect_stdout
@@ -39,8 +38,10 @@ from maple.training.merging import merge
 
 MODEL = HubModel(hub="none/base", revision="0" * 40)  # only its defaults count here
 DATASET = "generated"
+# More than are held out per language: all of them are compared.
+ALL_ROWS = 10**6
 WAYS = ("dequantized", "original", "attached_dequantized", "attached_original", "untouched")
-FIGURES = ("kl", "worst_kl", "agreement", "bits_per_byte_change", "largest_logit_difference")
+FIGURES = ("kl", "worst_kl", "agreement", "bits_change", "largest_logit_difference")
 
 
 def variants_of(
@@ -76,7 +77,7 @@ def measure(
         finetune(base, mixture, held_out, adapter, method=method, seed=1, checkpoints=checkpoints, code=[], **common)
         dtype = getattr(torch, arithmetic) if arithmetic else devices.compute_dtype()
         lengths = {"bits": method.bits, "max_length": method.training.max_length}
-        with patch("maple.runtime.devices.compute_dtype", lambda: dtype):
+        with patch("maple.runtime.devices.compute_dtype", lambda *_: dtype):
             card = merge(base, adapter, pl.read_parquet(held_out), merged, settings=settings, **lengths, **common)
     return {way: vars(comparison) for way, comparison in card.ways.items()}
 
@@ -98,8 +99,10 @@ def main() -> None:
     parser.add_argument("--bits", nargs="+", type=int, default=[4, 8, 16])
     parser.add_argument("--arithmetic", choices=["bfloat16", "float32"])
     arguments = parser.parse_args()
-    settings = MergeBlock(**config["merge"] | {"into": "dequantized", "bound": math.inf}).settings
     training = TrainingSettings(**config["finetune"])
+    # All that was held out, whole: bits per byte of a few short completions would be those of a few bytes.
+    compared = {"into": "dequantized", "bound": sys.float_info.max, "rows": ALL_ROWS, "tokens": training.max_length}
+    settings = MergeBlock(**config["merge"] | compared).settings
     measured = []
     line("model", "method", *WAYS)
     line(*["---"] * (2 + len(WAYS)))
@@ -111,7 +114,8 @@ def main() -> None:
                 line(model, name, " ".join(str(error).split())[:120], *[""] * (len(WAYS) - 1))
                 continue
             line(model, name, *(ways[way]["kl"] if way in ways else "" for way in WAYS))
-            measured += [{"bits": variant.bits, "way": way, **row} for way, row in ways.items()]
+            # Comparisons have bits, too: those per byte.
+            measured += [{**row, "bits": variant.bits, "way": way} for way, row in ways.items()]
     print()
     line("bits", "way", "runs", *FIGURES)
     line(*["---"] * (3 + len(FIGURES)))

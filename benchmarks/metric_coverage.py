@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from maple.analysis.statistics import Items, average, mean_interval, paired, small_sample_variance  # noqa: E402
+from maple.analysis.statistics import Items, average, mean_interval, paired  # noqa: E402
 from maple.metrics.metric import LabelledAnswers, PooledMetric  # noqa: E402
 from maple.metrics.registry import METRICS  # noqa: E402
 
@@ -115,8 +115,7 @@ def coverage(metric: PooledMetric, truths: list[Classifier], n: int, simulations
                 ]
             ).transpose(0, 2, 1)
             first, second, of_all = values[0], values[LANGUAGES], values[:LANGUAGES].reshape(of_languages, CHUNK)
-            mean = average(of_all, items, weights)
-            mean = mean.with_extra_variance(small_sample_variance(of_all, items, weights))
+            mean = average(of_all, items, weights).with_added()
             change = paired(second - first, np.arange(n), graded=True)
             for column, (interval, truth) in enumerate(
                 (

@@ -129,8 +129,8 @@ def cards(grid: Study) -> list[dict]:
         return {code: float(scale * rng.uniform(0.5, 2)) for code in codes}
 
     def way(kl: float) -> dict:
-        means = {"kl": kl * rng.uniform(0.5, 2), "agreement": 1 - min(0.5, kl), "bits_per_byte": rng.uniform(0.5, 1)}
-        means |= {"bits_per_byte_change": kl * rng.normal(), "largest_logit_difference": 10 * kl}
+        means = {"kl": kl * rng.uniform(0.5, 2), "agreement": 1 - min(0.5, kl), "bits": rng.uniform(0.5, 1)}
+        means |= {"bits_change": kl * rng.normal(), "largest_logit_difference": 10 * kl}
         worst = {"worst_kl": 3 * kl, "worst_language": str(rng.choice(codes))}
         return {**means, **worst, "languages": dict.fromkeys(codes, means)}
 

@@ -23,6 +23,9 @@ CELL = ["task", "metric", "language"]
 IS_BASELINE = pl.col("method") == NONE
 # The last digits of a sum depend on the order of threads; they are rounded away, so that a summary can be repeated.
 DECIMALS = 10
+# The fewest clusters that runs must have in common in a cell: our choice. With five clusters of graded scores that
+# crowd at 1, an interval covers 89 to 93 %, with ten 91 to 94 % (docs/statistics.md).
+FEWEST_SHARED = 10
 SHARES = [
     "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "thinking", "unfinished_thinking",
     "thinking_tokens", "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
@@ -58,15 +61,15 @@ class ItemScores:
     cells: pl.DataFrame
     """cell (its number), task, metric, language, domain and direction (of the task, empty if it states none), chance,
     headline (is the metric the task's headline?), lowest and highest (the range of the metric), signature (of a metric
-    of a set of texts, else null), shared (is there an item that every run has a score of?)."""
+    of a set of texts, else null), shared (do all runs have scores of enough common items? see _shared)."""
     values: np.ndarray
     """(rows, runs) The scores; nan if a run lacks an item."""
     items: Items
     """The cell and the item of each row."""
     shares: pl.DataFrame
-    """run, cell and, for each of SHARES and TRANSLATION_SHARES, its mean over the completions, times and beside the
-    share of completions for which it is defined (its name with _known); beside length_ratio, the mean characters of
-    references."""
+    """run, cell and, for each of SHARES and TRANSLATION_SHARES, its sum over the completions, beside the number of
+    those for which it is defined (its name with _known); for length_ratio the characters of completions, beside those
+    of references."""
 
     @cached_property
     def share_names(self) -> list[str]:
@@ -121,11 +124,9 @@ class ItemScores:
         scored = ~np.isnan(chosen.values)
         present = np.unique(self.items.cell[scored.any(axis=1)])
         values, items = chosen.select(present.tolist())
-        scored = ~np.isnan(values)
-        kept, complete = scored.any(axis=1), scored.all(axis=1)
-        shared = np.bincount(items.cell[complete], minlength=len(present)) > 0
+        kept = (~np.isnan(values)).any(axis=1)
         cells = self.cells[present].with_columns(
-            cell=pl.Series(range(len(present)), dtype=self.cells["cell"].dtype), shared=shared
+            cell=pl.Series(range(len(present)), dtype=self.cells["cell"].dtype), shared=_shared(values, items)
         )
         numbers = pl.DataFrame({"run": list(runs), "number": range(len(runs))})
         return replace(
@@ -167,13 +168,13 @@ class ItemScores:
         return joint(values[shared], items, np.asarray(weights), self.trainings)
 
     def check(self, cells: Sequence[int]) -> None:
-        """Raise SummaryError if in some cell there is no item that every run has a score of."""
+        """Raise SummaryError if in some cell there are too few items that every run has a score of."""
         incomplete = self.cells.filter(pl.col("cell").is_in(list(cells)) & ~pl.col("shared"))
         if incomplete.is_empty():
             return
         cell = incomplete.row(0, named=True)
         empty = np.isnan(self.select([cell["cell"]])[0]).all(axis=0)
-        why = f"{self.runs[np.argmax(empty)].path} has none" if empty.any() else "no item has one in every run"
+        why = f"{self.runs[np.argmax(empty)].path} has none" if empty.any() else "too few items have one in every run"
         raise SummaryError(
             f"{cell['metric']} of {cell['task']} in {cell['language']}: {why}, and means over differing languages or "
             "items do not compare; score it there, or leave the language out of the mean"
@@ -230,24 +231,39 @@ def item_scores(
     cells = _cells(shares, tasks)
     rows = _rows(table, cells)
     values = _values(table, rows, present, runs)
-    complete = ~np.isnan(values).any(axis=1)
-    shared = np.bincount(rows["cell"].to_numpy()[complete], minlength=cells.height) > 0
+    clusters = pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters
+    items = Items(
+        rows["cell"].cast(pl.Int64).to_numpy(),
+        cluster_numbers(rows, clusters).to_numpy(),
+        cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
+        np.array([not is_of_items(name) for name in cells["metric"]]),
+    )
     return ItemScores(
         runs=[runs[number] for number in present],
-        cells=cells.with_columns(shared=shared),
+        cells=cells.with_columns(shared=_shared(values, items)),
         values=values,
-        items=Items(
-            rows["cell"].cast(pl.Int64).to_numpy(),
-            cluster_numbers(
-                rows, pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters
-            ).to_numpy(),
-            cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
-            np.array([not is_of_items(name) for name in cells["metric"]]),
-        ),
+        items=items,
         shares=shares.join(cells.select("cell", *CELL), on=CELL).with_columns(
             run=pl.col("run").replace_strict({number: at for at, number in enumerate(present)}, return_dtype=pl.Int64)
         ),
     )
+
+
+def _shared(values: np.ndarray, items: Items) -> np.ndarray:
+    """Return whether all runs have scores of enough common items in each cell, (cells,).
+
+    They have if the common items are of FEWEST_SHARED clusters or, in a cell with few clusters, of half of them. With
+    fewer, such a cell would decide how certain a mean over many cells is, which has as few degrees of freedom.
+    """
+    complete = ~np.isnan(values).any(axis=1)
+    counts = (
+        pl.DataFrame({"cell": items.cell, "cluster": items.cluster, "complete": complete})
+        .group_by("cell")
+        .agg(all=pl.n_unique("cluster"), common=pl.col("cluster").filter("complete").n_unique())
+        .sort("cell")
+    )
+    enough = pl.min_horizontal(FEWEST_SHARED, pl.col("all") / 2)
+    return counts.select((pl.col("common") > 0) & (pl.col("common") >= enough)).to_series().to_numpy()
 
 
 def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
@@ -271,9 +287,9 @@ def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
         )
         .group_by("run", *CELL)
         .agg(
-            pl.sum(*_ALL_SHARES) / pl.len(),
-            *((pl.count(name) / pl.len()).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
-            length_ratio_known=pl.sum("reference_characters") / pl.len(),
+            pl.sum(*_ALL_SHARES),
+            *(pl.count(name).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
+            length_ratio_known=pl.sum("reference_characters"),
             signature=pl.min("signature"), last_signature=pl.max("signature"),
         )
         .collect(engine="streaming")

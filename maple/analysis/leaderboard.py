@@ -4,15 +4,17 @@ A setting is a model, dataset and method variant, whatever its seed. So the luck
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import polars as pl
 
-from maple.analysis.item_scores import IS_BASELINE, Comparison, ItemScores
+from maple.analysis.item_scores import DECIMALS, IS_BASELINE, Comparison, ItemScores
 from maple.analysis.simultaneous import pairs_of, rank_sets
 from maple.analysis.summary import run_schema, setting_means, with_runs
 from maple.analysis.training_noise import SCOPES, SEEDS
 from maple.definitions.language import ENGLISH
+from maple.definitions.looks import Looks
 from maple.definitions.run import Run
 from maple.text.plain import plain
 
@@ -113,12 +115,23 @@ def _ranked(compared: Comparison, languages: Sequence[str] | None, confidence: f
     return compared.rows_of_members(rows.with_columns(asked=pl.lit(", ".join(compared.tasks))))
 
 
+def decimals(number: float, places: int, signed: bool = False) -> str:
+    """Return a number with some decimals and the typographic minus: -0.618 -> "−0.62"; zero has no sign.
+
+    Half of the last place is rounded away from zero, as browsers do, so that all places show the same number.
+    """
+    rounded = Decimal(str(round(number, DECIMALS - 2))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return f"{rounded:+}".replace("-", "−") if rounded and (signed or rounded < 0) else f"{abs(rounded)}"
+
+
+def in_points(share: float) -> float:
+    """Return a share of 1 in points of 100, rounded only where a product of floats has noise: for charts."""
+    return round(100 * share, DECIMALS - 2)
+
+
 def points(share: float | None, signed: bool = False) -> str:
     """Return a share of 1 in points of 100 with one decimal: 0.4123 -> "41.2"; an en dash for None."""
-    if share is None:
-        return "–"
-    text = f"{100 * share:+.1f}" if signed else f"{100 * share:.1f}"
-    return text.replace("-", "−") if text.strip("+-0.") else text.replace("-", "").replace("+", "")
+    return "–" if share is None else decimals(100 * share, 1, signed)
 
 
 def rank_set(low: int | None, high: int | None) -> str:
@@ -140,13 +153,13 @@ def _line(setting: Mapping, means: list[float | None]) -> list[str]:
     return [*names, seeds, rank, f"{points(setting['mean'])} ± {points(half)}", change, *map(points, means)]
 
 
-def terminal_table(board: pl.DataFrame) -> str:
+def terminal_table(board: pl.DataFrame, looks: Looks | None = None) -> str:
     """Return a plain-text table with one line per setting, in points of 100, for the end of a study.
 
     `board` is the leaderboard. Settings that are asked different tasks have tables of their own. rank is the ranks
     that a setting may have; score is the mean headline score over seeds, with half the width of its interval; change is
     the difference from the same model's base, with its interval. The last columns are the means over English and over
-    the low-resource languages.
+    the low-resource languages. At one of several `looks` a line says which.
     """
     rows = board.filter(kind=ALL[0], group=ALL[1])
     if rows.is_empty():
@@ -157,7 +170,8 @@ def terminal_table(board: pl.DataFrame) -> str:
         for name, (kind, group) in columns.items()
     }
     several = rows["asked"].n_unique() > 1
-    return "\n".join(
+    look = f"{looks.in_words}; `snakemake settled` says what is known\n" if looks and looks.are_several else ""
+    return look.capitalize() + "\n".join(
         _table(rows_of_set.to_dicts(), by_column, str(asked) if several else "")
         for (asked,), rows_of_set in rows.group_by("asked", maintain_order=True)
     )

@@ -5,17 +5,19 @@ same kind would give. Runs are compared on the same items. All translations of a
 form one cluster and count as one observation; an item without such neighbours is a cluster of one.
 """
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
+from maple.analysis.cluster_variance import by_cluster, clustered_variance, degrees_of_freedom, sums_at
 from maple.analysis.training_noise import ITEMS, Trainings, noise_covariance, noise_of
 
 POWER = 0.8
+# Means of fewer clusters of graded scores have Student's interval, those of fewer than the second number none.
+_FEWEST_RESAMPLED, _FEWEST_CLUSTERS = 10, 3
 # The number of bootstrap resamples, and a fixed seed, so that the same scores always give the same summary.
 RESAMPLES, RESAMPLES_SEED = 2000, 1
 # A generous bound on the rounding error of sums of many numbers up to 1: a smaller difference is taken as zero.
@@ -59,30 +61,26 @@ def _resample_weights(n: int) -> np.ndarray:
     return np.bincount(numbers.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n) / n
 
 
-def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum and the number of each cluster's values, both (clusters, columns); nan is left out."""
-    order = np.argsort(clusters, kind="stable")
-    first = np.flatnonzero(np.diff(clusters[order], prepend=-1))
-    present = ~np.isnan(values[order])
-    sums = np.add.reduceat(np.where(present, values[order], 0.0), first)
-    return sums, np.add.reduceat(present, first, dtype=float)
-
-
 def bootstrap(sums: np.ndarray, sizes: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper bounds of the bootstrap intervals of the columns' means.
 
     `sums` and `sizes` are the sum and the number of each cluster's scores, both (clusters, columns). The bounds are
     quantiles of the means of RESAMPLES resamples of clusters. They are those of Hesterberg's expanded percentile
     interval (2015, The American Statistician 69): with few clusters they lie further out, so that the interval is as
-    wide as Student's.
+    wide as Student's with the degrees of freedom of unequal clusters.
     """
-    n = len(sums)
-    t = t_quantile(1 - confidence, n - 1)
-    outside = NormalDist().cdf(-float(t) * math.sqrt(n / (n - 1)))
-    low, high = np.quantile(
-        (_resample_weights(n) @ sums) / (_resample_weights(n) @ sizes), [outside, 1 - outside], axis=0
-    )
-    return low, high
+    n = sizes.sum(axis=0)
+    t = t_quantile(1 - confidence, degrees_of_freedom(sizes, np.zeros(1, int))[0])
+    # The variance of resampled means is smaller than CR2, for independent scores by this factor: (n - 1) / n if all
+    # clusters have the same size.
+    outside = ndtr(-t / np.sqrt(1 - ((sizes / n) ** 2).sum(axis=0)))
+    weights = _resample_weights(len(sums))
+    means = (weights @ sums) / (weights @ sizes)
+    bounds = np.empty((2, len(n)))
+    for level in np.unique(outside):
+        alike = outside == level
+        bounds[:, alike] = np.quantile(means[:, alike], [level, 1 - level], axis=0)
+    return bounds[0], bounds[1]
 
 
 def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence: float) -> np.ndarray:
@@ -96,13 +94,22 @@ def _effective(mean: np.ndarray, sums: np.ndarray, sizes: np.ndarray, confidence
     """
     n, clusters = sizes.sum(axis=0), np.count_nonzero(sizes, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        clustered = ((sums - mean * sizes) ** 2).sum(axis=0) * clusters / (clusters - 1) / n**2
-        effect = clustered * (n - 1) / (mean * (1 - mean))
+        effect = clustered_variance(mean, sums, sizes) * (n - 1) / (mean * (1 - mean))
         alike = (sizes**2).sum(axis=0) / n
     # A single cluster has no variance between clusters.
-    effect = np.where((mean > 0) & (mean < 1) & (clusters > 1), effect, alike)
-    by_clusters, by_items = (t_quantile(1 - confidence, np.maximum(count - 1, 1)) for count in (clusters, n))
+    several = clusters > 1
+    effect = np.where((mean > 0) & (mean < 1) & several, effect, alike)
+    df = np.where(several, degrees_of_freedom(sizes, np.zeros(1, int))[0], 1)
+    by_clusters, by_items = (t_quantile(1 - confidence, count) for count in (df, np.maximum(n - 1, 1)))
     return np.where(clusters == n, n, n / np.maximum(effect, 1) * (by_items / by_clusters) ** 2)
+
+
+def _student(sums: np.ndarray, sizes: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper bounds of Student's intervals; arguments as of bootstrap."""
+    mean = sums.sum(axis=0) / sizes.sum(axis=0)
+    df = degrees_of_freedom(sizes, np.zeros(1, int))[0]
+    half = t_quantile(1 - confidence, df) * np.sqrt(clustered_variance(mean, sums, sizes))
+    return mean - half, mean + half
 
 
 def mean_interval(
@@ -113,11 +120,12 @@ def mean_interval(
     `values` are (items, columns), nan for a missing score; `clusters` (items,) are the numbers of the items' clusters.
     `graded` says that a score can be another number than 0 and 1, even if none is, as a pseudo-value.
     Scores of 0 and 1 have Wilson's interval with the effective sample size; graded scores have the bootstrap's over
-    clusters, and none with fewer than two clusters or if all clusters have the same mean. Both were selected by
-    simulation (docs/statistics.md): with few items and scores near 0 or 1 they cover 92 to 94 %, Student's interval 75
-    to 92 %. From about a hundred items on all cover 95 %, but only the bootstrap stays within the range of the scores.
+    clusters, Student's with fewer than ten clusters, which a resample repeats too often, and none with fewer than three
+    or if all clusters have the same mean. They were selected by simulation (docs/statistics.md): with few items and
+    scores near 0 or 1 the first two cover 92 to 94 %, Student's interval 75 to 92 %. From about a hundred items on all
+    cover 95 %, but only the bootstrap stays within the range of the scores.
     """
-    sums, sizes = _by_cluster(values, clusters)
+    sums, sizes = by_cluster(values, clusters)
     scored = ~np.isnan(values)
     n, present = sizes.sum(axis=0), sizes > 0
     binary = (~scored | (values == 0) | (values == 1)).all(axis=0) & (not graded)
@@ -127,10 +135,13 @@ def mean_interval(
             mean, n if len(sums) == len(values) else _effective(mean, sums, sizes, confidence), confidence
         )
     low[~binary], high[~binary] = np.nan, np.nan
-    complete = ~binary & present.all(axis=0)
-    if len(sums) > 1 and complete.any():
+    known = ~binary & (present.sum(axis=0) >= _FEWEST_CLUSTERS)
+    few = known & (present.sum(axis=0) < _FEWEST_RESAMPLED)
+    low[few], high[few] = _student(sums[:, few], sizes[:, few], confidence)
+    complete = known & ~few & present.all(axis=0)
+    if complete.any():
         low[complete], high[complete] = bootstrap(sums[:, complete], sizes[:, complete], confidence)
-    for column in np.flatnonzero(~binary & ~complete & (present.sum(axis=0) > 1)):
+    for column in np.flatnonzero(known & ~few & ~complete):
         rows = present[:, column]
         low[[column]], high[[column]] = bootstrap(sums[rows][:, [column]], sizes[rows][:, [column]], confidence)
     flat = high - low < _ROUNDING
@@ -163,6 +174,8 @@ class Estimate:
     """(components, columns) The degrees of freedom of the variances."""
     scope: np.ndarray = field(default_factory=lambda: np.full(1, ITEMS))
     """(columns,) or, for all columns, (1,): what the variances hold, a number of training_noise.SCOPES."""
+    added: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
+    """(tasks, columns) The variances of one more right and one more wrong item in each cell (with_added)."""
 
     @cached_property
     def se(self) -> np.ndarray:
@@ -180,11 +193,16 @@ class Estimate:
         """The degrees of freedom of the standard errors (Satterthwaite 1946, Biometrics Bulletin 2)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             df = self.variances.sum(axis=0) ** 2 / (self.variances**2 / self.dfs).sum(axis=0)
-        return np.where(self.se > 0, df, np.maximum(1, self.dfs.min(axis=0)))
+        return np.where(self.se > 0, df, np.fmax(1, self.dfs.min(axis=0)))
 
-    def with_extra_variance(self, variances: np.ndarray) -> "Estimate":
-        """Return the same estimates with `variances`, (components, columns), added to their variances."""
-        return replace(self, variances=self.variances + variances)
+    def with_added(self, times: int = 1) -> "Estimate":
+        """Return the same estimates with `added` in their variances: once for means, twice for their differences.
+
+        If all of twenty items are right, their variance is 0, and the interval of the mean would have no width,
+        although the next item may be wrong. So each cell gets the variance of one more right and one more wrong item.
+        Twice that is the variance of the two items that Bonett and Price add to a difference (see `paired`).
+        """
+        return replace(self, variances=self.variances + times * self.added)
 
     def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper bounds of Student's intervals; nan if the standard error is 0 or unknown."""
@@ -215,92 +233,106 @@ class Estimate:
         return (t_quantile(level, self.df) + t_quantile(2 - 2 * POWER, self.df)) * self._known_se
 
 
-def _count_clusters(scored: np.ndarray, items: Items) -> np.ndarray:
-    """Return the number of clusters with a score per cell and column, (cells, columns).
+@dataclass(frozen=True)
+class _Residuals:
+    """The weighted means of cells, and what their variances are computed from."""
 
-    `scored`, (rows, columns), is True for a row that has a score.
+    value: np.ndarray
+    """(columns,) The weighted means."""
+    by_cluster: np.ndarray
+    """(clusters, columns) The residuals, whose squares add up to the variance of the weighted mean."""
+    tasks: np.ndarray
+    """(tasks,) The first of each task's rows in by_cluster."""
+    dfs: np.ndarray
+    """(tasks, columns) The degrees of freedom."""
+    added: np.ndarray
+    """(tasks, columns) As in Estimate."""
+
+
+def _in_all_cells(
+    by_cell: np.ndarray, by_cluster: np.ndarray, cell_tasks: np.ndarray, tasks: np.ndarray, shared: np.ndarray
+) -> np.ndarray:
+    """Return how many times larger the variance of an item is that is added to all cells of a task, (tasks, columns).
+
+    The translations of an item are one draw, so the added one is in all languages at once, right or wrong in as many of
+    them together as the task's own items are: the variance with their covariances over that without. If no score
+    differs, all translations are taken as alike: `shared`, (tasks,), is the mean number of cells that have an item.
     """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = sums_at(tasks)(by_cluster**2) / sums_at(cell_tasks)(by_cell**2)
+    return np.where(np.isnan(ratio), shared[:, None], np.maximum(ratio, 1))
+
+
+def _residuals(values: np.ndarray, items: Items, weights: np.ndarray) -> _Residuals:
+    """Return the weighted means of cells with their residuals by cluster; arguments as of average.
+
+    A residual is the difference of a cluster's scores from the mean of their cell, scaled as by CR2 (Bell and McCaffrey
+    2002) and summed over the cells of a task. A task's degrees of freedom are the fewest of its cells.
+    """
+    weights = np.reshape(weights, (len(items.task), -1))
+    scored = ~np.isnan(values)
     order = np.lexsort((items.cluster, items.cell))
     new_cell = np.diff(items.cell[order], prepend=-1) != 0
     first = np.flatnonzero(new_cell | (np.diff(items.cluster[order], prepend=-1) != 0))
-    by_cluster = scored if len(first) == len(scored) else np.logical_or.reduceat(scored[order], first)
-    return np.add.reduceat(by_cluster, np.flatnonzero(new_cell[first]), dtype=float)
-
-
-def _residuals(
-    values: np.ndarray, items: Items, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the weighted means, the residuals by cluster, the first row of each task in these, and each task's df.
-
-    Shapes: (columns,), (clusters, columns), (tasks,), (tasks, columns). A residual is the difference of a score from
-    the mean of its cell, scaled so that the squared sums of the clusters add up to the variance of the weighted mean.
-    That estimate is unbiased if all clusters have the same size and occur either in all cells or in one cell each. A
-    task's degrees of freedom are those of its cell with the fewest clusters.
-    """
-    weights = np.reshape(weights, (len(items.task), -1))
-    scored = ~np.isnan(values)
-    cells, tasks = (np.flatnonzero(np.diff(numbers, prepend=-1)) for numbers in (items.cell, items.task))
-    n, clusters = np.add.reduceat(scored, cells, dtype=float), _count_clusters(scored, items)
+    cell, cluster = items.cell[order[first]], items.cluster[order[first]]
+    of_cell, of_task = sums_at(np.flatnonzero(new_cell[first])), np.flatnonzero(np.diff(items.task, prepend=-1))
+    sums = sums_at(first)(np.where(scored, values, 0.0)[order])
+    # Without missing scores the sizes of clusters are the same in all columns.
+    sizes = sums_at(first)((scored[:, :1] if scored.all() else scored)[order])
+    n = of_cell(sizes)
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = np.add.reduceat(np.where(scored, values, 0.0), cells) / n
-        residuals = np.where(scored, values - means[items.cell], 0.0)
-        residuals *= (weights / n * np.sqrt(clusters / (clusters - 1)))[items.cell]
-    task = items.task[items.cell]
-    order = np.lexsort((items.cluster, task))
-    new_task = np.diff(task[order], prepend=-1) != 0
-    first = np.flatnonzero(new_task | (np.diff(items.cluster[order], prepend=-1) != 0))
-    by_cluster = np.add.reduceat(residuals[order], first)
-    dfs = np.minimum.reduceat(clusters - 1, tasks)
-    return (weights * means).sum(axis=0), by_cluster, np.flatnonzero(new_task[first]), dfs
-
-
-def small_sample_variance(values: np.ndarray, items: Items, weights: np.ndarray) -> np.ndarray:
-    """Return the small-sample correction of the variances of means of zeros and ones, (tasks, columns).
-
-    If all of twenty items are right, their variance is 0, and the interval of the mean would have no width, although
-    the next item may be wrong. So each cell gets the variance of one more right and one more wrong item. Twice that,
-    for the difference of two runs, is the variance of the two items that Bonett and Price add (see `paired`). It is
-    negligible with hundreds of items, and zero for graded scores, of which Items.graded are some.
-    """
-    weights = np.reshape(weights, (len(items.task), -1))
-    scored = ~np.isnan(values)
-    cells, tasks = (np.flatnonzero(np.diff(numbers, prepend=-1)) for numbers in (items.cell, items.task))
-    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), cells) & ~items.graded[:, None]
-    n = np.add.reduceat(scored, cells, dtype=float)
-    return np.add.reduceat(binary * (weights / (n + 2)) ** 2, tasks)
+        means, share = of_cell(sums) / n, sizes / n[cell]
+        left = np.where(share < 1, 1 - share, np.nan)
+        by_cell = (sums - means[cell] * sizes) * ((weights / n)[cell] / np.sqrt(left))
+    order = np.lexsort((cluster, items.task[cell]))
+    new_task = np.diff(items.task[cell][order], prepend=-1) != 0
+    first = np.flatnonzero(new_task | (np.diff(cluster[order], prepend=-1) != 0))
+    residuals, tasks = sums_at(first)(by_cell[order]), np.flatnonzero(new_task[first])
+    dfs = np.minimum.reduceat(degrees_of_freedom(sizes, np.flatnonzero(np.diff(cell, prepend=-1))), of_task)
+    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), np.flatnonzero(new_cell))
+    cells_of_cluster = np.diff(first, append=len(order))
+    of_clusters = sums_at(tasks)
+    shared = of_clusters(cells_of_cluster**2) / of_clusters(cells_of_cluster)
+    alone = np.where(binary & ~items.graded[:, None], weights / (n + 2), 0.0) ** 2
+    return _Residuals(
+        value=(weights * means).sum(axis=0),
+        by_cluster=residuals,
+        tasks=tasks,
+        dfs=np.broadcast_to(dfs, (len(dfs), values.shape[1])),
+        added=np.add.reduceat(alone, of_task) * _in_all_cells(by_cell[order], residuals, first[tasks], tasks, shared),
+    )
 
 
 def average(values: np.ndarray, items: Items, weights: np.ndarray) -> Estimate:
     """Average scores within cells, then the cells by their weights, separately for each column.
 
     `values` are (rows, columns), nan for a missing score; `weights` are (cells,) or (cells, columns). Standard errors
-    are clustered (Liang and Zeger 1986, Biometrika 73). A column without a score in some cell is nan; a column with a
-    single cluster in some cell has no standard error.
+    are clustered (Liang and Zeger 1986, Biometrika 73; CR2). A column without a score in some cell is nan; a column
+    with a single cluster in some cell has no standard error.
     """
-    value, by_cluster, tasks, dfs = _residuals(values, items, weights)
-    return Estimate(value, np.add.reduceat(by_cluster**2, tasks), dfs)
+    found = _residuals(values, items, weights)
+    return Estimate(found.value, np.add.reduceat(found.by_cluster**2, found.tasks), found.dfs, added=found.added)
 
 
 def paired(differences: np.ndarray, clusters: np.ndarray, graded: bool = False) -> Estimate:
     """Estimate the mean differences of one cell, whose runs are compared item by item.
 
     `differences` are (items, columns), nan for an item that lacks a score; `clusters` (items,) are the numbers of the
-    items' clusters; `graded` as in mean_interval. The variance is Student's. For differences of zeros and ones it is
-    Bonett and Price's (2012, Journal of Educational and Behavioral Statistics 37), with Student's quantile: one item
-    that gained and one that lost are added, each a cluster of its own. Without them an interval has no width if no item
-    differs, and covers only 45 % if 3 % of twenty items do.
+    items' clusters; `graded` as in mean_interval. The interval is Student's. For differences of zeros and ones it is
+    that of Bonett and Price (2012, Journal of Educational and Behavioral Statistics 37), with Student's quantile and
+    the variance of clusters: one item that gained and one that lost are added, each a cluster of its own. Without them
+    an interval has no width if no item differs, and covers only 45 % if 3 % of twenty items do.
     """
-    sums, sizes = _by_cluster(differences, clusters)
+    sums, sizes = by_cluster(differences, clusters)
     scored = ~np.isnan(differences)
     binary = (~scored | np.isin(differences, (-1, 0, 1))).all(axis=0) & (not graded)
-    n = sizes.sum(axis=0) + 2 * binary
-    present = np.count_nonzero(sizes, axis=0)
-    total = present + 2 * binary
+    several = np.count_nonzero(sizes, axis=0) > 1
+    added = binary.astype(float)
+    sums, sizes = np.vstack([sums, added, -added]), np.vstack([sizes, added, added])
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums.sum(axis=0) / n
-        squares = ((sums - mean * sizes) ** 2).sum(axis=0) + 2 * binary * (1 + mean**2)
-        variance = np.where(present > 1, squares / n**2 * np.where(binary, 1, total / (total - 1)), np.nan)
-    return Estimate(mean, variance[None], np.maximum(1, total - 1)[None])
+        mean = sums.sum(axis=0) / sizes.sum(axis=0)
+    variance = np.where(several, clustered_variance(mean, sums, sizes), np.nan)
+    return Estimate(mean, variance[None], degrees_of_freedom(sizes, np.zeros(1, int)))
 
 
 @dataclass(frozen=True)
@@ -352,9 +384,9 @@ class Joint:
 def joint(values: np.ndarray, items: Items, weights: np.ndarray, trainings: Trainings) -> Joint:
     """Average the scores of several runs over the same items; `values` are (rows, runs), without nan.
 
-    Each run's variance includes its small-sample correction (small_sample_variance).
+    Each run's variance includes that of the added items (Estimate.with_added).
     """
-    value, by_cluster, tasks, dfs = _residuals(values, items, weights)
-    blocks = zip(np.split(by_cluster, tasks[1:]), small_sample_variance(values, items, weights), strict=True)
+    found = _residuals(values, items, weights)
+    blocks = zip(np.split(found.by_cluster, found.tasks[1:]), found.added, strict=True)
     covariances = [block.T @ block + np.diag(extra) for block, extra in blocks]
-    return Joint(value, np.stack(covariances), dfs[:, 0], trainings)
+    return Joint(found.value, np.stack(covariances), found.dfs[:, 0], trainings)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from maple.analysis.axes import axis_values
+from maple.analysis.cluster_variance import largest_share
 from maple.analysis.item_scores import (
     CELL,
     DECIMALS,
@@ -15,12 +16,14 @@ from maple.analysis.item_scores import (
     Comparison,
     ItemScores,
 )
-from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired, small_sample_variance
+from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
+# The columns with the number of answers that a share is of, if it is not of all.
+JUDGED = {"wrong_language": "language_judged", "wrong_script": "script_judged"}
 _COLUMNS = [
-    "task", "language", "metric", "headline", "cells", "n", "mean", "se", "low", "high", *SHARES,
+    "task", "language", "metric", "headline", "cells", "n", "largest_cluster", "mean", "se", "low", "high", *SHARES,
     "chance", "against_chance", *_CHANGE, "mde", "confidence",
 ]  # fmt: skip
 
@@ -81,8 +84,8 @@ def _by_run(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.D
         low, high = mean_interval(values, items.cluster, confidence, graded)
         tested = paired(changes, items.cluster, graded)
     else:
-        low, high = mean.with_extra_variance(small_sample_variance(values, items, weights)).interval(confidence)
-        tested = change.with_extra_variance(2 * small_sample_variance(changes, items, weights))
+        low, high = mean.with_added().interval(confidence)
+        tested = change.with_added(2)
     n = np.count_nonzero(~np.isnan(values), axis=0)
     runs = {"run": range(len(n)), "seeds": 1, "cells": len(cells), "n": n}
     low, high = low.clip(*scores.bounds(cells)), high.clip(*scores.bounds(cells))
@@ -134,13 +137,16 @@ def _by_seed_group(scores: ItemScores, cells: Sequence[int], confidence: float) 
 
 
 def _averaged_shares(scores: ItemScores, cells: pl.DataFrame) -> pl.DataFrame:
-    """Average the shares of some cells in each run; null where a share is defined for no completion."""
+    """Return each run's shares over the answers of some cells; null where a share is defined for no completion."""
     names = scores.share_names
     defined = [pl.sum(f"{name}_known") for name in names]
     return (
         scores.shares.join(cells.select("cell"), on="cell", how="semi")
         .group_by("run")
-        .agg(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(names, defined, strict=True))
+        .agg(
+            *(pl.when(total > 0).then(pl.sum(name) / total) for name, total in zip(names, defined, strict=True)),
+            *(pl.sum(f"{name}_known").cast(pl.Int64).alias(count) for name, count in JUDGED.items()),
+        )
     )
 
 
@@ -148,16 +154,17 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     """Summarize item scores: one row per run, task, language and metric.
 
     Columns: those of a run; task, language, metric; headline (is it the task's headline metric?); cells and n (item
-    scores) in the mean; mean, se, low, high (at `confidence`); unparsed, too_long (shares of all answers),
-    wrong_language, wrong_script (shares of the completions for which they are defined); empty, truncated, thinking,
-    unfinished_thinking (shares of the generated completions); thinking_tokens (the mean over those with thinking),
-    prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots, shots_dropped
-    (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated completions for
-    which they are defined), length_ratio (characters of the answers per character of the references). Only if some
-    metric is of a set of texts: signature, null where the averaged scores have several. chance, and against_chance:
-    "above", "below" or "inside", where the interval lies relative to chance. Against the same model's base, paired by
-    item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared) and mde, the
-    minimum detectable effect at power maple.analysis.statistics.POWER.
+    scores) in the mean; largest_cluster (the largest share that one cluster has of a single cell); mean, se, low, high
+    (at `confidence`); unparsed, too_long (shares of all answers), wrong_language, wrong_script (shares of the
+    completions for which they are defined, whose numbers are language_judged and script_judged); empty, truncated,
+    thinking, unfinished_thinking (shares of the generated completions); thinking_tokens (the mean over those with
+    thinking), prompt_tokens, completion_tokens, tokens_per_word (of the prompt without demonstrations), shots,
+    shots_dropped (means). Only if some task is a translation: copied, off_target, repeated (shares of the generated
+    completions for which they are defined), length_ratio (characters of the answers per character of the references).
+    Only if some metric is of a set of texts: signature, null where the averaged scores have several. chance, and
+    against_chance: "above", "below" or "inside", where the interval lies relative to chance. Against the same model's
+    base, paired by item: base, change, change_se, change_low, change_high (null for a base, and if no item is shared)
+    and mde, the minimum detectable effect at power maple.analysis.statistics.POWER.
 
     Averages compare runs that are asked the same tasks (ItemScores.comparisons). Rows with language "all" average the
     languages that all of these have in that task. The row with task and language "all" and metric "headline" averages,
@@ -196,13 +203,19 @@ def _columns(scores: ItemScores) -> list[str]:
     after_shares = _COLUMNS.index(SHARES[-1]) + 1
     translations = [name for name in TRANSLATION_SHARES if name in scores.share_names]
     signature = ["signature"] if scores.cells["signature"].count() else []
-    return [*_COLUMNS[:after_shares], *translations, *signature, *_COLUMNS[after_shares:]]
+    return [*_COLUMNS[:after_shares], *JUDGED.values(), *translations, *signature, *_COLUMNS[after_shares:]]
 
 
 def _rows(scores: ItemScores, key: Sequence[object], cells: pl.DataFrame, confidence: float) -> pl.DataFrame:
     """Return the rows of the summary that average some cells; `key` is their task, metric and language."""
+    numbers = cells["cell"].to_list()
+    rows = _by_run(scores, numbers, confidence)
+    largest = pl.lit(None, pl.Float64)
+    if len(numbers) == 1:
+        values, items = scores.select(numbers)
+        largest = pl.Series(largest_share(values, items.cluster)).gather(rows["run"])
     return (
-        _by_run(scores, cells["cell"].to_list(), confidence)
+        rows.with_columns(largest_cluster=largest)
         .join(_averaged_shares(scores, cells), on="run")
         .with_columns(
             **{name: pl.lit(value) for name, value in zip(CELL, key, strict=True)},

@@ -244,7 +244,9 @@ class TaskSettings(Record):
     items: Count | None = None
     """Items per language; None: all."""
     cluster: str = ""
-    """The field whose text several items share: they are sampled together. "" if each item is sampled by itself."""
+    """Expression over a row: what several items share, which are sampled together. "" if each is sampled by itself."""
+    share: Share = 1.0
+    """The share of these items that is asked at the present look."""
 
 
 class TaskMetrics(Record):
@@ -277,7 +279,7 @@ class Clustering(Record):
     item: str
     """Expression over a row: the item's id."""
     cluster: str
-    """The field with the shared text."""
+    """Expression over a row: what items share."""
     parallel: bool = True
     """As in PromptSpec."""
 
@@ -298,7 +300,8 @@ class Task(PromptSpec):
     size: TaskSize | None = None
     """Size of the benchmark, for the forecast only."""
     cluster: str = ""
-    """A field whose text several items share, so that their errors are not independent."""
+    """Expression over a row: what several items share, so that their errors are not independent. A field, as the
+    passage `context` or the article `title`, or the article where rows have one: `title | default(context)`."""
     metrics: Annotated[list[str], Field(min_length=1)]
     """Names of maple/metrics/registry.py."""
     headline: str

@@ -1,4 +1,4 @@
-"""Clusters: the items of a task that share a text, so that their errors are not independent."""
+"""Clusters: the items of a task that share a text or an article, so that their errors are not independent."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -15,20 +15,20 @@ CLUSTER_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "
 
 
 def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str, language: str) -> pl.DataFrame:
-    """Return the cluster of each item of a task in one language: a digest of the text that the items share.
+    """Return the cluster of each item of a task in one language: a digest of what the items share.
 
     `rows` are the test rows. Columns: CLUSTER_SCHEMA. A row without the text or without an item has no cluster: it
     becomes no prompt.
     """
     clusters = []
     for number, row in enumerate(rows):
-        text = cluster_text(row, clustering.cluster)
-        if text is None:
-            continue
         try:
             with bounded():
+                text = cluster_text(clustering.cluster, row)
                 item = item_of(clustering, row, number, language)
         except TemplateFault:
+            continue
+        if text is None:
             continue
         digest = blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
         clusters.append((task, language, item, digest))

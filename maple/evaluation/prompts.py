@@ -18,6 +18,7 @@ from maple.data.templates import (
     evaluate,
     render_template,
 )
+from maple.definitions.looks import items_asked
 from maple.definitions.task import STOP, Clustering, PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.prompt_words import Words
@@ -99,9 +100,15 @@ class Rendering:
         }
 
 
-def cluster_text(row: BenchmarkRow, field: str) -> str | None:
-    """Return the text that a row shares with others; None if it has none."""
-    return None if row.get(field) is None else str(row[field]).strip() or None
+def cluster_text(expression: str, row: BenchmarkRow) -> str | None:
+    """Return what a row shares with others; None if it has nothing. Raises TemplateLimitError."""
+    try:
+        value = evaluate("cluster", expression, row)
+    except TemplateLimitError:
+        raise
+    except TemplateFault:
+        return None
+    return None if value is None else str(value).strip() or None
 
 
 def item_of(spec: PromptSpec | Clustering, row: BenchmarkRow, number: int, language: str) -> str:
@@ -216,19 +223,20 @@ def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int,
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], language: str) -> Sequence[int]:
     """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
-    if settings.items is None or settings.items >= len(rows):
+    count = items_asked(len(rows), settings.items, settings.share)
+    if count >= len(rows):
         return range(len(rows))
     items, groups = [], []
     for number, row in enumerate(rows):
         try:
             with bounded():
+                groups.append((settings.cluster and cluster_text(settings.cluster, row)) or number)
                 items.append(item_of(spec, row, number, language))
         except TemplateLimitError:
             raise
         except TemplateFault:
             items.append(str(number))
-        groups.append(cluster_text(row, settings.cluster) or number)
-    return sampled_positions(items, settings.items, groups)
+    return sampled_positions(items, count, groups)
 
 
 def _demonstrations(
@@ -298,9 +306,9 @@ def _check_faults(prompts: Sequence[Mapping], most: float, task: str, language: 
 
 
 def _prompt_columns(
-    spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], words: Words, language: str
+    spec: PromptSpec, positions: Iterable[int], rows: Sequence[BenchmarkRow], words: Words, language: str
 ) -> list[dict]:
-    """Return the columns of PROMPT_SCHEMA in which prompts of one task and language differ."""
+    """Return the columns of PROMPT_SCHEMA in which the prompts of rows at some positions differ."""
     return [
         {
             **rendering.columns(),
@@ -309,7 +317,7 @@ def _prompt_columns(
             "repaired": row.get("repaired") is True,
             "fault": fault,
         }
-        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows, language), words, language)
+        for row, rendering, fault in _render_all(spec, rows, positions, words, language)
     ]
 
 
@@ -324,7 +332,8 @@ def render(
     dev: Iterable[BenchmarkRow] = (),
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Render the rows of one task in one language, or a sample of `settings.items` of them.
+    """Render the rows of one task in one language, or a sample of `settings.items` of them, or a share of these.
+    A prompt is the same at every share: faults and demonstrations are those that all of them give.
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
     in those of the texts, and in the expressions of item and targets, the fields alone; in all of them `number`, the
@@ -343,7 +352,8 @@ def render(
     """
     demonstrations = []
     try:
-        prompts = _prompt_columns(spec, settings, rows, words, language)
+        positions = _sample(spec, settings.changed(share=1.0), rows, language)
+        prompts = _prompt_columns(spec, positions, rows, words, language)
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
@@ -358,6 +368,8 @@ def render(
                 )
     except TemplateLimitError as error:
         raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
+    asked = set(_sample(spec, settings, rows, language) if settings.share < 1 else positions)
+    prompts = [prompt for position, prompt in zip(positions, prompts, strict=True) if position in asked]
     source, target = spec.pair.languages(language) if spec.pair else (None, None)
     common = {
         "task": task,

@@ -11,7 +11,7 @@ import altair as alt
 import polars as pl
 
 from maple.analysis.axes import have_bases, numeric_axes
-from maple.analysis.item_scores import IS_BASELINE
+from maple.analysis.item_scores import DECIMALS, IS_BASELINE
 from maple.analysis.leaderboard import ALL
 from maple.analysis.questions.records import Answer, StudyAnswers, told
 from maple.definitions.language import ENGLISH, Language
@@ -29,7 +29,7 @@ _RESOURCE = {"low": "low-resource", "high": "high-resource"}
 
 
 def _points(column: str) -> pl.Expr:
-    return (100 * pl.col(column)).round(2)
+    return (100 * pl.col(column)).round(DECIMALS - 2)
 
 
 def _run_name(base: str) -> pl.Expr:

@@ -202,11 +202,13 @@ def study_task(name: str, task: Task, config: Config, languages: Languages, kind
     """Return a task with the config's settings, for the kinds of models that are asked."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
+    share, sampled = config.all_looks.share, config.items and not isinstance(source, EmbeddedRows)
     settings = TaskSettings(
         shots=config.shots.get(name, 0),
         items=config.items,
         # Only where some rows are sampled, else another cluster would render all prompts again.
-        cluster=task.cluster if config.items and not isinstance(source, EmbeddedRows) else "",
+        cluster=task.cluster if sampled or share < 1 else "",
+        **({"share": share} if share < 1 else {}),
     )
     return StudyTask(
         name=name,
@@ -226,7 +228,7 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     _check_templates(file, task)
     _check_metrics(file, task)
     _check_fields(file, task.fields)
-    if task.cluster and task.cluster not in task.fields:
+    if task.cluster.isidentifier() and task.cluster not in task.fields:
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
@@ -312,6 +314,7 @@ def _check_templates(file: str, task: Task) -> None:
     templates += [("texts", text) for text in task.texts]
     templates += [("answer.demonstration", task.answer.demonstration)]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
+    expressions += [("cluster", f"{{{{ {task.cluster} }}}}")] if task.cluster else []
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
     for label, other in combinations(task.choices, 2):
         if task.choices[label][0] == task.choices[other][0]:

@@ -103,7 +103,7 @@ def test_rates_of_faulty_texts_stand_beside_empty_and_truncated():
     assert (row["copied"], row["repeated"], row["empty"]) == (0.25, 0.25, 0.25)
     assert row["length_ratio"] == pytest.approx((20 + 59 + 30 + 0) / 120)
     names = summary.columns
-    assert names[names.index("shots_dropped") + 1 :][:5] == [*TRANSLATION_SHARES, "signature"]
+    assert names[names.index("script_judged") + 1 :][:5] == [*TRANSLATION_SHARES, "signature"]
 
 
 def test_round_tripped_references_give_a_second_score_of_its_own_name_and_signature():

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from snakemake.utils import update_config
 from statsmodels.stats.multitest import multipletests
@@ -240,6 +241,16 @@ def test_many_base_models_are_compared_without_trying_all_signs_of_their_differe
     answer = asked(runs, lambda run, *_: 0.1 * int(run.model[1:]) / 3)["data"]
     assert answer["verdict"] == SUPPORTED and answer["sizes"]["dataset"] == pytest.approx(0, abs=1e-6)
     assert answer["sizes"]["model"] == pytest.approx(10 / 3 * 10 / 3)  # of nine in a row, a mean distance of 10 / 3
+
+
+def test_an_answer_says_which_cells_it_left_out():
+    toy = scores_of([base(), tuned(4), tuned(16)], CELLS, of_change(0, 0), items=30)
+    lacking = toy.cells.with_columns(shared=pl.col("language") != "yor_Latn")
+    answers = answer_questions(replace(toy, cells=lacking), LANGUAGES, SETTINGS, QUESTIONS, {})
+    rank = answers.answer("rank")
+    assert rank and rank.left_out == ["xnli/yor_Latn"] and rank.cells == {"xnli": ["swh_Latn"]}
+    english = answers.answer("english")
+    assert english and english.left_out == []
 
 
 def test_where_no_item_differs_nothing_is_said_of_the_effect():

@@ -22,7 +22,7 @@ from toy_scores import (
 
 from maple.analysis.item_scores import SummaryError, item_scores
 from maple.analysis.language_groups import language_groups, resource_group
-from maple.analysis.leaderboard import points, terminal_table
+from maple.analysis.leaderboard import decimals, points, terminal_table
 from maple.analysis.statistics import t_quantile
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.evaluation.clusters import CLUSTER_SCHEMA
@@ -89,6 +89,29 @@ def test_a_change_is_paired_by_item():
 def test_only_shared_items_are_compared():
     one = row(summary_of(scored(BASE, [0.2, 0.4]), scored(LORA, [0.4, 0.6, 0.9])), "lora-r2-4bit")
     assert one["n"] == 3 and one["base"] == pytest.approx(0.3) and one["change"] == pytest.approx(0.2)
+
+
+def test_shares_are_of_answers_and_not_of_cells():
+    # One of two answers in English, none of eight in Swahili: one of ten.
+    wrong = scored(BASE, [1, 1]).with_columns(wrong_language=pl.Series([True, False]))
+    right = scored(BASE, [1] * 8, language="swh_Latn", wrong_language=False)
+    one = row(summary_of(wrong, right), "none", language="all")
+    assert (one["wrong_language"], one["language_judged"], one["script_judged"]) == (0.1, 10, 0)
+
+
+def test_a_cell_with_a_handful_of_common_items_counts_as_lacking():
+    def view(common, items=30):
+        return together(scored(BASE, [1] * items), scored(LORA, [1] * common)).cells["shared"].to_list()
+
+    assert (view(10), view(9), view(30)) == ([True], [False], [True])
+    assert (view(3, items=6), view(2, items=6)) == ([True], [False])  # of few items, half
+
+
+def test_the_largest_text_of_a_cell_is_told():
+    texts = pl.DataFrame([("xnli", "eng_Latn", str(item), "long") for item in range(3)], CLUSTER_SCHEMA, orient="row")
+    summary = summarize(item_scores(scored(BASE, [1, 0, 1, 0]), [BASE], TASKS, texts))
+    assert row(summary, "none")["largest_cluster"] == 0.75
+    assert row(summary, "none", language="all")["largest_cluster"] == 0.75  # the mean of one cell
 
 
 def test_a_base_has_no_change():
@@ -211,7 +234,7 @@ def test_runs_without_an_item_in_common_are_not_averaged():
     one, other = scored(BASE, [1, 0]), scored(LORA, [1, 0]).with_columns(item=pl.col("item") + "b")
     summary = summary_of(one, other)
     assert summary.filter(language="all").is_empty() and row(summary, "lora-r2-4bit")["change"] is None
-    with pytest.raises(SummaryError, match="xnli in eng_Latn: no item has one in every run"):
+    with pytest.raises(SummaryError, match="xnli in eng_Latn: too few items have one in every run"):
         together(one, other).average_shared_items([0], [1.0])
 
 
@@ -360,10 +383,16 @@ def test_points_have_one_decimal_and_a_real_minus():
     ]  # fmt: skip
 
 
+def test_a_number_is_rounded_once_and_half_away_from_zero():
+    # By way of 12.45 the first would be 12.5; as floats the second is 12.249999999999998.
+    assert [points(0.12449), points(0.1225 - 2e-17), points(-0.1225)] == ["12.4", "12.3", "−12.3"]
+    assert [decimals(-0.6149, 2, signed=True), decimals(0.004, 2, signed=True)] == ["−0.61", "0.00"]
+
+
 def test_a_correlation_may_be_below_zero_and_its_interval_too():
     one = row(summary_of(scored(BASE, [-0.9, -1.3, 0.4, 0.2] * 5, metric="mcc")), "none", metric="mcc")
     assert one["mean"] == pytest.approx(-0.4) and -1 <= one["low"] < one["mean"] < one["high"]
-    short = row(summary_of(scored(BASE, [-3.0, 1.2], metric="mcc")), "none", metric="mcc")
+    short = row(summary_of(scored(BASE, [-3.0, -0.6, 1.2], metric="mcc")), "none", metric="mcc")
     assert short["low"] == -1  # at the end of the range
 
 

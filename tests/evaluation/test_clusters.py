@@ -70,3 +70,11 @@ def test_real_items_have_the_same_clusters_in_every_language(task, folders):
     print(task, items["item"].n_unique(), "items on", numbers.n_unique(), "texts")
     assert numbers.n_unique() < items["item"].n_unique()
     assert parts[0] + parts[1] == numbers.to_list()
+
+
+def test_an_expression_names_the_article_where_rows_have_one():
+    by_article = Clustering(item="number", cluster="title | default(context)")
+    rows = ({"title": "Nile", "context": "a"}, {"title": "Nile", "context": "b"}, {"context": "b"}, {"title": None})
+    frame = clusters_of(*rows, clustering=by_article)
+    assert frame["item"].to_list() == ["0", "1", "2"]  # a row without a text becomes no prompt
+    assert frame["cluster"].n_unique() == 2 and frame["cluster"][0] == frame["cluster"][1]

@@ -379,11 +379,22 @@ def test_a_sample_of_the_items_is_told_as_one(page):
 def test_answer_issues_that_are_undefined_are_a_dash(page):
     # Neither two nor three right of four, of three choices, lie above chance for sure.
     assert table(page, "Answer issues by language")[0][1:] == [
-        "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
+        "0.0", "0.0", "0.0", "–", "0.0", "0.0", "100.0", "0.0", "–", "0.0", "0.0", "10.0", "2.0", "1.5",
     ]  # fmt: skip
     text = " ".join(Page(page).text().split())
     assert "Of 80 answers 0 could not be parsed" in text
-    assert "Of 15 cells with a chance level, 15 have an interval that is not above it." in text
+    assert "Of 15 cells with a chance level, 15 have an interval that contains it, and 0 one that lies below it" in text
+
+
+def test_the_summary_says_first_how_much_was_parsed_and_how_many_seeds_there_are(page):
+    text = " ".join(Page(page).text().split())
+    assert "0.0 % of the answers could not be parsed, and scored 0 (untouched base models: 0.0 % ). 1 seed" in text
+
+
+def test_a_score_at_chance_stands_beside_its_interval_and_chance(page):
+    for run, task, score, interval, chance in table(page, "Scores at or below chance"):
+        low, high = map(float, interval.split(" to "))
+        assert run and task == "xnli" and chance == "33.3" and low <= float(score) <= high and low <= 33.3 <= high
 
 
 def test_flip_rates_stand_beside_the_runs(page):
@@ -450,7 +461,12 @@ def test_held_out_text_is_told_before_and_after_finetuning(page):
     assert found["heldOut"]["runs"] == [1, 2, 3, 4]
     languages = [language["code"] for language in found["languages"]]
     before, after = (dict(zip(languages, found["heldOut"][when][0], strict=True)) for when in ("before", "after"))
-    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (2000, 500, 1000, None)
+    assert (before["eng_Latn"], after["eng_Latn"], after["arb_Arab"], after["swh_Latn"]) == (
+        2_000_000,
+        500_000,
+        1_000_000,
+        None,
+    )
 
 
 def test_costs_add_up_time_and_a_missing_meter_is_said(page):
@@ -545,6 +561,17 @@ def test_a_browser_draws_every_chart(page, browser):
         assert browser.tell(f"document.querySelectorAll('#chart-{name} svg [class^=mark-]').length"), name
     assert "could not be drawn" not in browser.tell("document.querySelector('main').textContent")
     assert browser.messages == []
+
+
+def test_a_phone_shows_score_and_change_without_scrolling(page, browser):
+    browser.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+    browser.open(page)
+    heads = "[...document.querySelectorAll('#leaders thead th')].filter((h) => h.offsetWidth).map((h) => h.textContent)"
+    assert browser.tell(heads) == ["run", "score", "change"]
+    assert browser.tell(
+        "((table) => table.scrollWidth <= table.parentElement.clientWidth)(document.querySelector('#leaders'))"
+    )
+    assert browser.tell("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_script_that_came_into_the_page_does_not_run(page, browser):

@@ -18,8 +18,10 @@ from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
 from maple.analysis.questions.verdict import FAMILY, with_verdicts
+from maple.analysis.spending import look_levels
 from maple.analysis.statistics import POWER
 from maple.definitions.language import Language
+from maple.definitions.looks import Looks
 from maple.definitions.question import Question
 from maple.definitions.report import ReportSettings
 
@@ -43,10 +45,12 @@ def answer_questions(
     questions: Mapping[str, Question],
     costs: Mapping[str, RunCost],
     finetuned_in: Mapping[str, Collection[str]] = MappingProxyType({}),
+    looks: Looks | None = None,
 ) -> StudyAnswers:
     """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
 
-    `finetuned_in` has the codes of each dataset's languages.
+    `finetuned_in` has the codes of each dataset's languages. At one of several looks, intervals are at its nominal
+    level, and corrected p values are held against what it spends (maple.analysis.spending).
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
     the grid tells of the noise of training, intervals hold it (maple.analysis.training_noise); `of` says which noise,
@@ -62,18 +66,23 @@ def answer_questions(
     compared ones (maple.analysis.questions.over_languages), with p corrected over these effects of all answers.
     Rankings, spreads and costs are corrected by themselves, each over its own comparisons.
     """
+    level = 1 - settings.confidence
+    look = look_levels(looks, level) if looks and looks.are_several else None
+    if look:
+        settings, level = settings.changed(confidence=1 - look.level), look.spent
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
     unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
     answers = with_verdicts(
         [answer for answer in unjudged if isinstance(answer, Answer)],
         questions,
         settings.smallest_effect,
-        settings.confidence,
+        level,
         evidence.runs,
     )
     by_question = {answer.question: answer for answer in answers}
     return StudyAnswers(
         confidence=settings.confidence,
+        look=look,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),

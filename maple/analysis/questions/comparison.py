@@ -77,6 +77,8 @@ class Blocks:
     """The contrasts, with weights over the columns: the runs of the first block, those of the second, and so on."""
     least: float
     """The smallest effect of interest, in points."""
+    left_out: list[str]
+    """Selected cells, as task/language, in which the runs have too few items in common."""
 
     def compare(self, pick: Pick, sides: Sequence["Comparison"] = ()) -> "Comparison":
         """Average the picked cells of each block in each of its runs, over the items that all of these have.
@@ -88,7 +90,8 @@ class Blocks:
     def only(self, numbers: Sequence[int]) -> "Blocks":
         """Return some of the blocks, by number, without contrasts."""
         links = [[numbers.index(number) for number in link if number in numbers] for link in self.links]
-        return Blocks([self.blocks[number] for number in numbers], [link for link in links if link], [], self.least)
+        blocks, links = [self.blocks[number] for number in numbers], [link for link in links if link]
+        return replace(self, blocks=blocks, links=links, contrasts=[])
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,11 @@ class Comparison:
     def least(self) -> float:
         """The smallest effect of interest, in points."""
         return self.blocks.least
+
+    @property
+    def left_out(self) -> list[str]:
+        """As in Blocks."""
+        return self.blocks.left_out
 
     @cached_property
     def cells(self) -> dict[str, list[str]]:
@@ -284,7 +292,9 @@ def blocks_of(
     ]
     linked = [(block.tasks, runs) for block, runs in zip(blocks, tuned, strict=True)]
     compared = [placed[id(contrast)] for contrast in contrasts if id(contrast) in placed]
-    return Blocks(blocks, _links(linked), compared, evidence.settings.smallest_effect)
+    lacking = [select_cells(block.left_out, selection).select("task", "language").rows() for block in blocks]
+    left_out = list(dict.fromkeys(f"{task}/{language}" for cells in lacking for task, language in cells))
+    return Blocks(blocks, _links(linked), compared, evidence.settings.smallest_effect, left_out)
 
 
 def blocks_with(evidence: Evidence, contrasts: Sequence[Contrast], selection: CellSelection) -> Blocks:

@@ -54,6 +54,7 @@ def answer_from_contrasts(
         parts=found.parts,
         lines=[Line(**row.params()) for row in found.lines],
         cells=comparison.cells,
+        left_out=comparison.left_out,
         runs=paths_of(evidence, contrasts),
     )
     if comparison.languages == [ENGLISH]:

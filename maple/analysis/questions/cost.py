@@ -170,6 +170,7 @@ def _answer(name: str, question: CostQuestion, evidence: Evidence, blocks: Block
         margin=question.margin,
         methods=[MethodCost(method=str(one.labels["method"]), **row.params()) for one, row in named],
         cells=comparison.cells,
+        left_out=comparison.left_out,
         runs=paths_of(evidence, blocks.contrasts),
     )
 

@@ -34,6 +34,9 @@ class Block:
     cells: pl.DataFrame
     """The headline cells that every one of these runs has, in these languages, with the columns `resource`: "low",
     "high" or null, and `blind`: the cell of the same metric of blind answers, or null."""
+    left_out: pl.DataFrame
+    """The other headline cells of these tasks and languages that some run has a score in, with the column `resource`:
+    the runs have too few items in common there."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,12 @@ class Evidence:
             blind = shared.filter(pl.col("metric").str.starts_with(BLIND)).select(
                 "task", "language", pl.col("metric").str.strip_prefix(BLIND), blind="cell"
             )
-            cells = shared.filter("headline").with_columns(
+            headlines = scores.cells.filter("headline", asked).with_columns(
                 resource=pl.col("language").replace_strict(group, default=None, return_dtype=pl.String)
             )
-            cells = cells.join(blind, on=CELL, how="left", maintain_order="left")
-            self._blocks[tasks, languages] = Block(scores, numbers, tasks, languages, cells)
+            cells = headlines.filter("shared").join(blind, on=CELL, how="left", maintain_order="left")
+            left_out = headlines.filter(~pl.col("shared"))
+            self._blocks[tasks, languages] = Block(scores, numbers, tasks, languages, cells, left_out)
         return self._blocks[tasks, languages]
 
     def selected(self, *selections: RunSelection) -> list[int]:

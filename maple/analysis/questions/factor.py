@@ -192,5 +192,6 @@ def _answer(
         parts=parts,
         lines=lines,
         cells=comparison.cells,
+        left_out=comparison.left_out,
         runs=paths_of(evidence, [contrast for factor in question.factors for contrast in placed[factor, False]]),
     )

@@ -87,6 +87,7 @@ def ranking_answer(name: str, question: RankingQuestion, evidence: Evidence) -> 
         pairs=len(first),
         told_apart=sets.told_apart,
         cells=comparison.cells,
+        left_out=comparison.left_out,
         runs=paths_of(evidence, blocks.contrasts),
         of=of,
         verdict=SUPPORTED if sure else UNDETERMINED,

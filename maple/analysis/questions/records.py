@@ -1,11 +1,11 @@
 """Answers to the study's questions: the records of questions.json."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from maple.analysis.item_scores import DECIMALS
+from maple.analysis.questions.rounding import rounded
+from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
@@ -190,7 +190,18 @@ def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
     return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
 
 
-class Answer(Asked, Effect):
+class Compared(Asked):
+    """A question with what was compared to answer it."""
+
+    cells: dict[str, list[str]]
+    """The languages that were compared, by task."""
+    left_out: list[str] = Field(default_factory=list)
+    """Cells, as task/language, in which the runs that are compared have too few items in common."""
+    runs: list[str]
+    """The paths of the runs that were compared."""
+
+
+class Answer(Compared, Effect):
     """The answer to a question: an effect, its verdict, and the parts and contrasts behind it."""
 
     sizes: dict[str, float] | None = None
@@ -209,10 +220,6 @@ class Answer(Asked, Effect):
     """The effect in each of several languages by itself; of the shape group_difference, the change."""
     languages_at_least: int | None = None
     """In at least so many of these there is surely the claimed effect, each by itself; None without such a claim."""
-    cells: dict[str, list[str]]
-    """The languages that were compared, by task."""
-    runs: list[str]
-    """The paths of the runs that were compared."""
     gate: Gate | None = None
     """The runs that lost English; of a question that names them alone."""
     p_holm: float | None = None
@@ -238,7 +245,7 @@ class Rank(Record):
     """The worst rank in the confidence set: the number of all less that of those that are surely worse."""
 
 
-class Ranking(Asked):
+class Ranking(Compared):
     """The answer to a question of the shape ranking."""
 
     ranks: list[Rank]
@@ -247,10 +254,6 @@ class Ranking(Asked):
     """The number of pairs that were compared, and over which p is corrected."""
     told_apart: int
     """The number of pairs that differ surely."""
-    cells: dict[str, list[str]]
-    """As in Answer."""
-    runs: list[str]
-    """As in Answer."""
     of: Scope
     """What holds of the differences from the first, as in Effect."""
     verdict: Verdict
@@ -280,15 +283,11 @@ class Spread(Record):
     """p corrected over the comparisons of this question."""
 
 
-class Spreads(Asked):
+class Spreads(Compared):
     """The answer to a question of the shape spread."""
 
     spreads: list[Spread]
     """The spread of each method."""
-    cells: dict[str, list[str]]
-    """As in Answer."""
-    runs: list[str]
-    """As in Answer."""
     of: Literal["seeds"]
     """Always the same."""
     verdict: Verdict
@@ -327,7 +326,7 @@ class MethodCost(CostRatio):
     """The method variant."""
 
 
-class CostAnswer(Asked, CostRatio):
+class CostAnswer(Compared, CostRatio):
     """The answer to a question of the shape cost: all methods together, and each."""
 
     cost: str
@@ -336,10 +335,6 @@ class CostAnswer(Asked, CostRatio):
     """The margin of the scores, in points."""
     methods: list[MethodCost]
     """The cost of each method."""
-    cells: dict[str, list[str]]
-    """As in Answer."""
-    runs: list[str]
-    """As in Answer."""
 
 
 AnyAnswer = Answer | Ranking | Spreads | CostAnswer
@@ -370,7 +365,9 @@ class StudyAnswers(Record):
     """The content of questions.json."""
 
     confidence: Number
-    """Of every interval."""
+    """Of every interval; at one of several looks 1 - its nominal level."""
+    look: LookLevels | None = None
+    """The look at the study; None if there is one alone."""
     power: float
     """The probability that the minimum detectable effects stand for."""
     smallest_effect: Number
@@ -382,18 +379,15 @@ class StudyAnswers(Record):
     questions: list[AnyAnswer | NotAsked]
     """The questions, answered or not."""
 
+    @property
+    def level(self) -> float:
+        """The level that corrected p values are held against."""
+        return self.look.spent if self.look else 1 - self.confidence
+
     def content(self) -> dict:
-        """Return the answers as plain JSON content, only the keys that apply, numbers rounded to DECIMALS digits."""
-        return _rounded(self.params())
+        """Return the answers as plain JSON content, only the keys that apply, numbers rounded."""
+        return rounded(self.params())
 
     def answer(self, question: str) -> Answer | None:
         """Return the answer to the question with a key; None if it was not asked."""
         return next((one for one in self.questions if one.question == question and isinstance(one, Answer)), None)
-
-
-def _rounded(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {key: _rounded(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_rounded(value) for value in content]
-    return round(content, DECIMALS) if isinstance(content, float) else content

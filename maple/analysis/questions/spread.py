@@ -111,6 +111,7 @@ def spread_answer(name: str, question: SpreadQuestion, evidence: Evidence) -> Sp
         **heading(name, question),
         spreads=spreads,
         cells=comparison.cells,
+        left_out=comparison.left_out,
         runs=paths_of(evidence, blocks.contrasts),
         of="seeds",
         verdict=SUPPORTED if differ else UNDETERMINED,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from maple.analysis.axes import numeric_axes
+from maple.analysis.leaderboard import in_points
 from maple.report.axis_charts import AxisRoles, axis_roles, over_axis
 from maple.report.charts import CHANGE, SCORE, Quantity, by_language, shares
 from maple.report.figure_names import SCORES, axis_figure
@@ -15,7 +16,7 @@ def _in_points(score: Score, quantity: Quantity) -> dict[str, float]:
     shown = {"change": score.change, "low": score.change_low, "high": score.change_high}
     if quantity is SCORE:
         shown = {"score": score.mean, "low": score.low, "high": score.high}
-    return {name: round(100 * value, 2) for name, value in shown.items() if value is not None}
+    return {name: in_points(value) for name, value in shown.items() if value is not None}
 
 
 def _has(view: RunView, quantity: Quantity) -> bool:

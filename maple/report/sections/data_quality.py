@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from maple.analysis.item_scores import RUN_KEY, key_of
+from maple.analysis.item_scores import IS_BASELINE, RUN_KEY, key_of
+from maple.analysis.summary import JUDGED
 from maple.definitions.run import RunKey
 from maple.definitions.task import TaskMetrics
 from maple.report.sections.run_views import LanguageView, RunView
@@ -26,6 +27,7 @@ ISSUES = {
     "thinking": "thinking, %",
     "unfinished_thinking": "unfinished thinking, %",
     "at_chance": "at chance, %",
+    "below_chance": "below chance, %",
     "flip_rate": "flipped, %",
     "shots": "shots",
     "shots_dropped": "shots left out",
@@ -36,6 +38,10 @@ ISSUES = {
 }
 
 
+# From this share on, the largest cluster of a cell is named: our choice.
+LARGE = 0.1
+# Where an interval lies, by the column of ISSUES that has the share of such cells.
+AGAINST_CHANCE = {"at_chance": "inside", "below_chance": "below"}
 # Columns that are shown if some model has thought.
 THINKING = ("thinking", "unfinished_thinking", "thinking_tokens")
 
@@ -155,15 +161,27 @@ class IssueRow:
     """Shares of 1 and mean numbers, by the keys of ISSUES; None if undefined."""
 
 
-def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[str, float | None]]:
-    """Return the means of ISSUES over headline cells, by the columns `by`.
+def _over_answers(name: str) -> pl.Expr:
+    """Return the mean of a share over the answers of cells, of which it is defined for those that JUDGED counts."""
+    answers = pl.col("n") * pl.col("thinking") if name == "thinking_tokens" else pl.col(JUDGED.get(name, "n"))
+    known = pl.when(pl.col(name).is_not_null()).then(answers)
+    return pl.when(known.sum() > 0).then((pl.col(name) * known).sum() / known.sum()).alias(name)
 
-    at_chance is the share of the cells with a chance level whose interval is not above it; flip_rate is None.
+
+def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[str, float | None]]:
+    """Return the means of ISSUES over the answers of headline cells, by the columns `by`.
+
+    at_chance and below_chance are the shares of the cells with a chance level whose interval contains it, or lies below
+    it; flip_rate is None.
     """
-    cells = summary.filter(pl.col("headline") & (pl.col("language") != "all")).with_columns(
-        at_chance=(pl.col("against_chance") != "above").cast(pl.Float64)
+    cells = summary.filter(pl.col("headline") & (pl.col("language") != "all"))
+    means = cells.group_by(by).agg(
+        *(_over_answers(name) for name in ISSUES if name in cells.columns),
+        *(
+            (pl.col("against_chance") == where).cast(pl.Float64).mean().alias(name)
+            for name, where in AGAINST_CHANCE.items()
+        ),
     )
-    means = cells.group_by(by).agg(pl.mean(*(name for name in ISSUES if name in cells.columns)))
     return {
         tuple(row[name] for name in by): {name: row.get(name) for name in ISSUES} for row in means.iter_rows(named=True)
     }
@@ -171,7 +189,7 @@ def _issue_means(summary: pl.DataFrame, by: Sequence[str]) -> dict[tuple, dict[s
 
 def issue_columns(summary: pl.DataFrame, counts: "AnswerCounts") -> dict[str, str]:
     """Return the columns of ISSUES that say something in this study: those of translations only if it has some."""
-    present = {*summary.columns, "at_chance", "flip_rate"}.difference(() if counts.thinking else THINKING)
+    present = {*summary.columns, *AGAINST_CHANCE, "flip_rate"}.difference(() if counts.thinking else THINKING)
     return {name: head for name, head in ISSUES.items() if name in present}
 
 
@@ -226,7 +244,11 @@ class AnswerCounts:
     with_chance: int
     """Cells that have a chance level."""
     at_chance: int
-    """Those of them whose interval is not above it."""
+    """Those of them whose interval contains it."""
+    below_chance: int
+    """Those of them whose interval lies below it."""
+    by_bases: float | None
+    """The share of the answers of untouched base models that could not be parsed; None if they have no answers."""
 
 
 def count_answers(summary: pl.DataFrame) -> AnswerCounts:
@@ -236,7 +258,8 @@ def count_answers(summary: pl.DataFrame) -> AnswerCounts:
     counted = ("unparsed", "empty", "truncated", "too_long")
     thoughts = cells.select("model", *((pl.col(name) * pl.col("n")).fill_null(0) for name in THINKING[:2]))
     unfinished = thoughts.group_by("model").agg(pl.sum("unfinished_thinking").round()).sort("model")
-    means = cells.select(pl.mean("wrong_language", "wrong_script")).row(0, named=True)
+    means = cells.select(_over_answers("wrong_language"), _over_answers("wrong_script")).row(0, named=True)
+    of_bases = cells.filter(IS_BASELINE).select(_over_answers("unparsed")).item()
     return AnswerCounts(
         answers=int(cells["n"].sum()),
         **{name: round((cells[name] * cells["n"]).sum()) for name in counted},
@@ -244,8 +267,60 @@ def count_answers(summary: pl.DataFrame) -> AnswerCounts:
         unfinished={model: int(count) for model, count in unfinished.iter_rows() if count},
         **means,
         with_chance=with_chance.height,
-        at_chance=with_chance.filter(pl.col("against_chance") != "above").height,
+        **{name: with_chance.filter(against_chance=where).height for name, where in AGAINST_CHANCE.items()},
+        by_bases=of_bases,
     )
+
+
+@dataclass(frozen=True)
+class ChanceRow:
+    """The score of a run in a task, over its languages, whose interval is not above chance."""
+
+    title: str
+    """The run."""
+    task: str
+    """The task."""
+    mean: float
+    """The score."""
+    low: float
+    """Lower bound of its interval."""
+    high: float
+    """Upper bound of its interval."""
+    chance: float
+    """The score of guessing."""
+
+
+def not_above_chance(summary: pl.DataFrame, views: Sequence[RunView]) -> list[ChanceRow]:
+    """Return the scores of tasks, over their languages, whose interval contains chance or lies below it."""
+    titles = {view.key: view.title for view in views}
+    rows = summary.filter(
+        pl.col("headline"), pl.col("language") == "all", pl.col("against_chance").is_in(list(AGAINST_CHANCE.values()))
+    )
+    names = ("task", "mean", "low", "high", "chance")
+    return [
+        ChanceRow(titles[key_of(row)], **{name: row[name] for name in names})
+        for row in rows.iter_rows(named=True)
+        if key_of(row) in titles
+    ]
+
+
+@dataclass(frozen=True)
+class LargeCluster:
+    """A cell of which one text has a tenth of the items or more, so that its interval rests on few texts."""
+
+    task: str
+    """The task."""
+    language: str
+    """The name of the language."""
+    share: float
+    """The share."""
+
+
+def large_clusters(summary: pl.DataFrame, names: Mapping[str, str]) -> list[LargeCluster]:
+    """Return the cells of which one cluster has LARGE of the items or more, in some run; `names` are of languages."""
+    cells = summary.filter(pl.col("headline"), pl.col("language") != "all", pl.col("largest_cluster") >= LARGE)
+    largest = cells.group_by("task", "language").agg(pl.max("largest_cluster")).sort("task", "language")
+    return [LargeCluster(task, names.get(code, code), share) for task, code, share in largest.iter_rows()]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _shares(counted: pl.DataFrame) -> list[dict[str, Any]]:
     """Add up the counts of seeds and languages; pairs of labels without items are left out."""
     cells = ["answers", "language", "gold", "predicted"]
     summed = counted.group_by(cells, maintain_order=True).agg(pl.col("items").sum())
-    share = (pl.col("items") / pl.col("items").sum().over("answers", "language", "gold")).round(4)
+    share = pl.col("items") / pl.col("items").sum().over("answers", "language", "gold")
     shown = summed.with_columns(share=share, predicted=pl.col("predicted").fill_null(NO_LABEL))
     return shown.filter(pl.col("items") > 0).to_dicts()
 
@@ -82,7 +82,7 @@ def _shares(counted: pl.DataFrame) -> list[dict[str, Any]]:
 def _points(bins: pl.DataFrame) -> list[dict[str, Any]]:
     """Join the bins of seeds and languages, each weighted by its items."""
     weighted = [
-        ((pl.col(name) * pl.col("items")).sum() / pl.col("items").sum()).round(4).alias(name)
+        ((pl.col(name) * pl.col("items")).sum() / pl.col("items").sum()).alias(name)
         for name in ("confidence", "accuracy")
     ]
     joined = bins.group_by("answers", "language", "low", maintain_order=True).agg(*weighted, pl.col("items").sum())

@@ -109,7 +109,7 @@ def merge_points(ways: Iterable[MergeWay]) -> list[dict[str, Any]]:
             "way": way.label,
             "chosen": "yes" if way.is_evaluated else "no",
             "kl": way.kl,
-            "agreement": round(100 * way.agreement, 2),
+            "agreement": 100 * way.agreement,
         }
         for way in ways
     ]
@@ -124,7 +124,7 @@ class HeldOutBits:
     runs: list[int]
     """The runs, as places in the list of all views."""
     before: list[list[int | None]]
-    """Before the first step: for each run, in each language, thousandths of a bit; None without held-out text."""
+    """Before the first step: for each run, in each language, millionths of a bit; None without held-out text."""
     after: list[list[int | None]]
     """At the step whose adapter was kept, likewise."""
 
@@ -160,14 +160,14 @@ def held_out_bits(
     having = [(view, card) for view, card in _with_cards(views, cards, "finetune") if len(card.get("held_out", [])) > 1]
     measured = [(view, card["held_out"][0][_measure(card)], _at_kept_step(card)) for view, card in having]
 
-    def thousandths(bits: Mapping[str, float]) -> list[int | None]:
-        return [round(1000 * max(bits[row.code], _LEAST_BITS)) if row.code in bits else None for row in languages]
+    def millionths(bits: Mapping[str, float]) -> list[int | None]:
+        return [round(1e6 * max(bits[row.code], _LEAST_BITS)) if row.code in bits else None for row in languages]
 
     columns = HeldOutBits(
         unit=" or ".join(unit for name, unit in _UNITS.items() if any(_measure(card) == name for _, card in having)),
         runs=[views.index(view) for view, _, _ in measured],
-        before=[thousandths(before) for _, before, _ in measured],
-        after=[thousandths(after) for _, _, after in measured],
+        before=[millionths(before) for _, before, _ in measured],
+        after=[millionths(after) for _, _, after in measured],
     )
     best = {view.key for view in best_of_series(settings)}
     rows = [
@@ -176,8 +176,8 @@ def held_out_bits(
             "run": view.name,
             "language": language.name,
             "group": GROUPS[language.group],
-            "before": round(max(before[language.code], _LEAST_BITS), 4),
-            "after": round(max(after[language.code], _LEAST_BITS), 4),
+            "before": max(before[language.code], _LEAST_BITS),
+            "after": max(after[language.code], _LEAST_BITS),
         }
         for view, before, after in measured
         if view.key in best

@@ -8,6 +8,7 @@ import polars as pl
 
 from maple.analysis.costs import RunCost, run_costs
 from maple.analysis.domain_scores import ALL
+from maple.analysis.leaderboard import in_points
 from maple.definitions.run import NONE, Run
 from maple.report.sections.run_views import BASE, LanguageView
 
@@ -178,7 +179,7 @@ def _matrix(domains: pl.DataFrame, runs: Sequence[Run], names: Mapping[str, str]
                 "tested": row["test_domain"],
                 "inside": row["domain"] == row["test_domain"],
                 "untouched": untouched,
-                **{name: round(100 * value, 2) for name, value in numbers.items() if value is not None},
+                **{name: in_points(value) for name, value in numbers.items() if value is not None},
             }
         )
     return rows
@@ -214,4 +215,4 @@ def parameter_rows(view: MethodsView) -> list[dict[str, Any]]:
 
 def _in_points(score: MethodScore) -> dict[str, float]:
     numbers = {"score": score.mean, "low": score.low, "high": score.high}
-    return {name: round(100 * value, 2) for name, value in numbers.items() if value is not None}
+    return {name: in_points(value) for name, value in numbers.items() if value is not None}

@@ -1,10 +1,11 @@
 """The study's questions: their answers in words, and the rows of their charts. The page knows shapes, not questions."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from maple.analysis.leaderboard import points
+from maple.analysis.leaderboard import decimals, points
 from maple.analysis.questions.records import (
     Answer,
     AnyAnswer,
@@ -32,8 +33,13 @@ _COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight",
 
 def two_decimals(value: float) -> str:
     """Return a number of points with its sign: -0.618 -> "−0.62"."""
-    text = f"{value:+.2f}"
-    return text.replace("-", "−") if text.strip("+-0.") else "0.00"
+    return decimals(value, 2, signed=True)
+
+
+def percent_of(confidence: float) -> str:
+    """Return a confidence in percent, with as many digits as tell it from 100: 0.95 -> "95", 0.99991 -> "99.991"."""
+    digits = math.ceil(-math.log10(1 - confidence)) if confidence < 1 else 0
+    return f"{100 * confidence:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{100 * confidence:g}"
 
 
 def sentence(text: str) -> str:
@@ -117,6 +123,8 @@ def answer_views(answers: StudyAnswers) -> list[AnswerView]:
         runs, cells = _counted(len(answer.runs), "run"), _counted(sum(map(len, answer.cells.values())), "cell")
         where = "English" if codes == {ENGLISH} else _counted(len(codes), "language")
         compared = f"{runs} in {cells}, of {_counted(len(answer.cells), 'task')} and {where}"
+        if answer.left_out:
+            compared += f". Too few items have an answer of every run in {', '.join(answer.left_out)}: left out"
         view = AnswerView(answer, _shape(answer), None, compared, _short(answer), _caption(answer))
         if isinstance(answer, Answer):
             view = replace(
@@ -208,7 +216,7 @@ def _caption(answer: AnyAnswer) -> str:
 
 def _in_chart(effect: Effect | Change) -> dict[str, float]:
     bounds = {"effect": effect.effect, "low": effect.low, "high": effect.high}
-    return {name: round(value, 3) for name, value in bounds.items() if value is not None}
+    return {name: value for name, value in bounds.items() if value is not None}
 
 
 def _labels(part: Line) -> dict[str, str]:

@@ -120,10 +120,10 @@ class ScoreTable:
     """The scopes: all languages, then groups, then each language."""
     rows: dict[str, list[int | None]]
     """Columns: run, measure and scope (places in the lists); mean, low, high, change, change_low and change_high in
-    hundredths of a point, None if undefined; n (item scores); rank_low and rank_high, the ranks that a setting may have
-    (maple.analysis.leaderboard), None where it is not ranked; sure: 1 if p of the change is significant after Holm's
-    correction over all runs and groups of its kind, 0 if not, None where nothing is corrected (a language in one task,
-    all languages)."""
+    millionths of a point, which are rounded once, when they are shown, None if undefined; n (item scores); rank_low and
+    rank_high, the ranks that a setting may have (maple.analysis.leaderboard), None where it is not ranked; sure: 1 if p
+    of the change is significant after Holm's correction over all runs and groups of its kind, 0 if not, None where
+    nothing is corrected (a language in one task, all languages)."""
 
 
 def _table_runs(board: pl.DataFrame, views: Sequence[RunView], sets: Sequence[tuple[str, ...]]) -> list[TableRun]:
@@ -278,7 +278,7 @@ def score_table(
         .join(measure_places, on=["task", "metric"])
         .join(scope_places, on=["kind", "group"])
         .sort("measure", "scope", "run")
-        .select("run", "measure", "scope", (pl.col(_VALUES) * 10_000).round().cast(pl.Int64), "n", "sure", *_RANKS)
+        .select("run", "measure", "scope", (pl.col(_VALUES) * 1e8).round().cast(pl.Int64), "n", "sure", *_RANKS)
     )
     return ScoreTable(
         axes=list(axis_values(view.run for view in views)),
