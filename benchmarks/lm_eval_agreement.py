@@ -76,7 +76,8 @@ def rendered(data: Path, languages: dict[str, list[str]], items: int | None):
     from maple.definitions.task import Task, TaskSettings
     from maple.evaluation.benchmark_rows import read_task, row_places
     from maple.evaluation.completions import asked
-    from maple.evaluation.prompts import render, task_words
+    from maple.evaluation.prompt_words import task_words
+    from maple.evaluation.prompts import render
 
     table = read_languages(ROOT / "config/languages.tsv")
     frames, folders = [], RowFolders(data=str(data), fetched="")

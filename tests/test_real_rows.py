@@ -26,7 +26,8 @@ from maple.definitions.reading import read_definitions
 from maple.definitions.run import RunKey
 from maple.definitions.task import Task, TaskSettings
 from maple.evaluation.benchmark_rows import read_task, row_places
-from maple.evaluation.prompts import render, task_words
+from maple.evaluation.prompt_words import task_words
+from maple.evaluation.prompts import render
 from maple.evaluation.scoring import score_items
 from maple.synthesis.published import load
 from maple.synthesis.recipe import LoadedRows
@@ -78,7 +79,7 @@ def rows_of(task, code):
 
 def rendered(task, code, rows, *, dev=(), shots=0):
     spec, settings = TASKS[task].prompt_spec(), TaskSettings(shots=shots)
-    words = task_words(spec, LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
+    words = task_words(TASKS[task], LANGUAGES[code], LANGUAGES["eng_Latn"], "own")
     return render(spec, settings, task=task, language=code, rows=rows, words=words, dev=dev)
 
 

@@ -101,12 +101,16 @@ def test_curves_to_draw_train_nothing_anew(project):
     assert project.jobs() == {}
 
 
+# Words are limits of curation, too.
+OF_CURATION = {"synthesize": 2, "curate": 2, "mix": 1, "finetune": 1, "merge": 1}
+
+
 @pytest.mark.parametrize(
     ("module", "reruns"),
     [
         ("maple/metrics/overlap.py", scored()),
         ("maple/evaluation/scoring.py", scored()),
-        ("maple/text/words.py", {"render_prompts": 4, "cluster": 4, "generate": 2, **scored()}),
+        ("maple/text/words.py", {"render_prompts": 4, "cluster": 4, **OF_CURATION, "generate": 2, **scored()}),
         ("maple/evaluation/clusters.py", {"cluster": 4, **AFTER_SCORE}),
         ("maple/models/kind.py", {"describe": 1}),
         ("maple/models/causal.py", {"base": 1, "finetune": 1, "merge": 1, "generate": 2, **scored()}),

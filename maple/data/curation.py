@@ -25,6 +25,7 @@ from maple.text.matching import asks, begins_with, consists_of, contains_words, 
 from maple.text.prose import prose, without_names
 from maple.text.segmentation import tokens
 from maple.text.similarity import NoveltyFilter, rouge_l
+from maple.text.words import words
 
 LINK = regex.compile(r"https?://|www\.", regex.I)
 
@@ -186,15 +187,15 @@ def _form_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: La
 
 
 def _instruction_reasons(row: Mapping[str, str], language: LanguageIdentity, limits: LanguageLimits) -> Iterator[str]:
-    words = tokens(row["instruction"])
     if limits.instruction_words:
         fewest, most = limits.instruction_words
-        if len(words) < fewest:
+        number = len(words(row["instruction"], language.code))
+        if number < fewest:
             yield "instruction too short"
-        if len(words) > most:
+        if number > most:
             yield "instruction too long"
     if limits.unservable:
-        spaced = " ".join(["", *words, ""])
+        spaced = " ".join(["", *tokens(row["instruction"]), ""])
         if any(_spaced_tokens(entry) in spaced for entry in limits.unservable):
             yield "needs more than text"
 

@@ -1,4 +1,4 @@
-"""Rows that others published: JSON lines and Parquet, on disk or in a fetched repository of the Hub."""
+"""Rows that others published: files on disk or in a fetched repository of the Hub."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SerializationInfo, TypeAdapter, field_serializer
+from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, TypeAdapter, field_serializer
 
 from maple.data.cells import CellError, as_text, without_nan
 from maple.data.row_files import SourceError, read_aligned, read_file
+from maple.data.row_selection import joined, selected
 from maple.definitions import dataset, task
 from maple.definitions.language import LanguageIdentity
 from maple.definitions.record import Record
+from maple.definitions.rows import JoinedFile, RowForm, RowSelection
 
+# The fields of a source, and of its second file, that say how files are read.
+_SELECTING = {*RowSelection.model_fields, *JoinedFile.model_fields}
 # Where rows come from, as the files of config/tasks/ and config/datasets/ say it.
 StatedSource = task.EmbeddedRows | task.LocalRows | task.HubRows | dataset.LocalFile | dataset.HubFiles
 Split = Literal["test", "dev", "train"]
@@ -29,12 +33,10 @@ class RowFolders:
     """Holds the fetched repositories of the Hub, each in a folder of its own."""
 
 
-class RowFile(Record):
+class RowFile(RowSelection):
     """One file of rows."""
 
     path: str
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Our names of columns, and the file's: a name, or the path to a nested value as in instances.0.input."""
     target_path: str = ""
     """The file of target texts, if both are plain text, aligned by lines; else ""."""
 
@@ -42,15 +44,19 @@ class RowFile(Record):
     def _path_or_digest(self, path: str, info: SerializationInfo) -> str:
         return info.context(path) if info.context and path else path
 
+    @field_serializer("join", mode="wrap")
+    def _join_by_digest(
+        self, join: JoinedFile | None, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict | None:
+        return {**handler(join), "file": info.context(join.file)} if join and info.context else handler(join)
 
-class RowFiles(Record):
-    """Files of rows in a fetched repository."""
+
+class RowFiles(RowSelection):
+    """Files of rows in a fetched repository; a second file lies in `folder`, too."""
 
     folder: str
     files: str
     """A glob below `folder`."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """As in RowFile."""
 
 
 class LocalSource(Record):
@@ -69,9 +75,9 @@ class LocalSource(Record):
         return self.local.path
 
     @property
-    def columns(self) -> dict[str, str]:
-        """As in RowFile."""
-        return self.local.columns
+    def selection(self) -> RowSelection:
+        """How the file is read, and which rows are taken."""
+        return self.local
 
 
 class HubSource(Record):
@@ -90,9 +96,9 @@ class HubSource(Record):
         return f"{self.hub.folder}/{self.hub.files}"
 
     @property
-    def columns(self) -> dict[str, str]:
-        """As in RowFile."""
-        return self.hub.columns
+    def selection(self) -> RowSelection:
+        """How the files are read, and which rows are taken."""
+        return self.hub
 
 
 class EmbeddedSource(Record):
@@ -139,23 +145,37 @@ def resolve(
         return None
     if isinstance(source, task.EmbeddedRows):
         return EmbeddedSource(embedded={})
+    if isinstance(source, task.LocalRows | task.HubRows):
+        source = source.in_language(language.code)
     values = _values(source, language, folders, name)
-    columns: dict[str, Any] = {}
-    if "columns" in source.model_fields_set:
-        columns["columns"] = {ours: theirs.format_map(values) for ours, theirs in source.columns.items()}
+    selection = _filled(source, values)
     if isinstance(source, task.HubRows | dataset.HubFiles):
         folder = f"{folders.fetched}/{repository_folder('dataset', source.dataset, source.revision)}"
-        return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **columns))
+        return HubSource(hub=RowFiles(folder=folder, files=source.files.format_map(values), **selection))
     target = source.target_path.format_map(values) if isinstance(source, task.LocalRows) else ""
     if target:
-        columns["target_path"] = target
-    return LocalSource(local=RowFile(path=source.path.format_map(values), **columns))
+        selection["target_path"] = target
+    return LocalSource(local=RowFile(path=source.path.format_map(values), **selection))
+
+
+def _filled(selection: RowSelection | JoinedFile, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stated fields of a selection, or of its second file, with all templates filled."""
+    stated = {name: getattr(selection, name) for name in _SELECTING if name in selection.model_fields_set}
+    for name in ("rows", "where", "file"):
+        if name in stated:
+            stated[name] = stated[name].format_map(values)
+    if "columns" in stated:
+        stated["columns"] = {ours: theirs.format_map(values) for ours, theirs in stated["columns"].items()}
+    if stated.get("join"):
+        stated["join"] = _filled(stated["join"], values)
+    return stated
 
 
 def picture_folder(source: StatedSource, language: LanguageIdentity, folders: RowFolders, split: Split) -> str:
     """Return the folder of the pictures that a source's rows name by paths; "" if there is none."""
     if not isinstance(source, task.LocalRows):
         return ""
+    source = source.in_language(language.code)
     return source.pictures.format_map(_values(source, language, folders, getattr(source.splits, split)))
 
 
@@ -172,7 +192,8 @@ def hub_files(source: task.HubRows | dataset.HubFiles, languages: Iterable[Langu
     folders = RowFolders(data=None, fetched="")
     splits: tuple[Split, ...] = ("test", "dev", "train")
     rows = [resolve(source, language, folders, split) for language in languages for split in splits]
-    return {place.hub.files for place in rows if isinstance(place, HubSource)}
+    fetched = [place.hub for place in rows if isinstance(place, HubSource)]
+    return {files.files for files in fetched} | {files.join.file for files in fetched if files.join}
 
 
 def row_paths(source: LocalSource | HubSource) -> list[Path]:
@@ -205,26 +226,32 @@ def _renamed(row: Mapping, columns: Mapping[str, str]) -> dict:
     return renamed
 
 
-def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str], limit: int | None) -> list[dict]:
+def _clean(content: Mapping, columns: Mapping[str, str], place: str) -> dict:
+    """Return a row under our names, None for NaN; `place` is for messages."""
+    row = _renamed(content, columns)
+    for field, value in row.items():
+        try:
+            row[field] = without_nan(value)
+        except CellError as error:
+            raise SourceError(f"{place}: {field} {error}") from None
+    return row
+
+
+def _rows_of_file(path: Path, form: RowForm, fields: Sequence[str], limit: int | None) -> list[dict]:
     rows = []
-    for number, content in enumerate(read_file(path, limit), start=1):
-        row = _renamed(content, columns)
-        for field, value in row.items():
-            try:
-                row[field] = without_nan(value)
-            except CellError as error:
-                raise SourceError(f"{path}: row {number}: {field} {error}") from None
+    for number, content in enumerate(read_file(path, limit, form), start=1):
+        row = _clean(content, form.columns, f"{path}: row {number}")
         if missing := [field for field in fields if field not in row]:
             raise SourceError(
                 f"{path}: row {number} has no column {', '.join(missing)}; it has {', '.join(map(str, content))}; "
                 "mend the row, or map the name under `columns` of its source"
             )
         rows.append(row)
-    if limit is None and (unfilled := [ours for ours in columns if not any(ours in row for row in rows)]):
+    if limit is None and (unfilled := [ours for ours in form.columns if not any(ours in row for row in rows)]):
         ours = unfilled[0]
         raise SourceError(
-            f"{path}: no row has {columns[ours]}, which `columns` of its source names for {ours}; mend that name, or "
-            "take it out"
+            f"{path}: no row has {form.columns[ours]}, which `columns` of its source names for {ours}; mend that name, "
+            "or take it out"
         )
     return rows
 
@@ -232,15 +259,28 @@ def _rows_of_file(path: Path, columns: Mapping[str, str], fields: Sequence[str],
 def read_rows(source: LocalSource | HubSource, fields: Sequence[str] = (), limit: int | None = None) -> list[dict]:
     """Read the rows of a source, columns under our names, None for NaN.
 
-    With a `limit` these are the first rows of its first file.
+    With a `limit` these are the first rows of its first file; of a source with `where`, the first ones that it takes.
 
     Raises SourceError, which names the file, the row and the column, for a file that is empty, cut or of another kind,
     for a row without one of `fields`, and for text that is too long or no Unicode.
     """
     if isinstance(source, LocalSource) and source.local.target_path:
         return read_aligned(Path(source.path), Path(source.local.target_path), limit)
-    paths = row_paths(source)[: None if limit is None else 1]
-    return [row for path in paths for row in _rows_of_file(path, source.columns, fields, limit)]
+    selection = source.selection
+    limit_of_files = None if selection.where else limit
+    paths = row_paths(source)[: None if limit_of_files is None else 1]
+    own_fields = () if selection.join else fields
+    rows = [row for path in paths for row in _rows_of_file(path, selection, own_fields, limit_of_files)]
+    if selection.join:
+        folder = Path(source.hub.folder) if isinstance(source, HubSource) else Path()
+        second = _rows_of_file(folder / selection.join.file, selection.join, (), None)
+        rows = joined(rows, second, selection.join, source.files, is_part=limit_of_files is not None)
+        if lacking := next((name for name in fields if not any(name in row for row in rows)), None):
+            raise SourceError(
+                f"{source.files}: neither its rows nor those of {selection.join.file} have a column {lacking}; map the "
+                "name under `columns` of the source, or of its `join`"
+            )
+    return selected(rows, selection.where, source.files)[:limit]
 
 
 def text_columns(rows: Sequence[Mapping], fields: Sequence[str], source: str) -> list[dict[str, str]]:

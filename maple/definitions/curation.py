@@ -37,7 +37,7 @@ class CurationLimits(Record):
     compression_ratio: Annotated[Number, Field(gt=1)] | None = None
     """Maximum bytes of a text per byte of its zlib compression; endless repetition has a high ratio."""
     instruction_words: WordRange | None = None
-    """[minimum, maximum] of words; of characters in scripts without spaces."""
+    """[minimum, maximum] of words, which are those of ROUGE."""
     script_share: Share | None = None
     """Minimum share of letters that belong to the language's script."""
     language: bool | None = None

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.curation import CurationLimits, LabelledCuration, ParallelCuration, PictureCuration
 from maple.definitions.record import Commit, Count, CountOrZero, Names, Record, Seed, Share
+from maple.definitions.rows import RowSelection
 from maple.definitions.teacher import BackTranslation, EndpointSettings, LocalTeacherSettings, TranslatorSettings
 
 Teacher = Literal["embedded", "openai", "vllm", "transformers"]
@@ -84,27 +85,21 @@ class TranslateRespondSettings(Record):
     """Number of examples to translate, sampled by their ids; left out: all."""
 
 
-class LocalFile(Record):
-    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
+class LocalFile(RowSelection):
+    """A file of rows on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; {data} stands for the config's `data`; {code}, {name}, {iso639_1} and {script} for the language's."""
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one. The
-    language's names may stand in it as in `path`."""
 
 
-class HubFiles(Record):
-    """Files of Parquet or JSON in a dataset repository of the Hub."""
+class HubFiles(RowSelection):
+    """Files of rows in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
     revision: Commit
     files: str
     """A glob in the repository; {code}, {name}, {iso639_1} and {script} stand for the language's."""
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as instances.0.input, reaches a nested one. The
-    language's names may stand in it as in `files`."""
 
 
 class LoadSettings(Record):

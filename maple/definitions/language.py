@@ -87,7 +87,7 @@ class Language(LanguageIdentity):
 def read_languages(path: str | Path) -> dict[str, Language]:
     """Read the language table: one row per language, keyed by its code (`swh_Latn`).
 
-    A word of prompts that a row leaves empty is that of English.
+    A word of prompts may be left empty, until a task of a study names it.
 
     Raises DefinitionError, which names file, line and column.
     """
@@ -99,14 +99,12 @@ def read_languages(path: str | Path) -> dict[str, Language]:
         raise DefinitionError(f"{path}: line 1, the head, has {', '.join(twice)} twice; keep one column")
     if missing := [name for name in LANGUAGE_COLUMNS if name not in head]:
         raise DefinitionError(f"{path}: line 1, the head, lacks {', '.join(missing)}; cells are parted by tabs")
-    english = next((dict(zip(head, cells, strict=False)) for _, cells in rows if cells[0] == ENGLISH), {})
     languages: dict[str, Language] = {}
     for number, cells in rows:
         line = f"{path}: line {number} ({plain(cells[0])[:8]})"  # of a row whose tabs were lost, the code alone
         if len(cells) != len(head):
             raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
         row = dict(zip(head, cells, strict=True))
-        row |= {name: english.get(name, "") for name, cell in row.items() if not cell and name not in LANGUAGE_COLUMNS}
         _check_row(row, line)
         if row["code"] in languages:
             raise DefinitionError(f"{line} stands there twice; keep one row")
@@ -115,8 +113,10 @@ def read_languages(path: str | Path) -> dict[str, Language]:
 
 
 def _check_row(row: Mapping[str, str], line: str) -> None:
-    if empty := [name for name, cell in row.items() if not cell]:
+    if empty := [name for name in LANGUAGE_COLUMNS if not row[name]]:
         raise DefinitionError(f"{line}: fill the column(s) {', '.join(empty)}")
+    if dummies := [name for name, cell in row.items() if cell and not re.search(r"\w", cell)]:
+        raise DefinitionError(f"{line}: the column(s) {', '.join(dummies)} hold no word; leave them empty")
     if odd := [name for name, cell in row.items() if plain(cell) != cell.strip()]:
         raise DefinitionError(f"{line}: retype the column(s) {', '.join(odd)}, which hold unseen characters")
     if not re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", row["code"]):
@@ -124,6 +124,6 @@ def _check_row(row: Mapping[str, str], line: str) -> None:
     if row["joshi_class"] not in JOSHI_CLASSES:
         raise DefinitionError(f"{line}: joshi_class is {row['joshi_class']!r}; write 0 to 5, or unknown")
     for names in ANSWERS:
-        answers = {name: row[name].casefold() for name in names if name in row}
+        answers = {name: row[name].casefold() for name in names if row.get(name)}
         if len(set(answers.values())) < len(answers):
             raise DefinitionError(f"{line}: two of {', '.join(answers)} are one word; answers could not be told apart")

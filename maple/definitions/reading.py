@@ -10,6 +10,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from maple.definitions.errors import DefinitionError
+from maple.definitions.extending import extended
 from maple.text.plain import plain
 
 # The safe loader, in C if libyaml is installed: it is ten times as fast, and every job on a cluster reads all files.
@@ -88,12 +89,14 @@ def parse(kind: Any, content: object, source: str | Path) -> Any:
 def read_definitions(folder: str | Path, kind: Any) -> dict[str, Any]:
     """Read every `*.yaml` of `folder` as a record of type `kind`, by the file's name without its ending.
 
-    Raises DefinitionError also for a name that could not be a part of paths, tables and commands.
+    A file that `extends` another one of the folder states only what differs from it. Raises DefinitionError also for a
+    name that could not be a part of paths, tables and commands.
     """
     paths = sorted(Path(folder).glob("*.yaml"))
     for path in paths:
         check_name(path.stem, path)
-    return {path.stem: parse(kind, read_yaml(path), path) for path in paths}
+    contents = {path.stem: read_yaml(path) for path in paths}
+    return {path.stem: parse(kind, extended(contents, path), path) for path in paths}
 
 
 def check_name(name: str, path: str | Path) -> None:

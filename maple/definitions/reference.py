@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset
+from maple.definitions.extending import EXTENDS
 from maple.definitions.method import Method
 from maple.definitions.model import Model
 from maple.definitions.question import Question
@@ -23,7 +24,11 @@ HEADINGS = {
     "model": ("A model: `config/models/*.yaml`", "One of five sources, by the key that names it."),
     "dataset": ("A dataset: `config/datasets/*.yaml`", "One of six recipes."),
     "method": ("A method: `config/methods/*.yaml`", "Of two kinds, by the key `peft` or `trains`."),
-    "task": ("A task: `config/tasks/*.yaml`", ""),
+    "task": (
+        "A task: `config/tasks/*.yaml`",
+        "A task with `extends: xnli` states only what differs from the file `xnli.yaml`: a key takes the place of that "
+        "file's, under `sources` and `words` key by key; null takes a key out.",
+    ),
     "question": ("A question: `config/questions/*.yaml`", "One of nine shapes; [questions.md](questions.md) has each."),
 }
 INTRODUCTION = """# Configuration
@@ -37,12 +42,24 @@ any job starts; the error names file and key and says what to write. A key in **
 def generated(root: Path) -> dict[Path, str]:
     """Return the content of every generated file, by its path under the project's folder `root`."""
     schemas = {name: schema_of(TypeAdapter(kind)) for name, kind in FILES.items()}
+    of_editors = {**schemas, "task": _extendable(schemas["task"])}
     files = {
         root / f"workflow/schemas/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        for name, schema in schemas.items()
+        for name, schema in of_editors.items()
     }
     pages = [_page(name, schema) for name, schema in schemas.items()]
     return {**files, root / "docs/configuration.md": "\n".join([INTRODUCTION, *pages])}
+
+
+def _extendable(schema: dict) -> dict:
+    """Return a schema of files that may extend another one, whose keys are then not required."""
+    extends = {
+        "type": "string",
+        "description": "The file, without its ending, from which this one states what differs.",
+    }
+    rest = {key: value for key, value in schema.items() if key != "required"}
+    alternatives = [{"required": [EXTENDS]}, {"required": schema["required"]}]
+    return {**rest, "properties": {EXTENDS: extends, **schema["properties"]}, "anyOf": alternatives}
 
 
 def _page(name: str, schema: dict) -> str:

@@ -1,15 +1,22 @@
 """A benchmark: prompt, gold answers, metrics and sources of its rows. One file of config/tasks/."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from maple.definitions.record import Commit, Count, CountOrZero, Record, Share
+from maple.definitions.rows import HubOfLanguage, LocalOfLanguage, RowSelection
 
 OfferedLanguages = Annotated[
     Literal["all"] | Annotated[list[str], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)],
     Field(description="all, a list of codes, or {code: the set's own name of the language}, used as {key} in paths"),
+]
+# Words of prompts in one language, by column of the language table; `english` stands for those of English where the
+# table has none.
+TaskWords = Annotated[
+    Literal["english"] | Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)],
+    Field(description="words by name as in {true: Kweli}, or english: those of English where the table has none"),
 ]
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
 # In a pair of languages: the language of the rows.
@@ -39,8 +46,17 @@ class EmbeddedRows(Record):
     languages: OfferedLanguages
 
 
-class LocalRows(Record):
-    """A file of JSON or Parquet on disk; docs/extending.md says in which forms."""
+_Published = TypeVar("_Published", "LocalRows", "HubRows")
+
+
+def _of_language(source: _Published, code: str) -> _Published:
+    if code not in source.by_language:
+        return source
+    return source.changed(**source.by_language[code].params(), by_language={})
+
+
+class LocalRows(RowSelection):
+    """A file of rows on disk; docs/extending.md says in which forms."""
 
     path: str
     """Path; may contain {data}, {split}, {key}, and {code}, {name}, {iso639_1}, {script} of a language."""
@@ -51,9 +67,8 @@ class LocalRows(Record):
     splits: Splits = Splits(test="test", dev="dev")
     without_dev: list[str] = []
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
-    contain what `path` may, where languages are columns."""
+    by_language: dict[str, LocalOfLanguage] = {}
+    """By code: what is different in a language, as its file or its columns."""
     pictures: str = ""
     """Of a task with pictures: the folder in which rows name them by paths; may contain what `path` may. Left out: the
     rows are Parquet that has the pictures in a column."""
@@ -63,9 +78,13 @@ class LocalRows(Record):
         if self.target_path and self.columns:
             raise ValueError("the lines of two files of plain text have no `columns`; leave them out, or target_path")
 
+    def in_language(self, code: str) -> Self:
+        """Return the source of one language."""
+        return _of_language(self, code)
 
-class HubRows(Record):
-    """Files of Parquet or JSON in a dataset repository of the Hub."""
+
+class HubRows(RowSelection):
+    """Files of rows in a dataset repository of the Hub."""
 
     dataset: str
     """The Hub's id."""
@@ -76,9 +95,12 @@ class HubRows(Record):
     without_dev: list[str] = []
     """Codes of languages without rows for demonstrations: their prompts have none, whatever `shots` asks."""
     languages: OfferedLanguages
-    columns: dict[str, str] = {}
-    """The set's column per field, if its name differs; a path of keys, as answers.0.text, reaches a nested one. May
-    contain what `files` may, where languages are columns."""
+    by_language: dict[str, HubOfLanguage] = {}
+    """By code: what is different in a language, as its repository or its columns."""
+
+    def in_language(self, code: str) -> Self:
+        """Return the source of one language."""
+        return _of_language(self, code)
 
 
 class TaskSources(Record):
@@ -185,6 +207,10 @@ class PromptSpec(Record):
 
     item: str
     """Expression over a row: the item's id, the same in all languages of a parallel set."""
+    parallel: bool = True
+    """False if equal ids do not make items of two languages translations of each other, as in a set whose languages
+    were collected each by itself: then samples, demonstrations and clusters are drawn by language, and the code of the
+    language stands before the id."""
     prompt: str
     """Jinja template over a row and the words of a language."""
     targets: str
@@ -254,6 +280,8 @@ class Clustering(Record):
     """Expression over a row: the item's id."""
     cluster: str
     """Expression over a row: what items share."""
+    parallel: bool = True
+    """As in PromptSpec."""
 
 
 class Task(PromptSpec):
@@ -264,6 +292,9 @@ class Task(PromptSpec):
     domain: str = ""
     """Name of what its test rows are about or where they are from, as news; the axis `domain` of datasets has the same
     names."""
+    answer_language: str = ""
+    """Code of the language in which all rows are answered, as eng_Latn where questions of all languages have English
+    answers: its rules score the answers. Left out: the language of the rows, or the target of `pair`."""
     passage: str = ""
     """A field whose text no dataset may contain."""
     size: TaskSize | None = None
@@ -277,6 +308,9 @@ class Task(PromptSpec):
     """The metric of leaderboards and questions, one of `metrics`."""
     chance: Share | None = None
     """The score of random guessing."""
+    words: dict[str, TaskWords] = {}
+    """Words of the task's own by language, in the place of those of config/languages.tsv or beside them, as in
+    {swh_Latn: {positive: Chanya}}."""
     sources: TaskSources
 
     def model_post_init(self, _: object) -> None:
@@ -298,4 +332,7 @@ class Task(PromptSpec):
     @property
     def clustering(self) -> Clustering | None:
         """How items that share a text are found; None if no items share a text."""
-        return Clustering(item=self.item, cluster=self.cluster) if self.cluster else None
+        if not self.cluster:
+            return None
+        stated = {} if self.parallel else {"parallel": False}
+        return Clustering(item=self.item, cluster=self.cluster, **stated)

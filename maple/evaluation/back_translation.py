@@ -12,10 +12,10 @@ import polars as pl
 from maple.data.examples import BACK_TRANSLATION, PARALLEL_COLUMNS, RAW_LABELLED_SCHEMA
 from maple.data.sampling import sampled_positions
 from maple.data.sources import RowSource
+from maple.data.templates import TemplateFault
 from maple.definitions.language import LanguageIdentity
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.prompts import RowFault, gold_answers, item_of
-from maple.evaluation.templates import TemplateFault
 from maple.evaluation.training_rows import TrainedTask, TrainingPlaces, examples_of, labelled_rows, rows_of_split
 
 # The field of a row whose place the translation takes.
@@ -101,7 +101,7 @@ def back_translated(
 
 def _item(task: TrainedTask, row: BenchmarkRow, number: int) -> str:
     with suppress(TemplateFault):
-        return item_of(task.spec.item, row, number)
+        return item_of(task.spec, row, number, task.language.code)
     return f"row-{number + 1}"
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from maple.data.templates import TemplateFault, bounded
 from maple.definitions.task import Clustering
 from maple.evaluation.prompts import cluster_text, item_of
-from maple.evaluation.templates import TemplateFault, bounded
 from maple.runtime.files import read_parquet
 
 CLUSTER_SCHEMA = {"task": pl.String, "language": pl.String, "item": pl.String, "cluster": pl.String}
@@ -25,7 +25,7 @@ def cluster_items(clustering: Clustering, rows: Iterable[Mapping], *, task: str,
         try:
             with bounded():
                 text = cluster_text(clustering.cluster, row)
-                item = item_of(clustering.item, row, number)
+                item = item_of(clustering, row, number, language)
         except TemplateFault:
             continue
         if text is None:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from maple.data.examples import PICTURE_FIELD
 from maple.data.picture_index import PictureIndex
 from maple.data.sources import Split
+from maple.data.templates import TemplateFault, TemplateLimitError, bounded, evaluate
 from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.prompts import NUMBER, RowFault
-from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, evaluate
 from maple.runtime.pictures import PictureError
 from maple.text.plain import plain
 

@@ -11,18 +11,18 @@ import polars as pl
 from maple.data.cells import CellError, as_text
 from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
 from maple.data.sampling import sampled_positions
-from maple.definitions.language import Language
-from maple.definitions.looks import items_asked
-from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
-from maple.evaluation.benchmark_rows import BenchmarkRow
-from maple.evaluation.templates import (
+from maple.data.templates import (
     TemplateFault,
     TemplateLimitError,
     bounded,
     evaluate,
-    names_in,
     render_template,
 )
+from maple.definitions.looks import items_asked
+from maple.definitions.task import STOP, Clustering, PromptSpec, TaskSettings
+from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.prompt_words import Words
+from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
 
 PROMPT_SCHEMA = {
@@ -47,16 +47,11 @@ PROMPT_SCHEMA = {
 # Prompts as a run is asked them: `answers` are the answer modes of its model, which the files of prompts do not hold,
 # since models of every kind are asked from them.
 ASKED_SCHEMA = {**PROMPT_SCHEMA, "answers": pl.List(pl.String)}
-# The names under which a template reaches words of the language table: those of the language that the prompt instructs
-# in, of the text's own language, and of English.
-VOICES = ("words", "own", "english")
-# The name under which it reaches the row's position. A row's columns of these names are not reached: a set that happens
-# to have one would change its prompts.
+# The name under which a template reaches the row's position. A row's column of this name or of VOICES is hidden: a set
+# that happens to have one would change its prompts.
 NUMBER = "number"
 # Characters; our choice. All reasons of a task stand in one cell of the page.
 REASON_LENGTH = 100
-# The words of each voice, by column of the language table.
-Words = Mapping[str, Mapping[str, str]]
 
 
 class TaskError(ValueError):
@@ -105,35 +100,6 @@ class Rendering:
         }
 
 
-def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
-    """Return the columns of the language table that Jinja templates reach by a voice, as in `words.NAME`.
-
-    >>> sorted(word_names("{{ words.cause }} {{ own.effect }}", "{{ words.true }}"))
-    ['cause', 'true']
-    """
-    return frozenset().union(*(names_in(template, voice) for template in templates))
-
-
-def word_templates(task: PromptSpec | Task) -> list[str]:
-    """Return the templates of a task that may use words: the prompt, the verbalizers and the demonstration's answer."""
-    return [task.prompt, *(form for forms in task.choices.values() for form in forms), task.answer.demonstration]
-
-
-def task_words(
-    task: PromptSpec | Task, own: Language, english: Language, prompt_language: str
-) -> dict[str, dict[str, str]]:
-    """Return for each of VOICES the words that a task's templates use, and no others.
-
-    `prompt_language` is the language that prompts instruct in: "own" or "english".
-    """
-    rows = {"own": own.params(), "english": english.params()}
-    rows["words"] = rows[prompt_language]
-    templates = word_templates(task)
-    return {
-        voice: {word: rows[voice][word] for word in sorted(word_names(*templates, voice=voice))} for voice in VOICES
-    }
-
-
 def cluster_text(expression: str, row: BenchmarkRow) -> str | None:
     """Return what a row shares with others; None if it has nothing. Raises TemplateLimitError."""
     try:
@@ -145,16 +111,19 @@ def cluster_text(expression: str, row: BenchmarkRow) -> str | None:
     return None if value is None else str(value).strip() or None
 
 
-def item_of(expression: str, row: BenchmarkRow, number: int) -> str:
-    """Return the id of a row's item; `number` is the row's position. Raises TemplateFault."""
-    value = evaluate("item", expression, {**row, NUMBER: number})
+def item_of(spec: PromptSpec | Clustering, row: BenchmarkRow, number: int, language: str) -> str:
+    """Return the id of a row's item, of a set that is not parallel with the code of its language before it.
+
+    `number` is the row's position. Raises TemplateFault.
+    """
+    value = evaluate("item", spec.item, {**row, NUMBER: number})
     try:
         item = as_text(value).strip()
     except CellError as error:
         raise TemplateFault("item", f"its item {error}") from None
     if not item:
         raise TemplateFault("item", "its item is empty")
-    return item
+    return item if spec.parallel else f"{language} {item}"
 
 
 def gold_answers(spec: PromptSpec, row: BenchmarkRow, number: int) -> tuple[str, ...]:
@@ -198,11 +167,12 @@ def _row_faults() -> Iterator[None]:
         raise RowFault(str(fault), fault.key) from None
 
 
-def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -> Rendering:
-    """Return one row as a prompt; `number` is its position.
+def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, language: str) -> Rendering:
+    """Return one row as a prompt; `number` is its position, `language` the code of its language.
 
     A row of a task with pictures has them under PICTURE_FIELD (maple.evaluation.picture_names). Raises RowFault if it
-    becomes no prompt, and TemplateLimitError for a template that is beyond a bound.
+    becomes no prompt, TemplateLimitError for a template that is beyond a bound, and TaskError for several labels of a
+    row with choices.
     """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
@@ -212,17 +182,24 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int) -
     values = {**row, NUMBER: number}
     with _row_faults():
         targets = _gold_answers(spec, values)
-        item = item_of(spec.item, row, number)
+        item = item_of(spec, row, number, language)
         text = render_template("prompt", spec.prompt, {**values, **words})
         texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
         choices = _choices(spec, {**values, **words})
         "".join((item, text, *texts, *targets, *(form for forms in choices.values() for form in forms))).encode()
     if not targets:
         raise RowFault("no gold answer")
+    if choices and len(labels := dict.fromkeys(targets)) > 1:
+        raise TaskError(
+            f"gold has several labels ({', '.join(labels)}), and of a row with choices one is right; sets of labels "
+            "cannot be scored here: ask for one label per row, or leave `choices` out and compare texts"
+        )
     if choices and targets[0] not in choices:
         raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
+    if len({normalize(forms[0]) for forms in choices.values()}) < len(choices):
+        raise RowFault("two choices of one text", "choices")
     if not all(texts):
         raise RowFault("an empty text", "texts")
     return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()), pictures)
@@ -244,7 +221,7 @@ def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int,
     return answer
 
 
-def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
+def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], language: str) -> Sequence[int]:
     """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
     count = items_asked(len(rows), settings.items, settings.share)
     if count >= len(rows):
@@ -254,7 +231,7 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
         try:
             with bounded():
                 groups.append((settings.cluster and cluster_text(settings.cluster, row)) or number)
-                items.append(item_of(spec.item, row, number))
+                items.append(item_of(spec, row, number, language))
         except TemplateLimitError:
             raise
         except TemplateFault:
@@ -263,13 +240,21 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
 
 
 def _demonstrations(
-    spec: PromptSpec, task: str, dev: Iterable[BenchmarkRow], words: Words, *, shots: int, seed: int, prompts: set[str]
+    spec: PromptSpec,
+    task: str,
+    dev: Iterable[BenchmarkRow],
+    words: Words,
+    language: str,
+    *,
+    shots: int,
+    seed: int,
+    prompts: set[str],
 ) -> list[dict[str, str]]:
     """Sample `shots` rows of `dev` as prompts with their answers; `prompts` are those of the test rows."""
     demonstrations = {}
     for number, row in enumerate(dev):
         try:
-            rendering = render_row(spec, row, words, number)
+            rendering = render_row(spec, row, words, number, language)
             answer = shown_answer(spec, row, words, number, rendering)
         except RowFault:
             continue
@@ -287,14 +272,14 @@ def reason_of(fault: Exception) -> str:
 
 
 def _render_all(
-    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words
+    spec: PromptSpec, rows: Sequence[BenchmarkRow], numbers: Iterable[int], words: Words, language: str
 ) -> Iterator[tuple[BenchmarkRow, Rendering, str | None]]:
     """Yield each of the rows, its rendering and its fault (None for none); an item's second row is a fault."""
     items = set()
     for number in numbers:
         row = rows[number]
         try:
-            rendering = render_row(spec, row, words, number)
+            rendering = render_row(spec, row, words, number, language)
             if rendering.item in items:
                 raise RowFault("its item stands there twice")
             items.add(rendering.item)
@@ -332,7 +317,7 @@ def _prompt_columns(
             "repaired": row.get("repaired") is True,
             "fault": fault,
         }
-        for row, rendering, fault in _render_all(spec, rows, positions, words)
+        for row, rendering, fault in _render_all(spec, rows, positions, words, language)
     ]
 
 
@@ -363,16 +348,18 @@ def render(
     label is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises
     TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots`
     demonstrations, and for a template that is beyond the bounds of
-    maple.evaluation.templates.
+    maple.data.templates.
     """
     demonstrations = []
     try:
-        positions = _sample(spec, settings.changed(share=1.0), rows)
+        positions = _sample(spec, settings.changed(share=1.0), rows, language)
         prompts = _prompt_columns(spec, positions, rows, words, language)
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
-            demonstrations = _demonstrations(spec, task, dev, words, shots=settings.shots, seed=seed, prompts=texts)
+            demonstrations = _demonstrations(
+                spec, task, dev, words, language, shots=settings.shots, seed=seed, prompts=texts
+            )
             if len(demonstrations) < settings.shots:
                 raise TaskError(
                     f"{task}, {language}: shots.{task} asks for {settings.shots} demonstrations, and the dev rows give "
@@ -381,7 +368,7 @@ def render(
                 )
     except TemplateLimitError as error:
         raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
-    asked = set(_sample(spec, settings, rows) if settings.share < 1 else positions)
+    asked = set(_sample(spec, settings, rows, language) if settings.share < 1 else positions)
     prompts = [prompt for position, prompt in zip(positions, prompts, strict=True) if position in asked]
     source, target = spec.pair.languages(language) if spec.pair else (None, None)
     common = {

@@ -1,7 +1,7 @@
 """The score files of a run, one per language: a language is scored again only if what decides its scores changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -48,13 +48,28 @@ class AskedTranslation:
         return Translation(self.pair, read_sources(self.prompts), targets)
 
 
+@dataclass(frozen=True)
+class AskedLanguage:
+    """A language in which a run is asked."""
+
+    identity: LanguageIdentity
+    """The language of the rows."""
+    answers: Mapping[str, LanguageIdentity] = field(default_factory=dict)
+    """The language of the answers, by task, of those that are answered in another one."""
+
+    @classmethod
+    def of(cls, identity: Mapping[str, str], answers: Mapping[str, Mapping[str, str]]) -> Self:
+        """Return the language of a rule's params."""
+        return cls(LanguageIdentity(**identity), {task: LanguageIdentity(**one) for task, one in answers.items()})
+
+
 def score_run(
     answers: Mapping[str, str | Path],
     outputs: Mapping[str, str | Path],
     *,
     metrics: Mapping[str, Mapping[str, Sequence[str]]],
     run: RunKey,
-    languages: Sequence[LanguageIdentity],
+    languages: Sequence[AskedLanguage],
     code: str,
     translations: Sequence[AskedTranslation] = (),
     readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
@@ -63,12 +78,13 @@ def score_run(
 
     `answers` are the files of rule `generate`; `metrics` are those of each task, by language; `code` is a digest of the
     code that scores; `readings` say how answers are read, of tasks that say so. A file of scores notes a digest of its
-    answers, metrics, language, run, code, translations and readings: if it is whole and the digest
+    answers, metrics, languages, run, code, translations and readings: if it is whole and the digest
     is the same, it is left alone. Each file appears at once, so that a killed job goes on where it was.
     """
     returned = {path: read_parquet(path) if path else None for path in {one.round_trips for one in translations}}
     scored = []
-    for language in languages:
+    for asked_language in languages:
+        language = asked_language.identity
         of_language, output = metrics[language.code], outputs[language.code]
         facts = [sorted(of_language.items()), language.params(), run.params(), code]
         asked = {
@@ -79,11 +95,21 @@ def score_run(
         facts += [sorted((task, asdict(translation)) for task, translation in asked.items())] if asked else []
         read = {task: spec for task, spec in readings.items() if task in of_language}
         facts += [sorted((task, spec.params()) for task, spec in read.items())] if read else []
+        answered = {task: one for task, one in asked_language.answers.items() if task in of_language}
+        facts += [sorted((task, one.params()) for task, one in answered.items())] if answered else []
         digest = key_of(notes_of(answers[language.code])[CHECKSUM], *facts)
         if _scored_from(output) == digest:
             continue
         rows = read_parquet(answers[language.code])
-        scores = score_items(rows, tasks=of_language, run=run, language=language, translations=asked, readings=read)
+        scores = score_items(
+            rows,
+            tasks=of_language,
+            run=run,
+            language=language,
+            translations=asked,
+            readings=read,
+            answer_languages=answered,
+        )
         write_parquet(scores, output, **{SCORED_FROM: digest})
         scored.append(language.code)
     return scored

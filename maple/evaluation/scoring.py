@@ -346,12 +346,14 @@ def score_items(
     language: LanguageIdentity,
     translations: Mapping[str, Translation] = MappingProxyType({}),
     readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
+    answer_languages: Mapping[str, LanguageIdentity] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Score one run's completions in one language.
 
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task, and
     `translations` those tasks that are translations, whose answers are in the target language of their pair; `readings`
-    say how answers are read, of tasks that say so.
+    say how answers are read, of tasks that say so; `answer_languages` has the language of the answers of tasks whose
+    rows are in another one.
     Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
     task's metrics, and blind ones by the same under names that begin with BLIND. Ranked choices are scored by
     RANK_METRICS and, under names that begin with RANKED, by those of the task's metrics that are of labels. The values
@@ -370,7 +372,8 @@ def score_items(
 
     names = generations["task"].unique()
     _check_metrics(names, tasks)
-    languages = {task: translations[task].pair.target if task in translations else language for task in names}
+    targets = {task: translation.pair.target for task, translation in translations.items()}
+    languages = dict.fromkeys(names, language) | dict(answer_languages) | targets
     of_sets = {task: [name for name in tasks[task] if not isinstance(METRICS[name], ItemMetric)] for task in names}
     sets: dict[tuple[str, str], list[_Answered]] = {}
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):

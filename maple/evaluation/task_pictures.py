@@ -16,12 +16,12 @@ from maple.data.picture_index import INDEX, INDEX_SCHEMA
 from maple.data.picture_overlaps import perceptual_hash
 from maple.data.row_files import PARQUET
 from maple.data.sources import HubSource, LocalSource, RowSource, Split, read_rows, row_paths
+from maple.data.templates import TemplateLimitError
 from maple.definitions.record import Record, Share
 from maple.embedded.drawing import draw, png
 from maple.embedded.pictures import item_pictures
 from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompts import RowFault
-from maple.evaluation.templates import TemplateLimitError
 from maple.runtime.files import folder_written_aside, write_parquet
 from maple.runtime.pictures import PictureError, decode_picture, open_picture, picture_at
 from maple.text.plain import plain

@@ -13,13 +13,14 @@ from maple.data.picture_index import PictureIndex
 from maple.data.sampling import sampled_positions
 from maple.data.shuffling import shuffled
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, Split, resolve
+from maple.data.templates import TemplateFault, TemplateLimitError, bounded, render_template
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.record import Record
 from maple.definitions.task import EmbeddedRows, HubRows, LocalRows, PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import pictured
-from maple.evaluation.prompts import RowFault, TaskError, Words, gold_answers, reason_of, render_row, shown_answer
-from maple.evaluation.templates import TemplateFault, TemplateLimitError, bounded, render_template
+from maple.evaluation.prompt_words import Words
+from maple.evaluation.prompts import RowFault, TaskError, gold_answers, reason_of, render_row, shown_answer
 
 # Rows that the embedded world makes of a split whose number nobody states.
 EMBEDDED_ROWS = 200
@@ -169,7 +170,8 @@ def texts_of_tests(task: TrainedTask, places: TrainingPlaces) -> list[str]:
     for number, row in enumerate(rows_of_split(task, places.test, "test", None)):
         try:
             texts.append(
-                "\n".join(_texts(task.spec, row, number)) or render_row(task.spec, row, task.words, number).prompt
+                "\n".join(_texts(task.spec, row, number))
+                or render_row(task.spec, row, task.words, number, task.language.code).prompt
             )
         except (RowFault, TemplateFault):
             continue
@@ -233,7 +235,7 @@ def examples_of(task: TrainedTask, rows: Sequence[BenchmarkRow], split: Split) -
 
 def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
     """Return what is learnt of a row, by column; raises RowFault and TemplateFault."""
-    rendering = render_row(task.spec, row, task.words, number)
+    rendering = render_row(task.spec, row, task.words, number, task.language.code)
     if task.pair and rendering.texts[0] == rendering.gold_answer.strip():
         raise RowFault("source equals target")
     return {

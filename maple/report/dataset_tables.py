@@ -36,9 +36,11 @@ COST = {
 }
 # The words of maple.text.segmentation.tokens as a regular expression, with which Polars counts millions of texts in
 # seconds. It approximates the grapheme clusters of UAX 29: a letter with its marks, in Khmer with the subscript letter,
-# and without three vowel signs of Burmese.
+# and without three vowel signs of Burmese. Joiners and soft hyphens cut no word, but Hebrew's
+# marks of abbreviations do.
+_LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+"
 _WORD = (
-    rf"[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+"
+    rf"{_LETTERS}(?:[\u00ad\u200c\u200d]+{_LETTERS})*"
     rf"|{UNSPACED}(?:\u17D2\p{{L}}|[\p{{M}}--[\u102B\u102C\u1038]])*"
 )
 # The source of a row: its translations share it, and so they are sampled together, as maple.data.mixing.hold_out does.

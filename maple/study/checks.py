@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 
+from maple.data.templates import wrong_template
 from maple.definitions.config import Config
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
@@ -66,8 +67,20 @@ def check_places(where: str, sources: Mapping[str, Mapping], *more: str) -> None
     for kind, place in sources.items():
         known = [*IDENTITY, *more, *(["data"] if kind == "local" else [])]
         known += ["key"] if isinstance(place.get("languages"), Mapping) else []
-        for key in ("path", "files", "target_path", "pictures"):
-            check_path(f"{where}.{kind}.{key}", place.get(key, ""), known)
+        _check_templates(f"{where}.{kind}", place, known)
+        for code, part in place.get("by_language", {}).items():
+            _check_templates(f"{where}.{kind}.by_language.{code}", part, known)
+
+
+def _check_templates(where: str, place: Mapping, known: Sequence[str]) -> None:
+    for key in ("path", "files", "file", "target_path", "pictures", "rows", "where"):
+        check_path(f"{where}.{key}", place.get(key, ""), known)
+    for ours, theirs in place.get("columns", {}).items():
+        check_path(f"{where}.columns.{ours}", theirs, known)
+    if reason := place.get("where") and wrong_template(f"{{{{ {place['where']} }}}}"):
+        raise DefinitionError(f"{where}.where: {reason}; write an expression over a row, as lang == 'sw'")
+    if place.get("join"):
+        _check_templates(f"{where}.join", place["join"], known)
 
 
 def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 from maple.data.examples import PICTURE_FIELD
 from maple.data.row_files import SourceError
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, read_rows
+from maple.data.templates import TemplateLimitError, names_used
 from maple.definitions.errors import DefinitionError
 from maple.definitions.task import PromptSpec
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
-from maple.evaluation.prompts import RowFault, Words, render_row, shown_answer
-from maple.evaluation.templates import TemplateLimitError
+from maple.evaluation.prompt_words import Words, word_templates
+from maple.evaluation.prompts import NUMBER, RowFault, TaskError, render_row, shown_answer
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
 
@@ -36,12 +37,26 @@ def check_first_rows(
         )
     for split in filter(None, (places.test, places.dev)):
         rows = _first_rows(task, code, split.source, languages)
-        if reason := _misfit(task, rows, words, shown=split is places.dev):
+        _check_position(task, rows)
+        if reason := _misfit(task, rows, words, code, shown=split is places.dev):
             where = split.source.path if isinstance(split.source, LocalSource | HubSource) else "the embedded world"
             raise DefinitionError(
                 f"config/tasks/{task.name}.yaml: {reason}, in the first rows of {where}, which have the columns "
                 f"{', '.join(map(str, rows[0]))}; mend it, or map a name under `columns` of the source"
             )
+
+
+def _check_position(task: StudyTask, rows: Sequence[BenchmarkRow]) -> None:
+    """Refuse rows with a column `number` if a template names it, which would be the position of the row."""
+    spec = task.prompt_spec
+    expressions = [f"{{{{ {expression} }}}}" for expression in (spec.item, spec.targets, *spec.pictures)]
+    used = frozenset().union(*map(names_used, [*word_templates(spec), *spec.texts, *expressions]))
+    if NUMBER in used and any(NUMBER in row for row in rows):
+        raise DefinitionError(
+            f"config/tasks/{task.name}.yaml: templates name {NUMBER!r}, the position of a row, and the rows have a "
+            f"column of this name; give that another one under `columns` of its source, as in `columns: "
+            f"{{row_{NUMBER}: {NUMBER}}}`, and name it where the column is meant"
+        )
 
 
 def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages: Languages) -> list[dict]:
@@ -59,7 +74,7 @@ def _first_rows(task: StudyTask, code: str, source: RowSource | None, languages:
         raise DefinitionError(str(error)) from None
 
 
-def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, *, shown: bool) -> str | None:
+def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, code: str, *, shown: bool) -> str | None:
     """Return the key that fails and why, if no row becomes a prompt and some template is the reason.
 
     Rows that are `shown` become demonstrations, with their answers.
@@ -67,7 +82,7 @@ def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, *, show
     spec, reason = task.prompt_spec, None
     for number, row in enumerate(rows):
         try:
-            rendering = render_row(spec, _with_any_pictures(spec, row, number), words, number)
+            rendering = render_row(spec, _with_any_pictures(spec, row, number), words, number, code)
             if shown:
                 shown_answer(spec, row, words, number, rendering)
         except RowFault as fault:
@@ -76,6 +91,8 @@ def _misfit(task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, *, show
             reason = reason or (misfit if absent or fault.key else None)
         except TemplateLimitError as error:
             return f"{error.key}: {error}"
+        except TaskError as error:
+            return f"targets: {error}"
         else:
             return None
     return reason

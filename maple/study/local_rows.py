@@ -34,7 +34,8 @@ class LocalFile:
 def local_files(sources: Iterable[RowSource | None], reader: str, language: str) -> list[LocalFile]:
     """Return the files among the places of a reader's rows in one language."""
     local = [source.local for source in sources if isinstance(source, LocalSource)]
-    return [LocalFile(reader, language, path) for rows in local for path in (rows.path, rows.target_path) if path]
+    paths = [(rows.path, rows.target_path, rows.join.file if rows.join else "") for rows in local]
+    return [LocalFile(reader, language, path) for of_rows in paths for path in of_rows if path]
 
 
 def picture_folders(places: Iterable[SplitPictures], reader: str) -> list[LocalFile]:

@@ -1,6 +1,6 @@
 """Reading a study: the definitions that a config names, checked before any job is planned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,8 +128,12 @@ def read_study(content: Mapping, folder: Path, results: Path = Path("results")) 
         for name, task in selection.items()
     }
     _check_demonstrations(of_study, languages)
+    _check_words(of_study.values(), languages, config.prompt_language)
     study_datasets = _study_datasets(folder, needed, datasets, models, tests, languages)
     study_datasets = {name: replace(one, learnt=learnt.get(name, ())) for name, one in study_datasets.items()}
+    for name, tasks_learnt in learnt.items():
+        of_dataset = [replace(task, languages=study_datasets[name].languages) for task in tasks_learnt]
+        _check_words(of_dataset, languages, config.prompt_language)
     codes_learnt = {name: languages_of(study_datasets[mixture.dataset]) for name, mixture in mixtures.items()}
     codes_asked = {name: task.languages for name, task in of_study.items()}
     check_languages(runs, models, selection, codes_asked, codes_learnt, results)
@@ -257,6 +261,12 @@ def _check_demonstrations(tasks: Mapping[str, StudyTask], languages: Languages) 
     for task in tasks.values():
         for code in task.languages:
             task.places(code, languages, RowFolders(data="", fetched=""))
+
+
+def _check_words(tasks: Iterable[StudyTask], languages: Languages, prompt_language: str) -> None:
+    for task in tasks:
+        for code in task.languages:
+            task.words(code, languages, prompt_language)
 
 
 def _check_phrases(config: Config, folder: Path, datasets: Mapping[str, StudyDataset], languages: Languages) -> None:

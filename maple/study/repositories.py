@@ -37,10 +37,23 @@ def repositories_of(
     repositories = {repository.folder: repository for repository in of_models if repository}
     of_rows: dict[str, Repository] = {}
     for source, languages in sources:
-        if not isinstance(source, HubRows | HubFiles):
-            continue
-        repository = Repository("dataset", source.dataset, source.revision, [])
-        before = of_rows.get(repository.folder, repository).files
-        files = sorted({*before, *hub_files(source, languages)})
-        of_rows[repository.folder] = Repository("dataset", source.dataset, source.revision, files)
+        for each, of_each in _of_the_hub(source, languages):
+            repository = Repository("dataset", each.dataset, each.revision, [])
+            before = of_rows.get(repository.folder, repository).files
+            files = sorted({*before, *hub_files(each, of_each)})
+            of_rows[repository.folder] = Repository("dataset", each.dataset, each.revision, files)
     return {**repositories, **of_rows}
+
+
+def _of_the_hub(
+    source: TaskSource | HubFiles, languages: Sequence[LanguageIdentity]
+) -> list[tuple[HubRows | HubFiles, Sequence[LanguageIdentity]]]:
+    """Return what a source has on the Hub with its languages: one of `by_language` may be in another repository."""
+    if isinstance(source, HubFiles):
+        return [(source, languages)]
+    if not isinstance(source, HubRows):
+        return []
+    others = [language for language in languages if language.code in source.by_language]
+    common = [language for language in languages if language not in others]
+    parts = [(source.in_language(language.code), [language]) for language in others]
+    return [*([(source, common)] if common or not others else []), *parts]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from maple.data.contamination import BenchmarkTexts
 from maple.data.sources import HubSource, LocalSource, RowFolders, resolve
+from maple.data.templates import names_used, wrong_template
 from maple.definitions.config import Config
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language, LanguagePair
@@ -23,9 +25,9 @@ from maple.definitions.task import (
 )
 from maple.embedded.pictures import words_of_task
 from maple.evaluation.benchmark_rows import RowPlaces, row_places
-from maple.evaluation.prompts import NUMBER, VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompt_words import VOICES, task_words, word_names, word_templates
+from maple.evaluation.prompts import NUMBER
 from maple.evaluation.scoring import rank_metrics
-from maple.evaluation.templates import wrong_template
 from maple.metrics.registry import (
     BLIND,
     METRICS,
@@ -38,6 +40,7 @@ from maple.metrics.registry import (
 )
 from maple.metrics.translation import missing_model
 from maple.study.answer_modes import answer_modes, reason_against_classifying
+from maple.study.language_codes import check_codes
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
@@ -160,8 +163,21 @@ class StudyTask:
         return languages.phrases.get(code)
 
     def words(self, code: str, languages: Languages, prompt_language: str) -> dict:
-        """Return the words of a language and of English that the task's file names."""
-        return task_words(self.prompt_spec, languages.table[code], languages.english, prompt_language)
+        """Return the words of a language and of English that the task's file names.
+
+        Raises DefinitionError for a word that neither the language table nor the task has.
+        """
+        words = task_words(self.definition, languages.table[code], languages.english, prompt_language)
+        english = languages.english.code
+        spoken = {"own": code, "english": english, "words": code if prompt_language == "own" else english}
+        for voice, language in spoken.items():
+            if missing := [name for name, word in words[voice].items() if not word]:
+                raise DefinitionError(
+                    f"config/languages.tsv: {language} has no {', '.join(missing)}, which "
+                    f"config/tasks/{self.name}.yaml asks with; fill them, or write in the task's file `words: "
+                    f"{{{language}: {{{missing[0]}: ...}}}}`, or `words: {{{language}: english}}` to ask in English"
+                )
+        return words
 
 
 def chosen_source(name: str, task: Task, kind: str) -> TaskSource:
@@ -222,10 +238,15 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
         raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; write them there, or generate")
     columns = set(next(iter(table.values())).params())
+    columns |= {name for words in task.words.values() if words != "english" for name in words}
     names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
     if unknown := set().union(*names) - columns:
         raise DefinitionError(f"{file}: words {sorted(unknown)} are no column of config/languages.tsv; add them there")
+    check_codes(file, task, table, config.languages)
     _check_pair(file, task, table)
+    if task.answer_language and (task.pair or task.answer_language not in table):
+        reason = "`pair` says it" if task.pair else "config/languages.tsv lacks it; add its row"
+        raise DefinitionError(f"{file}: answer_language {task.answer_language!r}: {reason}")
     for code in task.repair.from_ if task.repair else []:
         if code not in table:
             raise DefinitionError(f"{file}: repair.from names {code!r}, which config/languages.tsv lacks; add its row")
@@ -296,9 +317,22 @@ def _check_templates(file: str, task: Task) -> None:
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     expressions += [("cluster", f"{{{{ {task.cluster} }}}}")] if task.cluster else []
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
+    for label, other in combinations(task.choices, 2):
+        if task.choices[label][0] == task.choices[other][0]:
+            raise DefinitionError(
+                f"{file}: choices: {label} and {other} are both written {task.choices[label][0]!r}; answers could not "
+                "be told apart: write another first form of one"
+            )
     for key, template in templates + expressions:
         if reason := wrong_template(template):
             raise DefinitionError(
                 f"{file}: {key}: {reason}; its placeholders are {', '.join(task.fields)} and number, in "
                 f"prompt and choices also {', '.join(f'{voice}.NAME' for voice in VOICES)}, there as {{{{ NAME }}}}"
+            )
+    for key, template in templates:
+        if voices := sorted(names_used(template) & set(VOICES)):
+            raise DefinitionError(
+                f"{file}: {key}: {{{{ {voices[0]} }}}} stands for all words of a language; name one, as "
+                f"{voices[0]}.question, or give the set's column another name under `columns` of its source, as in "
+                f"`columns: {{row_{voices[0]}: {voices[0]}}}`"
             )

@@ -4,27 +4,50 @@ import unicodedata
 
 import regex
 
-# Characters of the scripts that are written without spaces between words.
-UNSPACED = r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]&&[\p{L}\p{M}\p{N}]]"
-# Both are patterns of regex's version 1, (?V1).
-TOKEN = rf"(?={UNSPACED})\X|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+"
+# Characters of the scripts that are written without spaces between words: Chinese and Japanese, and those of Southeast
+# Asia whose lines Unicode breaks by a dictionary (UAX 14, class SA), with their digits. Polars reads it, too.
+UNSPACED = (
+    r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}"
+    r"\p{scx=Tale}\p{scx=Talu}\p{scx=Lana}\p{scx=Tavt}\p{scx=Ahom}]"
+    r"&&[\p{L}\p{M}\p{N}]]"
+)
+# What stands between two letters of one word: joiners, and the marks that UAX 29 (rules WB6 to WB7c) keeps in a word,
+# but for the apostrophe, which French writes between two words. Catalan has the point, Hebrew marks of abbreviations.
+_WITHIN = (
+    r"(?<=[\p{L}\p{M}])[\u200c\u200d](?=[\p{L}\p{M}])|(?<=l)·(?=l)"
+    r"|(?<=\p{Script=Hebrew})[\"'״׳](?=\p{Script=Hebrew})"
+)
+# All are patterns of regex's version 1, (?V1). A run of letters, of any script:
+RUN = rf"(?:[\p{{L}}\p{{M}}\p{{N}}]|{_WITHIN})+"
+TOKEN = rf"(?={UNSPACED})\X|(?:[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]|{_WITHIN})+"
 _TOKEN = regex.compile(f"(?V1){TOKEN}")
 _SEGMENT = regex.compile(rf"(?V1)(?={UNSPACED})\X|[\S--{UNSPACED}]+")
+# Characters that no one sees and that part no word, as soft hyphens and marks of direction; not the joiners, which
+# belong to the spelling in Indic scripts and Persian.
+_UNSEEN = regex.compile(r"(?V1)[\p{Default_Ignorable_Code_Point}--[\u200b-\u200d]]")
+# Parts words where no space is seen.
+_ZERO_WIDTH_SPACE = "\u200b"
 
 
 def normalize(text: str) -> str:
     """Return `text` in NFKC and casefolded, so that two encodings of the same characters compare as equal.
 
+    Characters that no one sees are left out, but for joiners; a space of no width is a space.
+
     >>> normalize("Ａ Straße")
     'a strasse'
+    >>> normalize("Donau\\u00addampf")
+    'donaudampf'
     """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return text if text.isascii() else _UNSEEN.sub("", text).replace(_ZERO_WIDTH_SPACE, " ")
 
 
 def tokens(text: str) -> list[str]:
     """Return the normalized words of `text`; in scripts without spaces its grapheme clusters (UAX 29).
 
-    A word is a run of letters, marks and digits: Python's `\\w` would cut Devanagari at its vowel signs.
+    A word is a run of letters, marks and digits: Python's `\\w` would cut Devanagari at its vowel signs. Joiners within
+    a word are part of it; marks that part words, as the Ethiopic wordspace and the Tibetan tsheg, part them.
 
     >>> tokens("Jua limetoka.")
     ['jua', 'limetoka']
@@ -32,6 +55,8 @@ def tokens(text: str) -> list[str]:
     ['आज', 'सोमवार', 'है']
     >>> tokens("ABC公司")
     ['abc', '公', '司']
+    >>> tokens("ሰላም፡ለዓለም")
+    ['ሰላም', 'ለዓለም']
     """
     return _TOKEN.findall(normalize(text))
 

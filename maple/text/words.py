@@ -1,13 +1,13 @@
-"""Words and sentences of a text in its language, for metrics that compare words."""
+"""Words and sentences of a text in its language: of metrics, word limits and tokens per word alike."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
 
 import regex
 
-from maple.text.segmentation import normalize, tokens
+from maple.text.segmentation import RUN, normalize, tokens
 
-_RUN = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_RUN = regex.compile(f"(?V1){RUN}")
 _SENTENCE_END = regex.compile(r"(?<=[.!?…][\p{Pf}\p{Pe}\"']*)\s+|(?<=[。！？।॥؟۔።။།])\s*")
 
 

@@ -52,7 +52,7 @@ def test_parquet_reads_like_json_lines(tmp_path):
     [
         ('{"text": "a"}\n{"text": ', "line 2 is not JSON"),
         ('{"text": "a"}\n{"other": "b"}', "row 2 has no column text; it has other"),
-        ("[1, 2]", "row 1 must be a JSON object, found int"),
+        ("[1, 2]", "row 1 must be a JSON object or an array of values, found int"),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, content, says):

@@ -77,11 +77,11 @@ def test_no_sentence_of_another_script_has_latin_letters_but_a_to_d(code):
     if LANGUAGES[code]["script"] != "Latn":
         identity = ("code", "name", "iso639_1", "script", "family", "joshi_class")
         for key, said in WORDS[code].items():
-            if key not in identity and said != WORDS["eng_Latn"][key]:  # an empty word is that of English
+            if key not in identity:
                 assert not re.search(r"[E-Za-z]", re.sub(r"{\w+}", "", said)), key
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
+@pytest.mark.parametrize("code", [code for code, row in LANGUAGES.items() if row["true"]])
 def test_the_answers_stand_in_the_instruction_and_none_in_another(code):
     row = LANGUAGES[code]
     answers = [row["true"], row["false"], row["neither"]]

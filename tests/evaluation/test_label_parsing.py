@@ -6,13 +6,14 @@ from project import ROOT
 from maple.definitions.language import read_languages
 from maple.evaluation.answer_parsing import parse_choice
 
-LANGUAGES = read_languages(ROOT / "config/languages.tsv")
+LANGUAGES = {code: row for code, row in read_languages(ROOT / "config/languages.tsv").items() if row.words["true"]}
 SETS = {"xnli": ("true", "neither", "false"), "sentiment": ("positive", "neutral", "negative")}
 # The words of a language and those of English, as tasks accept them.
 FORMS = {
     (code, name): [[language.words[word], LANGUAGES["eng_Latn"].words[word]] for word in words]
     for code, language in LANGUAGES.items()
     for name, words in SETS.items()
+    if all(language.words[word] for word in words)
 }
 GREEK_CAPITALS = str.maketrans("ΆΈΉΊΌΎΏ", "ΑΕΗΙΟΥΩ")
 COLONS = {"zho": "：", "jpn": "：", "khm": "៖", "amh": "፡", "tir": "፦"}

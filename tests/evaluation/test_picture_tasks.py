@@ -15,7 +15,8 @@ from maple.embedded.pictures import PICTURES
 from maple.evaluation.answer_parsing import parse_choice
 from maple.evaluation.benchmark_rows import task_rows
 from maple.evaluation.picture_names import picture_names
-from maple.evaluation.prompts import render, task_words
+from maple.evaluation.prompt_words import task_words
+from maple.evaluation.prompts import render
 from maple.metrics.metric import ItemMetric
 from maple.metrics.registry import METRICS
 

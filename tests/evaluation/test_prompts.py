@@ -6,7 +6,8 @@ from maple.definitions.language import Language, read_languages
 from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.prompt_quality import quality
-from maple.evaluation.prompts import TaskError, render, task_words, word_names
+from maple.evaluation.prompt_words import task_words, word_names
+from maple.evaluation.prompts import TaskError, render
 from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
@@ -25,9 +26,13 @@ OPEN = PromptSpec(
 )
 
 
+CODES = ("swh_Latn", "hau_Latn")
+NO_WORDS = {"words": {}, "own": {}, "english": {}}
+
+
 def prompts(spec, rows, language="eng_Latn", words=None, *, dev=(), shots=0, seed=0):
     settings = TaskSettings(shots=shots)
-    words = words or {"words": {}, "own": {}, "english": {}}
+    words = words or NO_WORDS
     return render(spec, settings, task="toy", language=language, rows=rows, words=words, dev=dev, seed=seed)
 
 
@@ -150,7 +155,7 @@ def test_an_invalid_label_is_never_read_as_another(name, field, bad):
     good = dict.fromkeys(("premise", "hypothesis", "flores_passage"), "x") | {"question": "cause"}
     good |= {f"{kind}{number}": f"text {number}" for kind in ("choice", "mc_answer") for number in (1, 2, 3, 4)}
     good |= {"label": 0, "correct_answer_num": "1"}
-    words = dict.fromkeys(read_languages(ROOT / "config/languages.tsv")["eng_Latn"].words, "w")
+    words = {name: name for name in read_languages(ROOT / "config/languages.tsv")["eng_Latn"].words}
     rows = [{**good, "idx": 0, "id": 0}] + [
         {**good, field: value, "idx": number, "id": number} for number, value in enumerate(bad, start=1)
     ]
@@ -427,3 +432,35 @@ def test_an_answer_that_a_task_does_not_have_is_refused(changes, says):
     task = dict(item="id", prompt="x", targets="y", fields=["y"], max_new_tokens=4, metrics=["f1"], headline="f1")
     with pytest.raises(ValueError, match=says):
         Task.model_validate(task | {"sources": {"embedded": {"languages": "all"}}} | changes)
+
+
+def test_items_of_languages_that_are_not_parallel_are_others():
+    alone = OPEN.changed(parallel=False)
+    rows = [{"id": number, "context": f"text {number}", "answers": {"text": "a"}} for number in range(40)]
+    for spec, same in ((OPEN, True), (alone, False)):
+        by_language = [
+            [
+                prompt["prompt"]
+                for prompt in render(
+                    spec, TaskSettings(shots=0, items=8), task="toy", language=code, rows=rows, words=NO_WORDS
+                ).to_dicts()
+            ]
+            for code in CODES
+        ]
+        assert (by_language[0] == by_language[1]) is same
+        dev = [prompts(spec, rows[:1], code, dev=rows[1:], shots=4)["demonstrations"].to_list() for code in CODES]
+        assert (dev[0] == dev[1]) is same
+    assert prompts(alone, rows[:1], "swh_Latn")["item"].to_list() == ["swh_Latn 0"]
+
+
+def test_a_row_with_several_labels_fails_its_task():
+    spec = CHOICE.changed(targets="labels")
+    with pytest.raises(TaskError, match=r"gold has several labels \(1, 2\), .* ask for one label per row"):
+        prompts(spec, [ROW | {"labels": ["1", "2"]}], words=WORDS)
+    assert prompts(spec, [ROW | {"labels": ["2", "2"]}], words=WORDS)["fault"].to_list() == [None]
+
+
+def test_two_choices_of_one_text_are_a_fault():
+    spec = CHOICE.changed(choices={"1": ["{{ choice1 }}"], "2": ["{{ choice2 }}"]})
+    faults = prompts(spec, [ROW, ROW | {"idx": 8, "choice2": "wet."}], words=WORDS)["fault"].to_list()
+    assert faults == [None, "two choices of one text"]

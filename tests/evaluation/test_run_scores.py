@@ -4,7 +4,7 @@ import pytest
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
 from maple.definitions.task import AnswerSpec
-from maple.evaluation.run_scores import AskedTranslation, score_run
+from maple.evaluation.run_scores import AskedLanguage, AskedTranslation, score_run
 from maple.evaluation.scoring import ScoringError
 from maple.runtime.files import DamagedFileError, write_parquet
 
@@ -38,7 +38,8 @@ def scored(folder, **changes):
         {language.code: folder / f"{name}/{language.code}.parquet" for language in LANGUAGES}
         for name in ("answers", "scores")
     )
-    options = {"metrics": METRICS, "run": RUN, "languages": LANGUAGES, "code": "1"} | changes
+    languages = [AskedLanguage(language) for language in LANGUAGES]
+    options = {"metrics": METRICS, "run": RUN, "languages": languages, "code": "1"} | changes
     return score_run(answers, outputs, **options)
 
 
@@ -82,7 +83,7 @@ def test_the_order_of_tasks_costs_nothing(folder):
     [
         {"code": "2"},
         {"run": RunKey("m", "d", "lora-r8-4bit", 2)},
-        {"languages": [LanguageIdentity(row.code, row.name, row.iso639_1, "Arab") for row in LANGUAGES]},
+        {"languages": [AskedLanguage(LanguageIdentity(row.code, row.name, row.iso639_1, "Arab")) for row in LANGUAGES]},
     ],
     ids=["code", "run", "script of the language"],
 )
@@ -160,3 +161,13 @@ def test_a_translation_without_its_source_is_refused(folder):
     write_parquet(pl.DataFrame([{"item": "2", "texts": ["Mombasa"]}]), folder / "prompts.parquet")
     with pytest.raises(ScoringError, match=r"swh_Latn\.parquet: xquad, item 1: the prompts lack this item"):
         scored(folder, translations=lacking)
+
+
+def test_answers_are_scored_by_the_rules_of_their_own_language(folder):
+    answer(folder, "swh_Latn", "the Nairobi")
+    assert scored(folder) == ["swh_Latn"] and values(folder, "swh_Latn") == [pytest.approx(2 / 3)]  # "the" is a word
+    english, swahili = LANGUAGES
+    languages = [AskedLanguage(english), AskedLanguage(swahili, {"xquad": english, "other": swahili})]
+    assert scored(folder, languages=languages) == ["swh_Latn"]
+    assert values(folder, "swh_Latn") == [1.0]
+    assert scored(folder, languages=languages) == []

@@ -4,7 +4,9 @@ from project import ROOT
 from maple.definitions.language import read_languages
 from maple.metrics.registry import METRICS
 
-LANGUAGES = read_languages(ROOT / "config/languages.tsv")
+LANGUAGES = {
+    code: row for code, row in read_languages(ROOT / "config/languages.tsv").items() if row.words["qa_instruction"]
+}
 OPEN = ("exact_match", "f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "chrf++", "bleu")
 
 

@@ -73,6 +73,12 @@ def test_templates_that_fit_pass_and_rows_that_are_not_there_yet_are_not_looked_
         ({"item": "ident"}, "item: 'ident' is undefined"),
         ({"fields": ["text", "premise"]}, "fields: no column premise"),
         (CHOICES | {"choices": {"Good": ["good"], "bad": ["bad"]}}, "targets: gold 'good' is none of Good, bad"),
+        ({"targets": "label.x"}, "targets: 'str object' has no attribute 'x'"),
+        (CHOICES | {"targets": "[label, 'bad']"}, "targets: gold has several labels (good, bad)"),
+        (
+            CHOICES | {"choices": {"good": ["{{ text }}"], "bad": ["{{ text | lower }}"]}},
+            "choices: two choices of one text",
+        ),
         (CHOICES | {"choices": {"good": ["{{ txt }}"], "bad": ["bad"]}}, "choices.good: 'txt' is undefined"),
         ({"prompt": "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}"}, "prompt: "),
     ],
@@ -155,3 +161,13 @@ def test_a_label_that_yaml_reads_as_a_truth_value_is_refused_with_file_and_line(
 
 def test_without_dev_is_a_key_of_a_source():
     assert LocalRows(path="a", languages="all", without_dev=["lao_Laoo"]).without_dev == ["lao_Laoo"]
+
+
+def test_a_column_with_the_name_of_the_position_is_refused_where_a_template_names_it(tmp_path):
+    rows = [ROW | {"number": 18}]
+    check(tmp_path, rows=rows)
+    with pytest.raises(
+        DefinitionError, match=r"templates name 'number', the position .*`columns: {row_number: number}`"
+    ):
+        check(tmp_path, {"targets": "number"}, rows=rows)
+    check(tmp_path, {"item": "number"})

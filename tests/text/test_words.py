@@ -14,6 +14,10 @@ from maple.text.words import sentences, words
         ("ວັນ", "lao_Laoo", ["ວັ", "ນ"]),
         ("NFL 的", "zho_Hans", ["nfl", "的"]),
         ("。！", "jpn_Jpan", []),
+        ("می\u200cخواهم", "pes_Arab", ["می\u200cخواهم"]),
+        ("Donau\u00addampfer", "deu_Latn", ["donaudampfer"]),
+        ("วัน\u200bจันทร์", "tha_Thai", ["วัน", "จันทร์"]),
+        ("ሰላም፡ለዓለም", "amh_Ethi", ["ሰላም", "ለዓለም"]),
     ],
 )
 def test_text_is_split_into_the_words_of_its_language(text, code, expected):

@@ -232,6 +232,8 @@ rule score:
         readings=readings_of(STUDY.tasks),
         # Those of each file of `translations`.
         translations=translations_of_run,
+        # Of tasks that are answered in another language than that of their rows.
+        answer_languages=answer_languages_of_run,
         code=fingerprint("score.py"),
     script:
         "../scripts/score.py"

@@ -247,6 +247,12 @@ def translations_of_run(wildcards):
     return translations_of(RUN_BY_PATH[run_key(wildcards).path].tasks)
 
 
+def answer_languages_of_run(wildcards):
+    """The languages of the answers of a run's tasks that state one."""
+    asked = {name: STUDY.tasks[name].definition.answer_language for name in RUN_BY_PATH[run_key(wildcards).path].tasks}
+    return {name: STUDY.languages.identity(code).params() for name, code in asked.items() if code}
+
+
 def prompts_of_translations(wildcards):
     """Their prompts, which hold the texts to translate."""
     return [f"results/prompts/{each['task']}/{each['language']}.parquet" for each in translations_of_run(wildcards)]

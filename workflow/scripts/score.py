@@ -2,16 +2,15 @@
 
 from itertools import repeat
 
-from maple.definitions.language import LanguageIdentity
 from maple.definitions.run import RunKey
 from maple.definitions.task import AnswerSpec
-from maple.evaluation.run_scores import AskedTranslation, score_run
+from maple.evaluation.run_scores import AskedLanguage, AskedTranslation, score_run
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-languages = [LanguageIdentity(**row) for row in snakemake.params.languages]
+languages = [AskedLanguage.of(row, snakemake.params.answer_languages) for row in snakemake.params.languages]
 round_trips = repeat(snakemake.input.round_trips or None)  # Snakemake gives an empty list for an input without files
-codes = [language.code for language in languages]
+codes = [language.identity.code for language in languages]
 scored = score_run(
     dict(zip(codes, snakemake.input.generations, strict=True)),
     dict(zip(codes, snakemake.output.scores, strict=True)),

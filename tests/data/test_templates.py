@@ -2,9 +2,9 @@ import time
 
 import pytest
 
+from maple.data.templates import wrong_template
 from maple.definitions.task import PromptSpec, TaskSettings
 from maple.evaluation.prompts import TaskError, render
-from maple.evaluation.templates import wrong_template
 
 ROW = {"id": "a", "text": "It rains.", "label": "wet"}
 SPEC = PromptSpec(item="id", prompt="{{ text }}", targets="label", fields=["text"], max_new_tokens=4)

@@ -100,6 +100,17 @@ def names_in(template: str, voice: str) -> frozenset[str]:
     )
 
 
+@cache
+def names_used(template: str) -> frozenset[str]:
+    """Return the names that a template or an expression in braces uses by themselves, and not as in `words.NAME`."""
+    tree = ENVIRONMENT.parse(template)
+    used = [node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"]
+    reached = [node.node.name for node in tree.find_all(nodes.Getattr) if isinstance(node.node, nodes.Name)]
+    for name in reached:
+        used.remove(name)
+    return frozenset(used)
+
+
 @contextmanager
 def bounded() -> Iterator[None]:
     """Bound the time and the memory of the templates that are rendered in this block."""
