@@ -85,6 +85,7 @@ rule summarize:
         languages=LANGUAGES,
         finetuned_in=FINETUNED_IN,
         trained_as=TRAINED_AS,
+        most_items={task.name: task.most_items for task in STUDY.tasks.values()},
         settings=STUDY.config.report.params(),
         questions={name: question.params() for name, question in STUDY.questions.items()},
         code=fingerprint("summarize.py"),

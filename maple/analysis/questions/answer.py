@@ -13,14 +13,16 @@ from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.factor import factor_answer
 from maple.analysis.questions.group_difference import group_difference_answer
 from maple.analysis.questions.margin import margin_answer
+from maple.analysis.questions.power import Rule
 from maple.analysis.questions.ranking import ranking_answer
 from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers
+from maple.analysis.questions.settling import ItemsByTask, with_remedies
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
-from maple.analysis.questions.verdict import FAMILY, with_verdicts
+from maple.analysis.questions.verdict import FAMILY, SIGNS, with_verdicts
 from maple.analysis.statistics import POWER
 from maple.definitions.language import Language
-from maple.definitions.question import Question
+from maple.definitions.question import ClaimingQuestion, Question
 from maple.definitions.report import ReportSettings
 
 SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
@@ -43,10 +45,12 @@ def answer_questions(
     questions: Mapping[str, Question],
     costs: Mapping[str, RunCost],
     finetuned_in: Mapping[str, Collection[str]] = MappingProxyType({}),
+    most_items: ItemsByTask = MappingProxyType({}),
 ) -> StudyAnswers:
     """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
 
-    `finetuned_in` has the codes of each dataset's languages.
+    `finetuned_in` has the codes of each dataset's languages; `most_items` says how many items the source of a task
+    has, in each language or by language, where that is known.
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
     the grid tells of the noise of training, intervals hold it (maple.analysis.training_noise); `of` says which noise,
@@ -71,14 +75,19 @@ def answer_questions(
         settings.confidence,
         evidence.runs,
     )
-    by_question = {answer.question: answer for answer in answers}
+    family = sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
+    rule = Rule(settings.smallest_effect, 1 - settings.confidence, family)
+    by_question = {
+        answer.question: with_remedies(answer, SIGNS[question.claim], rule, scores, most_items)
+        if isinstance(question := questions[answer.question], ClaimingQuestion)
+        else answer
+        for answer in answers
+    }
     return StudyAnswers(
         confidence=settings.confidence,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),
-        family=Family(
-            of=FAMILY, size=sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
-        ),
+        family=Family(of=FAMILY, size=family),
         questions=[by_question.get(answer.question, answer) for answer in unjudged],
     )

@@ -35,7 +35,7 @@ def _sides(cells: pl.DataFrame, selection: CellSelection) -> tuple[pl.DataFrame,
 
 
 def _with_sides(effect: _E, low: Effect, high: Effect) -> _E:
-    return effect.model_copy(update={"low_resource": low.change, "high_resource": high.change})
+    return effect.model_copy(update={"low_resource": low.side, "high_resource": high.side})
 
 
 def group_difference_answer(name: str, question: GroupDifferenceQuestion, evidence: Evidence) -> Answer | NotAsked:

@@ -33,17 +33,31 @@ class Change(Record):
     """Upper bound of its interval."""
 
 
+class Side(Change):
+    """The change of one of two groups of languages that are compared."""
+
+    se: float | None
+    """Standard error; None with too few items, as the two next fields."""
+    se_trainings: float | None = None
+    """As in Effect."""
+    df: float | None
+    """Degrees of freedom of the standard error."""
+
+
 class Effect(Record):
     """An estimated effect, in the unit of its question."""
 
     effect: float
     """The effect."""
     low: float | None
-    """Lower bound of its interval; None with too few items, as the four next fields."""
+    """Lower bound of its interval; None with too few items, as the five next fields."""
     high: float | None
     """Upper bound of its interval."""
     se: float | None
     """Standard error."""
+    se_trainings: float | None = None
+    """The part of it that is noise of training, 0 if the interval holds none; se squared less its square is what items
+    make of it."""
     df: float | None
     """Degrees of freedom of the standard error."""
     p: float | None
@@ -51,15 +65,22 @@ class Effect(Record):
     of: Scope = "items"
     """What the interval holds. items: other items; trainings: also other trainings, without what those of one seed
     share; seeds: also other seeds."""
-    low_resource: Change | None = None
+    low_resource: Side | None = None
     """The change of low-resource languages; of the shape group_difference alone."""
-    high_resource: Change | None = None
+    high_resource: Side | None = None
     """The change of high-resource languages; of the shape group_difference alone."""
 
     @property
     def change(self) -> Change:
         """The effect and its interval alone."""
         return Change(effect=self.effect, low=self.low, high=self.high)
+
+    @property
+    def side(self) -> Side:
+        """The effect as the change of one of two groups."""
+        return Side(
+            effect=self.effect, low=self.low, high=self.high, se=self.se, se_trainings=self.se_trainings, df=self.df
+        )
 
 
 class Line(Effect):
@@ -190,6 +211,23 @@ def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
     return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
 
 
+class Remedy(Record):
+    """What would settle a question with the study's power, if the effect is as estimated."""
+
+    kind: Literal["items", "seeds", "both"]
+    """More items, more seeds of every run, or both together, where neither alone is enough."""
+    items: float
+    """So many times the items of every task and language; 1 if they stay."""
+    seeds: int | None
+    """So many seeds of every model, dataset and method variant; None if they stay."""
+    runs: int
+    """The runs to train for it."""
+    answers: int
+    """The answers to compute for it, in the cells that are compared."""
+    words: str
+    """The same in words, to follow "by"."""
+
+
 class Compared(Asked):
     """A question with what was compared to answer it."""
 
@@ -230,6 +268,10 @@ class Answer(Compared, Effect):
     """What the interval says of the claim."""
     because: str = ""
     """The reason for the verdict."""
+    settled_by: list[Remedy] = Field(default_factory=list)
+    """What would settle it, each by itself; empty if it is settled, or if nothing would."""
+    unsettled: str | None = None
+    """Why nothing would settle it; None if something would, or if it is settled."""
 
 
 class Rank(Record):
