@@ -38,6 +38,21 @@ SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
 }
 
 
+def judged_answers(evidence: Evidence, questions: Mapping[str, Question]) -> list[AnyAnswer | NotAsked]:
+    """Return the answers to questions, by name, with their verdicts."""
+    unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
+    settings = evidence.settings
+    answers = with_verdicts(
+        [answer for answer in unjudged if isinstance(answer, Answer)],
+        questions,
+        settings.smallest_effect,
+        settings.confidence,
+        evidence.runs,
+    )
+    by_question = {answer.question: answer for answer in answers}
+    return [by_question.get(answer.question, answer) for answer in unjudged]
+
+
 def answer_questions(
     scores: ItemScores,
     languages: Iterable[Language],
@@ -67,27 +82,20 @@ def answer_questions(
     Rankings, spreads and costs are corrected by themselves, each over its own comparisons.
     """
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
-    unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
-    answers = with_verdicts(
-        [answer for answer in unjudged if isinstance(answer, Answer)],
-        questions,
-        settings.smallest_effect,
-        settings.confidence,
-        evidence.runs,
-    )
+    judged = judged_answers(evidence, questions)
+    answers = [answer for answer in judged if isinstance(answer, Answer)]
     family = sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
     rule = Rule(settings.smallest_effect, 1 - settings.confidence, family)
-    by_question = {
-        answer.question: with_remedies(answer, SIGNS[question.claim], rule, scores, most_items)
-        if isinstance(question := questions[answer.question], ClaimingQuestion)
-        else answer
-        for answer in answers
-    }
     return StudyAnswers(
         confidence=settings.confidence,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),
         family=Family(of=FAMILY, size=family),
-        questions=[by_question.get(answer.question, answer) for answer in unjudged],
+        questions=[
+            with_remedies(answer, SIGNS[question.claim], rule, scores, most_items)
+            if isinstance(answer, Answer) and isinstance(question := questions[answer.question], ClaimingQuestion)
+            else answer
+            for answer in judged
+        ],
     )

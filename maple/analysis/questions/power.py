@@ -7,6 +7,7 @@ chances of missing each (Bonferroni), so the chance of finding it is at least wh
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import nctdtr, nctdtrinc, stdtr
@@ -120,6 +121,7 @@ def effects_of(test: Effect, claim: int, contrasts: int = 1) -> Effects | None:
     return Effects(abs(test.effect), precision, sides, contrasts)
 
 
+@lru_cache(maxsize=1024)
 def critical(precision: Precision, rule: Rule) -> float:
     """Return the smallest effect that has its verdict: its interval excludes the smallest effect of interest, and its p
     (Estimate.p) passes the first and strictest step of Holm's correction."""

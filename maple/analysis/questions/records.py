@@ -19,7 +19,7 @@ NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
 Verdict = Literal["supported", "contradicted", "no difference that matters", "undetermined"]
 Clusters = Literal["languages", "families"]
 # Of what a verdict holds that holds no other seeds.
-_ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
+ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
 
 class Change(Record):
@@ -390,7 +390,7 @@ def told(one: AnyAnswer | Part | CostRatio | NotAsked) -> str:
     if isinstance(one, NotAsked) or one.verdict in (None, UNDETERMINED):
         return one.verdict or "part of an answer"
     languages = one.over_languages if isinstance(one, Answer) else None
-    only = [_ONLY[one.of], " in these languages" if languages and languages.verdict != one.verdict else ""]
+    only = [ONLY[one.of], " in these languages" if languages and languages.verdict != one.verdict else ""]
     return f"{one.verdict}{','.join(filter(None, only))}"
 
 
