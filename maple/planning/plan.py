@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.config import Config
+from maple.definitions.config import Config, GridPart
 from maple.definitions.dataset import (
     LoadedDataset,
     ParallelDataset,
@@ -159,6 +159,10 @@ class Plan(Record):
     """What counts as an effect, and which languages are low-resource."""
     noise: float
     """The assumed standard deviation between the scores of seeds, in points."""
+    effect: float | None
+    """The points that a design is to detect; None: twice the smallest effect of interest."""
+    grid: list[GridPart]
+    """The grid as the config has it."""
     scripts: dict[str, str]
     """The script of each language of the grid and of the datasets."""
     repositories: dict[str, str]
@@ -210,6 +214,8 @@ def plan_of(study: Study) -> Plan:
         questions=study.questions,
         report=config.report,
         noise=config.forecast.noise,
+        effect=config.forecast.effect,
+        grid=config.grid,
         scripts={code: table[code].script for code in dict.fromkeys(codes)},
         repositories={folder: repository.id for folder, repository in study.repositories.items()},
         decontaminated=bool(study.tests),

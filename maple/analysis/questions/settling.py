@@ -31,6 +31,23 @@ MOST_TIMES_ITEMS, MOST_SEEDS = 100, 10
 ItemsByTask = Mapping[str, int | Mapping[str, int] | None]
 
 
+def _seeds(runs: Sequence[Run]) -> list[int]:
+    """Return the number of seeds of each setting, model, dataset and method variant, among some runs."""
+    return list(Counter((run.model, run.dataset, run.method) for run in runs if not run.is_baseline).values())
+
+
+def _mean(seeds: Sequence[int]) -> float:
+    return len(seeds) / sum(1 / number for number in seeds) if seeds else 1.0
+
+
+def mean_of_seeds(runs: Sequence[Run]) -> float:
+    """Return the number of seeds with which all settings of runs would have as much noise in their mean as they have.
+
+    It is the harmonic mean of their numbers of seeds.
+    """
+    return _mean(_seeds(runs))
+
+
 @dataclass(frozen=True)
 class _Grid:
     """What an answer compares."""
@@ -47,7 +64,7 @@ class _Grid:
     @property
     def mean_seeds(self) -> float:
         """The number of seeds with which all settings would have the same noise in their mean as they have."""
-        return len(self.seeds) / sum(1 / number for number in self.seeds)
+        return _mean(self.seeds)
 
     def runs_more(self, seeds: int) -> int:
         """Return the number of runs that are missing until each setting has so many seeds."""
@@ -79,7 +96,7 @@ def _rounded_up(times: float) -> float:
 
 def _grid(answer: Answer, runs: Sequence[Run], scores: ItemScores, most_items: ItemsByTask) -> _Grid:
     paths = set(answer.runs)
-    seeds = Counter((run.model, run.dataset, run.method) for run in runs if run.path in paths and not run.is_baseline)
+    seeds = _seeds([run for run in runs if run.path in paths])
     counts = np.bincount(scores.items.cell, minlength=scores.cells.height)
     headline = scores.cells.filter("headline").select("task", "language", "cell").iter_rows()
     items, most = [], []
@@ -89,7 +106,7 @@ def _grid(answer: Answer, runs: Sequence[Run], scores: ItemScores, most_items: I
             offered = offered.get(language) if isinstance(offered, Mapping) else offered
             items.append(int(counts[cell]))
             most.append(math.inf if offered is None else offered)
-    return _Grid(len(answer.runs), list(seeds.values()), items, most)
+    return _Grid(len(answer.runs), seeds, items, most)
 
 
 def _remedies(effects: Effects, chance: Callable[[Effects], float], grid: _Grid) -> list[Remedy]:
