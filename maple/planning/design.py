@@ -22,7 +22,6 @@ from maple.analysis.statistics import POWER
 from maple.definitions.config import GridPart
 from maple.definitions.errors import DefinitionError
 from maple.definitions.question import ClaimingQuestion
-from maple.definitions.run import Run
 from maple.planning.forecast import Forecast
 from maple.planning.plan import Plan
 from maple.runtime.files import read_json
@@ -80,14 +79,48 @@ class _Asked:
     """The tasks and languages that it compares."""
 
 
-def _most(plan: Plan, items: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], float]:
-    """Return the most items that each task has in each language; inf if it has no end."""
-    most = {}
-    for task, code in items:
-        planned = plan.tasks[task]
+@dataclass(frozen=True)
+class _Sizes:
+    """The size of the pilot, and what it costs."""
+
+    plan: Plan
+    """The study."""
+    hours: Mapping[str, float]
+    """The device hours of each stage."""
+    items: Mapping[tuple[str, str], int]
+    """The items of each task and language."""
+
+    def most(self, cell: tuple[str, str]) -> float:
+        """Return the most items that a task has in a language; inf if it has no end."""
+        task, code = cell
+        planned = self.plan.tasks[task]
         offered = planned.items if isinstance(planned.items, int) else planned.items.get(code, math.inf)
-        most[task, code] = offered if planned.declared else math.inf
-    return most
+        return offered if planned.declared else math.inf
+
+    @property
+    def most_of_all(self) -> int:
+        """The most items of a task and language that are tried."""
+        return math.ceil(max(min(self.most(cell), TIMES_ITEMS * count) for cell, count in self.items.items()))
+
+    def times_items(self, cells: Sequence[tuple[str, str]], number: int) -> float:
+        """Return how many times as precise a mean over cells is with at most `number` items in each."""
+        known = [cell for cell in cells if cell in self.items]
+        then = sum(1 / min(number, self.most(cell)) for cell in known)
+        return sum(1 / self.items[cell] for cell in known) / then
+
+    def runs_with(self, seeds: int) -> int:
+        """Return the number of finetuned runs of a design."""
+        settings = {(run.model, run.dataset, run.method) for run in self.plan.runs if not run.is_baseline}
+        units = {(model, dataset) for model, dataset, _ in settings}
+        return len(settings) * seeds if seeds > 1 else len(settings) + (SEEDS_NEEDED - 1) * len(units)
+
+    def hours_with(self, runs: int, number: int) -> float:
+        """Return the device hours of so many finetuned runs, and at most `number` items per task and language."""
+        tuned = sum(not run.is_baseline for run in self.plan.runs)
+        bases = len(self.plan.runs) - tuned
+        of_items = sum(min(number, self.most(cell)) for cell in self.items) / sum(self.items.values())
+        trained = (self.hours.get("finetune", 0.0) + self.hours.get("merge", 0.0)) * runs / tuned
+        return trained + self.hours.get("generate", 0.0) * (runs + bases) / (tuned + bases) * of_items
 
 
 def _asked(answers: StudyAnswers, plan: Plan, effect: float) -> tuple[list[_Asked], dict[str, str]]:
@@ -108,7 +141,7 @@ def _asked(answers: StudyAnswers, plan: Plan, effect: float) -> tuple[list[_Aske
         )
         if answer.of == "items":
             left_out[answer.question] = (
-                f"the pilot has one seed, so nothing tells the noise of training; write seeds: "
+                "nothing in the pilot tells the noise of training; write seeds: "
                 f"[{', '.join(map(str, range(1, SEEDS_NEEDED + 1)))}] for one method"
             )
         elif effects is None or not compared:
@@ -138,75 +171,31 @@ def designs(answers: StudyAnswers, plan: Plan, forecast: Forecast) -> Designs:
             f"config: forecast.effect: an effect of {effect:g} points is to be found, which is not above "
             f"report.smallest_effect ({answers.smallest_effect:g}); write a larger one"
         )
-    items = {(cell.task, cell.language): cell.items for cell in forecast.cells}
     asked, left_out = _asked(answers, plan, effect)
     rule = Rule(answers.smallest_effect, 1 - answers.confidence, answers.family.size)
-    most = _most(plan, items)
-    found = [_design(seeds, asked, rule, plan, forecast, items, most) for seeds in (1, *SEEDS)] if asked else []
+    sizes = _Sizes(
+        plan,
+        {stage.stage: stage.device_hours for stage in forecast.stages},
+        {(cell.task, cell.language): cell.items for cell in forecast.cells},
+    )
+    found = [_design(seeds, asked, rule, sizes) for seeds in (1, *SEEDS)] if asked else []
     return Designs(effect, found, left_out)
 
 
-def _design(
-    seeds: int,
-    asked: Sequence[_Asked],
-    rule: Rule,
-    plan: Plan,
-    forecast: Forecast,
-    items: Mapping[tuple[str, str], int],
-    most: Mapping[tuple[str, str], float],
-) -> Design:
+def _design(seeds: int, asked: Sequence[_Asked], rule: Rule, sizes: _Sizes) -> Design:
     """Return the design of so many seeds with the fewest items that are enough."""
 
-    def missed(number: float) -> list[str]:
-        return [one.name for one in asked if not _is_found(one, number, seeds, rule, items, most)]
+    def missed(number: int) -> list[str]:
+        more = [(one, one.effects.with_more(sizes.times_items(one.cells, number), seeds / one.seeds)) for one in asked]
+        return [one.name for one, effects in more if chance_beyond(effects, rule) < POWER]
 
-    low, high = LEAST_ITEMS - 1, max(min(most[cell], TIMES_ITEMS * count) for cell, count in items.items())
-    runs = _runs(plan.runs, seeds)
+    low, high, runs = LEAST_ITEMS - 1, sizes.most_of_all, sizes.runs_with(seeds)
     if not_found := missed(high):
         return Design(seeds, runs, None, None, not_found)
-    high = math.ceil(high)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if missed(middle) else (low, middle)
-    return Design(seeds, runs, high, _hours(plan, forecast, runs, high, items, most), [])
-
-
-def _is_found(
-    one: _Asked,
-    number: float,
-    seeds: int,
-    rule: Rule,
-    items: Mapping[tuple[str, str], int],
-    most: Mapping[tuple[str, str], float],
-) -> bool:
-    """Return True if a question is found with at most `number` items per task and language, and so many seeds."""
-    known = [cell for cell in one.cells if cell in items]
-    now = sum(1 / items[cell] for cell in known)
-    then = sum(1 / min(number, most[cell]) for cell in known)
-    return chance_beyond(one.effects.with_more(now / then, seeds / one.seeds), rule) >= POWER
-
-
-def _runs(runs: Sequence[Run], seeds: int) -> int:
-    """Return the number of finetuned runs of a design."""
-    settings = {(run.model, run.dataset, run.method) for run in runs if not run.is_baseline}
-    units = {(model, dataset) for model, dataset, _ in settings}
-    return len(settings) * seeds if seeds > 1 else len(settings) + (SEEDS_NEEDED - 1) * len(units)
-
-
-def _hours(
-    plan: Plan,
-    forecast: Forecast,
-    runs: int,
-    number: int,
-    items: Mapping[tuple[str, str], int],
-    most: Mapping[tuple[str, str], float],
-) -> float:
-    hours = {stage.stage: stage.device_hours for stage in forecast.stages}
-    tuned = sum(not run.is_baseline for run in plan.runs)
-    bases = len(plan.runs) - tuned
-    of_items = sum(min(number, most[cell]) for cell in items) / sum(items.values())
-    trained = (hours.get("finetune", 0.0) + hours.get("merge", 0.0)) * runs / tuned
-    return trained + hours.get("generate", 0.0) * (runs + bases) / (tuned + bases) * of_items
+    return Design(seeds, runs, high, sizes.hours_with(runs, high), [])
 
 
 def overlay(design: Design, plan: Plan) -> dict:

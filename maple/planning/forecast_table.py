@@ -65,7 +65,7 @@ def _questions(forecast: Forecast) -> list[str]:
     width = max(len(one.question) for one in forecast.questions)
     lines = [
         "The smallest effect that each question would detect with probability 0.8, if scores vary between seeds by",
-        "forecast.noise points (config) and answers are right with even chances, as correlated between runs as not:",
+        "forecast.noise points (config), and answers are right with even chances and correlate between runs at 0.5:",
     ]
     for one in forecast.questions:
         told = f"not asked on this grid: {one.missing}"

@@ -65,9 +65,9 @@ def test_four_times_the_items_halve_the_error_of_items_alone():
     assert both.with_more(seeds=9.0).se == pytest.approx(np.sqrt(4 + 1))
 
 
-def test_without_items_the_degrees_of_freedom_are_those_of_trainings():
-    # Half of the variance each: of 8 degrees of freedom, Satterthwaite gives the trainings 8 / 4.
-    assert Precision(items=1.0, trainings=1.0, df=8.0).with_more(items=1e9).df == pytest.approx(2.0)
+def test_twice_the_seeds_have_twice_the_degrees_of_freedom_and_more_items_no_more():
+    one = Precision(items=1.0, trainings=1.0, df=8.0)
+    assert (one.with_more(seeds=2.0).df, one.with_more(items=9.0).df) == (16.0, 8.0)
 
 
 def side(effect):

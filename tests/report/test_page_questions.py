@@ -4,7 +4,8 @@ from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, score
 
 from maple.analysis.costs import run_costs
 from maple.analysis.questions.answer import answer_questions
-from maple.analysis.questions.records import Remedy, told
+from maple.analysis.questions.records import told
+from maple.analysis.questions.remedy import Remedy
 from maple.definitions.question import questions_of
 from maple.report import charts
 from maple.report.page import _environment, _question_charts

@@ -14,7 +14,6 @@ from scipy.special import nctdtr, nctdtrinc, stdtr
 
 from maple.analysis.questions.records import Effect, Side
 from maple.analysis.statistics import POWER, t_quantile
-from maple.analysis.training_noise import LEAST_DF
 
 _STEPS = 40  # halvings in which a number is found to twelve digits
 # A sum of absolute values has either sign of each: two contrasts must hold.
@@ -52,14 +51,10 @@ class Precision:
     def with_more(self, items: float = 1.0, seeds: float = 1.0) -> "Precision":
         """Return the precision with so many times the items, and so many times the seeds of every run.
 
-        Where trainings have a variance, what is unsure of the sum is theirs (Satterthwaite's formula, with as many
-        degrees of freedom more as there are seeds more); else the degrees of freedom stay.
+        The degrees of freedom are mostly those of mean squares between trainings, which hold the items' part too: they
+        stay with more items, and grow with the seeds.
         """
-        more = replace(self, items=self.items / items, trainings=self.trainings / seeds)
-        if not self.trainings:
-            return more
-        unsure = (self.items + self.trainings) ** 2 / self.df / seeds**3
-        return replace(more, df=max(LEAST_DF, (more.items + more.trainings) ** 2 / unsure))
+        return Precision(self.items / items, self.trainings / seeds, max(1.0, self.df * seeds))
 
 
 def smallest(low: float, high: float, is_enough: Callable[[float], bool]) -> float:

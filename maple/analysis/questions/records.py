@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from maple.analysis.item_scores import DECIMALS
+from maple.analysis.questions.remedy import Remedy
 from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
@@ -209,23 +210,6 @@ def heading(name: str, question: QuestionBase) -> dict[str, str]:
 def not_asked(name: str, question: QuestionBase, missing: str) -> NotAsked:
     """Return the question as one that the grid cannot answer, with what to add to it."""
     return NotAsked(**heading(name, question), verdict=NOT_ASKED, missing=missing)
-
-
-class Remedy(Record):
-    """What would settle a question with the study's power, if the effect is as estimated."""
-
-    kind: Literal["items", "seeds", "both"]
-    """More items, more seeds of every run, or both together, where neither alone is enough."""
-    items: float
-    """So many times the items of every task and language; 1 if they stay."""
-    seeds: int | None
-    """So many seeds of every model, dataset and method variant; None if they stay."""
-    runs: int
-    """The runs to train for it."""
-    answers: int
-    """The answers to compute for it, in the cells that are compared."""
-    words: str
-    """The same in words, to follow "by"."""
 
 
 class Compared(Asked):

@@ -22,7 +22,8 @@ from maple.analysis.questions.power import (
     effects_of,
     smallest,
 )
-from maple.analysis.questions.records import UNDETERMINED, Answer, Remedy
+from maple.analysis.questions.records import UNDETERMINED, Answer
+from maple.analysis.questions.remedy import Remedy
 from maple.analysis.statistics import POWER
 from maple.definitions.run import Run
 
