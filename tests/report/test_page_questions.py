@@ -93,7 +93,9 @@ def test_an_undetermined_answer_says_what_would_settle_it():
     assert "by 3.2 times the items (64 per cell), or by 4 seeds of each run (8 runs more)." in page_with(
         settled_by=[items, seeds]
     )
-    assert "would settle it: it lies too near." in page_with(settled_by=[], unsettled="it lies too near")
+    assert "Not even 100 times the items would." in page_with(
+        settled_by=[], unsettled="not even 100 times the items would"
+    )
     assert "settle" not in page_with(settled_by=[], unsettled=None)
 
 

@@ -195,7 +195,6 @@ rule report:
 
 localrules:
     forecast,
-    plan,
 
 
 rule forecast:
@@ -216,6 +215,10 @@ rule forecast:
         code=fingerprint("forecast.py"),
     script:
         "../scripts/forecast.py"
+
+
+localrules:
+    plan,
 
 
 rule plan:

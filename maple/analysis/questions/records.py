@@ -255,7 +255,7 @@ class Answer(Compared, Effect):
     settled_by: list[Remedy] = Field(default_factory=list)
     """What would settle it, each by itself; empty if it is settled, or if nothing would."""
     unsettled: str | None = None
-    """Why nothing would settle it; None if something would, or if it is settled."""
+    """Why nothing would settle it, in words; None if something would, or if it is settled."""
 
 
 class Rank(Record):

@@ -136,9 +136,10 @@ def _nothing(effects: Effects, claim: int, is_beyond: bool) -> str:
     """Return why no number of items and seeds gives a verdict."""
     if is_beyond and any(size <= 0 for size, _ in effects.sides):
         group, sign = ("low", claim) if effects.sides[0][0] <= 0 else ("high", -claim)
-        return f"as estimated, {group}-resource languages do not {'gain' if sign > 0 else 'lose'}"
+        verb = "gain" if sign > 0 else "lose"
+        return f"if {group}-resource languages do not {verb}, as estimated, no number of items or seeds would settle it"
     seeds = f"{MOST_SEEDS} seeds and " if effects.precision.trainings else ""
-    most = f"not even {seeds}{MOST_TIMES_ITEMS} times the items would"
+    most = f"not even {seeds}{MOST_TIMES_ITEMS} times the items would settle it"
     return f"{most}: the estimate lies too near to the smallest effect of interest"
 
 
