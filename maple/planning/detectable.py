@@ -23,7 +23,7 @@ from maple.analysis.training_noise import Scope
 from maple.definitions.question import ClaimingQuestion, MarginQuestion
 from maple.planning.plan import Plan
 
-DRAWS, DRAWS_SEED = 11, 1
+DRAWS, DRAWS_SEED = 7, 1
 # Of 0 and 1 with even chances.
 ITEM_VARIANCE = 0.25
 # The correlation of two runs' answers to an item, and the share of the noise of training that a draw shares.

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.detectable_effects import detectable, found
 from benchmarks.seed_coverage import Grid, Noise
+from maple.analysis.questions.effect import Effect, Side
 from maple.analysis.questions.power import (
     Effects,
     Precision,
@@ -16,7 +17,6 @@ from maple.analysis.questions.power import (
     effects_of,
     minimum_detectable,
 )
-from maple.analysis.questions.records import Effect, Side
 
 MANY = 1e6  # degrees of freedom with which t is z
 ONE_TEST = Rule(least=0.0, level=0.05, tests=1)

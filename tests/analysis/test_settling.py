@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from toy_questions import CELLS, QUESTIONS, base, scores_of, tuned
 
+from maple.analysis.questions.effect import Side
 from maple.analysis.questions.power import Rule
-from maple.analysis.questions.records import UNDETERMINED, Answer, Side, heading
+from maple.analysis.questions.records import UNDETERMINED, Answer, heading
 from maple.analysis.questions.settling import with_remedies
 
 RUNS = [base(), *(tuned(rank, seed=seed) for rank in (4, 16) for seed in (1, 2))]

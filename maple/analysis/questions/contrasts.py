@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from maple.analysis.questions.records import Effect, Part
+from maple.analysis.questions.effect import Effect
+from maple.analysis.questions.records import Part
 from maple.analysis.statistics import Estimate
 from maple.analysis.training_noise import SCOPES
 from maple.definitions.run import AxisValue, Run

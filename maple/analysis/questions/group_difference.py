@@ -9,8 +9,9 @@ from maple.analysis.questions.change import against
 from maple.analysis.questions.comparison import Pick, Weighted, blocks_of
 from maple.analysis.questions.contrast_answers import answer_from_contrasts
 from maple.analysis.questions.contrasts import UNIT
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence, select_cells
-from maple.analysis.questions.records import Answer, Effect, NotAsked, not_asked
+from maple.analysis.questions.records import Answer, NotAsked, not_asked
 from maple.definitions.question import CellSelection, GroupDifferenceQuestion
 
 _E = TypeVar("_E", bound=Effect)

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import nctdtr, nctdtrinc, stdtr
 
-from maple.analysis.questions.records import Effect, Side
+from maple.analysis.questions.effect import Effect, Side
 from maple.analysis.statistics import POWER, t_quantile
 
 _STEPS = 40  # halvings in which a number is found to twelve digits

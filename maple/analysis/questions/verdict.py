@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.margin import margin_p, margin_verdict
 from maple.analysis.questions.partial_conjunction import number_beyond, surely_at_least
 from maple.analysis.questions.power import FACTOR_CONTRASTS, Rule, effects_of, minimum_detectable
@@ -15,7 +16,6 @@ from maple.analysis.questions.records import (
     SUPPORTED,
     UNDETERMINED,
     Answer,
-    Effect,
     Margin,
     Verdict,
 )
@@ -146,11 +146,11 @@ def _with_languages(
     surer of languages like these than of these, there is no other verdict than the answer's own or undetermined.
     """
     p = [one.p if (one := answer.over_languages) else None for answer in answers]
-    rule = _Rule(least, level, sum(one is not None for one in p))
+    rule = Rule(least, level, sum(one is not None for one in p))
     found = []
     for answer, p_holm in zip(answers, holm(np.array(p, dtype=float)), strict=True):
         question, over, rows = questions[answer.question], answer.over_languages, answer.by_language or []
-        claim = _SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        claim = SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
         update: dict[str, Any] = {}
         if over and over.se is not None:
             verdict, because = (
