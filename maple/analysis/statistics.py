@@ -187,7 +187,7 @@ class Estimate:
 
     @property
     def se_trainings(self) -> np.ndarray:
-        """The part of the standard errors that is noise of training: its square and that of the rest are se squared."""
+        """The part of the standard errors that is noise of training."""
         return np.minimum(np.sqrt(self.trainings), self.se)
 
     @property
@@ -376,7 +376,9 @@ class Joint:
             unsure = np.sqrt(noise.uncertainty)
             variances = np.vstack([variances, unsure, noise.variance - unsure])
             dfs = np.vstack([dfs, np.ones_like(unsure), np.full_like(unsure, np.inf)])
-        return Estimate(np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope, trainings=noise.variance)
+        return Estimate(
+            np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope, trainings=noise.variance
+        )
 
     def covariance(self, weights: np.ndarray) -> np.ndarray:
         """Return the covariance of weighted sums of the averages, (sums, sums), of items and of the noise of training.
