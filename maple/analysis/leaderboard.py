@@ -14,6 +14,7 @@ from maple.analysis.simultaneous import pairs_of, rank_sets
 from maple.analysis.summary import run_schema, setting_means, with_runs
 from maple.analysis.training_noise import SCOPES, SEEDS
 from maple.definitions.language import ENGLISH
+from maple.definitions.looks import Looks
 from maple.definitions.run import Run
 from maple.text.plain import plain
 
@@ -152,13 +153,13 @@ def _line(setting: Mapping, means: list[float | None]) -> list[str]:
     return [*names, seeds, rank, f"{points(setting['mean'])} ± {points(half)}", change, *map(points, means)]
 
 
-def terminal_table(board: pl.DataFrame) -> str:
+def terminal_table(board: pl.DataFrame, looks: Looks | None = None) -> str:
     """Return a plain-text table with one line per setting, in points of 100, for the end of a study.
 
     `board` is the leaderboard. Settings that are asked different tasks have tables of their own. rank is the ranks
     that a setting may have; score is the mean headline score over seeds, with half the width of its interval; change is
     the difference from the same model's base, with its interval. The last columns are the means over English and over
-    the low-resource languages.
+    the low-resource languages. At one of several `looks` a line says which.
     """
     rows = board.filter(kind=ALL[0], group=ALL[1])
     if rows.is_empty():
@@ -169,7 +170,8 @@ def terminal_table(board: pl.DataFrame) -> str:
         for name, (kind, group) in columns.items()
     }
     several = rows["asked"].n_unique() > 1
-    return "\n".join(
+    look = f"{looks.in_words}; `snakemake settled` says what is known\n" if looks and looks.are_several else ""
+    return look.capitalize() + "\n".join(
         _table(rows_of_set.to_dicts(), by_column, str(asked) if several else "")
         for (asked,), rows_of_set in rows.group_by("asked", maintain_order=True)
     )

@@ -186,11 +186,6 @@ class Estimate:
         return np.where(se < _ROUNDING, 0.0, se)
 
     @property
-    def se_trainings(self) -> np.ndarray:
-        """The part of the standard errors that is noise of training."""
-        return np.minimum(np.sqrt(self.trainings), self.se)
-
-    @property
     def _known_se(self) -> np.ndarray:
         """The standard errors, nan for those of 0: nothing is as sure as a variance of 0 would make it."""
         return np.where(self.se > 0, self.se, np.nan)

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from maple.definitions.dataset import DatasetAxes
 from maple.definitions.generation import GenerateBlock
+from maple.definitions.looks import Looks, Shares, Spending
 from maple.definitions.method import GridAxes
 from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Positive, Record, Seed
 from maple.definitions.report import ReportSettings
@@ -72,6 +73,13 @@ class Config(Record):
     """The source that rows of all tasks come from; each task's file must have it."""
     items: Count | None
     """Items per task and language, sampled by their ids, which parallel sets share; null: all that the source has."""
+    looks: Shares | None = None
+    """Ascending shares of these items, to 1.0, at each of which the questions are asked; null: once, of all items."""
+    look: Count | None = None
+    """Which of the looks it is now, from 1; null: the last one."""
+    spending: Spending = "obrien-fleming"
+    """How the level of the questions is spent over the looks: obrien-fleming keeps nearly all for the last one, pocock
+    spends it about evenly."""
     data: str | None
     """The folder that local sources name as {data}; null: there is none."""
     prompt_language: Literal["own", "english"]
@@ -100,3 +108,8 @@ class Config(Record):
     forecast: ForecastSettings
     publish: PublishSettings | None = None
     """null: `snakemake publish` has nothing to upload."""
+
+    @property
+    def all_looks(self) -> Looks:
+        """The looks at the study, and the present one; raises DefinitionError."""
+        return Looks.of(self.looks, self.look, self.spending)

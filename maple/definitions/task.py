@@ -219,6 +219,8 @@ class TaskSettings(Record):
     """Items per language; None: all."""
     cluster: str = ""
     """Expression over a row: what several items share, which are sampled together. "" if each is sampled by itself."""
+    share: Share = 1.0
+    """The share of these items that is asked at the present look."""
 
 
 class TaskMetrics(Record):

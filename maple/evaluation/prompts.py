@@ -12,6 +12,7 @@ from maple.data.cells import CellError, as_text
 from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
 from maple.data.sampling import sampled_positions
 from maple.definitions.language import Language
+from maple.definitions.looks import items_asked
 from maple.definitions.task import STOP, PromptSpec, Task, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
 from maple.evaluation.templates import (
@@ -245,7 +246,8 @@ def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int,
 
 def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow]) -> Sequence[int]:
     """Return the positions of the rows to ask: the same items in every language of a parallel set, whole clusters."""
-    if settings.items is None or settings.items >= len(rows):
+    count = items_asked(len(rows), settings.items, settings.share)
+    if count >= len(rows):
         return range(len(rows))
     items, groups = [], []
     for number, row in enumerate(rows):
@@ -257,7 +259,7 @@ def _sample(spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRo
             raise
         except TemplateFault:
             items.append(str(number))
-    return sampled_positions(items, settings.items, groups)
+    return sampled_positions(items, count, groups)
 
 
 def _demonstrations(
@@ -319,9 +321,9 @@ def _check_faults(prompts: Sequence[Mapping], most: float, task: str, language: 
 
 
 def _prompt_columns(
-    spec: PromptSpec, settings: TaskSettings, rows: Sequence[BenchmarkRow], words: Words, language: str
+    spec: PromptSpec, positions: Iterable[int], rows: Sequence[BenchmarkRow], words: Words, language: str
 ) -> list[dict]:
-    """Return the columns of PROMPT_SCHEMA in which prompts of one task and language differ."""
+    """Return the columns of PROMPT_SCHEMA in which the prompts of rows at some positions differ."""
     return [
         {
             **rendering.columns(),
@@ -330,7 +332,7 @@ def _prompt_columns(
             "repaired": row.get("repaired") is True,
             "fault": fault,
         }
-        for row, rendering, fault in _render_all(spec, rows, _sample(spec, settings, rows), words)
+        for row, rendering, fault in _render_all(spec, rows, positions, words)
     ]
 
 
@@ -345,7 +347,8 @@ def render(
     dev: Iterable[BenchmarkRow] = (),
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Render the rows of one task in one language, or a sample of `settings.items` of them.
+    """Render the rows of one task in one language, or a sample of `settings.items` of them, or a share of these.
+    A prompt is the same at every share: faults and demonstrations are those that all of them give.
 
     In the Jinja template of the prompt, and those of the choices, a row's fields and the words of VOICES can be used;
     in those of the texts, and in the expressions of item and targets, the fields alone; in all of them `number`, the
@@ -364,7 +367,8 @@ def render(
     """
     demonstrations = []
     try:
-        prompts = _prompt_columns(spec, settings, rows, words, language)
+        positions = _sample(spec, settings.changed(share=1.0), rows)
+        prompts = _prompt_columns(spec, positions, rows, words, language)
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
@@ -377,6 +381,8 @@ def render(
                 )
     except TemplateLimitError as error:
         raise TaskError(f"config/tasks/{task}.yaml: {error.key}: {error}; write a simpler template") from None
+    asked = set(_sample(spec, settings, rows) if settings.share < 1 else positions)
+    prompts = [prompt for position, prompt in zip(positions, prompts, strict=True) if position in asked]
     source, target = spec.pair.languages(language) if spec.pair else (None, None)
     common = {
         "task": task,

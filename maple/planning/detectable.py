@@ -117,7 +117,9 @@ def expected_effects(plan: Plan, items: Mapping[tuple[str, str], int]) -> list[E
     drawn = []
     for _ in range(DRAWS):
         evidence = Evidence(_unscored(plan, cells, rng), plan.language_rows, plan.report, {}, finetuned_in)
-        drawn.append({answer.question: answer for answer in judged_answers(evidence, questions)})
+        drawn.append(
+            {answer.question: answer for answer in judged_answers(evidence, questions, 1 - plan.report.confidence)}
+        )
     return [
         _expected([answers[name] for answers in drawn])
         for name, question in questions.items()

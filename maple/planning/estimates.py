@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from maple.definitions.hardware import Hardware
+from maple.definitions.looks import items_asked
 from maple.definitions.record import Record
 from maple.definitions.run import Run
 from maple.planning.costs import GB, TaskLoad
@@ -197,17 +198,23 @@ class Estimates:
             texts_read = pl.col("texts").list.join("").str.len_bytes().mean() if has_texts else pl.lit(None)
             figures = rows.select(pl.len(), prompt, texts=texts_read, demonstrations=demonstrations).collect()
             items, prompt_bytes, text_bytes, demonstration_bytes = figures.row(0)
+            if items and self.plan.share is not None:  # the file may be of another look
+                items = self._asked(rows.select(pl.first("available")).collect().item())
             return PromptFigures(
                 items, prompt_bytes or 0, text_bytes or prompt_bytes or 0, demonstration_bytes or 0, "measured"
             )
         items = planned.items if isinstance(planned.items, int) else planned.items.get(code, ITEMS)
         return PromptFigures(
-            items=min(items, self.plan.items or items),
+            items=self._asked(items),
             bytes=planned.bytes,
             text_bytes=planned.bytes,
             demonstration_bytes=planned.shots * planned.bytes,
             basis="declared" if planned.declared else "assumed",
         )
+
+    def _asked(self, items: int) -> int:
+        """Return how many of a set's items are asked at the present look."""
+        return items_asked(items, self.plan.items, self.plan.share or 1.0)
 
     def _token_bytes(self, model: str, script: str) -> float:
         return BUILT_TOKEN_BYTES if self.local[model].pretraining else TOKEN_BYTES.get(script, OTHER_TOKEN_BYTES)

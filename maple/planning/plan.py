@@ -171,6 +171,8 @@ class Plan(Record):
     """True if examples are compared with test rows."""
     items: int | None
     """The most test rows per language; None: no such limit."""
+    share: float | None
+    """The share of them that is asked at the present look; None: there is one look alone."""
     max_length: int
     """Tokens of prompt and completion."""
     merge_rows: int
@@ -220,6 +222,7 @@ def plan_of(study: Study) -> Plan:
         repositories={folder: repository.id for folder, repository in study.repositories.items()},
         decontaminated=bool(study.tests),
         items=config.items,
+        share=config.all_looks.share if config.looks else None,
         max_length=config.generate.max_length,
         merge_rows=config.merge.rows,
         gpu_memory_utilization=config.generate.gpu_memory_utilization,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from maple.analysis.item_scores import key_of
 from maple.analysis.leaderboard import points
 from maple.definitions.frame import DEFAULT_FRAME, Frame
 from maple.definitions.language import LanguageIdentity
+from maple.definitions.looks import Looks
 from maple.definitions.parts import HEAD
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
@@ -153,6 +154,8 @@ class CardStudy:
     """The Hub's names of the models' licences, as far as they are declared."""
     note: str
     """The config's note."""
+    looks: Looks = field(default_factory=Looks)
+    """The looks at the study, and the present one."""
 
 
 def _scored_bits(finetune: Mapping[str, Any], merge: Mapping[str, Any] | None) -> int:
@@ -259,6 +262,7 @@ def model_card(
         translates=_kind(base).translates,
         reader="processor" if _kind(base).sees else "tokenizer",
         note=study.note,
+        looks=study.looks,
         frame=_frame(finetune),
         inputs=_inputs(finetune),
         training=[(name, escape_markdown(str(value))) for name, value in _training(finetune)],

@@ -52,6 +52,7 @@ from maple.report.sections.questions import (
     least_of,
     measure_rows,
     part_name,
+    percent_of,
     pill,
     sentence,
     two_decimals,
@@ -152,6 +153,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
     environment.filters |= {"told": told, "pill": pill, "part_name": part_name, "rows_in_words": rows_in_words}
+    environment.filters |= {"percent_of": percent_of}
     return environment
 
 
@@ -206,7 +208,7 @@ def report(results: Results, study: StudyFacts, rerun: RerunCommand) -> str:
     embedded = {"heldOut": asdict(held_out), "samples": asdict(samples), "charts": specifications}
     return environment.get_template("page.html.jinja").render(
         note=study.note,
-        percent=f"{100 * answers.confidence:g}",
+        percent=percent_of(summary["confidence"][0] if summary.height else answers.confidence),
         answers=answers,
         answer_views=answer_views(answers),
         questions_heading=heading_of(answers),

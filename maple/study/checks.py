@@ -80,6 +80,7 @@ def check_config(config: Config, tasks: Sequence[str], hardware: Path) -> None:
                 )
     if config.task_source == "embedded" and config.items is None:
         raise DefinitionError("config: items: embedded tasks have no end; write a number")
+    _ = config.all_looks
     if config.task_source == "local" and config.data is None:
         raise DefinitionError("config: data: write the folder in which the local rows lie")
     # Only the name is checked: the engine may be installed in the jobs' environments and not in this one.

@@ -192,11 +192,13 @@ def study_task(name: str, task: Task, config: Config, languages: Languages, kind
     """Return a task with the config's settings, for the kinds of models that are asked."""
     source = chosen_source(name, task, config.task_source)
     offered = offered_languages(source, languages.table)
+    share, sampled = config.all_looks.share, config.items and not isinstance(source, EmbeddedRows)
     settings = TaskSettings(
         shots=config.shots.get(name, 0),
         items=config.items,
         # Only where some rows are sampled, else another cluster would render all prompts again.
-        cluster=task.cluster if config.items and not isinstance(source, EmbeddedRows) else "",
+        cluster=task.cluster if sampled or share < 1 else "",
+        **({"share": share} if share < 1 else {}),
     )
     return StudyTask(
         name=name,

@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 from project import ROOT
 
@@ -222,10 +223,12 @@ LABELLED = PromptSpec(
 SORTED = [{"text": f"text {number}", "label": "good" if number < 20 else "bad"} for number in range(40)]
 
 
+WORDLESS = {"words": {}, "own": {}, "english": {}}
+
+
 def asked(rows, items, cluster="", language="eng_Latn"):
     settings = TaskSettings(shots=0, items=items, cluster=cluster)
-    words = {"words": {}, "own": {}, "english": {}}
-    return render(LABELLED, settings, task="toy", language=language, rows=rows, words=words)
+    return render(LABELLED, settings, task="toy", language=language, rows=rows, words=WORDLESS)
 
 
 def test_of_rows_that_are_sorted_by_label_a_sample_has_both_labels():
@@ -253,6 +256,59 @@ def test_items_on_one_text_are_sampled_together():
     rows = [row | {"story": f"story {number // 4}"} for number, row in enumerate(SORTED)]
     numbers = asked(rows, 10, cluster="story")["item"].cast(int)
     assert len(numbers) == 8 and (numbers // 4).value_counts()["count"].to_list() == [4, 4]
+
+
+def looked(rows, share, items=None, cluster=""):
+    settings = TaskSettings(shots=0, items=items, cluster=cluster, share=share)
+    return render(LABELLED, settings, task="toy", language="eng_Latn", rows=rows, words=WORDLESS)
+
+
+def test_a_look_at_a_tenth_asks_what_so_many_items_would_be_and_the_next_look_keeps_them():
+    first, second = looked(SORTED, 0.1), looked(SORTED, 0.5)
+    assert first["item"].to_list() == asked(SORTED, 4)["item"].to_list()
+    assert second.height == 20 and set(first["item"]) < set(second["item"])
+    assert first.equals(second.filter(pl.col("item").is_in(first["item"].to_list())))
+    assert looked(SORTED, 1.0).equals(asked(SORTED, None))
+
+
+def test_a_look_is_a_share_of_the_items_that_the_config_names_or_of_what_is_there():
+    assert looked(SORTED, 0.25, items=20).height == 5
+    assert looked(SORTED, 0.25, items=1000).height == 10
+    assert looked(SORTED, 0.001).height == 1
+
+
+def test_a_look_has_whole_clusters():
+    rows = [row | {"story": f"story {number // 4}"} for number, row in enumerate(SORTED)]
+    first, second = (looked(rows, share, cluster="story")["item"].cast(int) for share in (0.25, 0.5))
+    assert (first // 4).value_counts()["count"].to_list() == [4, 4]
+    assert set(first) < set(second)
+
+
+def test_an_id_that_stands_there_twice_is_a_fault_of_its_second_row_at_every_look():
+    """The first look asks the second row of q0 alone, which shares its story with the item that comes first of all."""
+    rows = [row | {"id": f"q{number}", "story": f"story {number}"} for number, row in enumerate(SORTED)]
+    first = int(looked(rows, 0.01)["item"][0].removeprefix("q"))
+    twice = [*rows, {"id": "q0", "text": "again", "label": "bad", "story": f"story {first}"}]
+    now, all_rows = looked(twice, 0.05, cluster="story"), looked(twice, 1.0, cluster="story")
+    assert now["item"].to_list() == [f"q{first}", "row 41"] and now["fault"][1] == all_rows["fault"][-1]
+
+
+def test_demonstrations_are_the_same_at_every_look():
+    """A row that is asked at the last look alone is a demonstration at none."""
+    frames = [
+        render(
+            LABELLED,
+            TaskSettings(shots=2, share=share),
+            task="toy",
+            language="eng_Latn",
+            rows=SORTED,
+            words=WORDLESS,
+            dev=[*SORTED, *({"text": f"dev {number}", "label": "good"} for number in range(2))],
+        )
+        for share in (0.1, 1.0)
+    ]
+    shown = [frame["demonstrations"][0].to_list() for frame in frames]
+    assert shown[0] == shown[1] and all(one["prompt"].startswith("dev") for one in shown[0])
 
 
 def test_a_sample_keeps_faulty_rows_and_counts_them():

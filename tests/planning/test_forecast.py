@@ -417,3 +417,9 @@ def test_the_forecast_of_a_finished_study_is_what_it_took(finished, tmp_path):
         assert stages[name]["device_hours"] * 3600 == pytest.approx(took + start)
     assert "measured" in stages["generate"]["basis"]
     assert project.jobs() == {}
+
+
+def test_a_look_is_forecast_with_its_share_of_the_items(tmp_path):
+    whole = of(DEFAULT).study.answers
+    assert of(DEFAULT | {"looks": [0.1, 1.0], "look": 1}).study.answers == whole / 10
+    assert of(DEFAULT | {"looks": [0.1, 1.0]}).study.answers == whole

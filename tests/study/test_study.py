@@ -140,7 +140,7 @@ def test_each_language_that_no_task_offers_is_refused():
 
 @pytest.mark.parametrize("empty", [{"seeds": []}, {"methods": {}}, {"methods": {}, "seeds": []}])
 def test_a_part_of_the_grid_that_finetunes_nothing_by_mistake_is_refused(empty):
-    full, second = CONFIG["grid"]
+    full, second, _ = CONFIG["grid"]
     says = f"config: grid: part 2 finetunes nothing, for it has no {' and no '.join(empty)}; write some"
     with pytest.raises(DefinitionError, match=says):
         study(grid=[full, second | empty])
@@ -378,3 +378,23 @@ def test_the_order_of_languages_in_a_config_decides_nothing():
     assert {name: dataset.languages for name, dataset in one.datasets.items()} == {
         name: dataset.languages for name, dataset in other.datasets.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"looks": [0.3, 0.1, 1.0]}, r"config: looks: \[0.3, 0.1, 1.0\] must ascend to 1.0"),
+        ({"looks": [0.1, 0.3]}, r"config: looks: \[0.1, 0.3\] must ascend to 1.0"),
+        ({"looks": [0.1, 1.0], "look": 3}, r"config: look: 3 is none of 2 looks; write 1 to 2"),
+        ({"look": 1}, r"config: look: there is one look alone; write `looks: \[0.1, 0.3, 1.0\]`"),
+    ],
+)
+def test_looks_that_are_none_are_refused(change, says):
+    with pytest.raises(DefinitionError, match=says):
+        study(**change)
+
+
+def test_the_last_look_asks_what_a_study_without_looks_asks():
+    alone, last, first = (study(**change) for change in ({}, {"looks": [0.1, 1]}, {"looks": [0.1, 1], "look": 1}))
+    assert alone.tasks["xnli"].settings.params() == last.tasks["xnli"].settings.params()
+    assert first.tasks["xnli"].settings == TaskSettings(shots=0, items=20, cluster="premise", share=0.1)

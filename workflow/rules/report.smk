@@ -56,6 +56,8 @@ SHOWN_CODES = [code for code in CODES if any(code in task.languages for task in 
 TRANSLATORS = list(
     dict.fromkeys(run.model for run in STUDY.runs if translations_of(run.tasks) and STUDY.endpoint(run.model) is None)
 )
+# The looks at the study, and the present one; nothing if there is one look alone.
+LOOKS = STUDY.config.all_looks.params()
 METRICS = {task.name: task.metrics.params() for task in STUDY.tasks.values()}
 
 
@@ -87,6 +89,7 @@ rule summarize:
         trained_as=TRAINED_AS,
         most_items={task.name: task.most_items for task in STUDY.tasks.values()},
         settings=STUDY.config.report.params(),
+        looks=LOOKS,
         questions={name: question.params() for name, question in STUDY.questions.items()},
         code=fingerprint("summarize.py"),
     script:
@@ -242,6 +245,30 @@ rule plan:
         "../scripts/plan.py"
 
 
+localrules:
+    settled,
+
+
+rule settled:
+    """Print which questions are settled at this look, and what the next look adds."""
+    input:
+        questions="results/questions.json",
+        prompts=PROMPTS,
+        cards=for_runs("results/cards/{run}/generate.json"),
+    # It has no outputs, so that it runs each time it is asked for.
+    log:
+        table="results/settled.txt",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        answers=[STUDY.answers(run) for run in STUDY.runs],
+        rows_wanted=STUDY.config.items,
+        looks=LOOKS,
+        code=fingerprint("settled.py"),
+    script:
+        "../scripts/settled.py"
+
+
 rule tabulate:
     """Write the scores as tables for a paper, in LaTeX and Markdown."""
     input:
@@ -346,6 +373,7 @@ rule describe:
         hub_datasets={dataset.name: dataset.hub_name for dataset in STUDY.datasets.values() if dataset.hub_name},
         licenses={name: model.license for name, model in STUDY.models.items() if model.license},
         note=STUDY.config.note,
+        looks=LOOKS,
         repositories=({PUBLISHED_KIND: STUDY.published, "trained": STUDY.published} if STUDY.published else {}),
         code=fingerprint("describe.py"),
     script:

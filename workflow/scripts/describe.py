@@ -1,6 +1,7 @@
 """Write the model cards of merged models, of adapters, and of models that were trained whole."""
 
 from maple.definitions.language import LanguageIdentity
+from maple.definitions.looks import Looks
 from maple.definitions.run import Run
 from maple.definitions.task import TaskSources
 from maple.report.model_card import ADAPTERS, MERGED, TRAINED, CardStudy, write_model_cards
@@ -20,6 +21,7 @@ study = CardStudy(
     hub_datasets=params.hub_datasets,
     licenses=params.licenses,
     note=params.note,
+    looks=Looks(**params.looks),
 )
 merged, adapted, whole = ([Run(**run) for run in runs] for runs in (params.merged, params.adapted, params.whole))
 write_model_cards(

@@ -9,6 +9,7 @@ from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.language import Language
+from maple.definitions.looks import Looks
 from maple.definitions.question import questions_of
 from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
@@ -21,7 +22,7 @@ from maple.training.provenance import read_held_cards
 log_to(snakemake.log[0])
 cards = read_held_cards(snakemake.input.cards, snakemake.params.trained_as)
 languages = [Language.from_row(row) for row in snakemake.params.languages]
-settings = ReportSettings(**snakemake.params.settings)
+settings, looks = ReportSettings(**snakemake.params.settings), Looks(**snakemake.params.looks)
 runs = [Run(**run) for run in snakemake.params.runs]
 scores = item_scores(
     scan_parquet(snakemake.input.scores),
@@ -37,7 +38,7 @@ write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake
 questions = questions_of(snakemake.params.questions)
 costs = run_costs(cards)
 answers = answer_questions(
-    scores, languages, settings, questions, costs, snakemake.params.finetuned_in, snakemake.params.most_items
+    scores, languages, settings, questions, costs, snakemake.params.finetuned_in, looks, snakemake.params.most_items
 )
 evidence, reference = Evidence(scores, languages, settings, costs), reference_of(questions.values())
 write_parquet(domain_scores(evidence, reference), snakemake.output.domains)
@@ -45,6 +46,6 @@ write_parquet(method_scores(evidence, reference), snakemake.output.methods)
 write_json(answers.content(), snakemake.output.questions)
 board = leaderboard(scores, grouped, settings.confidence)
 write_parquet(board, snakemake.output.board)
-write_text(terminal_table(board), snakemake.output.leaderboard)
+write_text(terminal_table(board, looks), snakemake.output.leaderboard)
 write_csv(summary, snakemake.output.table)
 write_parquet(summary, snakemake.output.summary)

@@ -20,8 +20,10 @@ from maple.analysis.questions.settling import ItemsByTask, with_remedies
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
 from maple.analysis.questions.verdict import FAMILY, SIGNS, with_verdicts
+from maple.analysis.spending import look_levels
 from maple.analysis.statistics import POWER
 from maple.definitions.language import Language
+from maple.definitions.looks import Looks
 from maple.definitions.question import ClaimingQuestion, Question
 from maple.definitions.report import ReportSettings
 
@@ -38,15 +40,14 @@ SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
 }
 
 
-def judged_answers(evidence: Evidence, questions: Mapping[str, Question]) -> list[AnyAnswer | NotAsked]:
-    """Return the answers to questions, by name, with their verdicts."""
+def judged_answers(evidence: Evidence, questions: Mapping[str, Question], level: float) -> list[AnyAnswer | NotAsked]:
+    """Return the answers to questions, by name, with their verdicts; `level` is that of the tests."""
     unjudged = [SHAPES[question.shape](name, question, evidence) for name, question in questions.items()]
-    settings = evidence.settings
     answers = with_verdicts(
         [answer for answer in unjudged if isinstance(answer, Answer)],
         questions,
-        settings.smallest_effect,
-        settings.confidence,
+        evidence.settings.smallest_effect,
+        level,
         evidence.runs,
     )
     by_question = {answer.question: answer for answer in answers}
@@ -60,12 +61,14 @@ def answer_questions(
     questions: Mapping[str, Question],
     costs: Mapping[str, RunCost],
     finetuned_in: Mapping[str, Collection[str]] = MappingProxyType({}),
+    looks: Looks | None = None,
     most_items: ItemsByTask = MappingProxyType({}),
 ) -> StudyAnswers:
     """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
 
     `finetuned_in` has the codes of each dataset's languages; `most_items` says how many items the source of a task
-    has, in each language or by language, where that is known.
+    has, in each language or by language, where that is known. At one of several looks, intervals are at its nominal
+    level, and corrected p values are held against what it spends (maple.analysis.spending).
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
     the grid tells of the noise of training, intervals hold it (maple.analysis.training_noise); `of` says which noise,
@@ -81,13 +84,18 @@ def answer_questions(
     compared ones (maple.analysis.questions.over_languages), with p corrected over these effects of all answers.
     Rankings, spreads and costs are corrected by themselves, each over its own comparisons.
     """
+    level = 1 - settings.confidence
+    look = look_levels(looks, level) if looks and looks.are_several else None
+    if look:
+        settings, level = settings.changed(confidence=1 - look.level), look.spent
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
-    judged = judged_answers(evidence, questions)
+    judged = judged_answers(evidence, questions, level)
     answers = [answer for answer in judged if isinstance(answer, Answer)]
     family = sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
-    rule = Rule(settings.smallest_effect, 1 - settings.confidence, family)
+    rule = Rule(settings.smallest_effect, level, family)
     return StudyAnswers(
         confidence=settings.confidence,
+        look=look,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),

@@ -73,7 +73,7 @@ def effects(estimate: Estimate, confidence: float, least: float) -> list[Effect]
     """
     low, high = estimate.interval(confidence)
     in_points = {"effect": estimate.value, "low": low, "high": high, "se": estimate.se}
-    in_points["se_trainings"] = np.where(np.isfinite(estimate.se), estimate.se_trainings, np.nan)
+    in_points["se_trainings"] = np.minimum(np.sqrt(estimate.trainings), estimate.se)
     columns = {
         **{name: 100 * column for name, column in in_points.items()},
         "df": estimate.df,

@@ -1,13 +1,13 @@
 """Answers to the study's questions: the records of questions.json."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.analysis.item_scores import DECIMALS
 from maple.analysis.questions.effect import Change, Effect
 from maple.analysis.questions.remedy import Remedy
+from maple.analysis.questions.rounding import rounded
+from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
 from maple.definitions.question import QuestionBase
 from maple.definitions.record import Number, Record
@@ -331,7 +331,9 @@ class StudyAnswers(Record):
     """The content of questions.json."""
 
     confidence: Number
-    """Of every interval."""
+    """Of every interval; at one of several looks 1 - its nominal level."""
+    look: LookLevels | None = None
+    """The look at the study; None if there is one alone."""
     power: float
     """The probability that the minimum detectable effects stand for."""
     smallest_effect: Number
@@ -343,18 +345,15 @@ class StudyAnswers(Record):
     questions: list[AnyAnswer | NotAsked]
     """The questions, answered or not."""
 
+    @property
+    def level(self) -> float:
+        """The level that corrected p values are held against."""
+        return self.look.spent if self.look else 1 - self.confidence
+
     def content(self) -> dict:
-        """Return the answers as plain JSON content, only the keys that apply, numbers rounded to DECIMALS digits."""
-        return _rounded(self.params())
+        """Return the answers as plain JSON content, only the keys that apply, numbers rounded."""
+        return rounded(self.params())
 
     def answer(self, question: str) -> Answer | None:
         """Return the answer to the question with a key; None if it was not asked."""
         return next((one for one in self.questions if one.question == question and isinstance(one, Answer)), None)
-
-
-def _rounded(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {key: _rounded(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_rounded(value) for value in content]
-    return round(content, DECIMALS) if isinstance(content, float) else content

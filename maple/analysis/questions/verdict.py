@@ -92,16 +92,15 @@ def with_verdicts(
     answers: Sequence[Answer],
     questions: Mapping[str, Question],
     least: float,
-    confidence: float,
+    level: float,
     runs: Sequence[Run],
 ) -> list[Answer]:
     """Return the answers and their parts with p_holm, mde, verdict and because.
 
     p is corrected over all answers and parts as one family. `least` is the smallest effect of interest, in points; the
-    level of the tests is 1 - `confidence`. A test against a margin has no minimum detectable effect. An answer whose
+    `level` is that of the tests. A test against a margin has no minimum detectable effect. An answer whose
     interval holds no seeds says what the grid, of which these are the `runs`, lacks for it.
     """
-    level = 1 - confidence
     tests = [(answer, test) for answer in answers for test in (answer, *answer.parts)]
     if not tests:
         return []

@@ -1,5 +1,6 @@
 """The study's questions: their answers in words, and the rows of their charts. The page knows shapes, not questions."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -32,6 +33,12 @@ _COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight",
 def two_decimals(value: float) -> str:
     """Return a number of points with its sign: -0.618 -> "−0.62"."""
     return decimals(value, 2, signed=True)
+
+
+def percent_of(confidence: float) -> str:
+    """Return a confidence in percent, with as many digits as tell it from 100: 0.95 -> "95", 0.99991 -> "99.991"."""
+    digits = math.ceil(-math.log10(1 - confidence)) if confidence < 1 else 0
+    return f"{100 * confidence:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{100 * confidence:g}"
 
 
 def sentence(text: str) -> str:

@@ -1,0 +1,200 @@
+"""How many answers does a study compute until it knows, and how often is it wrong, with looks and with one alone?
+
+    python benchmarks/looks.py [--seeds 1 anchors] [--noise 0 1] [--items 4000] [--effects 0 1] [--simulations 100]
+
+Studies of the paper's grid, drawn as in benchmarks/seed_coverage.py, whose items come in three looks. With effects of
+1, finetuning gives low-resource languages 6 points and takes 4 of the others, a doubling of the rank gives 1 and one of
+the bits nothing, the models are 4 points apart and the datasets 0.5. A study ends at the first look at which all five
+questions are settled, or at the last one. Printed, by spending: the share of answers that were computed; the percentage
+of studies with a wrong verdict at any look until their end, of the method and on these runs, of an answer or a part;
+and the percentage of studies in which each question is settled at each look. `one look` is the study without looks, and
+`unspent` looks at each time as if it were the only one.
+"""
+
+import argparse
+import itertools
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+import numpy as np  # noqa: E402
+
+from benchmarks.seed_coverage import (  # noqa: E402
+    GRIDS,
+    LANGUAGES,
+    SEED,
+    SETTINGS,
+    Grid,
+    Noise,
+    asked_questions,
+    drawn_values,
+    scores_of,
+)
+from maple.analysis.item_scores import ItemScores  # noqa: E402
+from maple.analysis.questions.answer import answer_questions  # noqa: E402
+from maple.analysis.questions.records import (  # noqa: E402
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    SUPPORTED,
+    UNDETERMINED,
+    Answer,
+    Part,
+)
+from maple.analysis.statistics import Items  # noqa: E402
+from maple.definitions.looks import Looks, Spending  # noqa: E402
+from maple.definitions.run import Run  # noqa: E402
+
+SHARES = [0.1, 0.3, 1.0]
+FIVE = ("rank", "bits", "english", "exchange", "data")
+# Of each question, the true effect of the planted ones in points, and the side that it claims.
+EFFECTS = {"rank": 1.0, "bits": 0.0, "english": -4.0, "exchange": 10.0, "data": 3.5}
+CLAIMS = {"rank": 1, "bits": 1, "english": -1, "exchange": 1, "data": 1}
+ROWS = 400  # means of items, of which a look takes the first ones
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of looking."""
+
+    name: str
+    shares: Sequence[float]
+    """The share of the items at each look."""
+    spending: Spending | None
+    """How the level is spent; None: each look has all of it."""
+
+    def looks(self, now: int) -> Looks | None:
+        """Return the looks of a study, at one of them; None where it has the whole level."""
+        return Looks(shares=list(self.shares), now=now, spending=self.spending) if self.spending else None
+
+
+WAYS = [
+    Way("one look", [1.0], None),
+    Way("obrien-fleming", SHARES, "obrien-fleming"),
+    Way("pocock", SHARES, "pocock"),
+    Way("unspent", SHARES, None),
+]
+
+
+def planted(runs: Sequence[Run], size: float) -> np.ndarray:
+    """Return what models, datasets and finetuning do to the scores: (languages x ROWS, runs), as a share of 1."""
+    low = np.array([language.joshi_class in ("0", "1", "2") for language in LANGUAGES])
+    points = np.zeros((len(LANGUAGES), len(runs)))
+    for number, run in enumerate(runs):
+        points[:, number] += 4 * (run.model == "model1")
+        if not run.is_baseline:
+            rank = run.axis("rank")
+            assert isinstance(rank, int)
+            points[:, number] += np.where(low, 6, -4) + np.log2(rank) - 5 + 0.5 * (run.dataset == "data1")
+    return np.repeat(size * points / 100, ROWS, axis=0)
+
+
+def first_rows(scores: ItemScores, values: np.ndarray, rows: int) -> ItemScores:
+    """Return the scores of the first `rows` of each language, of `values` that has ROWS of each."""
+    languages = len(LANGUAGES)
+    items = Items(
+        np.repeat(np.arange(languages), rows), np.tile(np.arange(rows), languages), np.ones(languages, int),
+        np.full(languages, True),
+    )  # fmt: skip
+    drawn = ItemScores(
+        scores.runs, scores.cells, values[np.tile(np.arange(ROWS) < rows, languages)], items, scores.shares
+    )
+    drawn.__dict__["trainings"] = scores.trainings
+    return drawn
+
+
+def is_wrong(one: Answer | Part, question: str, size: float) -> bool:
+    """Return True if a verdict does not hold of the true effect."""
+    effect, least = CLAIMS[question] * size * EFFECTS[question], SETTINGS.smallest_effect
+    return (
+        (one.verdict == SUPPORTED and effect <= least)
+        or (one.verdict == CONTRADICTED and effect >= -least)
+        or (one.verdict == NO_DIFFERENCE and abs(effect) > least)
+    )
+
+
+@dataclass
+class Tally:
+    """What many studies gave, looked at in one way."""
+
+    shares: list[float] = field(default_factory=list)
+    """Of each study, the share of the answers that were computed until its end."""
+    wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """The studies with a wrong verdict until their end, by what its interval holds."""
+    settled: dict[str, np.ndarray] = field(default_factory=dict)
+    """By question, the number of studies in which it is settled at each look."""
+
+    def add(self, way: Way, looks: Iterator[list[Answer]], size: float) -> None:
+        """Count a study, of which `looks` has the answers at each look."""
+        end, wrong = 0.0, set()
+        for place, answers in enumerate(looks):
+            for answer in answers:
+                count = self.settled.setdefault(answer.question, np.zeros(len(way.shares), int))
+                count[place] += answer.verdict != UNDETERMINED
+                if not end:
+                    wrong |= {one.of for one in (answer, *answer.parts) if is_wrong(one, answer.question, size)}
+            if not end and all(answer.verdict != UNDETERMINED for answer in answers):
+                end = way.shares[place]
+        self.shares.append(end or 1.0)
+        for scope in wrong:
+            self.wrong[scope] += 1
+
+    def percent_wrong(self, *scopes: str) -> float:
+        """Return the percentage of studies with a wrong verdict of these scopes, at most."""
+        return 100 * sum(self.wrong[scope] for scope in scopes) / len(self.shares)
+
+
+def tally(grid: Grid, noise: Noise, items: int, size: float, number: int, ways: Sequence[Way]) -> dict[str, Tally]:
+    """Return what studies give that are looked at in several ways, by the name of the way."""
+    rng, scores = np.random.default_rng(SEED), scores_of(grid.runs, items)
+    questions = {name: question for name, question in asked_questions(grid).items() if name in FIVE}
+    whole = ItemScores(
+        scores.runs, scores.cells, np.zeros((len(LANGUAGES) * ROWS, len(grid.runs))), scores.items, scores.shares
+    )
+    effects, found = planted(grid.runs, size), {way.name: Tally() for way in ways}
+    for _ in range(number):
+        values = drawn_values(rng, whole, items, noise.drawn(rng, grid.runs) + effects)
+
+        def at(way: Way, values: np.ndarray = values) -> Iterator[list[Answer]]:
+            for now, share in enumerate(way.shares, start=1):
+                seen = first_rows(scores, values, round(share * ROWS))
+                given = answer_questions(seen, LANGUAGES, SETTINGS, questions, {}, looks=way.looks(now)).questions
+                yield [answer for answer in given if isinstance(answer, Answer)]
+
+        for way in ways:
+            found[way.name].add(way, at(way), size)
+    return found
+
+
+def main() -> None:
+    """Print a line per seeds, items, effects, noise and way of looking."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", nargs="+", default=["1", "anchors"])
+    parser.add_argument("--noise", nargs="+", type=float, default=[0, 0.5, 1], help="points")
+    parser.add_argument("--items", nargs="+", type=int, default=[4000, 20000])
+    parser.add_argument("--effects", nargs="+", type=float, default=[0, 1])
+    parser.add_argument("--simulations", type=int, default=100)
+    arguments = parser.parse_args()
+    settings = itertools.product(arguments.seeds, arguments.noise, arguments.items, arguments.effects)
+    for seeds, points, items, size in settings:
+        grid = replace(GRIDS["paper"], **({"anchors": 2} if seeds == "anchors" else {"seeds": int(seeds)}))
+        found = tally(grid, Noise(points, 0.5), items, size, arguments.simulations, WAYS)
+        print(f"seeds {seeds}, noise {points:g}, {items} items, effects {size:g}")
+        for name, one in found.items():
+            settled = {
+                name: (100 * count / len(one.shares)).round().astype(int).tolist()
+                for name, count in one.settled.items()
+            }
+            print(
+                f"    {name:15} share {np.mean(one.shares):.2f}  wrong {one.percent_wrong('seeds'):.1f} of the method, "
+                f"{one.percent_wrong('items', 'trainings'):.1f} on these runs  settled {settled}"
+            )
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
