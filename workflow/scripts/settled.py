@@ -2,7 +2,7 @@
 
 from maple.analysis.questions.records import StudyAnswers
 from maple.definitions.looks import Looks
-from maple.evaluation.prompts import quality
+from maple.evaluation.prompt_quality import quality
 from maple.report.settled import next_look, settled
 from maple.runtime.files import read_json, write_text
 from maple.runtime.logs import show
