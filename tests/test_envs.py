@@ -38,7 +38,7 @@ UNUSED = {
     **{script: {"torch", "transformers"} for script in ("report", "export", "describe", "round_trip")},
     **{script: {"polars"} for script in ("fetch", "upload")},
     "finetune": {"wandb"},  # left to its users: without it, a config that asks for it is refused with what to install
-    "forecast": COMPUTES - {"torch", "transformers"},
+    **{script: COMPUTES - {"torch", "transformers"} for script in ("forecast", "plan")},
 }
 
 

@@ -176,6 +176,8 @@ class Estimate:
     """(columns,) or, for all columns, (1,): what the variances hold, a number of training_noise.SCOPES."""
     added: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
     """(tasks, columns) The variances of one more right and one more wrong item in each cell (with_added)."""
+    trainings: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    """(columns,) or, for all columns, (1,): how much of the variance of an estimate is noise of training."""
 
     @cached_property
     def se(self) -> np.ndarray:
@@ -369,7 +371,9 @@ class Joint:
             unsure = np.sqrt(noise.uncertainty)
             variances = np.vstack([variances, unsure, noise.variance - unsure])
             dfs = np.vstack([dfs, np.ones_like(unsure), np.full_like(unsure, np.inf)])
-        return Estimate(np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope)
+        return Estimate(
+            np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope, trainings=noise.variance
+        )
 
     def covariance(self, weights: np.ndarray) -> np.ndarray:
         """Return the covariance of weighted sums of the averages, (sums, sums), of items and of the noise of training.

@@ -8,7 +8,7 @@ from maple.definitions.dataset import DatasetAxes
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.looks import Looks, Shares, Spending
 from maple.definitions.method import GridAxes
-from maple.definitions.record import Count, CountOrZero, Distinct, Names, Record, Seed
+from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Positive, Record, Seed
 from maple.definitions.report import ReportSettings
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import MergeBlock, TrackingSettings, TrainingSettings
@@ -33,12 +33,18 @@ class GridPart(Record):
 
 
 class ForecastSettings(Record):
-    """The hardware that `snakemake forecast` calculates with; it changes no result."""
+    """What `snakemake forecast` and `snakemake plan` calculate with; it changes no result."""
 
     hardware: str
     """A row of config/hardware.tsv."""
     devices: Count
     """Number of devices that compute at once."""
+    noise: Annotated[Number, Field(ge=0)] = 1.0
+    """Standard deviation between the scores of seeds, in points, that is assumed before there are scores; half of its
+    variance is taken as common to all runs of a model, dataset and seed."""
+    effect: Positive | None = None
+    """Points that `snakemake plan` looks for a design to detect, in the unit of each question; left out: twice the
+    smallest_effect of `report`."""
 
 
 class PublishSettings(Record):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from maple.definitions.hardware import Hardware
 from maple.planning.costs import GB
+from maple.planning.detectable import ExpectedEffect, expected_effects
 from maple.planning.estimates import Estimates, ResultPaths
 from maple.planning.plan import Plan
 from maple.planning.seconds import SECONDS, measured_seconds
@@ -40,6 +41,18 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class CellItems:
+    """The prompts of a task in a language."""
+
+    task: str
+    """The task."""
+    language: str
+    """The language's code."""
+    items: int
+    """How many there are: measured, declared or assumed."""
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a study will take."""
 
@@ -49,6 +62,10 @@ class Forecast:
     peak_disk_gb: float
     days: float
     """If no device ever waits."""
+    cells: list[CellItems]
+    """The items of each task and language."""
+    questions: list[ExpectedEffect]
+    """What each question that claims an effect will be able to detect."""
     left_out: list[str]
     """Models whose size is unknown: what they compute is in no figure."""
     notes: list[str]
@@ -76,6 +93,8 @@ def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelS
         total=total,
         peak_disk_gb=total.disk_gb + transient_bytes(estimates, plan.devices) / GB,
         days=total.device_hours / plan.devices / 24,
+        cells=[CellItems(*cell, prompts.items) for cell, prompts in estimates.prompts.items()],
+        questions=expected_effects(plan, {cell: prompts.items for cell, prompts in estimates.prompts.items()}),
         left_out=list(sizes.unknown),
         notes=estimates.notes(),
     )

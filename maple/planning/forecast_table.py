@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict
 
+from maple.analysis.questions.records import ONLY
 from maple.planning.forecast import Forecast
 
 COLUMNS = {
@@ -53,4 +54,22 @@ def table(forecast: Forecast) -> str:
         "Energy is that of devices at full power, without their hosts.",
         *forecast.notes,
     ]
-    return "\n".join([f"{head} (config: forecast; config/hardware.tsv)", "", *lines, "", *foot]) + "\n"
+    asked = _questions(forecast)
+    return "\n".join([f"{head} (config: forecast; config/hardware.tsv)", "", *lines, "", *foot, "", *asked]) + "\n"
+
+
+def _questions(forecast: Forecast) -> list[str]:
+    """Return the lines about the study's questions: what each will be able to detect."""
+    if not forecast.questions:
+        return []
+    width = max(len(one.question) for one in forecast.questions)
+    lines = [
+        "The smallest effect that each question would detect with probability 0.8, if scores vary between seeds by",
+        "forecast.noise points (config), and answers are right with even chances and correlate between runs at 0.5:",
+    ]
+    for one in forecast.questions:
+        told = f"not asked on this grid: {one.missing}"
+        if one.of is not None:
+            told = f"{'no interval' if one.mde is None else f'{one.mde:.2f}'}  {one.unit}{ONLY[one.of]}"
+        lines.append(f"  {one.question.ljust(width)}  {told}")
+    return lines

@@ -1,11 +1,12 @@
 """What a forecast reads of a study, as plain values that cross Snakemake's params."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from maple.definitions.config import Config
+from maple.definitions.config import Config, GridPart
 from maple.definitions.dataset import (
     LoadedDataset,
     ParallelDataset,
@@ -15,10 +16,13 @@ from maple.definitions.dataset import (
     TranslateRespondDataset,
 )
 from maple.definitions.generation import BeamSearch
+from maple.definitions.language import Language
 from maple.definitions.local_model import BuiltModel, PathModel, PretrainingSettings
 from maple.definitions.method import Trained, WeightsVariant
 from maple.definitions.model import EndpointModel, Model
+from maple.definitions.question import Question
 from maple.definitions.record import Record
+from maple.definitions.report import ReportSettings
 from maple.definitions.run import NONE, Run
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import TrainingSettings
@@ -118,6 +122,10 @@ class PlannedTask(Record):
     """True if items share texts."""
     pictured: bool
     """True if it asks about pictures."""
+    domain: str
+    """Empty if it states none, as the direction."""
+    direction: str
+    """The direction of a translation."""
     hub: str | None
     """The Hub's id of the source that is read; None if it is another source."""
 
@@ -143,6 +151,18 @@ class Plan(Record):
     """Jobs that draw the pictures of a task, or open them."""
     languages: list[str]
     """Codes of the grid."""
+    language_rows: list[Language]
+    """Their rows of config/languages.tsv, without words of prompts."""
+    questions: dict[str, Question]
+    """The study's questions, by name."""
+    report: ReportSettings
+    """What counts as an effect, and which languages are low-resource."""
+    noise: float
+    """The assumed standard deviation between the scores of seeds, in points."""
+    effect: float | None
+    """The points that a design is to detect; None: twice the smallest effect of interest."""
+    grid: list[GridPart]
+    """The grid as the config has it."""
     scripts: dict[str, str]
     """The script of each language of the grid and of the datasets."""
     repositories: dict[str, str]
@@ -192,6 +212,12 @@ def plan_of(study: Study) -> Plan:
         heads=_heads(study),
         pictures=len(parts_of_pictures(study)),
         languages=study.languages.codes,
+        language_rows=[replace(row, words={}) for row in study.languages.rows],
+        questions=study.questions,
+        report=config.report,
+        noise=config.forecast.noise,
+        effect=config.forecast.effect,
+        grid=config.grid,
         scripts={code: table[code].script for code in dict.fromkeys(codes)},
         repositories={folder: repository.id for folder, repository in study.repositories.items()},
         decontaminated=bool(study.tests),
@@ -292,5 +318,7 @@ def _task(config: Config, task: StudyTask) -> PlannedTask:
         metrics=len(task.metrics.metrics),
         clustered=task.clustering is not None,
         pictured=bool(task.definition.pictures),
+        domain=task.metrics.domain,
+        direction=task.metrics.direction,
         hub=hub.dataset if hub else None,
     )

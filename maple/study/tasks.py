@@ -122,6 +122,12 @@ class StudyTask:
         )
 
     @property
+    def most_items(self) -> int | dict[str, int] | None:
+        """How many items the source that is read has per language; None if it has no end, or if that is not known."""
+        size = self.definition.size
+        return size.items if size and not self.embedded else None
+
+    @property
     def clustering(self) -> Clustering | None:
         """How items that share a text are found; None if no items share a text."""
         return self.definition.clustering

@@ -15,9 +15,9 @@ LIGHT = [
     *("report", "tabulate", "draw", "export", "describe"),
 ]
 # `fetch` and `upload` need a Hub, `guard` real test rows, the rules of attached adapters, of labelled data, of
-# translations and of pictures another study; `forecast` and `settled` write logs.
+# translations and of pictures another study; `forecast`, `plan` and `settled` write logs.
 ELSEWHERE = {
-    *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "settled", "upload"),
+    *("fetch", "guard", "generate_attached", "compare_attached", "forecast", "plan", "settled", "upload"),
     *("head", "label", "curate_labelled", "curate_parallel", "round_trip", "back_translate"),
     *("pictures", "curate_pictures", "sample_answers"),
 }

@@ -5,6 +5,7 @@ from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, score
 from maple.analysis.costs import run_costs
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.records import told
+from maple.analysis.questions.remedy import Remedy
 from maple.definitions.question import questions_of
 from maple.report import charts
 from maple.report.page import _environment, _question_charts
@@ -59,8 +60,8 @@ def test_the_summary_says_each_answer_in_a_few_words():
     assert short["seeds"] == "0.10 to 0.20" and short["worse"] == ""
 
 
-def test_a_section_tells_ranks_spreads_costs_and_margins():
-    found = answers()
+def section_of(found):
+    """The section of the page that tells the questions."""
     charted = {name: chart for name, chart in _question_charts(found).items() if chart}
     template = _environment().from_string(
         "{% macro fine(v) %}{{ v | two_decimals }}{% endmacro %}"
@@ -71,10 +72,14 @@ def test_a_section_tells_ranks_spreads_costs_and_margins():
         "{% macro heads(titles, words=()) %}{{ titles | join(' ') }}{% endmacro %}"
         "{% include 'page.questions.html.jinja' %}"
     )
-    page = template.render(
+    return template.render(
         answers=found, answer_views=answer_views(found), questions_heading="Six", has_margins=True, percent="95",
         charts=charted, language_names={"yor_Latn": "Yoruba"},
     )  # fmt: skip
+
+
+def test_a_section_tells_ranks_spreads_costs_and_margins():
+    page = section_of(answers())
     assert "A claim about a margin is supported if" in page
     assert "best rank" in page and "1 of 1 pairs are told apart" in page
     assert "test by Brown and Forsythe" in page and "<td>4</td>" in page
@@ -82,6 +87,24 @@ def test_a_section_tells_ranks_spreads_costs_and_margins():
     assert "By method" in page and "No two runs differ in a number of rows alone" in page
     assert "In languages like these: +2.20 (" in page and "Surely in at least 4 of 4 languages." in page
     assert "By language" in page and "<bdi>Yoruba</bdi>" in page and "<bdi>swh_Latn</bdi>" in page
+
+
+def test_an_undetermined_answer_says_what_would_settle_it():
+    items = Remedy(kind="items", items=3.2, seeds=None, runs=0, answers=880, words="3.2 times the items (64 per cell)")
+    seeds = Remedy(kind="seeds", items=1.0, seeds=4, runs=8, answers=160, words="4 seeds of each run (8 runs more)")
+    found = answers()
+
+    def page_with(**keys):
+        groups = found.answer("groups").model_copy(update={"verdict": "undetermined", **keys})
+        return section_of(found.model_copy(update={"questions": [groups]}))
+
+    assert "by 3.2 times the items (64 per cell), or by 4 seeds of each run (8 runs more)." in page_with(
+        settled_by=[items, seeds]
+    )
+    assert "Not even 100 times the items would." in page_with(
+        settled_by=[], unsettled="not even 100 times the items would"
+    )
+    assert "settle" not in page_with(settled_by=[], unsettled=None)
 
 
 def test_a_part_is_named_by_what_tells_it_from_the_others():

@@ -87,6 +87,7 @@ rule summarize:
         languages=LANGUAGES,
         finetuned_in=FINETUNED_IN,
         trained_as=TRAINED_AS,
+        most_items={task.name: task.most_items for task in STUDY.tasks.values()},
         settings=STUDY.config.report.params(),
         looks=LOOKS,
         questions={name: question.params() for name, question in STUDY.questions.items()},
@@ -217,6 +218,31 @@ rule forecast:
         code=fingerprint("forecast.py"),
     script:
         "../scripts/forecast.py"
+
+
+localrules:
+    plan,
+
+
+rule plan:
+    """Print the cheapest design that finds what the study is to find, by the variances of a finished pilot."""
+
+    # It has no outputs, so that it runs each time it is asked for, and no inputs, so that it computes no pilot.
+    log:
+        table="results/plan.txt",
+        overlay="results/plan.yaml",
+    conda:
+        "../../envs/forecast.yaml"
+    params:
+        plan=planned_study,
+        hardware=asdict(HARDWARE[STUDY.config.forecast.hardware]),
+        core_watts=HARDWARE["cpu"].watts,
+        results=places_of_results,
+        memory=".snakemake/sizes_of_models.json",
+        pilot="results/questions.json",
+        code=fingerprint("plan.py"),
+    script:
+        "../scripts/plan.py"
 
 
 localrules:

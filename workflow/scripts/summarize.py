@@ -37,7 +37,9 @@ write_parquet(groups, snakemake.output.groups)
 write_parquet(summarize_by_task(scores, grouped, settings.confidence), snakemake.output.groups_by_task)
 questions = questions_of(snakemake.params.questions)
 costs = run_costs(cards)
-answers = answer_questions(scores, languages, settings, questions, costs, snakemake.params.finetuned_in, looks)
+answers = answer_questions(
+    scores, languages, settings, questions, costs, snakemake.params.finetuned_in, looks, snakemake.params.most_items
+)
 evidence, reference = Evidence(scores, languages, settings, costs), reference_of(questions.values())
 write_parquet(domain_scores(evidence, reference), snakemake.output.domains)
 write_parquet(method_scores(evidence, reference), snakemake.output.methods)

@@ -9,22 +9,24 @@ from maple.analysis.item_scores import ItemScores
 from maple.analysis.questions.change import change_answer
 from maple.analysis.questions.cost import cost_answer
 from maple.analysis.questions.difference import difference_answer
-from maple.analysis.questions.effect_records import TaskEffect
+from maple.analysis.questions.effect import TaskEffect
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.factor import factor_answer
 from maple.analysis.questions.group_difference import group_difference_answer
 from maple.analysis.questions.margin import margin_answer
+from maple.analysis.questions.power import Rule
 from maple.analysis.questions.ranking import ranking_answer
 from maple.analysis.questions.records import Answer, AnyAnswer, Family, NotAsked, StudyAnswers
+from maple.analysis.questions.settling import ItemsByTask, with_remedies
 from maple.analysis.questions.slope import slope_answer
 from maple.analysis.questions.spread import spread_answer
-from maple.analysis.questions.verdict import FAMILY, with_verdicts
+from maple.analysis.questions.verdict import FAMILY, SIGNS, with_verdicts
 from maple.analysis.questions.without_format import answers_without_format
 from maple.analysis.spending import look_levels
 from maple.analysis.statistics import POWER
 from maple.definitions.language import Language
 from maple.definitions.looks import Looks
-from maple.definitions.question import Question
+from maple.definitions.question import ClaimingQuestion, Question
 from maple.definitions.report import ReportSettings
 
 SHAPES: dict[str, Callable[..., AnyAnswer | NotAsked]] = {
@@ -44,11 +46,9 @@ def _asked(name: str, question: Question, evidence: Evidence) -> AnyAnswer | Not
     return SHAPES[question.shape](name, question, evidence)
 
 
-def _with_tasks(answer: AnyAnswer | NotAsked, question: Question, evidence: Evidence) -> AnyAnswer | NotAsked:
-    """Return an answer with its effect on the cells of each task alone; another one as it is."""
-    if not isinstance(answer, Answer):
-        return answer
-    of_tasks = {task: answer for task in answer.cells}
+def _with_tasks(answer: Answer, question: Question, evidence: Evidence) -> Answer:
+    """Return an answer with its effect on the cells of each task alone."""
+    of_tasks: dict[str, AnyAnswer | NotAsked] = {task: answer for task in answer.cells}
     if len(of_tasks) > 1:
         selections = {task: question.cells.changed(tasks=[task]) for task in of_tasks}
         of_tasks = {
@@ -66,6 +66,20 @@ def _with_tasks(answer: AnyAnswer | NotAsked, question: Question, evidence: Evid
     return answer.model_copy(update={"by_task": effects})
 
 
+def judged_answers(evidence: Evidence, questions: Mapping[str, Question], level: float) -> list[AnyAnswer | NotAsked]:
+    """Return the answers to questions, by name, with their verdicts; `level` is that of the tests."""
+    unjudged = [_asked(name, question, evidence) for name, question in questions.items()]
+    answers = with_verdicts(
+        [answer for answer in unjudged if isinstance(answer, Answer)],
+        questions,
+        evidence.settings.smallest_effect,
+        level,
+        evidence.runs,
+    )
+    by_question = {answer.question: answer for answer in answers}
+    return [by_question.get(answer.question, answer) for answer in unjudged]
+
+
 def answer_questions(
     scores: ItemScores,
     languages: Iterable[Language],
@@ -74,10 +88,12 @@ def answer_questions(
     costs: Mapping[str, RunCost],
     finetuned_in: Mapping[str, Collection[str]] = MappingProxyType({}),
     looks: Looks | None = None,
+    most_items: ItemsByTask = MappingProxyType({}),
 ) -> StudyAnswers:
     """Answer questions, by name, on item scores and on the costs of runs, by the run's path.
 
-    `finetuned_in` has the codes of each dataset's languages. At one of several looks, intervals are at its nominal
+    `finetuned_in` has the codes of each dataset's languages; `most_items` says how many items the source of a task
+    has, in each language or by language, where that is known. At one of several looks, intervals are at its nominal
     level, and corrected p values are held against what it spends (maple.analysis.spending).
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
@@ -102,26 +118,23 @@ def answer_questions(
     if look:
         settings, level = settings.changed(confidence=1 - look.level), look.spent
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
-    unjudged = [
-        _with_tasks(_asked(name, question, evidence), question, evidence) for name, question in questions.items()
-    ]
-    answers = with_verdicts(
-        [answer for answer in unjudged if isinstance(answer, Answer)],
-        questions,
-        settings.smallest_effect,
-        level,
-        evidence.runs,
-    )
-    answers = answers_without_format(answers, questions, evidence, _asked, level)
-    by_question = {answer.question: answer for answer in answers}
+    judged = judged_answers(evidence, questions, level)
+    answers = [_with_tasks(one, questions[one.question], evidence) for one in judged if isinstance(one, Answer)]
+    family = sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
+    rule = Rule(settings.smallest_effect, level, family)
+    told = answers_without_format(answers, questions, evidence, _asked, level)
+    by_question = {answer.question: answer for answer in told}
     return StudyAnswers(
         confidence=settings.confidence,
         look=look,
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),
-        family=Family(
-            of=FAMILY, size=sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
-        ),
-        questions=[by_question.get(answer.question, answer) for answer in unjudged],
+        family=Family(of=FAMILY, size=family),
+        questions=[
+            with_remedies(answer, SIGNS[question.claim], rule, scores, most_items)
+            if isinstance(answer, Answer) and isinstance(question := questions[answer.question], ClaimingQuestion)
+            else answer
+            for answer in (by_question.get(one.question, one) for one in judged)
+        ],
     )

@@ -152,6 +152,7 @@ class Comparison:
             np.concatenate([one.variances for one in sums]),
             np.concatenate([one.dfs for one in sums]),
             np.min([one.scope for one in sums], axis=0),
+            trainings=np.sum([one.trainings for one in sums], axis=0),
         )
 
     def covariance(self, weights: np.ndarray) -> np.ndarray | None:
@@ -251,6 +252,7 @@ def _where_used(estimate: Estimate, used: np.ndarray) -> Estimate:
         variances=np.where(used, estimate.variances, 0.0),
         dfs=np.where(used, estimate.dfs, np.inf),
         scope=np.where(used, estimate.scope, SEEDS),
+        trainings=np.where(used, estimate.trainings, 0.0),
     )
 
 
@@ -263,7 +265,11 @@ def _dependent(estimates: Sequence[Estimate]) -> Estimate:
         dfs = [np.where(estimate.variances.sum(axis=0) == 0, np.inf, estimate.df) for estimate in estimates]
     value = np.sum([estimate.value for estimate in estimates], axis=0)
     scope = np.min([estimate.scope for estimate in estimates], axis=0)
-    return Estimate(value, se[None] ** 2, np.min(dfs, axis=0)[None], scope)
+    sum_of_variances = np.sum([estimate.variances.sum(axis=0) for estimate in estimates], axis=0)
+    trainings = np.sum([estimate.trainings for estimate in estimates], axis=0)
+    with np.errstate(invalid="ignore"):
+        share = np.nan_to_num(trainings / sum_of_variances)
+    return Estimate(value, se[None] ** 2, np.min(dfs, axis=0)[None], scope, trainings=share * se**2)
 
 
 def blocks_of(

@@ -76,7 +76,7 @@ def _with_languages(
         sample = between(values, side.of_items(whole.weights))
         samples.append(sample)
         rows += language_effects(by_code, confidence, least)
-        changes.append(over_languages(side.contrast(weights), [sample], clusters, confidence, least).change)
+        changes.append(over_languages(side.contrast(weights), [sample], clusters, confidence, least).side)
     found = over_languages(comparison.contrast(weights), samples, clusters, confidence, least)
     if comparison.sides:
         low, high = changes

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from maple.analysis.questions.records import Effect, Part
+from maple.analysis.questions.effect import Effect
+from maple.analysis.questions.records import Part
 from maple.analysis.statistics import Estimate
 from maple.analysis.training_noise import SCOPES
 from maple.definitions.run import AxisValue, Run
@@ -72,6 +73,7 @@ def effects(estimate: Estimate, confidence: float, least: float) -> list[Effect]
     """
     low, high = estimate.interval(confidence)
     in_points = {"effect": estimate.value, "low": low, "high": high, "se": estimate.se}
+    in_points["se_trainings"] = np.minimum(np.sqrt(estimate.trainings), estimate.se)
     columns = {
         **{name: 100 * column for name, column in in_points.items()},
         "df": estimate.df,

@@ -8,6 +8,7 @@ import numpy as np
 from maple.analysis.questions.baselines import NoBaselineError, changes
 from maple.analysis.questions.comparison import Blocks, blocks_with, equally, paths_of
 from maple.analysis.questions.contrasts import Contrast, average_contrasts
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.margin import margin_p, one_sided_confidence
 from maple.analysis.questions.records import (
@@ -16,7 +17,6 @@ from maple.analysis.questions.records import (
     UNDETERMINED,
     CostAnswer,
     CostRatio,
-    Effect,
     Margin,
     MethodCost,
     NotAsked,

@@ -9,8 +9,9 @@ import numpy as np
 
 from maple.analysis.questions.comparison import Blocks, Comparison, blocks_with, equally, paths_of, stacked
 from maple.analysis.questions.contrasts import UNIT, Contrast, average_contrasts, effects, labels_of
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence
-from maple.analysis.questions.records import Answer, Effect, Line, NotAsked, Part, heading, not_asked
+from maple.analysis.questions.records import Answer, Line, NotAsked, Part, heading, not_asked
 from maple.analysis.statistics import Estimate
 from maple.definitions.question import Factor, FactorQuestion
 from maple.definitions.run import NONE

@@ -9,8 +9,9 @@ from maple.analysis.questions.change import against
 from maple.analysis.questions.comparison import Pick, Weighted, blocks_of
 from maple.analysis.questions.contrast_answers import answer_from_contrasts
 from maple.analysis.questions.contrasts import UNIT
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence, select_cells
-from maple.analysis.questions.records import Answer, Effect, NotAsked, not_asked
+from maple.analysis.questions.records import Answer, NotAsked, not_asked
 from maple.definitions.question import CellSelection, GroupDifferenceQuestion
 
 _E = TypeVar("_E", bound=Effect)
@@ -35,7 +36,7 @@ def _sides(cells: pl.DataFrame, selection: CellSelection) -> tuple[pl.DataFrame,
 
 
 def _with_sides(effect: _E, low: Effect, high: Effect) -> _E:
-    return effect.model_copy(update={"low_resource": low.change, "high_resource": high.change})
+    return effect.model_copy(update={"low_resource": low.side, "high_resource": high.side})
 
 
 def group_difference_answer(name: str, question: GroupDifferenceQuestion, evidence: Evidence) -> Answer | NotAsked:

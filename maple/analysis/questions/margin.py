@@ -7,17 +7,9 @@ from scipy.special import stdtr
 
 from maple.analysis.questions.change import compared_changes
 from maple.analysis.questions.contrast_answers import answer_from_contrasts
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence
-from maple.analysis.questions.records import (
-    CONTRADICTED,
-    SUPPORTED,
-    UNDETERMINED,
-    Answer,
-    Effect,
-    Margin,
-    NotAsked,
-    Verdict,
-)
+from maple.analysis.questions.records import CONTRADICTED, SUPPORTED, UNDETERMINED, Answer, Margin, NotAsked, Verdict
 from maple.definitions.question import MarginQuestion
 
 _E = TypeVar("_E", bound=Effect)

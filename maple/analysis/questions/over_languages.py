@@ -131,7 +131,7 @@ def over_languages(
         (effect,) = effects(_with_variances(estimate, samples), confidence, least)
         return OverLanguages(**effect.params(), clusters=clusters, number=number)
     (effect,) = effects(estimate, confidence, least)
-    unknown = dict.fromkeys(("low", "high", "se", "df", "p"))
+    unknown = dict.fromkeys(("low", "high", "se", "se_trainings", "df", "p"))
     return OverLanguages(
         **{**effect.params(), **unknown}, clusters=clusters, number=number, because=_missing(samples, clusters)
     )

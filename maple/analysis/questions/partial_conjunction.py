@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtr
 
-from maple.analysis.questions.records import Effect
+from maple.analysis.questions.effect import Effect
 
 
 def surely_at_least(p: np.ndarray, level: float) -> int:

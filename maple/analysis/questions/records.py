@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from maple.analysis.questions.effect_records import Margin, TaskEffect, Verdict, WithoutFormat
+from maple.analysis.questions.effect import Change, Effect, Margin, TaskEffect, Verdict, WithoutFormat
+from maple.analysis.questions.remedy import Remedy
 from maple.analysis.questions.rounding import rounded
 from maple.analysis.spending import LookLevels
 from maple.analysis.training_noise import Scope
@@ -19,47 +20,7 @@ UNDETERMINED: Literal["undetermined"] = "undetermined"
 NOT_ASKED: Literal["not asked on this grid"] = "not asked on this grid"
 Clusters = Literal["languages", "families"]
 # Of what a verdict holds that holds no other seeds.
-_ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
-
-
-class Change(Record):
-    """The change of a group of languages, in points, with its interval."""
-
-    effect: float
-    """The change."""
-    low: float | None
-    """Lower bound of its interval; None with too few items, as the upper one."""
-    high: float | None
-    """Upper bound of its interval."""
-
-
-class Effect(Record):
-    """An estimated effect, in the unit of its question."""
-
-    effect: float
-    """The effect."""
-    low: float | None
-    """Lower bound of its interval; None with too few items, as the four next fields."""
-    high: float | None
-    """Upper bound of its interval."""
-    se: float | None
-    """Standard error."""
-    df: float | None
-    """Degrees of freedom of the standard error."""
-    p: float | None
-    """Uncorrected p of an effect of at most the smallest of interest; with a margin, the one-sided p against that."""
-    of: Scope = "items"
-    """What the interval holds. items: other items; trainings: also other trainings, without what those of one seed
-    share; seeds: also other seeds."""
-    low_resource: Change | None = None
-    """The change of low-resource languages; of the shape group_difference alone."""
-    high_resource: Change | None = None
-    """The change of high-resource languages; of the shape group_difference alone."""
-
-    @property
-    def change(self) -> Change:
-        """The effect and its interval alone."""
-        return Change(effect=self.effect, low=self.low, high=self.high)
+ONLY: dict[Scope, str] = {"items": " on these runs", "trainings": " with this seed", "seeds": ""}
 
 
 class Line(Effect):
@@ -223,6 +184,10 @@ class Answer(Compared, Effect):
     """What the interval says of the claim."""
     because: str = ""
     """The reason for the verdict."""
+    settled_by: list[Remedy] = Field(default_factory=list)
+    """What would settle it, each by itself; empty if it is settled, or if nothing would."""
+    unsettled: str | None = None
+    """Why nothing would settle it, in words; None if something would, or if it is settled."""
 
 
 class Rank(Record):
@@ -341,7 +306,7 @@ def told(one: AnyAnswer | Part | CostRatio | NotAsked) -> str:
     if isinstance(one, NotAsked) or one.verdict in (None, UNDETERMINED):
         return one.verdict or "part of an answer"
     languages = one.over_languages if isinstance(one, Answer) else None
-    only = [_ONLY[one.of], " in these languages" if languages and languages.verdict != one.verdict else ""]
+    only = [ONLY[one.of], " in these languages" if languages and languages.verdict != one.verdict else ""]
     return f"{one.verdict}{','.join(filter(None, only))}"
 
 

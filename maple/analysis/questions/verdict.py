@@ -2,31 +2,31 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtr
 
+from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.margin import margin_p, margin_verdict
 from maple.analysis.questions.partial_conjunction import number_beyond, surely_at_least
+from maple.analysis.questions.power import FACTOR_CONTRASTS, Rule, effects_of, minimum_detectable
 from maple.analysis.questions.records import (
     CONTRADICTED,
     NO_DIFFERENCE,
     SUPPORTED,
     UNDETERMINED,
     Answer,
-    Effect,
     Margin,
     Verdict,
 )
 from maple.analysis.questions.scope import with_missing
-from maple.analysis.statistics import POWER, holm, t_quantile
+from maple.analysis.statistics import holm
 from maple.definitions.question import Claim, ClaimingQuestion, Question
 from maple.definitions.run import Run
 
 FAMILY = "the answers to all questions that were asked, and all their parts"
-_SIGNS: dict[Claim, int] = {"above": 1, "below": -1}
+# The sign of the effect that is claimed.
+SIGNS: dict[Claim, int] = {"above": 1, "below": -1}
 
 
 def _are_sides_sure(effect: Effect, claim: int) -> bool:
@@ -38,28 +38,17 @@ def _are_sides_sure(effect: Effect, claim: int) -> bool:
     return gains.low is not None and loses.high is not None and gains.low > 0 > loses.high
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What a verdict needs."""
+def _is_within(effect: Effect, rule: Rule) -> bool:
+    """Return True if an effect is surely smaller than the smallest of interest.
 
-    least: float
-    """The smallest effect of interest, in points."""
-    level: float
-    """The level of the tests."""
-    tests: int
-    """Their number."""
-
-    def is_within(self, effect: Effect) -> bool:
-        """Return True if an effect is surely smaller than the smallest of interest.
-
-        That are two one-sided tests (Schuirmann 1987), at the level divided by the number of tests (Bonferroni).
-        """
-        margin = Margin(points=self.least, test="equivalence", confidence=1 - self.level)
-        p, _ = margin_p(effect, margin)
-        return p is not None and p * self.tests <= self.level
+    That are two one-sided tests (Schuirmann 1987), at the level divided by the number of tests (Bonferroni).
+    """
+    margin = Margin(points=rule.least, test="equivalence", confidence=1 - rule.level)
+    p, _ = margin_p(effect, margin)
+    return p is not None and p * rule.tests <= rule.level
 
 
-def _verdict(effect: Effect, p_holm: float, claim: int, rule: _Rule) -> tuple[Verdict, str]:
+def _verdict(effect: Effect, p_holm: float, claim: int, rule: Rule) -> tuple[Verdict, str]:
     """Return the verdict on the claim that an effect is above zero (1) or below (-1), and its reason."""
     least = rule.least
     if effect.se == effect.effect == 0:
@@ -70,7 +59,7 @@ def _verdict(effect: Effect, p_holm: float, claim: int, rule: _Rule) -> tuple[Ve
         return UNDETERMINED, "there are too few items for an interval"
     low, high = sorted((claim * effect.low, claim * effect.high))
     if -least < low and high < least:
-        if rule.is_within(effect):
+        if _is_within(effect, rule):
             return NO_DIFFERENCE, "whatever the effect is, it is smaller than the smallest of interest"
         return (
             UNDETERMINED,
@@ -88,25 +77,15 @@ def _verdict(effect: Effect, p_holm: float, claim: int, rule: _Rule) -> tuple[Ve
     return CONTRADICTED, "the interval is wholly beyond the smallest effect of interest, on the other side"
 
 
-def _minimum_detectable(se: np.ndarray, df: np.ndarray, least: float, level: float) -> np.ndarray:
-    """Return the minimum detectable effects of a family of tests, of which these are the standard errors.
+def _minimum_detectable(test: Effect, claim: int, rule: Rule) -> float | None:
+    """Return the minimum detectable effect of a test; None without a standard error.
 
-    A verdict needs two conditions, so the larger of two effects counts: the interval must exclude `least`, and p must
-    pass the first and strictest step of Holm's correction. nan for a standard error of 0, as Estimate.mde.
+    Of a difference of two groups, gain and loss have half of it each. Of a difference of mean sizes, the second factor
+    moves nothing, so that either sign of its differences may be the one that binds.
     """
-    se = np.where(se > 0, se, np.nan)
-    interval = least + t_quantile(level, df) * se
-    return np.maximum(interval, _critical(se, df, least, level / len(se))) + t_quantile(2 - 2 * POWER, df) * se
-
-
-def _critical(se: np.ndarray, df: np.ndarray, least: float, level: float) -> np.ndarray:
-    """Return the smallest effects whose p, of an effect of at most `least` (Estimate.p), is at most `level`."""
-    low, high = np.full_like(se, least), least + t_quantile(level, df) * se
-    for _ in range(50):
-        middle = (low + high) / 2
-        passes = stdtr(df, (least - middle) / se) + stdtr(df, -(least + middle) / se) <= level
-        low, high = np.where(passes, low, middle), np.where(passes, middle, high)
-    return high
+    sizes = isinstance(test, Answer) and test.sizes is not None
+    effects = effects_of(test.model_copy(update={"effect": 0.0}), claim, FACTOR_CONTRASTS if sizes else 1)
+    return minimum_detectable(effects, rule) if effects else None
 
 
 def with_verdicts(
@@ -125,19 +104,19 @@ def with_verdicts(
     tests = [(answer, test) for answer in answers for test in (answer, *answer.parts)]
     if not tests:
         return []
-    p, se, df = (np.array([getattr(test, name) for _, test in tests], dtype=float) for name in ("p", "se", "df"))
-    corrected, detectable = holm(p), _minimum_detectable(se, df, least, level)
+    p = np.array([test.p for _, test in tests], dtype=float)
     size = int(np.count_nonzero(~np.isnan(p)))
-    rule = _Rule(least, level, size)
+    rule = Rule(least, level, size)
     updates: list[dict[str, Any]] = []
-    for (answer, test), p_holm, mde in zip(tests, corrected, detectable, strict=True):
+    for (answer, test), p_holm in zip(tests, holm(p), strict=True):
         question = questions[answer.question]
-        update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": None if answer.margin else _or_none(mde)}
+        claim = SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        mde = None if answer.margin else _minimum_detectable(test, claim, rule)
+        update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": mde}
         if answer.margin:
             verdict, because = margin_verdict(test, answer.margin, p_holm, level, size)
             update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
         elif isinstance(question, ClaimingQuestion) and (question.parts_claim or isinstance(test, Answer)):
-            claim = _SIGNS[question.claim]
             verdict, because = _verdict(test, p_holm, claim, rule)
             update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
             if question.parts_claim and isinstance(test, Answer):
@@ -166,11 +145,11 @@ def _with_languages(
     surer of languages like these than of these, there is no other verdict than the answer's own or undetermined.
     """
     p = [one.p if (one := answer.over_languages) else None for answer in answers]
-    rule = _Rule(least, level, sum(one is not None for one in p))
+    rule = Rule(least, level, sum(one is not None for one in p))
     found = []
     for answer, p_holm in zip(answers, holm(np.array(p, dtype=float)), strict=True):
         question, over, rows = questions[answer.question], answer.over_languages, answer.by_language or []
-        claim = _SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+        claim = SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
         update: dict[str, Any] = {}
         if over and over.se is not None:
             verdict, because = (

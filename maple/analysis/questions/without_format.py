@@ -9,7 +9,7 @@ import polars as pl
 from maple.analysis.answer_format import without_format
 from maple.analysis.item_scores import ItemScores
 from maple.analysis.leaderboard import points
-from maple.analysis.questions.effect_records import WithoutFormat
+from maple.analysis.questions.effect import WithoutFormat
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, AnyAnswer, NotAsked
 from maple.analysis.questions.verdict import with_verdicts

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from maple.analysis.leaderboard import decimals, points
+from maple.analysis.questions.effect import Change, Effect
 from maple.analysis.questions.records import (
     Answer,
     AnyAnswer,
-    Change,
     CostAnswer,
-    Effect,
     Line,
     NotAsked,
     Part,
