@@ -31,7 +31,6 @@ from benchmarks.seed_coverage import (  # noqa: E402
     drawn_values,
     scores_of,
 )
-from maple.analysis.item_scores import ItemScores  # noqa: E402
 from maple.analysis.language_groups import resource_group  # noqa: E402
 from maple.analysis.questions.answer import answer_questions  # noqa: E402
 from maple.analysis.questions.records import SUPPORTED, Answer  # noqa: E402
@@ -72,7 +71,7 @@ def answers_of(
     for _ in range(number):
         added = np.repeat(moved, rows, axis=0) + noise.drawn(rng, scores.runs)
         values = drawn_values(rng, scores, items, added)
-        drawn = ItemScores(scores.runs, scores.cells, values, scores.items, scores.shares)
+        drawn = replace(scores, values=values)
         drawn.__dict__["trainings"] = scores.trainings
         answers = answer_questions(drawn, LANGUAGES, SETTINGS, questions, {}).questions
         found.append({answer.question: answer for answer in answers if isinstance(answer, Answer)})

@@ -100,9 +100,8 @@ def first_rows(scores: ItemScores, values: np.ndarray, rows: int) -> ItemScores:
         np.repeat(np.arange(languages), rows), np.tile(np.arange(rows), languages), np.ones(languages, int),
         np.full(languages, True),
     )  # fmt: skip
-    drawn = ItemScores(
-        scores.runs, scores.cells, values[np.tile(np.arange(ROWS) < rows, languages)], items, scores.shares
-    )
+    seen = values[np.tile(np.arange(ROWS) < rows, languages)]
+    drawn = replace(scores, values=seen, parsed=np.ones(seen.shape, bool), items=items)
     drawn.__dict__["trainings"] = scores.trainings
     return drawn
 
@@ -152,9 +151,7 @@ def tally(grid: Grid, noise: Noise, items: int, size: float, number: int, ways: 
     """Return what studies give that are looked at in several ways, by the name of the way."""
     rng, scores = np.random.default_rng(SEED), scores_of(grid.runs, items)
     questions = {name: question for name, question in asked_questions(grid).items() if name in FIVE}
-    whole = ItemScores(
-        scores.runs, scores.cells, np.zeros((len(LANGUAGES) * ROWS, len(grid.runs))), scores.items, scores.shares
-    )
+    whole = replace(scores, values=np.zeros((len(LANGUAGES) * ROWS, len(grid.runs))))
     effects, found = planted(grid.runs, size), {way.name: Tally() for way in ways}
     for _ in range(number):
         values = drawn_values(rng, whole, items, noise.drawn(rng, grid.runs) + effects)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from maple.data.fetched import FetchCard, FetchError, check_unchanged, files_in
-from maple.data.sources import repository_folder
+from maple.data.repository_folders import repository_folder
 from maple.runtime.files import seal_folder
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, TypeAdapter, field_serializer
 
 from maple.data.cells import CellError, as_text, without_nan
+from maple.data.repository_folders import repository_folder
 from maple.data.row_files import SourceError, read_aligned, read_file
 from maple.data.row_selection import joined, selected
 from maple.definitions import dataset, task
@@ -120,15 +121,6 @@ RowSource = LocalSource | HubSource | EmbeddedSource
 def row_source(params: Mapping | None) -> RowSource | None:
     """Return the record whose `params` these are; None for None."""
     return TypeAdapter(RowSource | None).validate_python(params)
-
-
-def repository_folder(kind: str, repository: str, revision: str) -> str:
-    """Return the name of the folder of a Hub repository; `kind` is "model" or "dataset".
-
-    >>> repository_folder("dataset", "facebook/xnli", "b8dd5d7")
-    'datasets--facebook--xnli--b8dd5d7'
-    """
-    return f"{kind}s--{repository.replace('/', '--')}--{revision}"
 
 
 def resolve(

@@ -12,7 +12,7 @@ import yaml
 from hub import REVISION, Hub
 from project import ROOT, TOY_STUDY, Project
 
-from maple.data.sources import repository_folder
+from maple.data.repository_folders import repository_folder
 from maple.definitions.local_model import HubModel
 from maple.models.model_files import CODE_FILES, MODEL_FILES, UNWANTED
 from maple.study.repositories import repositories_of

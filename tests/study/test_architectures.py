@@ -7,7 +7,7 @@ import pytest
 from project import ROOT
 from studies import CONFIG, study
 
-from maple.data.sources import repository_folder
+from maple.data.repository_folders import repository_folder
 from maple.definitions.errors import DefinitionError
 from maple.definitions.local_model import BUILT
 from maple.definitions.reading import read_yaml
