@@ -16,8 +16,9 @@ def check_codes(file: str, task: Task, table: Mapping[str, Language], studied: C
 
     A source may offer languages that the table lacks, in codes as FLORES-200 writes them. A code is misspelt if it has
     another form or a script that no known language has; or if the table and FLORES-200 lack its language, and another
-    letter, or two that change places, makes it one of the study's that the source does not offer. Codes beside
-    `languages` must be offered. Raises DefinitionError.
+    letter, or two that change places, makes it one of the study's that the source does not offer. It is not misspelt
+    where the set's own name of the language is its own, as in {quz_Latn: quz}. Codes beside `languages` must be
+    offered. Raises DefinitionError.
     """
     scripts = {code[4:] for code in (*table, *NLLB200)}
     known = {code[:3] for code in (*table, *NLLB200)}
@@ -28,7 +29,9 @@ def check_codes(file: str, task: Task, table: Mapping[str, Language], studied: C
                 continue
             if not re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", code) or code[4:] not in scripts:
                 raise DefinitionError(f"{where} is no code; write it as FLORES-200 does, as in swh_Latn")
-            meant = [other for other in studied if code[:3] not in known and _is_near(code, other)]
+            if code[:3] in known or (isinstance(codes, Mapping) and codes[code] == code[:3]):
+                continue
+            meant = [other for other in studied if _is_near(code, other)]
             if meant and meant[0] not in codes:
                 raise DefinitionError(f"{where} is no row of {TABLE}; write {meant[0]}, or add its row there")
 

@@ -97,6 +97,14 @@ def test_a_misspelt_code_is_refused(config, source, says):
         study_of(config, words={"eng_Latn": ENGLISH, "swh_Latn": "english"}, sources={"local": local})
 
 
+def test_a_language_near_another_one_is_known_by_the_set_s_own_name_of_it(config):
+    local = TASK["sources"]["local"] | {"languages": {"eng_Latn": "en", "swx_Latn": "swx"}}
+    with pytest.raises(
+        DefinitionError, match="swh_Latn: none of the tasks toy offers it"
+    ):  # what swx_Latn is no slip of
+        study_of(config, words={"eng_Latn": ENGLISH}, sources={"local": local})
+
+
 @pytest.mark.parametrize(
     ("task", "says"),
     [
