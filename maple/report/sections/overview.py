@@ -1,5 +1,6 @@
 """The overview: what was run, and which dataset and values of the axes had the highest score."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ class RunCounts:
     """Finetuned runs."""
     seeds: int
     """Seeds of the finetuning."""
+    settings: int
+    """Models with a dataset and a method variant, whatever the seed."""
+    replicated: int
+    """Those of them that were finetuned with several seeds."""
     languages: int
     """Languages."""
     groups: list[tuple[str, int]]
@@ -40,12 +45,15 @@ def count_runs(
 ) -> RunCounts:
     """Return the size of the study, which has so many `tasks`."""
     tuned = [view.run for view in views if not view.is_base]
+    seeds = Counter((run.model, run.dataset, run.method) for run in tuned)
     sizes = {name: sum(language.group == group for language in languages) for group, name in GROUPS.items()}
     return RunCounts(
         models=len({view.run.model for view in views}),
         datasets=len({run.dataset for run in tuned}),
         tuned=len(tuned),
         seeds=len({run.seed for run in tuned}),
+        settings=len(seeds),
+        replicated=sum(number > 1 for number in seeds.values()),
         languages=len(languages),
         groups=[(name, size) for name, size in sizes.items() if size],
         tasks=tasks,

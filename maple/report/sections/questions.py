@@ -119,8 +119,6 @@ def of_format(answer: Answer, names: Mapping[str, str]) -> str:
         return ""
     if not is_told(other):
         told.append(sentence(in_words(other, {side: share for side, share in other.unparsed.items() if share})))
-    if other.p_holm is not None:
-        told.append(f"p of the effect on such scores, corrected over all answers on them, is {other.p_holm:.2g}")
     if other.left_out:
         cells = (f"{task} in {_enumerated([names[code] for code in codes])}" for task, codes in other.left_out.items())
         why = "some run parsed fewer than ten answers or less than a tenth of them, or the metric is one of a set"
