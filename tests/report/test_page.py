@@ -713,7 +713,7 @@ def test_a_change_is_significant_only_after_the_correction_over_all_runs_and_lan
     shown(browser, page_of(scored=found.select(SCORE_SCHEMA.keys())))
     browser.tab_to("#leaders-scope")
     browser.type("Swahili")
-    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [8, 9].map((at) => row.cells[at]))"
+    lines = "[...document.querySelectorAll('#leaders tbody tr')].map((row) => [7, 8].map((at) => row.cells[at]))"
     cells = browser.tell(
         f"{lines}.map(([change, interval]) => [change.className, change.textContent, interval.dataset.v])"
     )
