@@ -82,4 +82,8 @@ onsuccess:
     leave(logger)
     leaderboard, page = Path("results/leaderboard.txt"), Path("results/report.html")
     if leaderboard.is_file() and page.is_file():
-        show(f"{leaderboard.read_text(encoding='utf-8')}\nReport: {page.resolve()}")
+        show(
+            f"{leaderboard.read_text(encoding='utf-8')}\nReport: {page.resolve()}\n"
+            "Next: docs/tutorial.md adds a language, a model and a question; `snakemake plan -c1 --quiet all`, with the study's "
+            "own arguments, says which design would settle the open questions"
+        )
