@@ -21,6 +21,8 @@ _RUN = ("model", "dataset", "method", "seed")
 # Snakemake's events, by which a line is replaced; the others are shown as Snakemake writes them.
 _REPLACED = {"job_info", "job_finished", "progress", "job_started", "shellcmd", "resources_info", "group_info"}
 _HIDDEN = ("Select jobs to execute",)
+# Rules whose jobs print for the user: the line of progress makes room for them.
+_PRINTING = {"forecast", "plan", "settled"}
 _STYLES = {logging.ERROR: "red", logging.WARNING: "yellow"}
 
 
@@ -107,6 +109,8 @@ class StudyProgress(logging.Handler):
         if event == "job_info":
             name = job_name(record.rule_name, record.wildcards)
             self._running[record.jobid] = (record.rule_name, name, time.monotonic())
+            if record.rule_name in _PRINTING:
+                self._bar.stop()
         elif event == "job_finished" and record.job_id in self._running:
             rule, name, started = self._running.pop(record.job_id)
             seconds = time.monotonic() - started

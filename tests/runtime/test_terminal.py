@@ -1,5 +1,6 @@
 import io
 import logging
+import time
 from collections import Counter
 
 import pytest
@@ -88,6 +89,19 @@ def test_on_a_terminal_one_line_says_what_is_left():
     handler.emit(record(event="progress", done=1, total=2))
     handler.close()
     assert "1/2" in text.getvalue() and "about 0 s left" in text.getvalue()
+
+
+def test_while_a_job_prints_for_the_user_nothing_is_drawn():
+    text = io.StringIO()
+    handler = StudyProgress(
+        {"settled": 1}, logging.StreamHandler(io.StringIO()), Console(file=text, width=200, force_terminal=True)
+    )
+    handler.emit(started(1, "settled", {}))
+    drawn = text.getvalue()
+    time.sleep(0.3)  # the line is drawn ten times per second
+    handler.emit(record(event="progress", done=1, total=1))
+    assert text.getvalue() == drawn and "0/1" in drawn
+    handler.close()
 
 
 def test_the_handler_takes_the_place_of_snakemake_s_own():
