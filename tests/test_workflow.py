@@ -351,9 +351,9 @@ def test_the_embedded_default_plans(tmp_path):
     project = Project.made_in(tmp_path / "fresh")
     (project.folder / "study.yaml").write_text((ROOT / "config/config.yaml").read_text())
     jobs = project.jobs()
-    assert jobs["finetune"] == jobs["merge"] == 10
-    assert jobs["generate"] == 12
-    assert jobs["score"] == 12
+    assert jobs["finetune"] == jobs["merge"] == 12
+    assert jobs["generate"] == 14
+    assert jobs["score"] == 14
 
 
 def stand_ins(project, *names):
