@@ -12,8 +12,8 @@ from maple.embedded.cldr import facts, held_out, names, official_languages
 from maple.embedded.corpus import GLOSSARY, documents
 from maple.embedded.speech import KEYS, SENTENCES, SENTENCES_OF_SOME, Speech, Unnamed
 from maple.embedded.tasks import PROBLEMS, pool, render, rows, shift, unlike_countries
+from maple.evaluation.prompt_words import task_words
 from maple.evaluation.prompts import render as render_prompts
-from maple.evaluation.prompts import task_words
 from maple.models.frames import instruction_text
 from maple.synthesis.embedded_teacher import FREE, LAYOUTS, EmbeddedTeacher, example, free_problem, seed_tasks
 
