@@ -24,6 +24,7 @@ import polars as pl
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import maple.training.callbacks
 import maple.training.trainer
 from maple.data.examples import raw_rows
 from maple.data.mixing import mix
@@ -39,7 +40,7 @@ from maple.runtime.files import write_parquet
 from maple.training.batches import encode, sample_steps
 from maple.training.checkpoints import CheckpointPlan
 from maple.training.finetuning import finetune
-from maple.training.held_out import bits_per_byte, encode_held_out
+from maple.training.held_out import encode_held_out, held_out_bits
 
 SIDES = ("maple", "Trainer, padded", "SFTTrainer")
 SEED = 1
@@ -121,7 +122,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> dict:
         (Trainer, "log"),
         (Trainer, "_save_checkpoint"),
         (maple.training.trainer, "seal"),
-        (maple.training.trainer, "bits_per_byte"),
+        (maple.training.callbacks, "held_out_bits"),
     ):
         watch.on(owner, name)
     files = folder / "examples.parquet", folder / "held_out.parquet"
@@ -207,7 +208,7 @@ def side(name: str, arguments: argparse.Namespace, folder: Path) -> dict:
     encoder, max_length = Encoder.of(base), variant(arguments).training.max_length
     held_out = encode_held_out(data(arguments)[1], causal, encoder, rows=100, max_length=max_length)
     network = peft_method.load(causal.load(base, 16), folder)
-    measured = bits_per_byte(network, causal, held_out, pad=encoder.pad, batch_tokens=4096)
+    measured = held_out_bits(network, causal, held_out, pad=encoder.pad, batch_tokens=4096)
     return figures | {"bits_per_byte": sum(measured.values()) / len(measured)}
 
 
