@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import root_scalar
 from scipy.special import ndtr, ndtri
 
 from maple.definitions.looks import Looks, Spending, look_in_words
@@ -75,6 +74,8 @@ def nominal_levels(shares: Sequence[float], level: float, spending: Spending) ->
     look has stopped yet, is carried from look to look on a grid (Armitage, McPherson and Rowe 1969, Journal of the
     Royal Statistical Society A 132, 235-244), and each bound is solved such that the look stops as many as it may.
     """
+    from scipy.optimize import root_scalar  # takes a tenth of a second, which readers of answers do without
+
     levels: list[float] = []
     points, density, before = np.zeros(1), np.ones(1), 0.0  # until the first look, the sum of scores is 0
     for share, spent in zip(shares, spent_at(shares, level, spending), strict=True):

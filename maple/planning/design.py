@@ -2,8 +2,8 @@
 
 A pilot's answers have two variances each, of items and of trainings. More items per task and language divide the first,
 more seeds of every run the second; anchors, two more seeds of one variant, leave the second as it is but tell it. Hours
-are those of the forecast: training grows with the runs, generation with the runs and the items. Languages stay: no
-interval holds them, so more of them would make another question.
+are those of the forecast: training grows with the runs, generation with the runs and the items. Languages stay: the
+answers that count are those about the compared ones, not about languages like these.
 """
 
 import math

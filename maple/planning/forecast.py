@@ -5,7 +5,7 @@ study (measured), the table, what the study's files declare, or an assumption be
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from maple.definitions.hardware import Hardware
 from maple.planning.costs import GB
@@ -64,11 +64,11 @@ class Forecast:
     """If no device ever waits."""
     cells: list[CellItems]
     """The items of each task and language."""
-    questions: list[ExpectedEffect]
-    """What each question that claims an effect will be able to detect."""
     left_out: list[str]
     """Models whose size is unknown: what they compute is in no figure."""
     notes: list[str]
+    questions: list[ExpectedEffect] = field(default_factory=list)
+    """What each question that claims an effect will be able to detect; empty until it is asked (with_questions)."""
 
 
 def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelSizes, *, core_watts: float) -> Forecast:
@@ -94,10 +94,15 @@ def forecast(plan: Plan, hardware: Hardware, results: ResultPaths, sizes: ModelS
         peak_disk_gb=total.disk_gb + transient_bytes(estimates, plan.devices) / GB,
         days=total.device_hours / plan.devices / 24,
         cells=[CellItems(*cell, prompts.items) for cell, prompts in estimates.prompts.items()],
-        questions=expected_effects(plan, {cell: prompts.items for cell, prompts in estimates.prompts.items()}),
         left_out=list(sizes.unknown),
         notes=estimates.notes(),
     )
+
+
+def with_questions(made: Forecast, plan: Plan) -> Forecast:
+    """Return the forecast of a study with what each of its questions will be able to detect; it takes seconds."""
+    items = {(cell.task, cell.language): cell.items for cell in made.cells}
+    return replace(made, questions=expected_effects(plan, items))
 
 
 @dataclass

@@ -29,7 +29,7 @@ STAGES = [
 ]
 FORECAST = Forecast(
     study=StudyFigures(5, 500, "cpu", 1), stages=STAGES, total=Totals(0, 0, 0, 0, 0, 0), peak_disk_gb=0, days=0,
-    cells=[CellItems("xnli", "eng_Latn", 100)], questions=[], left_out=[], notes=[],
+    cells=[CellItems("xnli", "eng_Latn", 100)], left_out=[], notes=[],
 )  # fmt: skip
 
 
