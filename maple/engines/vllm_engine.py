@@ -145,13 +145,45 @@ class VllmEngine:
     def log_likelihoods(
         self, prompts: Sequence[list[int]], continuations: Sequence[list[int]], pictures: Pictures = ()
     ) -> list[float]:
-        """Score the continuations by the log-probabilities that vLLM returns of prompt tokens."""
+        """Score the continuations by the log-probabilities that vLLM returns of prompt tokens.
+
+        What continuations of one prompt have in common is computed once. Of cached tokens vLLM returns no
+        log-probabilities, but numbers without meaning: where they reach into a continuation, it is scored again.
+        """
+        places = range(len(prompts))
+        outputs = self._scored(places, prompts, continuations, pictures, from_cache=True)
+        if again := [place for place in places if (outputs[place].num_cached_tokens or 0) >= len(prompts[place])]:
+            outputs |= self._scored(again, prompts, continuations, pictures, from_cache=False)
+        return [_log_likelihood(outputs[place], continuations[place]) for place in places]
+
+    def _scored(
+        self,
+        places: Sequence[int],
+        prompts: Sequence[list[int]],
+        continuations: Sequence[list[int]],
+        pictures: Pictures,
+        *,
+        from_cache: bool,
+    ) -> "dict[int, RequestOutput]":
+        """Return the outputs for some of the prompts, by place."""
         from vllm import SamplingParams
 
+        self.llm.reset_prefix_cache()
         # vLLM must generate at least one token, which is thrown away.
-        params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-        outputs = self._outputs(prompts, continuations, pictures, [params] * len(prompts))
-        return [_log_likelihood(output, tokens) for output, tokens in zip(outputs, continuations, strict=True)]
+        params = SamplingParams(
+            temperature=0.0,
+            max_tokens=1,
+            prompt_logprobs=0,
+            detokenize=False,
+            skip_reading_prefix_cache=not from_cache,
+        )
+        outputs = self._outputs(
+            [prompts[place] for place in places],
+            [continuations[place] for place in places],
+            [pictures[place] for place in places] if pictures else (),
+            [params] * len(places),
+        )
+        return dict(zip(places, outputs, strict=True))
 
     def _outputs(
         self,

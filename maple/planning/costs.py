@@ -8,6 +8,7 @@ from maple.models.size import Size
 
 GB, HOUR, KWH = 1e9, 3600.0, 3.6e6
 TERA = 1e12
+OWN_TOKENS = 16  # that a ranked choice does not share: its own, and what of its prompt fills no block of 16: assumed
 MEMORY_SHARE = 0.92  # of a device's memory, for weights and cache: vLLM's default (0.32)
 
 
@@ -62,8 +63,8 @@ def generation_seconds(
     all weights once, and for each sequence the keys and values of the earlier tokens that its layers keep. A batch has
     `batch` sequences, or as many as fit into the memory that the weights leave of `memory_share` of the device's. The
     larger of arithmetic and memory traffic counts, since an engine that mixes prompts into decoding steps overlaps
-    them. With `cached`, a task's demonstrations are read and kept once; choices are ranked without a cache. The
-    beams of an answer are sequences of one batch, each with a cache of its own.
+    them. With `cached`, a task's demonstrations are read and kept once. Choices are ranked in a pass of their own, in
+    which they share their prompt. The beams of an answer are sequences of one batch, each with a cache of its own.
     """
     operations = traffic = 0.0
     weights = size.parameters * hardware.weight_bytes
@@ -76,8 +77,9 @@ def generation_seconds(
         in_cache = load.prompt + load.answer + (0 if cached else load.demonstrations)
         held, limit = cache(in_cache) * load.beams, load.at_once or batch
         at_once = max(1, min(limit, room / held)) if held else limit
-        read = load.prompt * load.items + load.demonstrations * (1 if cached else load.items)
-        read += load.choices * (load.prompt + load.demonstrations) * load.items
+        passes = max(1, bool(load.answer) + bool(load.choices))
+        read = passes * (load.prompt * load.items + load.demonstrations * (1 if cached else load.items))
+        read += load.choices * OWN_TOKENS * load.items
         written = load.answer * load.items
         operations += 2 * size.active * (read + written * load.beams)
         context = load.prompt + load.demonstrations + load.answer / 2

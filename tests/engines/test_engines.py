@@ -56,6 +56,18 @@ def test_where_no_kernel_is_independent_of_the_batch_none_is_promised(toy_base, 
         start(engine, settings_of(toy_base, batch_invariant=True))
 
 
+def test_vllm_reads_once_what_choices_share_and_scores_all_of_each(wide_base):
+    needs_vllm()
+    (ours, prompts, _), (vllm, _, _) = started("transformers", wide_base), started("vllm", wide_base)
+    block = 32  # tokens that vLLM's cache keeps together on a CPU
+    text = (prompts[0] * 40)[: 3 * block]
+    # The prompt ends before, at and after the end of a block; some choices begin like the one before them.
+    choices = [[40], [41], [40, 42], [43] * block, [43] * (block + 2), [43]]
+    cases = [(text[:length], choice) for length in (block - 1, block, block + 1, 3 * block) for choice in choices]
+    likelihoods = ours.log_likelihoods(*zip(*cases, strict=True))
+    assert vllm.log_likelihoods(*zip(*cases, strict=True)) == pytest.approx(likelihoods, abs=1e-3)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_the_arithmetic_is_the_one_that_is_named(toy_base, dtype):
     running = start("transformers", settings_of(toy_base, dtype=dtype))

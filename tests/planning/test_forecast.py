@@ -150,9 +150,14 @@ def test_demonstrations_are_read_once_where_there_is_a_cache():
     assert generation_seconds(size, SLOW, loads, batch=1, cached=False) == pytest.approx(100)
 
 
-def test_choices_are_read_with_their_prompts_each():
-    loads = [TaskLoad(items=10, prompt=1, demonstrations=9, answer=0, choices=2, bytes=0)]
-    assert generation_seconds(Size(5, 5, 0, 0.001), SLOW, loads, batch=1, cached=True) == pytest.approx(19 + 200)
+def test_choices_share_their_prompt_in_a_pass_of_their_own():
+    # 10 prompts of 1 token and demonstrations of 9 once; 16 tokens for each of 20 choices.
+    ranked = TaskLoad(items=10, prompt=1, demonstrations=9, answer=0, choices=2, bytes=0)
+    size = Size(5, 5, 0, 0.001)
+    assert generation_seconds(size, SLOW, [ranked], batch=1, cached=True) == pytest.approx(19 + 320)
+    generated_too = replace(ranked, answer=1)
+    seconds = generation_seconds(size, replace(SLOW, memory_gb_s=1), [generated_too], batch=1, cached=True)
+    assert seconds == pytest.approx(2 * 19 + 320 + 10)
 
 
 def test_every_row_of_the_table_names_its_source():
