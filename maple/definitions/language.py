@@ -6,9 +6,9 @@ Standard dataclasses, as for runs: scoring jobs read them and should not have to
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from maple.definitions.errors import DefinitionError
 from maple.text.plain import plain
@@ -20,6 +20,9 @@ LANGUAGE_COLUMNS = ("code", "name", "iso639_1", "script", "family", "joshi_class
 JOSHI_CLASSES = (*"012345", "unknown")
 # The columns with the answer words of one task.
 ANSWERS = (("true", "neither", "false"), ("positive", "neutral", "negative"))
+# Columns that say how answers are written, which a table may lack.
+WRITING_COLUMNS = ("negations", "particles", "option_words", "unaccented")
+UNACCENTED = ("", "capitals", "always")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,48 @@ class LanguageIdentity:
     def params(self) -> dict:
         """Return the fields as plain values."""
         return {"code": self.code, "name": self.name, "iso639_1": self.iso639_1, "script": self.script}
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How speakers of a language write an answer that is a label."""
+
+    negations: tuple[str, ...] = ()
+    """Words that deny what stands beside them, or call it wrong; empty if they are not known."""
+    particles: tuple[str, ...] = ()
+    """What may stand behind a label and leave it what it is, as copulas; with a hyphen before it, without a space."""
+    option_words: tuple[str, ...] = ()
+    """What may stand behind the number of an option, as a counter; a noun would make it a quantity."""
+    unaccented: str = ""
+    """Where writers leave out accents, tone marks and hooks of letters: "always", in "capitals", or "" (nowhere)."""
+
+    def params(self) -> dict:
+        """Return the fields as plain values."""
+        return {name: value if name == "unaccented" else list(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """Return the record whose `params` these are."""
+        lists = {name: tuple(words) for name, words in params.items() if name != "unaccented"}
+        return cls(**lists, unaccented=params["unaccented"])
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> Self:
+        """Return the record of a row of the table: lists are parted by commas, and a missing column is empty."""
+        lists = {
+            name: [word.strip() for word in row.get(name, "").split(",") if word.strip()]
+            for name in WRITING_COLUMNS
+            if name != "unaccented"
+        }
+        return cls.of({**lists, "unaccented": row.get("unaccented", "")})
+
+    def or_english(self, english: Self) -> Self:
+        """Return the record for answers that may be in English, too; negations that are not known stay so."""
+        both = tuple(dict.fromkeys((*self.negations, *english.negations)))
+        return replace(self, negations=both) if self.negations else self
+
+
+UNKNOWN_WRITING = Writing()
 
 
 @dataclass(frozen=True)
@@ -67,12 +112,14 @@ class Language(LanguageIdentity):
     """Resource class of Joshi et al. (2020, 2020.acl-main.560), "0" (least) to "5", or "unknown"."""
     words: dict[str, str]
     """Words of prompts in the language, by column."""
+    writing: Writing = UNKNOWN_WRITING
+    """How answers are written in it."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Self:
         """Return a row of the table, a mapping of all its columns, as a record."""
-        words = {name: word for name, word in row.items() if name not in LANGUAGE_COLUMNS}
-        return cls(**{name: row[name] for name in LANGUAGE_COLUMNS}, words=words)
+        words = {name: word for name, word in row.items() if name not in (*LANGUAGE_COLUMNS, *WRITING_COLUMNS)}
+        return cls(**{name: row[name] for name in LANGUAGE_COLUMNS}, words=words, writing=Writing.from_row(row))
 
     @property
     def identity(self) -> LanguageIdentity:
@@ -80,7 +127,7 @@ class Language(LanguageIdentity):
         return LanguageIdentity(self.code, self.name, self.iso639_1, self.script)
 
     def params(self) -> dict:
-        """Return the row as plain values, columns as in the table."""
+        """Return the row as plain values, columns as in the table, without those of `writing`: no prompt needs them."""
         return {**{name: getattr(self, name) for name in LANGUAGE_COLUMNS}, **self.words}
 
 
@@ -123,6 +170,8 @@ def _check_row(row: Mapping[str, str], line: str) -> None:
         raise DefinitionError(f"{line}: code is {row['code']!r}; write it as FLORES-200 does, as in swh_Latn")
     if row["joshi_class"] not in JOSHI_CLASSES:
         raise DefinitionError(f"{line}: joshi_class is {row['joshi_class']!r}; write 0 to 5, or unknown")
+    if row.get("unaccented", "") not in UNACCENTED:
+        raise DefinitionError(f"{line}: unaccented is {row['unaccented']!r}; write capitals, always, or nothing")
     for names in ANSWERS:
         answers = {name: row[name].casefold() for name in names if row.get(name)}
         if len(set(answers.values())) < len(answers):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import regex
 
+from maple.definitions.language import UNKNOWN_WRITING, Writing
 from maple.definitions.task import AnswerSpec
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
 from maple.text.numbers import numbers
@@ -26,11 +27,17 @@ class ReadAnswer(NamedTuple):
 
 
 def read_answer(
-    text: str, spec: AnswerSpec, labels: Sequence[str], verbalizers: Sequence[Sequence[str]], language: str
+    text: str,
+    spec: AnswerSpec,
+    labels: Sequence[str],
+    verbalizers: Sequence[Sequence[str]],
+    language: str,
+    writing: Writing = UNKNOWN_WRITING,
 ) -> ReadAnswer:
     """Read the answer of a completion, without its thinking; `labels` and `verbalizers` are as for parse_choice.
 
-    `language` is the code whose marks of numbers count. The text before the first of the stop texts is read.
+    `language` is the code whose marks of numbers count, and `writing` tells how it writes labels. The text before the
+    first of the stop texts is read.
 
     >>> spec = AnswerSpec(after=["The answer is"], read="number")
     >>> read_answer("18 - 4 = 14. The answer is 14 eggs.", spec, [], [], "eng_Latn").text
@@ -49,7 +56,7 @@ def read_answer(
     line = parse_answer("\n".join(reversed(found.splitlines())) if spec.read == "label" else found)
     if not labels:
         return ReadAnswer(line != "", line)
-    label = parse_choice(line, labels, verbalizers)
+    label = parse_choice(line, labels, verbalizers, writing)
     return ReadAnswer(label is not None, line if label is None else label)
 
 

@@ -6,15 +6,9 @@ from typing import NamedTuple
 
 import regex
 
-from maple.evaluation.label_words import (
-    BEHIND_DIGIT,
-    BEHIND_LETTER,
-    BEHIND_WORD,
-    DENIAL_WITHIN,
-    DENYING_TEXT,
-    DENYING_WORD,
-    ONLY_DENYING,
-)
+from maple.definitions.language import UNKNOWN_WRITING, Writing
+from maple.evaluation.label_words import LabelWords, label_words
+from maple.text.accents import with_accents
 from maple.text.letters import same_letters
 from maple.text.segmentation import UNSPACED
 
@@ -107,9 +101,10 @@ def _names(form: _Form, cased: str, caseless: str) -> bool:
 
 
 class _Labels:
-    """The labels of one question, with their forms."""
+    """The labels of one question, with their forms, and the words of the language around them."""
 
-    def __init__(self, labels: Sequence[str], verbalizers: Sequence[Sequence[str]]):
+    def __init__(self, labels: Sequence[str], verbalizers: Sequence[Sequence[str]], words: LabelWords):
+        self.words = words
         self.forms = [
             (label, form)
             for label, forms in zip(labels, verbalizers, strict=True)
@@ -150,7 +145,7 @@ class _Labels:
         found = [
             (len(form.caseless), label)
             for label, form in self.forms
-            if form.caseless and caseless.startswith(form.caseless) and _ends_word(form.caseless, caseless)
+            if form.caseless and caseless.startswith(form.caseless) and self._ends_word(form.caseless, caseless)
         ]
         longest = max((length for length, _ in found), default=0)
         return longest, _only({label for length, label in found if length == longest})
@@ -159,12 +154,12 @@ class _Labels:
         """Return True if what stands behind a label leaves it what it is."""
         form, place = caseless[:length], length
         is_sign = _SIGN.fullmatch(form) is not None
-        particle = _behind_pattern(form).match(caseless, place)
+        particle = self._particle(form).match(caseless, place)
         if particle:
             place = particle.end()
         elif own := self._own_text(label, form, caseless, place):
             place, is_sign = own, False
-        elif is_sign and (word := _ONE_WORD.match(caseless, place)) and _affirms(form, word[1]):
+        elif is_sign and (word := _ONE_WORD.match(caseless, place)) and self._affirms(form, word[1]):
             place = word.end()
         rest = caseless[place:]
         if not rest:
@@ -172,8 +167,10 @@ class _Labels:
         if not (mark := _MARK.match(rest)) or self.named(cased[place:], rest, but=label):
             return False
         after = rest[mark.end() :].lstrip()
-        denied = ONLY_DENYING.fullmatch(after) or (
-            not is_sign and not _ENDS_SENTENCE.match(rest) and DENYING_TEXT.match(after)
+        if not self.words.known and (not is_sign or " " not in after):
+            return False
+        denied = self.words.only_denying.fullmatch(after) or (
+            not is_sign and not _ENDS_SENTENCE.match(rest) and self.words.denying_text.match(after)
         )
         return not denied
 
@@ -195,55 +192,65 @@ class _Labels:
         ]
         return max(ends, default=None)
 
+    def _particle(self, form: str) -> regex.Pattern:
+        if not _SIGN.fullmatch(form):
+            return self.words.behind_word
+        return self.words.behind_letter if _HAS_LATIN.match(form) else self.words.behind_digit
+
+    def _ends_word(self, form: str, text: str) -> bool:
+        """Return True if a form with which a text begins is a word of its own there, but for particles."""
+        return not _WORD_AT.match(text, len(form)) or self._particle(form).match(text, len(form)) is not None
+
+    def _affirms(self, sign: str, word: str) -> bool:
+        """Return True if a word behind a Latin letter leaves it a label: one of another script that denies nothing."""
+        foreign = _HAS_LATIN.match(sign) and not _HAS_LATIN.search(word) and not _UNSPACED_AT.match(word)
+        return bool(foreign) and self.words.known and not self.words.denying_word.match(word)
+
 
 def _only(labels: Iterable[str]) -> str | None:
     each = set(labels)
     return next(iter(each)) if len(each) == 1 else None
 
 
-def _behind_pattern(form: str) -> regex.Pattern:
-    if not _SIGN.fullmatch(form):
-        return BEHIND_WORD
-    return BEHIND_LETTER if _HAS_LATIN.match(form) else BEHIND_DIGIT
-
-
-def _ends_word(form: str, text: str) -> bool:
-    """Return True if a form with which a text begins is a word of its own there, but for particles."""
-    return not _WORD_AT.match(text, len(form)) or _behind_pattern(form).match(text, len(form)) is not None
-
-
-def _affirms(sign: str, word: str) -> bool:
-    """Return True if a word behind a Latin letter leaves it a label: a word of another script that denies nothing."""
-    foreign = _HAS_LATIN.match(sign) and not _HAS_LATIN.search(word) and not _UNSPACED_AT.match(word)
-    return bool(foreign) and not DENYING_WORD.match(word)
-
-
-def label_of(line: str, labels: Sequence[str], verbalizers: Sequence[Sequence[str]]) -> str | None:
+def label_of(
+    line: str, labels: Sequence[str], verbalizers: Sequence[Sequence[str]], writing: Writing = UNKNOWN_WRITING
+) -> str | None:
     """Return the label that a line chooses; None if it chooses none or several.
 
-    `verbalizers` has for each label the forms that count as it. Case, letter variants, kinds of digits and apostrophes,
-    markup, and marks around the line do not matter (maple.text.letters). A line chooses a label if it
+    `verbalizers` has for each label the forms that count as it, and `writing` tells how the language writes answers.
+    Case, letter variants, kinds of digits and apostrophes, markup, and marks around the line do not matter
+    (maple.text.letters), nor accents where the language's writers leave them out (maple.text.accents). A line chooses a
+    label if it
 
-    - is one of its forms, or a form with a copula or particle of its language (maple.evaluation.label_words);
+    - is one of its forms, or a form with a copula or particle of the language;
     - begins with one, a mark follows, and no other label is named and nothing denied after it; the longest form at the
-      beginning decides. A form that is followed by more words, with no mark between, is none: "Wahr ist das nicht";
+      beginning decides. A form that is followed by more words, with no mark between, is none: "Wahr ist das nicht".
+      Where nobody has said how the language denies, more words behind a word leave a doubt, and one behind a letter;
     - begins with a letter or digit and its own option's text, or with a Latin letter and one word of another script;
     - does one of these behind a short cue that ends in a colon and names no label.
 
-    >>> label_of("B. A small one", ["A", "B"], [["A"], ["B"]]), label_of("Answer: B", ["A", "B"], [["A"], ["B"]])
+    >>> english, forms = Writing(negations=("no", "not")), [["A"], ["B"]]
+    >>> label_of("B. A small one", ["A", "B"], forms, english), label_of("Answer: B", ["A", "B"], forms, english)
     ('B', 'B')
     >>> label_of("Wahr ist das nicht", ["yes", "no"], [["Wahr"], ["Falsch"]]) is None
     True
     """
-    known, text = _Labels(labels, verbalizers), _form(line)
+    known, text = _Labels(labels, verbalizers, label_words(writing)), _form(line)
     if label := known.equal(text):
         return label
+    if writing.unaccented:
+        forms = [(label, form.cased) for label, form in known.forms]
+        accented = with_accents(text.cased, forms, writing.unaccented == "capitals", known.words.behind_word)
+        if accented != text.cased:
+            text = _form(accented)
+            if label := known.equal(text):
+                return label
     cased, caseless = text.cased, text.caseless
     if not known.begins(caseless):
         colon = _COLON.search(caseless, 0, _LONGEST_CUE + 1)
         if not colon or known.named(cased[: colon.start()], caseless[: colon.start()]):
             return None
-        if DENIAL_WITHIN.search(caseless, 0, colon.start()):
+        if known.words.denial_within.search(caseless, 0, colon.start()):
             return None
         behind = _form(text.cased[colon.end() :])
         if label := known.equal(behind):

@@ -8,6 +8,7 @@ from typing import cast
 
 import polars as pl
 
+from maple.definitions.language import Writing
 from maple.definitions.run import RunKey
 from maple.definitions.task import AnswerMode, AnswerSpec
 from maple.evaluation.scoring import LINE, SCORE_SCHEMA, CompletionRow, labelled_answers
@@ -16,6 +17,7 @@ from maple.metrics.pooled import confusion
 from maple.runtime.files import read_parquet
 
 NO_READINGS: Mapping[str, AnswerSpec] = MappingProxyType({})
+NO_WRITINGS: Mapping[str, Writing] = MappingProxyType({})
 _ANSWERS = {name: SCORE_SCHEMA[name] for name in ("model", "dataset", "method", "seed", "task", "language")}
 _ANSWERS["answer"] = pl.String
 # `predicted` is null for answers that name no label.
@@ -55,13 +57,17 @@ class LabelTable:
 
 
 def label_tables(
-    generations: pl.DataFrame, tasks: Collection[str], run: RunKey, readings: Mapping[str, AnswerSpec] = NO_READINGS
+    generations: pl.DataFrame,
+    tasks: Collection[str],
+    run: RunKey,
+    readings: Mapping[str, AnswerSpec] = NO_READINGS,
+    writings: Mapping[str, Writing] = NO_WRITINGS,
 ) -> list[LabelTable]:
     """Return the tables of one run's completions, sorted by task, language and answer mode.
 
     `generations` has the columns of maple.evaluation.generation's outputs, of one or more languages; `tasks` are those
-    with labels, and `readings` say how answers are read, of tasks that say so. Items with several right labels are left
-    out: no table can hold them. Raises ScoringError as
+    with labels, `readings` say how answers are read, of tasks that say so, and `writings` how each language writes
+    labels. Items with several right labels are left out: no table can hold them. Raises ScoringError as
     labelled_answers does.
     """
     tables = []
@@ -69,7 +75,8 @@ def label_tables(
     has_one_gold = pl.col("targets").list.len() == 1
     for key, frame in sorted(generations.filter(pl.col("task").is_in(list(tasks)), has_one_gold).group_by(kinds)):
         task, language, answer = cast(tuple[str, str, AnswerMode], key)
-        answers = labelled_answers(cast(list[CompletionRow], frame.to_dicts()), run, readings.get(task, LINE))
+        writing = writings.get(language, Writing())
+        answers = labelled_answers(cast(list[CompletionRow], frame.to_dicts()), run, readings.get(task, LINE), writing)
         bins = () if answers.log_probabilities is None else reliability(answers)
         counts = tuple(map(tuple, confusion(answers).tolist()))
         tables.append(LabelTable(run, task, language, answer, answers.labels, counts, tuple(bins)))
@@ -81,10 +88,11 @@ def read_label_tables(
     runs: Sequence[RunKey],
     tasks: Collection[str],
     readings: Mapping[str, AnswerSpec] = NO_READINGS,
+    writings: Mapping[str, Writing] = NO_WRITINGS,
 ) -> list[LabelTable]:
     """Return the label_tables of files of completions, each of the run at its place in `runs`."""
     pairs = zip(generations, runs, strict=True)
-    return [table for path, run in pairs for table in label_tables(read_parquet(path), tasks, run, readings)]
+    return [table for path, run in pairs for table in label_tables(read_parquet(path), tasks, run, readings, writings)]
 
 
 def confusion_counts(tables: Iterable[LabelTable]) -> pl.DataFrame:

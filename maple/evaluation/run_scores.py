@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from maple.definitions.language import LanguageIdentity, LanguagePair
+from maple.definitions.language import UNKNOWN_WRITING, LanguageIdentity, LanguagePair, Writing
 from maple.definitions.run import RunKey
 from maple.definitions.task import AnswerSpec
 from maple.evaluation.scoring import score_items
@@ -56,11 +56,16 @@ class AskedLanguage:
     """The language of the rows."""
     answers: Mapping[str, LanguageIdentity] = field(default_factory=dict)
     """The language of the answers, by task, of those that are answered in another one."""
+    writing: Writing = UNKNOWN_WRITING
+    """How labels are written in it."""
 
     @classmethod
-    def of(cls, identity: Mapping[str, str], answers: Mapping[str, Mapping[str, str]]) -> Self:
+    def of(
+        cls, identity: Mapping[str, str], answers: Mapping[str, Mapping[str, str]], writing: Mapping[str, Any]
+    ) -> Self:
         """Return the language of a rule's params."""
-        return cls(LanguageIdentity(**identity), {task: LanguageIdentity(**one) for task, one in answers.items()})
+        of_tasks = {task: LanguageIdentity(**one) for task, one in answers.items()}
+        return cls(LanguageIdentity(**identity), of_tasks, Writing.of(writing))
 
 
 def score_run(
@@ -86,7 +91,7 @@ def score_run(
     for asked_language in languages:
         language = asked_language.identity
         of_language, output = metrics[language.code], outputs[language.code]
-        facts = [sorted(of_language.items()), language.params(), run.params(), code]
+        facts = [sorted(of_language.items()), language.params(), asked_language.writing.params(), run.params(), code]
         asked = {
             one.task: one.translation(returned[one.round_trips])
             for one in translations
@@ -109,6 +114,7 @@ def score_run(
             translations=asked,
             readings=read,
             answer_languages=answered,
+            writing=asked_language.writing,
         )
         write_parquet(scores, output, **{SCORED_FROM: digest})
         scored.append(language.code)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import regex
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import UNKNOWN_WRITING, LanguageIdentity, Writing
 from maple.definitions.run import RunKey
 from maple.definitions.task import GENERATED, AnswerSpec
 from maple.evaluation.answer_parsing import parse_answer
@@ -164,13 +164,18 @@ class _Answered:
 
 
 def _answered(
-    row: CompletionRow, run: RunKey, language: LanguageIdentity, translation: Translation | None, spec: AnswerSpec
+    row: CompletionRow,
+    run: RunKey,
+    language: LanguageIdentity,
+    translation: Translation | None,
+    spec: AnswerSpec,
+    writing: Writing,
 ) -> _Answered:
     """Return the answer of a row, and the columns of its scores; `language` is that of the right answers."""
     split, wrong_language, wrong_script = _split(row), None, None
     if split:
         wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
-    parsed, prediction = _prediction(row, split, run, spec, language.code)
+    parsed, prediction = _prediction(row, split, run, spec, language.code, writing)
     issues = {}
     if split and translation:
         source = _of_item(translation.sources, row, run)
@@ -198,24 +203,26 @@ def _split(row: CompletionRow) -> SplitText | None:
 
 
 def _prediction(
-    row: CompletionRow, split: SplitText | None, run: RunKey, spec: AnswerSpec, language: str
+    row: CompletionRow, split: SplitText | None, run: RunKey, spec: AnswerSpec, language: str, writing: Writing
 ) -> tuple[bool, str]:
     """Return whether a row has an answer, and the answer; `split` is that of _split."""
     if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
         raise ScoringError(f"{_place(row, run)}: a log-likelihood is not a number; remove its file and run again")
     if split is None:  # empty if the prompt was too long
         return (True, likeliest_label(row, lambda form: 1)) if row["log_likelihoods"] else (False, "")
-    return read_answer(split.answer, spec, row["labels"], row["verbalizers"], language)
+    return read_answer(split.answer, spec, row["labels"], row["verbalizers"], language, writing)
 
 
-def labelled_answers(rows: Sequence[CompletionRow], run: RunKey, spec: AnswerSpec = LINE) -> LabelledAnswers:
+def labelled_answers(
+    rows: Sequence[CompletionRow], run: RunKey, spec: AnswerSpec = LINE, writing: Writing = UNKNOWN_WRITING
+) -> LabelledAnswers:
     """Return the answers of one run to a task in one language, all in one mode, as numbers of the task's labels.
 
     Log-likelihoods of labels become log-probabilities that add up to one over the labels. Without any, because the
     prompt was too long, all labels are equally probable, and none is the prediction. Raises ScoringError for an item
     whose gold answer is not one label, and for a log-likelihood that is not a number.
     """
-    return _labelled(rows, [_prediction(row, _split(row), run, spec, row["language"]) for row in rows], run)
+    return _labelled(rows, [_prediction(row, _split(row), run, spec, row["language"], writing) for row in rows], run)
 
 
 def _labelled(rows: Sequence[CompletionRow], predictions: Iterable[tuple[bool, str]], run: RunKey) -> LabelledAnswers:
@@ -347,13 +354,14 @@ def score_items(
     translations: Mapping[str, Translation] = MappingProxyType({}),
     readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
     answer_languages: Mapping[str, LanguageIdentity] = MappingProxyType({}),
+    writing: Writing = UNKNOWN_WRITING,
 ) -> pl.DataFrame:
     """Score one run's completions in one language.
 
     `generations` has the columns of maple.evaluation.generation's outputs; `tasks` are the metrics of each task, and
     `translations` those tasks that are translations, whose answers are in the target language of their pair; `readings`
     say how answers are read, of tasks that say so; `answer_languages` has the language of the answers of tasks whose
-    rows are in another one.
+    rows are in another one; `writing` tells how labels are written in the language.
     Returns one row per item and metric (SCORE_SCHEMA). Generated answers and those of a classifier are scored by the
     task's metrics, and blind ones by the same under names that begin with BLIND. Ranked choices are scored by
     RANK_METRICS and, under names that begin with RANKED, by those of the task's metrics that are of labels. The values
@@ -378,7 +386,7 @@ def score_items(
     sets: dict[tuple[str, str], list[_Answered]] = {}
     for row in cast(Iterator[CompletionRow], generations.iter_rows(named=True)):
         task = row["task"]
-        answered = _answered(row, run, languages[task], translations.get(task), readings.get(task, LINE))
+        answered = _answered(row, run, languages[task], translations.get(task), readings.get(task, LINE), writing)
         for score in _item_scores(answered, tasks[task], languages[task]):
             add(answered, score)
         if of_sets[task]:

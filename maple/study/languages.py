@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maple.definitions.errors import DefinitionError
-from maple.definitions.language import ENGLISH, Language, LanguageIdentity, read_languages
+from maple.definitions.language import ENGLISH, Language, LanguageIdentity, Writing, read_languages
 from maple.definitions.reading import parse, pick, read_yaml
 from maple.embedded.speech import KEYS, SENTENCES_OF_SOME, check_words
 
@@ -44,6 +44,10 @@ class Languages:
     def identity(self, code: str) -> LanguageIdentity:
         """Return code, name, iso639_1 and script of a row of the table."""
         return self.table[code].identity
+
+    def writing(self, code: str) -> Writing:
+        """Return how answers are written in a language, or in English, in which they count as well."""
+        return self.table[code].writing.or_english(self.english.writing)
 
 
 def read_study_languages(folder: Path, codes: list[str]) -> Languages:

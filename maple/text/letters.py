@@ -7,11 +7,13 @@ from itertools import chain
 _VARIANTS = {
     # Characters that are typed as apostrophes; in some languages they are letters.
     "'": "\u02bb\u02bc\u02b9\u2018\u2019\u201b\u2032\u0060",
-    # Arabic script: Persian and Urdu ye, kaf and heh; alef, whose hamza is often left out.
-    "\u064a": "\u0649\u06cc\u06d2\u06d3",
+    # Arabic script: Persian and Urdu ye, kaf and heh; ta marbuta, which is often typed as heh; hamza, which is often
+    # left out on alef, waw and ye.
+    "\u064a": "\u0649\u06cc\u06d2\u06d3\u0626",
     "\u0643": "\u06a9",
-    "\u0647": "\u06c0\u06c1\u06d5\u06be",
+    "\u0647": "\u06c0\u06c1\u06d5\u06be\u0629\u06c3",
     "\u0627": "\u0622\u0623\u0625\u0671",
+    "\u0648": "\u0624",
     # Romanian with a comma below or, from older keyboards, with a cedilla.
     "ş": "ș",
     "Ş": "Ș",
@@ -33,12 +35,22 @@ _VARIANTS = {
     "\u0902": "\u0901",
     "\u0928": "\u0929",
     "\u0930": "\u0931",
+    "\u0933": "\u0934",
+    # Bengali khanda ta and Malayalam chillus, which older texts write with a virama and a joiner.
+    "\u09a4\u09cd": "\u09ce",
+    **{f"{letter}\u0d4d": chillu for letter, chillu in zip("ണനരലളക", "ൺൻർൽൾൿ", strict=True)},
+    # Thai ae, which is also typed as twice e.
+    "\u0e40\u0e40": "\u0e41",
+    # Amharic: labialized letters that are written as the plain ones.
+    **dict(zip("ቆሆኮጎ", "ቈኈኰጐ", strict=True)),
 }
 # Greek iota and upsilon with dialytika and tonos lose the tonos alone.
 _VARIANTS |= {"ϊ": "ΐ", "ϋ": "ΰ"}
 # Marks that spell no other word: vowel signs and tatweel of Arabic, nukta of Devanagari and Gurmukhi, variation
-# selectors, the frame of a keycap. Format characters (Cf) are left out as well, the joiners among them.
+# selectors, the frame of a keycap, points and accents of Hebrew. Format characters (Cf) are left out as well, the
+# joiners among them.
 _UNWRITTEN = "\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0670\u0640\u093c\u0a3c\ufe0e\ufe0f\u20e3"
+_UNWRITTEN += "".join(map(chr, (*range(0x0591, 0x05BE), 0x05BF, 0x05C1, 0x05C2, 0x05C4, 0x05C5, 0x05C7)))
 # Ethiopic: families of seven letters with one sound in Amharic, by their first letters (ሐ ኀ as ሀ, ሠ as ሰ, ዐ as አ, ፀ as
 # ጸ).
 _FAMILIES = ((0x1210, 0x1200), (0x1280, 0x1200), (0x1220, 0x1230), (0x12D0, 0x12A0), (0x1340, 0x1338))
@@ -77,5 +89,6 @@ def same_letters(text: str) -> str:
     """
     if text.isascii():
         return text.translate(_ASCII_ONLY)
-    # NFKC makes a space and an accent of an acute accent that is typed as an apostrophe.
-    return unicodedata.normalize("NFKC", text.replace("\u00b4", "'")).translate(_TABLE)
+    # NFKC makes a space and an accent of an acute accent that is typed as an apostrophe, and joins no vertical line
+    # below, which some Yoruba writers type for the dot below.
+    return unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("\u0329", "\u0323")).translate(_TABLE)

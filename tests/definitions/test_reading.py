@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
 from maple.definitions.hardware import read_hardware
-from maple.definitions.language import read_languages
+from maple.definitions.language import Writing, read_languages
 from maple.definitions.local_model import prepared, trained
 from maple.definitions.method import Method
 from maple.definitions.model import Model
@@ -110,6 +110,17 @@ def test_a_language_table_of_a_spreadsheet_is_read(tmp_path):
     assert (language.code, language.words["false"]) == ("swh_Latn", "Uongo")
 
 
+def test_a_language_says_how_answers_are_written_or_nothing(tmp_path):
+    (tmp_path / "languages.tsv").write_text(HEAD + ROW)
+    assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].writing == Writing()
+    head = HEAD.replace("\n", "\tnegations\tparticles\tunaccented\n")
+    (tmp_path / "languages.tsv").write_text(head + ROW.replace("\n", "\tsi, hapana\t\tcapitals\n"))
+    language = read_languages(tmp_path / "languages.tsv")["swh_Latn"]
+    assert language.writing == Writing(negations=("si", "hapana"), unaccented="capitals")
+    assert Writing.of(language.writing.params()) == language.writing
+    assert list(language.words) == ["true", "neither", "false"]
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -130,6 +141,10 @@ def test_a_language_table_of_a_spreadsheet_is_read(tmp_path):
         ),
         (HEAD + ROW.replace("\t2\t", "\t9\t"), "joshi_class is '9'; write 0 to 5"),
         (HEAD + ROW.replace("Uongo", "kweli"), "two of true, neither, false are one word"),
+        (
+            HEAD.replace("false", "unaccented") + ROW.replace("Uongo", "yes"),
+            "unaccented is 'yes'; write capitals, always, or nothing",
+        ),
     ],
 )
 def test_a_broken_row_of_the_language_table_is_named(tmp_path, table, says):

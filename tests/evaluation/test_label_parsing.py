@@ -1,9 +1,11 @@
 """Labels as people write them, in every language of the table: what is read as a label, and what is not."""
 
+from dataclasses import replace
+
 import pytest
 from project import ROOT
 
-from maple.definitions.language import read_languages
+from maple.definitions.language import Writing, read_languages
 from maple.evaluation.answer_parsing import parse_choice
 
 LANGUAGES = {code: row for code, row in read_languages(ROOT / "config/languages.tsv").items() if row.words["true"]}
@@ -15,6 +17,13 @@ FORMS = {
     for name, words in SETS.items()
     if all(language.words[word] for word in words)
 }
+WRITING = {code: row.writing.or_english(LANGUAGES["eng_Latn"].writing) for code, row in LANGUAGES.items()}
+# The words of all languages at once, for tests of letters and digits.
+EVERY = Writing(
+    negations=tuple(word for one in WRITING.values() for word in one.negations),
+    particles=tuple(word for one in WRITING.values() for word in one.particles),
+    option_words=tuple(word for one in WRITING.values() for word in one.option_words),
+)
 GREEK_CAPITALS = str.maketrans("ΆΈΉΊΌΎΏ", "ΑΕΗΙΟΥΩ")
 COLONS = {"zho": "：", "jpn": "：", "khm": "៖", "amh": "፡", "tir": "፦"}
 each_set = pytest.mark.parametrize(("code", "name"), FORMS)
@@ -66,7 +75,7 @@ def test_a_label_is_read_however_it_is_written(code, name):
     for label, written in zip("abc", forms, strict=True):
         for word in written:
             for text in ways_of_writing(word, code):
-                assert parse_choice(text, "abc", forms) == label, text
+                assert parse_choice(text, "abc", forms, WRITING[code]) == label, text
 
 
 @each_set
@@ -74,7 +83,7 @@ def test_a_label_with_more_words_behind_it_is_none(code, name):
     forms = FORMS[code, name]
     for word in (form for written in forms for form in written):
         for text in (f"{word} 701", f"{word} {LANGUAGES[code].words['passage']}", f"{word}-{word}", f"x {word}"):
-            assert parse_choice(text, "abc", forms) is None, text
+            assert parse_choice(text, "abc", forms, WRITING[code]) is None, text
 
 
 @each_set
@@ -82,7 +91,7 @@ def test_two_labels_are_none(code, name):
     forms = FORMS[code, name]
     words = [written[0] for written in forms]
     for text in (f"{words[0]}/{words[2]}", f"{words[0]}, {words[2]}", f"x: {words[0]}, {words[1]}", " ".join(words)):
-        assert parse_choice(text, "abc", forms) is None, text
+        assert parse_choice(text, "abc", forms, WRITING[code]) is None, text
 
 
 # Denials of a label, as speakers of the language write them.
@@ -144,7 +153,7 @@ def test_each_language_with_words_of_its_own_denies():
 @pytest.mark.parametrize("code", DENIED)
 def test_a_label_that_is_denied_is_not_read(code):
     for text in DENIED[code]:
-        assert parse_choice(text, "abc", FORMS[code, "xnli"]) is None, text
+        assert parse_choice(text, "abc", FORMS[code, "xnli"], WRITING[code]) is None, text
 
 
 @pytest.mark.parametrize(
@@ -175,7 +184,7 @@ def test_a_label_that_is_denied_is_not_read(code):
     ],
 )
 def test_a_copula_or_a_particle_leaves_a_label_what_it_is(code, text):
-    assert parse_choice(text, "abc", FORMS[code, "xnli"]) == "a"
+    assert parse_choice(text, "abc", FORMS[code, "xnli"], WRITING[code]) == "a"
 
 
 @pytest.mark.parametrize(
@@ -198,10 +207,128 @@ def test_a_copula_or_a_particle_leaves_a_label_what_it_is(code, text):
         ("Yanlış", "YANLIŞ"),
         ("Αβέβαιο", "ΑΒΕΒΑΙΟ"),
         ("Λάθος", "ΛΑΘΟΣ"),
+        ("خاطئ", "خاطى"),
+        ("مؤكد", "موكد"),
+        ("خاطئة", "خاطئه"),
+        ("غیر واضح", "غير واضح"),
+        ("נכון", "נָכוֹן"),
+        ("सही", "सही\u200d"),
+        ("ज़रूर", "जरूर"),
+        ("সত্য নয়", "সত্য নয\u09bc"),
+        ("উৎস", "উত্\u200dস"),
+        ("അവൻ", "അവന്\u200d"),
+        ("แน่", "เเน่"),
+        ("እውነት ዓለም", "እውነት አለም"),
+        ("ፀሐይ", "ጸሀይ"),
+        ("ጎን", "ጐን"),
+        ("Irọ́", "Iro\u0329\u0301"),
+        ("Džep", "ǅep"),
+        ("NJEGOV", "ǊEGOV"),
+        ("IŞIK", "ışık"),
     ],
 )
 def test_a_variant_of_a_letter_is_the_letter(form, typed):
     assert parse_choice(typed, "ab", [[form], ["x"]]) == "a"
+
+
+@pytest.mark.parametrize(
+    ("code", "form", "typed"),
+    [
+        ("yor_Latn", "Òótọ́", "Ooto"),
+        ("yor_Latn", "Òótọ́", "ootọ"),
+        ("yor_Latn", "Òótọ́", "Idahun: OOTO"),
+        ("yor_Latn", "Òótọ́", "Ooto ni."),
+        ("hau_Latn", "Ƙarya", "Karya ne."),
+        ("ibo_Latn", "Ụgha", "Ugha"),
+        ("ron_Latn", "Adevărat", "adevarat, pentru că a plouat"),
+        ("tur_Latn", "Doğru", "Dogrudur."),
+        ("tur_Latn", "Yanlış", "YANLIS"),
+        ("azj_Latn", "Naməlum", "namelum"),
+        ("fra_Latn", "Négatif", "NEGATIF"),
+        ("fra_Latn", "Négatif", "Réponse : NEGATIF."),
+        ("spa_Latn", "Quizás", "QUIZAS"),
+        ("por_Latn", "Incompatível", "INCOMPATIVEL"),
+        ("ita_Latn", "Verità", "VERITA"),
+    ],
+)
+def test_a_label_is_read_without_its_accents_where_writers_leave_them_out(code, form, typed):
+    assert parse_choice(typed, "ab", [[form], ["x"]], WRITING[code]) == "a"
+    assert parse_choice(typed, "ab", [[form], ["x"]], replace(WRITING[code], unaccented="")) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "form", "typed"),
+    [
+        ("vie_Latn", "Đúng", "dung"),  # the tone tells words apart
+        ("deu_Latn", "Unmöglich", "UNMOGLICH"),
+        ("fra_Latn", "Négatif", "Negatif"),  # capitals alone
+        ("yor_Latn", "Òótọ́", "Òòtọ́"),  # another tone
+        ("yor_Latn", "Òótọ́", "ooto ko"),
+        ("yor_Latn", "Òótọ́", "Ooto? Rara."),
+        ("yor_Latn", "Òótọ́", "Ootolo"),
+        ("tur_Latn", "Doğru", "Dogru degil"),
+        ("tur_Latn", "Doğru", "Dogru, degil"),
+    ],
+)
+def test_a_word_that_is_another_one_is_not_read_as_a_label_without_accents(code, form, typed):
+    assert parse_choice(typed, "ab", [[form], ["x"]], WRITING[code]) is None
+
+
+def test_a_word_that_could_be_two_labels_without_accents_is_neither():
+    writing = Writing(negations=("kò",), unaccented="always")
+    forms = [["òdodo"], ["òdòdó"]]
+    assert [parse_choice(text, "ab", forms, writing) for text in ("òdodo", "òdòdó", "ododo")] == ["a", "b", None]
+    assert [parse_choice(text, "ab", [["sì"], ["si"]], writing) for text in ("sì", "si")] == ["a", "b"]
+    assert parse_choice("ododo", "ab", [["òdodo"], ["èké"]], writing) == "a"
+
+
+@each_set
+def test_a_label_beside_a_word_that_denies_is_none(code, name):
+    forms, language = FORMS[code, name], LANGUAGES[code]
+    assert language.writing.negations, code
+    cue = f"{language.words['question']}{COLONS.get(code[:3], ':')}"
+    for label, word in ((label, form) for label, of in zip("abc", forms, strict=True) for form in of):
+        for no in language.writing.negations:
+            if parse_choice(no, "abc", forms) == label:
+                continue  # as Falsch: the label is said twice
+            texts = [
+                f"{word} {no}",
+                f"{word}, {no}",
+                f"{word}? {no}.",
+                f"{word} ({no})",
+                f"{word} – {no}",
+                f"{no} {word}",
+            ]
+            texts += [f"{no}: {word}", f"{cue} {no} {word}", f"{cue} {word}, {no}", f"**{word}**, {no}"]
+            texts += [f"\u200f{word}، {no}\u200f", full_width(f"{word}, {no}"), capitals(f"{word}, {no}", code)]
+            for text in texts:
+                assert parse_choice(text, "abc", forms, WRITING[code]) is None, text
+
+
+def test_a_letter_beside_a_word_that_denies_is_none():
+    for code, language in LANGUAGES.items():
+        for no in language.writing.negations:
+            for text in (f"A {no}", f"A, {no}", f"A. {no}", f"{no} A", f"A. x of y, {no}", f"{no}: A"):
+                assert parse_choice(text, "ABC", LETTERS, WRITING[code]) is None, text
+
+
+def test_a_language_whose_row_is_new_needs_no_code():
+    row = {"negations": "nda, hata", "particles": "-lo, ndi", "option_words": "wa", "unaccented": "always"}
+    told = Writing.from_row(row).or_english(WRITING["eng_Latn"])
+    forms = [["Zóna"], ["Bodza"]]
+    read = {text: parse_choice(text, "ab", forms, told) for text in ("Zonalo", "zona ndi.", "Zona, chifukwa", "1")}
+    assert read == {"Zonalo": "a", "zona ndi.": "a", "Zona, chifukwa": "a", "1": None}
+    for text in ("Zona, nda", "Zona? Hata.", "nda: Zona", "Zona nda", "Zona, not"):
+        assert parse_choice(text, "ab", forms, told) is None, text
+    assert parse_choice("1 wa", "12", [["1"], ["2"]], told) == "1"
+
+
+def test_where_no_one_has_said_how_a_language_denies_more_words_leave_a_doubt():
+    unknown = Writing.from_row({"code": "nya_Latn"}).or_english(WRITING["eng_Latn"])
+    forms = [["Zoona"], ["Bodza"]]
+    texts = ("Zoona.", "Yankho: Zoona", "Zoona, ayi", "Zoona? Ayi.", "A. x of y", "A, ayi", "A है", "A. x of z")
+    read = [parse_choice(text, "abABC", [*forms, *LETTERS], unknown) for text in texts]
+    assert read == ["a", "a", None, None, "A", None, None, "A"]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +375,7 @@ def test_a_variant_of_a_letter_is_the_letter(form, typed):
     ],
 )
 def test_a_letter_is_read_with_its_own_text_or_behind_a_cue(text, label):
-    assert parse_choice(text, "ABC", LETTERS) == label
+    assert parse_choice(text, "ABC", LETTERS, EVERY) == label
 
 
 @pytest.mark.parametrize(
@@ -277,7 +404,7 @@ def test_a_letter_is_read_with_its_own_text_or_behind_a_cue(text, label):
     ],
 )
 def test_a_digit_is_read_where_it_is_no_part_of_a_number(text, label):
-    assert parse_choice(text, "12", DIGITS) == label
+    assert parse_choice(text, "12", DIGITS, EVERY) == label
 
 
 def test_labels_that_differ_by_a_mark_alone_are_told_apart():

@@ -3,7 +3,7 @@ import math
 import polars as pl
 import pytest
 
-from maple.definitions.language import LanguageIdentity, LanguagePair
+from maple.definitions.language import LanguageIdentity, LanguagePair, Writing
 from maple.definitions.run import RunKey
 from maple.evaluation import scoring
 from maple.evaluation.answer_parsing import parse_choice
@@ -16,13 +16,14 @@ LABELS = ["entailment", "neutral", "contradiction"]
 SWAHILI = [["Kweli"], ["Haijulikani"], ["Uongo"]]
 IDENTITY = LanguageIdentity("swh_Latn", "Swahili", "sw", "Latn")
 RUN = RunKey("m", "d", "lora-r8-4bit", 1)
+KNOWN = Writing(negations=("si", "not"), particles=("-是对的", "-입니다", "-ครับ"), option_words=("번",))
 
 
 @pytest.mark.parametrize(
     "completion", ["Kweli", " kweli.", "«Kweli»", "KWELI\nUongo", "\n\nKweli, kwa sababu ...", "\u200fKweli"]
 )
 def test_a_label_is_read_through_case_and_punctuation(completion):
-    assert parse_choice(completion, LABELS, SWAHILI) == "entailment"
+    assert parse_choice(completion, LABELS, SWAHILI, KNOWN) == "entailment"
 
 
 @pytest.mark.parametrize("completion", ["", "   \n", "Labda", "Kwelikweli", "\U0001f600", "?"])
@@ -79,14 +80,14 @@ LETTERS = [["A", "A. A large storm", "A large storm"], ["B", "B. A small one", "
     ],
 )
 def test_a_letter_is_distinguished_from_a_word_of_one_letter(completion, label):
-    assert parse_choice(completion, ["A", "B"], LETTERS) == label
+    assert parse_choice(completion, ["A", "B"], LETTERS, KNOWN) == label
 
 
 @pytest.mark.parametrize(
     ("completion", "label"), [("1. He bought 2 apples", "1"), ("1번", "1"), ("12", None), ("1 or 2", None)]
 )
 def test_a_number_is_distinguished_from_a_quantity(completion, label):
-    assert parse_choice(completion, ["1", "2"], [["1"], ["2"]]) == label
+    assert parse_choice(completion, ["1", "2"], [["1"], ["2"]], KNOWN) == label
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_an_ambiguous_completion_is_unparsed(completion, forms):
 
 def test_a_mark_makes_another_letter():
     assert parse_choice("วันนี้", ["x", "y"], [["ว"], ["จริง"]]) is None
-    assert parse_choice("จริง ครับ", ["x", "y"], [["เท็จ"], ["จริง"]]) == "y"
+    assert parse_choice("จริง ครับ", ["x", "y"], [["เท็จ"], ["จริง"]], KNOWN) == "y"
 
 
 def generations(*rows):

@@ -229,6 +229,7 @@ rule score:
         run=run_of,
         metrics={code: metrics_in_language(code) for code in CODES},
         languages=[STUDY.languages.identity(code).params() for code in CODES],
+        writings=[STUDY.languages.writing(code).params() for code in CODES],
         readings=readings_of(STUDY.tasks),
         # Those of each file of `translations`.
         translations=translations_of_run,

@@ -116,6 +116,7 @@ rule count_labels:
         runs=[run.key.params() for _ in CODES for run in LABELLED_RUNS],
         tasks=LABELLED_TASKS,
         readings=readings_of(LABELLED_TASKS),
+        writings={code: STUDY.languages.writing(code).params() for code in CODES},
         code=fingerprint("count_labels.py"),
     script:
         "../scripts/count_labels.py"

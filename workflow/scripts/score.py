@@ -8,7 +8,8 @@ from maple.evaluation.run_scores import AskedLanguage, AskedTranslation, score_r
 from maple.runtime.logs import log_to
 
 log_to(snakemake.log[0])
-languages = [AskedLanguage.of(row, snakemake.params.answer_languages) for row in snakemake.params.languages]
+pairs = zip(snakemake.params.languages, snakemake.params.writings, strict=True)
+languages = [AskedLanguage.of(row, snakemake.params.answer_languages, writing) for row, writing in pairs]
 round_trips = repeat(snakemake.input.round_trips or None)  # Snakemake gives an empty list for an input without files
 codes = [language.identity.code for language in languages]
 scored = score_run(
