@@ -1,7 +1,7 @@
 """Contamination: texts of the benchmarks in the instruction data."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,12 +11,14 @@ import regex
 from maple.data.sources import HubSource, LocalSource, read_rows
 from maple.definitions.record import Record
 from maple.runtime.files import read_json
-from maple.text.segmentation import UNSPACED, tokens
+from maple.text.segmentation import UNSPACED
+from maple.text.words import is_segmented
+from maple.text.words import words as words_of
 
 # Length in words of the n-gram that counts as contamination, and its least length. GPT-3 (arXiv 2005.14165, appendix C)
 # took 13; fewer for datasets of short examples, but never fewer than 8.
 NGRAM_WORDS, MIN_NGRAM_WORDS = 13, 8
-# In scripts without spaces a token is a character, and a word is about two of them.
+# In scripts without spaces that no library segments here, a token is a character, and a word is about two of them.
 CHARACTERS_PER_WORD = 2
 SCHEMA_VERSION = 1
 _UNSPACED = regex.compile(f"(?V1){UNSPACED}")
@@ -76,17 +78,18 @@ class GuardCard:
         return cls({task: TaskOverlap(**overlap) for task, overlap in content.items()})
 
 
-def ngram_length(text: list[str], words: int) -> int:
+def ngram_length(text: Sequence[str], words: int, language: str = "") -> int:
     """Return the length in tokens of a text's n-grams of `words` words; 0 for a text of fewer than MIN_NGRAM_WORDS.
 
-    A text of fewer than `words` words is one n-gram.
+    `text` has the words that maple.text.words finds in `language`; of an unknown one, "", characters in scripts without
+    spaces. A text of fewer than `words` words is one n-gram.
 
     >>> ngram_length(["word"] * 20, 13), ngram_length(["word"] * 9, 13), ngram_length(["word"] * 7, 13)
     (13, 9, 0)
     >>> ngram_length(list("今天早上所有的孩子都很早就去学校了因为那里有一个节日"), 8)
     16
     """
-    unspaced = sum(map(bool, map(_UNSPACED.match, text))) > len(text) / 2
+    unspaced = not is_segmented(language) and sum(map(bool, map(_UNSPACED.match, text))) > len(text) / 2
     per_word = CHARACTERS_PER_WORD if unspaced else 1
     return min(len(text), words * per_word) if len(text) >= MIN_NGRAM_WORDS * per_word else 0
 
@@ -105,13 +108,21 @@ def _ngrams(texts: list[str], lengths: Collection[int]) -> Iterator[pl.DataFrame
             yield frame.filter(pl.col("text") == pl.col("text").shift(1 - length)).select("text", "ngram")
 
 
-def _benchmark_ngrams(tests: Mapping[str, Iterable[str]], words: int) -> dict[int, list[tuple[str, pl.DataFrame]]]:
+def _language_of(examples: pl.DataFrame) -> str:
+    """Return the code of the language of examples, by whose words they are compared; "" if they are of several."""
+    codes = examples["language"].unique() if "language" in examples.columns else []
+    return codes[0] if len(codes) == 1 else ""
+
+
+def _benchmark_ngrams(
+    tests: Mapping[str, Iterable[str]], words: int, language: str
+) -> dict[int, list[tuple[str, pl.DataFrame]]]:
     """Return the n-grams of the tests' texts by length, as pairs of a test and a frame of _ngrams."""
     by_length = defaultdict(list)
     for test, texts in tests.items():
         texts_by_length = defaultdict(list)
-        for text in map(tokens, texts):
-            texts_by_length[ngram_length(text, words)].append(" ".join(text))
+        for text in (words_of(text, language) for text in texts):
+            texts_by_length[ngram_length(text, words, language)].append(" ".join(text))
         for length in texts_by_length.keys() - {0}:
             by_length[length].extend((test, ngrams) for ngrams in _ngrams(texts_by_length[length], [length]))
     return by_length
@@ -120,18 +131,20 @@ def _benchmark_ngrams(tests: Mapping[str, Iterable[str]], words: int) -> dict[in
 def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: int) -> pl.DataFrame:
     """Return the examples that share an n-gram of `words` words with a text of `tests`, without case and punctuation.
 
-    In scripts without spaces CHARACTERS_PER_WORD characters count as one word. A shorter text is looked for whole if
-    it has MIN_NGRAM_WORDS (our choice), and so is a short text of a labelled example in the texts of `tests`: it may be
-    a sentence of a passage. `examples` has the columns instruction, input and output, or also texts. Returned columns:
-    `row`, the position of an example, and `test`, a key of `tests`; pairs are unique and sorted.
+    Words are those of the language of the examples (maple.text.words), also in `tests`. In scripts without spaces that
+    have no segmenter, CHARACTERS_PER_WORD characters count as one word. A shorter text is looked for whole if it has
+    MIN_NGRAM_WORDS (our choice), and so is a short text of a labelled example in the texts of `tests`: it may be a
+    sentence of a passage. `examples` has the columns language, instruction, input and output, or also texts. Returned
+    columns: `row`, the position of an example, and `test`, a key of `tests`; pairs are unique and sorted.
     """
-    benchmark = _benchmark_ngrams(tests, words)
+    language = _language_of(examples)
+    benchmark = _benchmark_ngrams(tests, words, language)
     lengths = sorted(benchmark)
     names = pl.Enum(list(tests))
     pairs = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
     for number, part in enumerate(examples.select("instruction", "input", "output").iter_slices(EXAMPLES_PER_PART)):
         row = (pl.col("text") + number * EXAMPLES_PER_PART).alias("row")
-        texts = [" ".join(tokens(" ".join(example))) for example in part.iter_rows()]
+        texts = [" ".join(words_of(" ".join(example), language)) for example in part.iter_rows()]
         for length, in_examples in zip(lengths, _ngrams(texts, lengths), strict=True):
             for test, in_test in benchmark[length]:
                 shared = in_examples.join(in_test, on="ngram", how="semi")
@@ -141,10 +154,10 @@ def overlaps(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words: 
 
 def _short_texts(examples: pl.DataFrame, words: int) -> dict[int, list[tuple[int, str]]]:
     """Return the texts of labelled examples that are shorter than an n-gram, by length: position and joined tokens."""
-    by_length = defaultdict(list)
+    by_length, language = defaultdict(list), _language_of(examples)
     for row, texts in enumerate(examples["texts"] if "texts" in examples.columns else []):
-        for text in map(tokens, texts if texts is not None else []):
-            length = ngram_length(text, words)
+        for text in (words_of(text, language) for text in (texts if texts is not None else [])):
+            length = ngram_length(text, words, language)
             if length == len(text):
                 by_length[length].append((row, " ".join(text)))
     return by_length
@@ -155,10 +168,10 @@ def _whole_in(examples: pl.DataFrame, tests: Mapping[str, Iterable[str]], words:
 
     The n-grams of a passage are longer than a short sentence of it.
     """
-    short, names = _short_texts(examples, words), pl.Enum(list(tests))
+    short, names, language = _short_texts(examples, words), pl.Enum(list(tests)), _language_of(examples)
     pairs = [pl.DataFrame(schema={"row": pl.UInt32, "test": names})]
     for test, texts in tests.items() if short else ():
-        long = [" ".join(tokens(text)) for text in texts]
+        long = [" ".join(words_of(text, language)) for text in texts]
         for length, in_test in zip(sorted(short), _ngrams(long, sorted(short)), strict=True):
             numbers, sought = zip(*short[length], strict=True)
             rows = pl.DataFrame({"text": range(len(numbers)), "row": numbers}, schema_overrides={"text": pl.UInt32})

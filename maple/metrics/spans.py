@@ -5,7 +5,7 @@ from collections import Counter
 import regex
 
 from maple.text.numbers import without_grouping
-from maple.text.segmentation import normalize, segments
+from maple.text.segmentation import normalize, parted, segments
 
 # Articles that MLQA's rules remove (Lewis et al. 2020, ACL, 2020.acl-main.653), by ISO 639-3 code. In Arabic the
 # letters of the article are removed wherever they stand, as in the published figures. Other languages keep all words.
@@ -39,9 +39,10 @@ NUMBER_WORDS = {"none": "0"} | {
 def _answer_words(text: str, language: str) -> list[str]:
     """Return the words of an answer by MLQA's rules: without case, punctuation and articles; Han by characters.
 
-    Beyond these rules, numbers keep their sign and the marks within them, but those that group their digits.
+    Beyond these rules, marks that part words in a script part them (maple.text.segmentation), and numbers keep their
+    sign and the marks within them, but those that group their digits.
     """
-    text = _PUNCTUATION.sub("", without_grouping(_DASH.sub("-", normalize(text)), language))
+    text = _PUNCTUATION.sub("", without_grouping(_DASH.sub("-", normalize(parted(text))), language))
     if articles := ARTICLES.get(language[:3]):
         text = articles.sub(" ", text)
     return text.split() if language[:3] in SPACED else segments(text)

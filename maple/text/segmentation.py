@@ -27,6 +27,11 @@ _SEGMENT = regex.compile(rf"(?V1)(?={UNSPACED})\X|[\S--{UNSPACED}]+")
 _UNSEEN = regex.compile(r"(?V1)[\p{Default_Ignorable_Code_Point}--[\u200b-\u200d]]")
 # Parts words where no space is seen.
 _ZERO_WIDTH_SPACE = "\u200b"
+# Marks between words and sentences that some scripts write without a space, as the Ethiopic wordspace, the Tibetan
+# tsheg, the danda and the full-width comma; not those of ASCII, nor a mark within a number.
+_PARTING = regex.compile(r"(?V1)(?!(?<=\p{Nd}).\p{Nd})[[\p{Terminal_Punctuation}\u0f0b\u0f0c]--[\x00-\x7f]]")
+# A joiner that joins nothing.
+_LOOSE_JOINER = regex.compile(r"(?<![\p{L}\p{M}])[\u200c\u200d]+|[\u200c\u200d]+(?![\p{L}\p{M}\u200c\u200d])")
 
 
 def normalize(text: str) -> str:
@@ -68,3 +73,14 @@ def segments(text: str) -> list[str]:
     ['(the', 'cat)', '猫', '。']
     """
     return _SEGMENT.findall(text)
+
+
+def parted(text: str) -> str:
+    """Return a text with a space for each mark that parts words in its script, and without joiners that join nothing.
+
+    A metric that deletes punctuation would make one word of two. ASCII's marks stay: SQuAD's rules delete them.
+
+    >>> parted("ሰላም፡ለዓለም"), parted("है।वह"), parted("e.g. 1，5")
+    ('ሰላም ለዓለም', 'है वह', 'e.g. 1，5')
+    """
+    return text if text.isascii() else _LOOSE_JOINER.sub("", _PARTING.sub(" ", text))

@@ -1,4 +1,4 @@
-"""Words and sentences of a text in its language: of metrics, word limits and tokens per word alike."""
+"""Words and sentences of a text in its language: of metrics, word limits, contamination and tokens per word alike."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -52,6 +52,11 @@ def _korean() -> Callable[[str], list[str]]:
 SEGMENTERS = {"tha": _thai, "zho": _chinese, "jpn": _japanese, "kor": _korean}
 
 
+def is_segmented(language: str) -> bool:
+    """Return True for a language that a library segments; `language` is a code such as `tha_Thai`."""
+    return language[:3] in SEGMENTERS
+
+
 @cache
 def _segmenter(code: str) -> Callable[[str], list[str]]:
     return SEGMENTERS[code]()
@@ -70,7 +75,7 @@ def words(text: str, language: str) -> tuple[str, ...]:
     >>> words("今天是星期一。", "zho_Hans")
     ('今天', '是', '星期一')
     """
-    if language[:3] not in SEGMENTERS:
+    if not is_segmented(language):
         return tuple(tokens(text))
     segment = _segmenter(language[:3])
     return tuple(word for run in _RUN.findall(normalize(text)) for word in segment(run))

@@ -17,6 +17,7 @@ from maple.data.contamination import (
 from maple.data.examples import EXAMPLE_SCHEMA, LABELLED_COLUMNS
 from maple.data.sources import LocalSource, RowFile
 from maple.runtime.files import write_json
+from maple.text.words import words as words_of
 
 WORDS = [f"word{number}" for number in range(40)]
 PASSAGE = " ".join(WORDS)
@@ -66,6 +67,25 @@ def test_in_scripts_without_spaces_two_characters_count_as_a_word():
     assert overlap(CHINESE, CHINESE[:16]) and not overlap(CHINESE, CHINESE[:15])
     thai = "วันนี้เด็กทุกคนไปโรงเรียนแต่เช้าเพราะมีงานฉลองใหญ่"
     assert overlap(f"เขาพูดว่า {thai}", thai)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("tha_Thai", "เด็กทุกคนไปโรงเรียนแต่เช้าเพราะมีงานฉลองใหญ่และพวกเขามีความสุขมากในวันนี้"),
+        ("zho_Hans", "孩子们今天早上很早就去学校因为那里有一个非常盛大的节日庆祝活动"),
+    ],
+)
+def test_where_a_library_finds_words_an_overlap_is_counted_in_words(code, text):
+    found = words_of(text, code)
+    whole = "".join(found[:13])
+    assert len(found) >= 14 and whole == text[: len(whole)]
+
+    def overlaps_with(part):
+        rows = pl.DataFrame([example("a", part)], schema=EXAMPLE_SCHEMA).with_columns(language=pl.lit(code))
+        return overlaps(rows, {"test": [text]}, 13).height == 1
+
+    assert overlaps_with(f"ABC {whole}") and not overlaps_with("".join(found[:12]))
 
 
 def test_hashes_find_the_same_as_comparing_all_words():

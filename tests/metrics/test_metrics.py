@@ -57,6 +57,27 @@ def test_f1_follows_mlqa_s_rules(answer, gold, code, f1):
     assert METRICS["f1"].value(answer, [gold], code) == pytest.approx(f1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "gold", "code", "f1"),
+    [
+        ("ሰላም፡ለዓለም", "ሰላም ለዓለም", "amh_Ethi", 1.0),
+        ("ሰላም፡ለዓለም", "ሰላም", "amh_Ethi", 2 / 3),
+        ("བོད་སྐད", "བོད", "bod_Tibt", 2 / 3),
+        ("दिल्ली।मुंबई", "मुंबई", "hin_Deva", 2 / 3),
+        ("القاهرة،بغداد", "بغداد", "arb_Arab", 2 / 3),
+        ("ABC，DEF", "DEF", "zho_Hans", 2 / 3),
+        ("می‌خواهم", "خواهم", "pes_Arab", 0.0),  # a joiner cuts no word
+        ("تهران‌", "تهران", "pes_Arab", 1.0),
+        ("ශ්‍රී ලංකා", "ශ්‍රී", "sin_Sinh", 2 / 3),
+        ("Donau­dampfer", "Donaudampfer", "deu_Latn", 1.0),
+        ("well-known", "wellknown", "eng_Latn", 1.0),  # as SQuAD has it
+    ],
+)
+def test_marks_that_part_words_part_them_and_joiners_do_not(answer, gold, code, f1):
+    assert METRICS["f1"].value(answer, [gold], code) == pytest.approx(f1)
+    assert METRICS["exact_match"].value(answer, [gold], code) == (f1 == 1)
+
+
 def test_the_best_gold_answer_counts():
     assert METRICS["exact_match"].value("two", ["one", "two"], "eng_Latn") == 1.0
     assert METRICS["f1"].value("two", ["one", "two"], "eng_Latn") == 1.0

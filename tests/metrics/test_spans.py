@@ -3,8 +3,9 @@
 Our rules depart from them where they say so, and the pairs are drawn so that this does not show: no text has a mark
 between two digits, or a minus before one, which the published rules delete; NFKC is applied to all texts and format
 characters (Cf) are taken out before; no answer is written in capitals that has a letter which we fold further than to
-its small letter (ß is ss to us); and scripts without spaces, which we cut by characters in every language, stand only
-where MLQA cuts them too: Han in Chinese.
+its small letter (ß is ss to us); scripts without spaces, which we cut by characters in every language, stand only
+where MLQA cuts them too: Han in Chinese; and no comma, danda or full stop of another script stands between two words
+without a space, which MLQA makes one word of.
 """
 
 import json
@@ -140,9 +141,14 @@ UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u34
 MARKED_NUMBER = re.compile(r"\d\s*[^\w\s]\s*\d|[-−–]\d")
 
 
+# A mark that ends a word or a sentence between two words without a space.
+_LETTER = "[^\\W\u4e00-\u9fa5]"
+PARTED = re.compile(rf"{_LETTER}[^\w\s]*[،؛؟۔।॥。、，；：！？][^\w\s]*{_LETTER}")
+
+
 def take(language, wanted=lambda text: True):
     def comparable(text):
-        if MARKED_NUMBER.search(text):
+        if MARKED_NUMBER.search(text) or PARTED.search(text):
             return False
         return wanted(text) and not UNSPACED.search(re.sub("[\u4e00-\u9fa5]", "", text) if language == "zh" else text)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from maple.text.segmentation import tokens
+from maple.text.segmentation import parted, tokens
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,19 @@ from maple.text.segmentation import tokens
 )
 def test_text_is_split_as_its_script_separates_words(text, words):
     assert tokens(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ሰላም፡ለዓለም።ሰላም", "ሰላም ለዓለም ሰላም"),
+        ("བོད་སྐད", "བོད སྐད"),
+        ("एक।दो", "एक दो"),
+        ("أ،ب", "أ ب"),
+        ("١،٥ 1，5", "١،٥ 1，5"),
+        ("می\u200cخواهم\u200c \u200d", "می\u200cخواهم "),
+        ("e.g. don't, (a-b)", "e.g. don't, (a-b)"),
+    ],
+)
+def test_marks_that_part_words_become_spaces_and_those_within_numbers_stay(text, expected):
+    assert parted(text) == expected
