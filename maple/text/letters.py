@@ -3,6 +3,8 @@
 import unicodedata
 from itertools import chain
 
+import regex
+
 # Each line: letters that stand for the one before the colon.
 _VARIANTS = {
     # Characters that are typed as apostrophes; in some languages they are letters.
@@ -75,6 +77,8 @@ def _table() -> dict[int, str | None]:
 
 
 _TABLE = _table()
+# Devanagari: the nasal before a consonant of its own place, which is as often written as anusvara (हिन्दी, हिंदी).
+_NASAL = regex.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])")
 _ASCII_ONLY = str.maketrans({"`": "'"})
 
 
@@ -91,4 +95,5 @@ def same_letters(text: str) -> str:
         return text.translate(_ASCII_ONLY)
     # NFKC makes a space and an accent of an acute accent that is typed as an apostrophe, and joins no vertical line
     # below, which some Yoruba writers type for the dot below.
-    return unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("\u0329", "\u0323")).translate(_TABLE)
+    text = unicodedata.normalize("NFKC", text.replace("\u00b4", "'").replace("\u0329", "\u0323")).translate(_TABLE)
+    return _NASAL.sub("\u0902", text) if "\u094d" in text else text

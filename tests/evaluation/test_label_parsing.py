@@ -7,6 +7,8 @@ from project import ROOT
 
 from maple.definitions.language import Writing, read_languages
 from maple.evaluation.answer_parsing import parse_choice
+from maple.text.accents import bare
+from maple.text.letters import same_letters
 
 LANGUAGES = {code: row for code, row in read_languages(ROOT / "config/languages.tsv").items() if row.words["true"]}
 SETS = {"xnli": ("true", "neither", "false"), "sentiment": ("positive", "neutral", "negative")}
@@ -214,6 +216,7 @@ def test_a_copula_or_a_particle_leaves_a_label_what_it_is(code, text):
         ("נכון", "נָכוֹן"),
         ("सही", "सही\u200d"),
         ("ज़रूर", "जरूर"),
+        ("सम्बन्ध", "संबंध"),
         ("সত্য নয়", "সত্য নয\u09bc"),
         ("উৎস", "উত্\u200dস"),
         ("അവൻ", "അവന്\u200d"),
@@ -254,6 +257,16 @@ def test_a_variant_of_a_letter_is_the_letter(form, typed):
 def test_a_label_is_read_without_its_accents_where_writers_leave_them_out(code, form, typed):
     assert parse_choice(typed, "ab", [[form], ["x"]], WRITING[code]) == "a"
     assert parse_choice(typed, "ab", [[form], ["x"]], replace(WRITING[code], unaccented="")) is None
+
+
+@each_set
+def test_labels_of_the_table_are_read_without_accents_where_their_column_says_so(code, name):
+    forms, habit = FORMS[code, name], WRITING[code].unaccented
+    for label, (word, _) in zip("abc", forms, strict=True):
+        for text in ways_of_writing(capitals(bare(word), code), code):
+            if text != text.lower() and text == text.upper():
+                own = habit or bare(same_letters(word)) == same_letters(word)
+                assert parse_choice(text, "abc", forms, WRITING[code]) == (label if own else None), text
 
 
 @pytest.mark.parametrize(
