@@ -162,6 +162,14 @@ def test_a_changed_word_scores_its_language_alone_and_the_others_keep_their_byte
         assert log.read_text().startswith("scored 1 of 2 languages, the others are unchanged: swh_Latn")
 
 
+def test_a_word_that_denies_asks_nothing_again_and_scores_its_language_alone(project):
+    project.replace("config/languages.tsv", "\tsi, sio, siyo, hapana", "\tsi, sio, siyo, hapana, la")
+    assert project.jobs() == scored()
+    assert project.snakemake("results/summary.parquet")
+    for log in (project.folder / "logs/score").rglob("*.log"):
+        assert log.read_text().startswith("scored 1 of 2 languages, the others are unchanged: swh_Latn")
+
+
 def test_a_language_is_a_target(project):
     for path in (project.folder / "results" / "scores").rglob("*.parquet"):
         path.unlink()
