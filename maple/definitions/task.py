@@ -18,6 +18,8 @@ TaskWords = Annotated[
     Literal["english"] | Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)],
     Field(description="words by name as in {true: Kweli}, or english: those of English where the table has none"),
 ]
+# In the place of a code under `words`: all languages that have no entry of their own.
+ALL_LANGUAGES = "all"
 Choices = dict[str, Annotated[list[str], Field(min_length=1)]]
 # In a pair of languages: the language of the rows.
 OWN = "own"
@@ -310,7 +312,7 @@ class Task(PromptSpec):
     """The score of random guessing."""
     words: dict[str, TaskWords] = {}
     """Words of the task's own by language, in the place of those of config/languages.tsv or beside them, as in
-    {swh_Latn: {positive: Chanya}}."""
+    {swh_Latn: {positive: Chanya}}; under `all` for languages that have no entry, as {all: english}."""
     sources: TaskSources
 
     def model_post_init(self, _: object) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from maple.data.templates import names_in
 from maple.definitions.language import Language
-from maple.definitions.task import PromptSpec, Task
+from maple.definitions.task import ALL_LANGUAGES, PromptSpec, Task
 
 # The names under which a template reaches words of the language table: those of the language that the prompt instructs
 # in, of the text's own language, and of English.
@@ -47,7 +47,8 @@ def task_words(
 
 def _stated_words(task: PromptSpec | Task, language: Language, english: Mapping[str, str]) -> dict[str, str]:
     """Return the columns of a language with the words that a task states for it."""
-    stated = task.words.get(language.code, {}) if isinstance(task, Task) else {}
+    words = task.words if isinstance(task, Task) else {}
+    stated = words.get(language.code, words.get(ALL_LANGUAGES, {}))
     columns = language.params()
     if stated == "english":
         return {name: columns.get(name) or word for name, word in english.items()}

@@ -9,10 +9,13 @@ from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolder
 from maple.data.templates import TemplateLimitError, names_used
 from maple.definitions.errors import DefinitionError
 from maple.definitions.task import PromptSpec
+from maple.evaluation.answer_reading import ReadAnswer, read_answer
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompt_words import Words, word_templates
-from maple.evaluation.prompts import NUMBER, RowFault, TaskError, render_row, shown_answer
+from maple.evaluation.prompts import NUMBER, Rendering, RowFault, TaskError, render_row, shown_answer
+from maple.metrics.numbers import number as equal_numbers
+from maple.metrics.spans import exact_match
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
 
@@ -25,8 +28,9 @@ def check_first_rows(
 ) -> None:
     """Refuse a task whose templates fail on all of the first rows that are there in a language, or without dev rows.
 
-    Rows that are not there yet are not looked at, except those for demonstrations on disk. Raises DefinitionError with
-    file and key.
+    So is one whose gold answer, or the answer that a demonstration shows, would not be read as right. Rows that are not
+    there yet are not looked at, except those for demonstrations on disk. Raises DefinitionError with file and key, or
+    with language and row.
     """
     places = task.places(code, languages, folders)
     words = task.words(code, languages, prompt_language)
@@ -44,6 +48,50 @@ def check_first_rows(
                 f"config/tasks/{task.name}.yaml: {reason}, in the first rows of {where}, which have the columns "
                 f"{', '.join(map(str, rows[0]))}; mend it, or map a name under `columns` of the source"
             )
+        pair = task.pair(code, languages)
+        answered_in = pair.target.code if pair else task.definition.answer_language or code
+        _check_answers(task, rows, words, code, answered_in, shown=split is places.dev)
+
+
+def _check_answers(
+    task: StudyTask, rows: Sequence[BenchmarkRow], words: Words, code: str, answered_in: str, *, shown: bool
+) -> None:
+    """Refuse a row whose answer, written as a demonstration shows it, is not read as right: no model could be right.
+
+    Test rows often lack what a demonstration of its own needs, so these are looked at only where rows are `shown`.
+    `answered_in` is the code of the language of the answers.
+    """
+    spec, reading = task.prompt_spec, task.definition.answer
+    if spec.answer.demonstration and not shown:
+        return
+    for number, row in enumerate(rows):
+        try:
+            rendering = render_row(spec, _with_any_pictures(spec, row, number), words, number, code)
+            answer = shown_answer(spec, row, words, number, rendering)
+        except (RowFault, TemplateLimitError):
+            continue
+        except TaskError as error:
+            raise DefinitionError(
+                f"config/tasks/{task.name}.yaml: {code}, row {number + 1}: targets: {error}"
+            ) from None
+        read = read_answer(answer, reading, rendering.labels, rendering.verbalizers, answered_in)
+        if not _is_right(read, rendering, reading.read, answered_in):
+            raise DefinitionError(
+                f"config/tasks/{task.name}.yaml: {code}, row {number + 1} of its {'dev' if shown else 'test'} rows: the "
+                f"answer {answer[:80]!r} is read as {repr(read.text[:40]) if read.parsed else 'no answer'}, and gold "
+                f"is {rendering.targets[0][:40]!r}; mend `answer`, `choices` or `targets`, so that an answer as it "
+                "is shown is right"
+            )
+
+
+def _is_right(read: ReadAnswer, rendering: Rendering, kind: str, language: str) -> bool:
+    """Return True if an answer that was read is the gold label, a gold number or a gold text; of a list, if it is one."""
+    if not read.parsed or kind == "spans":
+        return read.parsed
+    if rendering.labels:
+        return read.text in rendering.targets
+    equal = equal_numbers if kind == "number" else exact_match
+    return equal(read.text, list(rendering.targets), language) == 1
 
 
 def _check_position(task: StudyTask, rows: Sequence[BenchmarkRow]) -> None:

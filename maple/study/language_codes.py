@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from maple.definitions.errors import DefinitionError
 from maple.definitions.language import Language
-from maple.definitions.task import EmbeddedRows, Task
+from maple.definitions.task import ALL_LANGUAGES, EmbeddedRows, Task
 from maple.models.language_tags import NLLB200
 
 TABLE = "config/languages.tsv"
@@ -37,7 +37,7 @@ def check_codes(file: str, task: Task, table: Mapping[str, Language], studied: C
 
 
 def _places(task: Task) -> Iterator[tuple[str, Collection[str]]]:
-    yield "words", task.words
+    yield "words", [code for code in task.words if code != ALL_LANGUAGES]
     for kind, source in task.sources:
         if source is None:
             continue
