@@ -71,21 +71,22 @@ def _check_answers(
         except (RowFault, TemplateLimitError):
             continue
         except TaskError as error:
-            raise DefinitionError(
-                f"config/tasks/{task.name}.yaml: {code}, row {number + 1}: targets: {error}"
-            ) from None
+            raise DefinitionError(f"{_place(task, code, number, shown)}: targets: {error}") from None
         read = read_answer(answer, reading, rendering.labels, rendering.verbalizers, answered_in)
         if not _is_right(read, rendering, reading.read, answered_in):
             raise DefinitionError(
-                f"config/tasks/{task.name}.yaml: {code}, row {number + 1} of its {'dev' if shown else 'test'} rows: the "
-                f"answer {answer[:80]!r} is read as {repr(read.text[:40]) if read.parsed else 'no answer'}, and gold "
-                f"is {rendering.targets[0][:40]!r}; mend `answer`, `choices` or `targets`, so that an answer as it "
-                "is shown is right"
+                f"{_place(task, code, number, shown)}: the answer {answer[:80]!r} is read as "
+                f"{repr(read.text[:40]) if read.parsed else 'no answer'}, and gold is {rendering.targets[0][:40]!r}; "
+                "mend `answer`, `choices` or `targets`, so that an answer as it is shown is right"
             )
 
 
+def _place(task: StudyTask, code: str, number: int, shown: bool) -> str:
+    return f"config/tasks/{task.name}.yaml: {code}, row {number + 1} of its {'dev' if shown else 'test'} rows"
+
+
 def _is_right(read: ReadAnswer, rendering: Rendering, kind: str, language: str) -> bool:
-    """Return True if an answer that was read is the gold label, a gold number or a gold text; of a list, if it is one."""
+    """Return True if an answer that was read is the gold label, a gold number or a gold text, or if it is a list."""
     if not read.parsed or kind == "spans":
         return read.parsed
     if rendering.labels:
