@@ -134,7 +134,7 @@ class Language(LanguageIdentity):
 def read_languages(path: str | Path) -> dict[str, Language]:
     """Read the language table: one row per language, keyed by its code (`swh_Latn`).
 
-    A word of prompts may be left empty, until a task of a study names it.
+    A word of prompts may be left empty, until a task of a study names it; a row may end behind LANGUAGE_COLUMNS.
 
     Raises DefinitionError, which names file, line and column.
     """
@@ -149,6 +149,8 @@ def read_languages(path: str | Path) -> dict[str, Language]:
     languages: dict[str, Language] = {}
     for number, cells in rows:
         line = f"{path}: line {number} ({plain(cells[0])[:8]})"  # of a row whose tabs were lost, the code alone
+        if len(cells) == len(LANGUAGE_COLUMNS) and head[: len(cells)] == list(LANGUAGE_COLUMNS):
+            cells += [""] * (len(head) - len(cells))
         if len(cells) != len(head):
             raise DefinitionError(f"{line} has {len(cells)} cells, the head {len(head)}; cells are parted by tabs")
         row = dict(zip(head, cells, strict=True))

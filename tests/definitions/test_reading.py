@@ -100,6 +100,13 @@ def test_a_language_has_a_class_or_none_that_is_known(tmp_path, joshi_class):
     assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].joshi_class == joshi_class
 
 
+def test_a_row_of_a_language_may_end_behind_its_class(tmp_path):
+    (tmp_path / "languages.tsv").write_text(f"{HEAD}wol_Latn\tWolof\two\tLatn\tAtlantic-Congo\tunknown\n{ROW}")
+    languages = read_languages(tmp_path / "languages.tsv")
+    assert languages["wol_Latn"].words == {"true": "", "neither": "", "false": ""}
+    assert languages["swh_Latn"].words["true"] == "Kweli"
+
+
 def test_a_language_may_lack_a_word(tmp_path):
     (tmp_path / "languages.tsv").write_text(HEAD + ROW.replace("Uongo", ""))
     assert read_languages(tmp_path / "languages.tsv")["swh_Latn"].words["false"] == ""

@@ -171,3 +171,40 @@ def test_a_column_with_the_name_of_the_position_is_refused_where_a_template_name
     ):
         check(tmp_path, {"targets": "number"}, rows=rows)
     check(tmp_path, {"item": "number"})
+
+
+COT = {"targets": "result", "fields": ["text", "result"], "metrics": ["number"], "headline": "number"}
+SUM = {"id": 1, "text": "2 + 3?", "result": 5, "steps": "2 and 3 make 5."}
+
+
+def test_a_demonstration_that_is_not_read_as_its_gold_is_refused_with_task_language_and_row(tmp_path):
+    read = {"read": "number", "demonstration": "{{ steps }} The answer is {{ result }}."}
+    check(tmp_path, COT | {"answer": read}, rows=[SUM], split="dev", shots={"xquad": 1})
+    rows = [SUM, SUM | {"id": 2, "result": 6, "steps": "2 times 3"}]
+    wrong = read | {"demonstration": "{{ result }}: {{ steps }}"}
+    with pytest.raises(DefinitionError) as error:
+        check(tmp_path, COT | {"answer": wrong}, rows=rows, split="dev", shots={"xquad": 1})
+    assert str(error.value) == (
+        "config/tasks/xquad.yaml: eng_Latn, row 2 of its dev rows: the answer '6: 2 times 3' is read as '3', and gold "
+        "is '6'; mend `answer`, `choices` or `targets`, so that an answer as it is shown is right"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "says"),
+    [
+        ({"answer": {"after": ["The answer is"]}}, ROW, "the answer 'rain' is read as no answer, and gold is 'rain'"),
+        ({"answer": {"stop": ["a"]}}, ROW, "the answer 'rain' is read as 'r', and gold is 'rain'"),
+        ({}, ROW | {"answers": {"text": ["rain\nand snow"]}}, "is read as 'rain', and gold is"),
+        (CHOICES | {"choices": {"good": ["\u200b\n"], "bad": ["bad"]}}, ROW, "read as no answer, and gold is 'good'"),
+    ],
+)
+def test_a_gold_answer_that_no_completion_could_give_is_refused_without_demonstrations_too(tmp_path, task, row, says):
+    with pytest.raises(DefinitionError, match=rf"xquad\.yaml: eng_Latn, row 1 of its test rows: .*{says}"):
+        check(tmp_path, task, rows=[row])
+
+
+def test_a_list_of_texts_and_a_label_behind_a_chain_of_thought_are_read(tmp_path):
+    check(tmp_path, {"answer": {"read": "spans"}})
+    check(tmp_path, CHOICES | {"answer": {"read": "label"}})
+    check(tmp_path, {"answer": {"after": ["Answer:"], "demonstration": "Answer: rain"}})

@@ -192,6 +192,7 @@ def gold_forms(prompt):
 def test_a_study_of_all_its_languages_is_planned(task, data):
     of_study = study_of(task, data)
     assert of_study.tasks[task].languages == codes_of(task)
+    assert of_study.tasks[task].modes == ({"generate", "rank"} if TASKS[task].choices else {"generate"})
     for code in codes_of(task):
         check_first_rows(of_study.tasks[task], code, of_study.languages, RowFolders(str(data), "hub"), "own")
 

@@ -51,6 +51,14 @@ def test_a_task_may_bring_its_words(config):
     assert study.tasks["toy"].words("swh_Latn", study.languages, "own")["own"] == {"good": "good", "bad": "bad"}
 
 
+def test_the_words_of_all_are_those_of_languages_without_an_entry(config):
+    swahili = {"ask": "Ni nzuri au mbaya?", "good": "nzuri"}
+    study = study_of(config, words={"eng_Latn": ENGLISH, "all": "english"})
+    assert study.tasks["toy"].words("swh_Latn", study.languages, "own")["own"] == {"good": "good", "bad": "bad"}
+    with pytest.raises(DefinitionError, match=r"swh_Latn has no bad, which"):
+        study_of(config, words={"eng_Latn": ENGLISH, "swh_Latn": swahili, "all": "english"})
+
+
 def test_a_word_that_nobody_wrote_is_asked_for(config):
     with pytest.raises(DefinitionError, match=r"swh_Latn has no bad, good, which config/tasks/toy\.yaml asks with"):
         study_of(config, words={"eng_Latn": ENGLISH})
