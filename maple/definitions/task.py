@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
+from maple.definitions.layout import Layout
 from maple.definitions.record import Commit, Count, CountOrZero, Record, Share
 from maple.definitions.rows import HubOfLanguage, LocalOfLanguage, RowSelection
 
@@ -181,7 +182,7 @@ class AnswerSpec(Record):
     answer. Left out: the whole text is read."""
     json_key: Annotated[str, Field(alias="json", min_length=1)] = ""
     """A key, as answer: its value in the last JSON object of the text that has it is read alone."""
-    stop: Annotated[list[Written], Field(max_length=4)] = []
+    stop: list[Written] = []
     """Texts that end a completion, as ["\\n\\n", "Question:"]; what begins with one is no part of the answer. Endpoints
     take at most four."""
     demonstration: str = ""
@@ -219,6 +220,12 @@ class PromptSpec(Record):
     """Expression over a row: the gold answer, or a list of them."""
     choices: Choices = {}
     """Labels, and the forms in which each may be written. Their order is that of the log-likelihoods of an answer."""
+    choice_prompts: dict[str, str] = {}
+    """Of a task whose choices differ in what stands before one and the same text: for each of `choices` a Jinja
+    template, as that of the prompt, after which the choice's first form is ranked. `prompt` is then shown on pages and
+    asked nowhere."""
+    layout: Layout | None = None
+    """How prompts are laid out. Left out: in the frame of the model."""
     texts: Annotated[list[str], Field(max_length=2)] = []
     """Jinja templates over a row, one or two: the texts that an encoder reads, which needs no instructions."""
     pair: Pair | None = None
@@ -322,6 +329,20 @@ class Task(PromptSpec):
             raise ValueError("answer.read: label is for a task with `choices`; write line, number or spans")
         if read in ("number", "spans") and self.choices:
             raise ValueError(f"answer.read: {read} is for a task without `choices`; write line or label")
+        self._check_layout()
+
+    def _check_layout(self) -> None:
+        if self.choice_prompts and list(self.choice_prompts) != list(self.choices):
+            raise ValueError(
+                f"choice_prompts: write one for each of `choices`, in their order: {', '.join(self.choices)}"
+            )
+        if self.choice_prompts and not self.layout:
+            raise ValueError(
+                "choice_prompts: a choice goes on where its prompt ends, and the frame of a model would part them; "
+                "write `layout: {frame: none}`"
+            )
+        if self.layout and self.pictures:
+            raise ValueError("layout: a picture has its place in the frame of a model; leave out layout, or pictures")
 
     def prompt_spec(self, max_new_tokens: int | None = None) -> PromptSpec:
         """Return the part that decides prompts and gold answers; `max_new_tokens` replaces the task's limit."""

@@ -13,6 +13,7 @@ from maple.data.examples import PICTURE_FIELD
 from maple.definitions.task import STOP, AnswersByTask
 from maple.engines.engine import PromptPictures
 from maple.evaluation.finish_reasons import TOO_LONG
+from maple.evaluation.prompt_layout import CHOICE_PROMPTS, LAYOUT
 from maple.runtime.files import DamagedFileError, read_parquet, write_parquet
 from maple.runtime.journal import Journal
 
@@ -44,6 +45,8 @@ ASKED_ONLY = (
     *("demonstrations", "texts", "text_words", "source_language", "target_language", "answers"),
     PICTURE_FIELD,
     STOP,
+    LAYOUT,
+    CHOICE_PROMPTS,
 )
 
 
@@ -83,6 +86,14 @@ class PromptRequest:
     """What the prompt asks about; None if it has no pictures."""
     stop: tuple[str, ...] = ()
     """Texts that end the completion."""
+    choice_prompts: tuple[list[int], ...] = ()
+    """The whole prompt before each of the choices to rank; none if `tokens` are before all of them."""
+
+    @property
+    def continued(self) -> list[tuple[list[int], list[int]]]:
+        """The choices to rank, each after the prompt that it continues."""
+        prompts = self.choice_prompts or [self.tokens] * len(self.choices)
+        return list(zip(prompts, self.choices, strict=True))
 
     @property
     def row(self) -> dict:

@@ -15,8 +15,10 @@ from maple.engines.openai_endpoint import OpenAIEndpoint, body_of
 from maple.evaluation.cards import EndpointCard, EndpointCounts
 from maple.evaluation.completions import ASKED_ONLY, previous_completions, rows_by_answer
 from maple.evaluation.finish_reasons import NO_ANSWER
+from maple.evaluation.prompt_layout import layout_of
 from maple.evaluation.thinking_columns import print_thinking
 from maple.models.frames import as_text
+from maple.models.plain_frame import plain_text
 from maple.runtime.files import write_parquet
 from maple.runtime.journal import Journal, key_of
 from maple.text.thinking import split_row
@@ -70,7 +72,10 @@ def _answer(row: Mapping) -> dict:
 
 
 def _message(row: Mapping, block: EndpointBlock) -> str:
-    """Return the last message: the prompt in the model's frame, after its demonstrations unless these are turns."""
+    """Return the last message: the prompt in the task's layout or the model's frame, after its demonstrations unless
+    these are turns."""
+    if layout := layout_of(row):
+        return plain_text(layout, row["prompt"], row["demonstrations"])
     if block.frame != "chat":
         return as_text(block.frame, row["prompt"], row["demonstrations"])
     shown = row["demonstrations"] if block.demonstrations == "text" else []
@@ -91,7 +96,7 @@ def _bodies(prompts: pl.DataFrame, block: EndpointBlock) -> tuple[list[str], dic
         longest = max((len(forms[0].encode()) for forms in row["verbalizers"]), default=0) + 1
         limited = _with_limit(block, max(row["max_new_tokens"], longest))
         body = body_of(_message(row, block), limited)
-        if block.frame == "chat" and block.demonstrations == "turns":
+        if block.frame == "chat" and block.demonstrations == "turns" and not layout_of(row):
             body["messages"] = [*_turns(row["demonstrations"]), *body["messages"]]
         if (stop := row.get(STOP)) and not block.thinking_tokens:  # which a text must not end
             body["stop"] = stop
@@ -111,7 +116,8 @@ def complete(
 
     In the frames bactrian and none one message has the same text that other models complete, with demonstrations and
     frame: the frame separates demonstrations and prompt, and ends where the answer begins. In the frame chat the
-    message is the prompt alone, and demonstrations are turns before it, or text within it. Only the endpoint knows what
+    message is the prompt alone, and demonstrations are turns before it, or text within it. A task with a layout has it
+    in every frame. Only the endpoint knows what
     fits, so that nothing is left out. A request that fails for good, as for a prompt that is too long, has
     finish_reason NO_ANSWER and no completion; it is not carried over, so that the next job sends it again.
 

@@ -42,9 +42,9 @@ def generated_rows(engine: Engine, requests: Sequence[PromptRequest], decoder: C
 
 def ranked_rows(engine: Engine, requests: Sequence[PromptRequest]) -> list[dict]:
     """Score the choices of prompts; return the columns of COMPLETION_SCHEMA but `flipped`. Raises NotFiniteError."""
-    pairs = [(request, choice) for request in requests for choice in request.choices]
-    tokens, choices = [request.tokens for request, _ in pairs], [choice for _, choice in pairs]
-    scores = iter(engine.log_likelihoods(tokens, choices, _pictures([request for request, _ in pairs])))
+    prompts, choices = zip(*(pair for request in requests for pair in request.continued), strict=True)
+    asked = [request for request in requests for _ in request.choices]
+    scores = iter(engine.log_likelihoods(list(prompts), list(choices), _pictures(asked)))
     rows = []
     for request in requests:
         log_likelihoods = [next(scores) for _ in request.choices]

@@ -23,8 +23,9 @@ def word_names(*templates: str, voice: str = "words") -> frozenset[str]:
 
 
 def word_templates(task: PromptSpec | Task) -> list[str]:
-    """Return the templates of a task that may use words: the prompt, the verbalizers and the demonstration's answer."""
-    return [task.prompt, *(form for forms in task.choices.values() for form in forms), task.answer.demonstration]
+    """Return the templates of a task that may use words: of prompts, verbalizers and the demonstration's answer."""
+    prompts = [task.prompt, *task.choice_prompts.values(), *([task.layout.description] if task.layout else [])]
+    return [*prompts, *(form for forms in task.choices.values() for form in forms), task.answer.demonstration]
 
 
 def task_words(

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import polars as pl
 
 from maple.data.cells import CellError, as_text
-from maple.data.examples import PICTURE_COLUMN, PICTURE_FIELD
+from maple.data.examples import PICTURE_FIELD
 from maple.data.sampling import sampled_positions
 from maple.data.templates import (
     TemplateFault,
@@ -19,8 +19,9 @@ from maple.data.templates import (
     render_template,
 )
 from maple.definitions.looks import items_asked
-from maple.definitions.task import STOP, Clustering, PromptSpec, TaskSettings
+from maple.definitions.task import Clustering, PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.prompt_layout import CHOICE_PROMPTS, choice_prompts, columns_of_task
 from maple.evaluation.prompt_words import Words
 from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
@@ -79,6 +80,8 @@ class Rendering:
     labels: tuple[str, ...] = ()
     verbalizers: tuple[tuple[str, ...], ...] = ()
     """For each label, the forms that count as it."""
+    choice_prompts: tuple[str, ...] = ()
+    """For each label, the prompt after which its form stands; none if `prompt` is that of all."""
     pictures: tuple[Mapping[str, str], ...] = ()
     """File and digest of each; none for a task without pictures."""
 
@@ -87,10 +90,16 @@ class Rendering:
         """The gold label's first form, or the first gold answer."""
         return self.verbalizers[self.labels.index(self.targets[0])][0] if self.labels else self.targets[0]
 
+    @property
+    def gold_prompt(self) -> str:
+        """The prompt that the gold answer follows."""
+        return self.choice_prompts[self.labels.index(self.targets[0])] if self.choice_prompts else self.prompt
+
     def columns(self) -> dict:
-        """Return the columns of PROMPT_SCHEMA that hold it, and PICTURE_COLUMN if it has pictures."""
+        """Return its columns of PROMPT_SCHEMA, and those of pictures and of the choices' prompts if it has them."""
         return {
             **({PICTURE_FIELD: list(self.pictures)} if self.pictures else {}),
+            **({CHOICE_PROMPTS: list(self.choice_prompts)} if self.choice_prompts else {}),
             "item": self.item,
             "prompt": self.prompt,
             "texts": list(self.texts) or None,
@@ -186,7 +195,9 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
         text = render_template("prompt", spec.prompt, {**values, **words})
         texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
         choices = _choices(spec, {**values, **words})
-        "".join((item, text, *texts, *targets, *(form for forms in choices.values() for form in forms))).encode()
+        asked = choice_prompts(spec, {**values, **words})
+        written = (form for forms in choices.values() for form in forms)
+        "".join((item, text, *texts, *targets, *asked, *written)).encode()
     if not targets:
         raise RowFault("no gold answer")
     if choices and len(labels := dict.fromkeys(targets)) > 1:
@@ -198,11 +209,14 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
         raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
-    if len({normalize(forms[0]) for forms in choices.values()}) < len(choices):
+    if len(set(asked)) < len(asked):
+        raise RowFault("two choices of one prompt", "choice_prompts")
+    if not asked and len({normalize(forms[0]) for forms in choices.values()}) < len(choices):
         raise RowFault("two choices of one text", "choices")
     if not all(texts):
         raise RowFault("an empty text", "texts")
-    return Rendering(item, text.strip(), texts, targets, tuple(choices), tuple(choices.values()), pictures)
+    shown = text if spec.layout else text.strip()  # a layout asks what its templates print, to the space
+    return Rendering(item, shown, texts, targets, tuple(choices), tuple(choices.values()), asked, pictures)
 
 
 def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, rendering: Rendering) -> str:
@@ -261,7 +275,7 @@ def _demonstrations(
         if rendering.prompt not in prompts:  # else a prompt could show the answer to its own item
             # The key depends on the item alone: a parallel set has the same demonstrations in every language.
             key = blake2b(f"{seed} {task} {rendering.item}".encode()).digest()
-            demonstrations[key] = {"prompt": rendering.prompt, "answer": answer}
+            demonstrations[key] = {"prompt": rendering.gold_prompt, "answer": answer}
     return [demonstrations[key] for key in sorted(demonstrations)[:shots]]
 
 
@@ -342,8 +356,8 @@ def render(
     Returns the columns of PROMPT_SCHEMA: prompts without the frame that a model lays around them; `texts` are those
     that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
     languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
-    prompt and of the texts, `available` that of all rows. Prompts of a task with pictures have PICTURE_COLUMN besides,
-    and those of a task whose answers end with a text have STOP. A row that becomes no prompt keeps its position, and
+    prompt and of the texts, `available` that of all rows; columns that only some tasks have stand besides
+    (maple.evaluation.prompt_layout). A row that becomes no prompt keeps its position, and
     `fault` says why, in at most REASON_LENGTH characters: it lacks a field, a picture, a text or a gold answer, its
     label is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises
     TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots`
@@ -354,6 +368,7 @@ def render(
     try:
         positions = _sample(spec, settings.changed(share=1.0), rows, language)
         prompts = _prompt_columns(spec, positions, rows, words, language)
+        of_task, its_schema = columns_of_task(spec, words)
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
             texts = {prompt["prompt"] for prompt in prompts}
@@ -378,9 +393,7 @@ def render(
         "target_language": target,
         "demonstrations": demonstrations,
         "max_new_tokens": spec.max_new_tokens,
-        **({STOP: spec.answer.stop} if spec.answer.stop else {}),
+        **of_task,
         "available": len(rows),
     }
-    stop = {STOP: pl.List(pl.String)} if spec.answer.stop else {}
-    schema = {**PROMPT_SCHEMA, **(PICTURE_COLUMN if spec.pictures else {}), **stop}
-    return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema=schema)
+    return pl.DataFrame([{**prompt, **common} for prompt in prompts], schema={**PROMPT_SCHEMA, **its_schema})

@@ -240,7 +240,7 @@ def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
         raise RowFault("source equals target")
     return {
         "id": rendering.item,
-        "instruction": rendering.prompt,
+        "instruction": rendering.gold_prompt,
         "output": shown_answer(task.spec, row, task.words, number, rendering),
         "texts": _texts(task.spec, row, number) or None,
         "label": rendering.targets[0] if rendering.labels else None,

@@ -29,6 +29,8 @@ def answer_modes(name: str, task: Task, model: Model, config: Config) -> list[An
 
 
 def _default(task: Task, is_remote: bool) -> list[AnswerMode]:
+    if task.choice_prompts:
+        return ["rank"]
     if task.pictures:
         return [*DEFAULT, "blind"]
     return OF_CHOICES if task.choices and not is_remote else DEFAULT
@@ -43,6 +45,12 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
     """Refuse a task that a model of the grid cannot answer, and models whose answers no metric compares."""
     for model, name in dict.fromkeys((run.model, task) for run in runs for task in run.tasks):
         kind, modes = models[model].kind, answer_modes(name, tasks[name], models[model], config)
+        # Translators and classifiers read texts, and no prompts.
+        if tasks[name].layout and "rank" not in KINDS[kind].answer_modes:
+            raise DefinitionError(
+                f"config/tasks/{name}.yaml: layout: {model} is of the kind {kind} and reads no prompts that could "
+                f"be laid out; leave layout out, or name other tasks under `tasks` of its part of the grid"
+            )
         if "blind" in modes and "generate" not in modes:
             raise DefinitionError(
                 f"config: answers.{name}: blind answers are compared with those that saw the pictures; write "

@@ -33,6 +33,7 @@ from maple.study.tasks import StudyTask
 from maple.synthesis.self_instruct import MARKS, VALUES
 
 IDENTITY = ("code", "name", "iso639_1", "script")
+MOST_STOPS = 4  # texts that an OpenAI-compatible endpoint takes as `stop`
 
 
 def placeholders(text: str, where: str) -> set[str]:
@@ -126,11 +127,16 @@ def check_endpoint(name: str, model: EndpointModel, finetuned: bool, config: Con
             f"give it a part of its own: {{models: [{name}], datasets: [], methods: {{}}, seeds: []}}"
         )
     for task, definition in tasks.items():
+        if len(definition.answer.stop) > MOST_STOPS:
+            raise DefinitionError(
+                f"config/tasks/{task}.yaml: answer.stop: {name} is behind an endpoint, which takes {MOST_STOPS} texts "
+                f"at most; leave out some, or leave {name} out of the grid"
+            )
         if answer_modes(task, definition, model, config) == ["rank"]:
+            mend = "" if definition.choice_prompts else "write [generate, rank], or "
             raise DefinitionError(
                 f"config: answers.{task}: {name} is behind an endpoint, which tells no likelihood of a choice that is "
-                f"given to it, and no run could be compared with it; write [generate, rank], or leave {name} out of "
-                "the grid"
+                f"given to it, and no run could be compared with it; {mend}leave {name} out of the grid"
             )
 
 

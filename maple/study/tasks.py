@@ -239,6 +239,11 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
     if "rank" in config.answers.get(name, []) and not task.choices:
         raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
+    if task.choice_prompts and "generate" in config.answers.get(name, []):
+        raise DefinitionError(
+            f"config: answers.{name}: {file} has a prompt for each choice, which says already which one is meant, and "
+            "none to generate from; write [rank]"
+        )
     if "blind" in config.answers.get(name, []) and not task.pictures:
         raise DefinitionError(f"config: answers.{name}: {file} has no pictures to hide; leave blind out")
     if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
@@ -318,12 +323,19 @@ def _check_fields(file: str, fields: Sequence[str]) -> None:
 def _check_templates(file: str, task: Task) -> None:
     templates = [("prompt", task.prompt)]
     templates += [(f"choices.{label}", form) for label, forms in task.choices.items() for form in forms]
+    templates += [(f"choice_prompts.{label}", prompt) for label, prompt in task.choice_prompts.items()]
+    templates += [("layout.description", task.layout.description)] if task.layout else []
     templates += [("texts", text) for text in task.texts]
     templates += [("answer.demonstration", task.answer.demonstration)]
     expressions = [("item", f"{{{{ {task.item} }}}}"), ("targets", f"{{{{ {task.targets} }}}}")]
     expressions += [("cluster", f"{{{{ {task.cluster} }}}}")] if task.cluster else []
     expressions += [("pictures", f"{{{{ {picture} }}}}") for picture in task.pictures]
-    for label, other in combinations(task.choices, 2):
+    if task.layout and (named := sorted(names_used(task.layout.description) - set(VOICES))):
+        raise DefinitionError(
+            f"{file}: layout.description: {{{{ {named[0]} }}}} differs from row to row, and a description is the same "
+            "before all prompts; write words alone, as own.question"
+        )
+    for label, other in combinations([] if task.choice_prompts else task.choices, 2):
         if task.choices[label][0] == task.choices[other][0]:
             raise DefinitionError(
                 f"{file}: choices: {label} and {other} are both written {task.choices[label][0]!r}; answers could not "

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from maple.definitions.dataset import Dataset
 from maple.definitions.errors import DefinitionError
-from maple.definitions.extending import EXTENDS, extended
+from maple.definitions.extending import extended
 from maple.definitions.hardware import read_hardware
 from maple.definitions.language import Writing, read_languages
 from maple.definitions.local_model import prepared, trained
@@ -221,9 +221,7 @@ SHIPPED = [(path, kind) for kind in KINDS for path in sorted((ROOT / "config" / 
 
 @pytest.mark.parametrize(("path", "kind"), SHIPPED, ids=[f"{kind}-{path.stem}" for path, kind in SHIPPED])
 def test_every_definition_here_is_valid(path, kind):
-    content = read_yaml(path)
-    if EXTENDS in content:
-        content = extended({other.stem: read_yaml(other) for other in path.parent.glob("*.yaml")}, path)
+    content = extended({each.stem: read_yaml(each) for each in path.parent.glob("*.yaml")}, path)
     assert parse(KINDS[kind], content, path).model_dump(exclude_unset=True, by_alias=True) == content
 
 

@@ -51,6 +51,7 @@ ROWS = {
         for n, (ask, label) in enumerate([("cause", 0), ("cause", 1), ("effect", 0), ("effect", 1)])
     ],
     "xlsum": [{"id": "1", "text": "701 702", "summary": "701"}],
+    "mgsm": [{"question": "701", "answer": "702"}],
     "xnli": [
         {"id": n, "premise": "701", "hypothesis": "702", "label": label}
         for n, label in enumerate(["entailment", "neutral", "contradiction"])
@@ -64,6 +65,8 @@ ROWS["xstorycloze"] = [{"story_id": str(n), **STORY, "answer_right_ending": n} f
 ENGLISH_ALONE = {"kind-of-name", "mahahate", "mahahate-binary", "mahanews", "masakhanews"}
 ENGLISH_ALONE |= {"global-mmlu", "paws-x", "sib200"}
 ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.pair or task.pictures}
+# Tasks that ask in words of their own, or without any.
+ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.layout}
 LABELS = ("negative", "neutral", "positive")
 SENTIMENT = {name for name, task in TASKS.items() if tuple(task.choices) == LABELS}
 ROWS |= {name: [{"id": n, "text": "701", "label": label} for n, label in enumerate(LABELS)] for name in SENTIMENT}
