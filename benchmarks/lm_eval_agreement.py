@@ -260,13 +260,13 @@ def our_side(job: dict) -> dict:
 SIDES = {"ours": our_side, "lm-eval": harness_side}
 
 
-def answers_of(side: str, python: Path, job: dict) -> dict:
+def answers_of(side: str, python: Path, job: dict, script: str = __file__) -> dict:
     """Run one side in a process of its own, offline; return what it answered."""
     folder = Path(job["folder"])
     (folder / f"{side}.job").write_text(json.dumps(job), encoding="utf-8")
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "hub")}
     done = subprocess.run(
-        [python, __file__, "--side", side, str(folder / f"{side}.job")],
+        [python, script, "--side", side, str(folder / f"{side}.job")],
         env={**os.environ, **offline, "OMP_NUM_THREADS": str(job["threads"])},
         capture_output=True,
         text=True,

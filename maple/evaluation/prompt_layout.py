@@ -28,13 +28,18 @@ def columns_of_task(spec: PromptSpec, words: Words) -> tuple[dict[str, Any], dic
         values[STOP], schema[STOP] = spec.answer.stop, pl.List(pl.String)
     if spec.layout:
         with bounded():
-            description = render_template("layout.description", spec.layout.description, words)
+            description = to_the_end("layout.description", spec.layout.description, words)
         delimiter, separator = spec.layout.delimiter, spec.layout.separator
         values[LAYOUT] = {"description": description, "delimiter": delimiter, "separator": separator}
         schema[LAYOUT] = _LAYOUT_TYPE
     if spec.choice_prompts:
         schema[CHOICE_PROMPTS] = pl.List(pl.String)
     return values, schema
+
+
+def to_the_end(key: str, source: str, values: Mapping[str, Any]) -> str:
+    """Return the text of a template with the new line that ends it, which Jinja drops. Raises TemplateFault."""
+    return render_template(key, source, values) + ("\n" if source.endswith("\n") else "")
 
 
 def layout_of(row: Mapping[str, Any]) -> Layout | None:
@@ -45,5 +50,5 @@ def layout_of(row: Mapping[str, Any]) -> Layout | None:
 def choice_prompts(spec: PromptSpec, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the prompt of each choice of a row; none if all choices share one. Raises TemplateFault."""
     return tuple(
-        render_template(f"choice_prompts.{label}", template, values) for label, template in spec.choice_prompts.items()
+        to_the_end(f"choice_prompts.{label}", template, values) for label, template in spec.choice_prompts.items()
     )

@@ -21,7 +21,7 @@ from maple.data.templates import (
 from maple.definitions.looks import items_asked
 from maple.definitions.task import Clustering, PromptSpec, TaskSettings
 from maple.evaluation.benchmark_rows import BenchmarkRow
-from maple.evaluation.prompt_layout import CHOICE_PROMPTS, choice_prompts, columns_of_task
+from maple.evaluation.prompt_layout import CHOICE_PROMPTS, choice_prompts, columns_of_task, to_the_end
 from maple.evaluation.prompt_words import Words
 from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
@@ -192,7 +192,7 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
     with _row_faults():
         targets = _gold_answers(spec, values)
         item = item_of(spec, row, number, language)
-        text = render_template("prompt", spec.prompt, {**values, **words})
+        text = (to_the_end if spec.layout else render_template)("prompt", spec.prompt, {**values, **words})
         texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
         choices = _choices(spec, {**values, **words})
         asked = choice_prompts(spec, {**values, **words})

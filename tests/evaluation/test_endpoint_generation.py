@@ -83,6 +83,15 @@ def test_demonstrations_are_turns_or_text_as_the_model_s_file_says(tmp_path, ask
     assert [(message["role"], message["content"]) for message in body["messages"]] == messages
 
 
+def test_a_layout_of_the_task_is_sent_as_one_text_whatever_the_frame_of_the_model(tmp_path):
+    layout = pl.lit({"description": "Say it. ", "delimiter": ": ", "separator": "; "})
+    with Endpoint() as endpoint:
+        frame = prompts("c?", demonstrations=SHOWN).with_columns(layout=layout)
+        completed_by(endpoint.url, frame, tmp_path, frame="chat")
+    (body,) = endpoint.bodies
+    assert body["messages"] == [{"role": "user", "content": "Say it. a?: b; c?"}]
+
+
 def test_texts_that_end_a_completion_are_sent(tmp_path):
     frame = pl.concat([prompts("a").with_columns(stop=pl.lit(["\n\n"])), prompts("b")], how="diagonal")
     with Endpoint() as endpoint:

@@ -38,12 +38,16 @@ def task(*without):
 
 CALIBRATED = Task(**LABELLED | {"metrics": ["accuracy", "ece"]})
 PICTURED = Task(**LABELLED | {"pictures": ["picture"]})
+LAID_OUT = Task(**LABELLED | {"layout": {"frame": "none"}})
+BLANK = Task(**LABELLED | {"layout": {"frame": "none"}, "choice_prompts": {"good": "It is", "bad": "It is not"}})
 TASKS = {
     "labelled": task(),
     "calibrated": CALIBRATED,
     "open": task("texts", "choices"),
     "untexted": task("texts"),
     "pictured": PICTURED,
+    "laid-out": LAID_OUT,
+    "blank": BLANK,
 }
 
 
@@ -133,6 +137,26 @@ def test_a_prompt_to_generate_from_that_an_encoder_is_asked_is_refused_by_name(n
     with pytest.raises(DefinitionError, match=says):
         checked(("decoder", name), ("encoder", name))
     checked(("decoder", name), ("encoder", "labelled"))
+
+
+def test_choices_with_a_prompt_each_are_ranked_and_nothing_is_generated():
+    for model in ("decoder", "seeing"):
+        assert answer_modes("blank", BLANK, MODELS[model], config({})) == ["rank"]
+    checked(("decoder", "blank"))
+
+
+def test_a_layout_is_refused_for_a_model_that_reads_no_prompts():
+    checked(("decoder", "laid-out"))
+    says = (
+        r"config/tasks/laid-out\.yaml: layout: encoder is of the kind encoder and reads no prompts .*; leave layout out"
+    )
+    with pytest.raises(DefinitionError, match=says):
+        checked(("decoder", "laid-out"), ("encoder", "laid-out"))
+
+
+def test_choices_with_a_prompt_each_cannot_be_generated():
+    with pytest.raises(DefinitionError, match=r"answers\.xwinograd: .* a prompt for each choice.*; write \[rank\]"):
+        study(tasks=["xwinograd"], task_source="local", answers={"xwinograd": ["generate", "rank"]})
 
 
 def test_answers_that_no_metric_compares_are_refused():
