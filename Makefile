@@ -27,9 +27,10 @@ run: .venv/$(KIND)
 test: .venv/$(KIND) .venv/dev
 	pytest --numprocesses=$(TESTS) --dist=worksteal $(ARGS)
 
-# make agreement ARGS="--data FOLDER": check that choices are ranked as lm-eval ranks them.
+# make agreement ARGS="--data FOLDER": check that choices are ranked as lm-eval ranks them, and its own tasks asked as it asks.
 agreement: .venv/$(KIND) .lm-eval/done
 	python benchmarks/lm_eval_agreement.py $(ARGS)
+	python benchmarks/lm_eval_shipped_tasks.py $(ARGS)
 
 lint: .venv/$(KIND) .venv/dev
 	ruff check .

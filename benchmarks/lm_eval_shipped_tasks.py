@@ -73,7 +73,7 @@ def shipped(name: str, code: str, source, language) -> str:
     return names.get(name, f"{name}/{name}_{key}.yaml")
 
 
-def rendered(data: Path, ours: Path, items: int | None, folder: Path):
+def rendered(data: Path, ours: Path, items: int | None):
     """Return the prompts (ASKED_SCHEMA) without faults, and by task and language lm-eval's file and its rows."""
     import polars as pl
 
@@ -100,12 +100,30 @@ def rendered(data: Path, ours: Path, items: int | None, folder: Path):
             words = task_words(task, table[code], table[ENGLISH], "own")
             prompts = render(spec, settings, task=name, language=code, rows=rows, words=words)
             kept = [row for row, fault in zip(rows, prompts["fault"], strict=True) if fault is None]
-            file = folder / f"{name}_{code}.jsonl"
-            lines = (json.dumps(theirs_of(name, row), ensure_ascii=False) for row in kept)
-            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            jobs[f"{name}_{code}"] = {"file": shipped(name, code, task.sources.local, table[code]), "rows": str(file)}
+            file = shipped(name, code, task.sources.local, table[code])
+            jobs[f"{name}_{code}"] = {"file": file, "rows": [theirs_of(name, row) for row in kept]}
             frames.append(prompts)
     return asked(pl.concat(frames, how="diagonal"), modes).filter(pl.col("fault").is_null()), jobs
+
+
+def fitting(prompts, jobs: dict, model: Path, max_length: int, folder: Path):
+    """Return the prompts with room for their answer, which lm-eval would cut, and the jobs with their rows in files."""
+    import polars as pl
+
+    from maple.evaluation.completions import rows_by_answer
+    from maple.evaluation.prompt_requests import prompt_requests
+    from maple.models.encoding import Encoder
+
+    rows = rows_by_answer(prompts)
+    fits = pl.Series([bool(each.key) for each in prompt_requests(rows, Encoder.of(model), "", "", max_length)])
+    written = {}
+    for name, job in jobs.items():
+        task, code = name.split("_", 1)
+        kept = fits.filter((prompts["task"] == task) & (prompts["language"] == code))
+        lines = [json.dumps(row, ensure_ascii=False) for row, fit in zip(job["rows"], kept, strict=True) if fit]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        written[name] = {**job, "rows": str(folder / f"{name}.jsonl")}
+    return prompts.filter(fits), written
 
 
 def harness_side(job: dict) -> dict:
@@ -274,13 +292,18 @@ def compare(prompts, jobs: dict, model: Path, folder: Path, *, threads: int, bat
     from maple.runtime.devices import compute_dtype, device
     from maple.runtime.files import write_parquet
 
+    max_length = json.loads((model / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
+    fit, jobs = fitting(prompts, jobs, model, max_length, folder)
+    if fit.height < prompts.height:
+        print(f"{prompts.height - fit.height} of {prompts.height} prompts are too long for the model and left out")
+    prompts = fit
     write_parquet(prompts, folder / "prompts.parquet")
     dtype = str(compute_dtype()).removeprefix("torch.")
     job = {
         "model": str(model),
         "device": device(),
         "dtype": dtype,
-        "max_length": json.loads((model / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"],
+        "max_length": max_length,
         "batch": batch,
         "threads": threads,
         "tasks": jobs,
@@ -328,7 +351,7 @@ def main() -> int:
         folder = Path(name)
         write_published(folder / "data")
         try:
-            prompts, jobs = rendered(wanted.data.resolve(), folder / "data", wanted.items, folder)
+            prompts, jobs = rendered(wanted.data.resolve(), folder / "data", wanted.items)
         except SourceError as error:
             print(error, file=sys.stderr)
             return 2
