@@ -1,6 +1,6 @@
 """What the prompts of some tasks have besides: pictures, texts that end an answer, a layout, a prompt per choice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -40,6 +40,11 @@ def columns_of_task(spec: PromptSpec, words: Words) -> tuple[dict[str, Any], dic
 def to_the_end(key: str, source: str, values: Mapping[str, Any]) -> str:
     """Return the text of a template with the new line that ends it, which Jinja drops. Raises TemplateFault."""
     return render_template(key, source, values) + ("\n" if source.endswith("\n") else "")
+
+
+def own_text(prompt: str, verbalizers: Sequence[Sequence[str]]) -> str:
+    """Return what tells a prompt from others: its text, or the first forms of its labels if they are all there is."""
+    return prompt or "\n".join(forms[0] for forms in verbalizers)
 
 
 def layout_of(row: Mapping[str, Any]) -> Layout | None:

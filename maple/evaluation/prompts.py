@@ -20,8 +20,8 @@ from maple.data.templates import (
 )
 from maple.definitions.looks import items_asked
 from maple.definitions.task import Clustering, PromptSpec, TaskSettings
+from maple.evaluation import prompt_layout
 from maple.evaluation.benchmark_rows import BenchmarkRow
-from maple.evaluation.prompt_layout import CHOICE_PROMPTS, choice_prompts, columns_of_task, to_the_end
 from maple.evaluation.prompt_words import Words
 from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
@@ -99,7 +99,7 @@ class Rendering:
         """Return its columns of PROMPT_SCHEMA, and those of pictures and of the choices' prompts if it has them."""
         return {
             **({PICTURE_FIELD: list(self.pictures)} if self.pictures else {}),
-            **({CHOICE_PROMPTS: list(self.choice_prompts)} if self.choice_prompts else {}),
+            **({prompt_layout.CHOICE_PROMPTS: list(self.choice_prompts)} if self.choice_prompts else {}),
             "item": self.item,
             "prompt": self.prompt,
             "texts": list(self.texts) or None,
@@ -192,10 +192,11 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
     with _row_faults():
         targets = _gold_answers(spec, values)
         item = item_of(spec, row, number, language)
-        text = (to_the_end if spec.layout else render_template)("prompt", spec.prompt, {**values, **words})
+        rendered = prompt_layout.to_the_end if spec.layout else render_template
+        text = rendered("prompt", spec.prompt, {**values, **words})
         texts = tuple(render_template("texts", template, values).strip() for template in spec.texts)
         choices = _choices(spec, {**values, **words})
-        asked = choice_prompts(spec, {**values, **words})
+        asked = prompt_layout.choice_prompts(spec, {**values, **words})
         written = (form for forms in choices.values() for form in forms)
         "".join((item, text, *texts, *targets, *asked, *written)).encode()
     if not targets:
@@ -272,7 +273,8 @@ def _demonstrations(
             answer = shown_answer(spec, row, words, number, rendering)
         except RowFault:
             continue
-        if rendering.prompt not in prompts:  # else a prompt could show the answer to its own item
+        # Else a prompt could show the answer to its own item.
+        if prompt_layout.own_text(rendering.prompt, rendering.verbalizers) not in prompts:
             # The key depends on the item alone: a parallel set has the same demonstrations in every language.
             key = blake2b(f"{seed} {task} {rendering.item}".encode()).digest()
             demonstrations[key] = {"prompt": rendering.gold_prompt, "answer": answer}
@@ -368,10 +370,10 @@ def render(
     try:
         positions = _sample(spec, settings.changed(share=1.0), rows, language)
         prompts = _prompt_columns(spec, positions, rows, words, language)
-        of_task, its_schema = columns_of_task(spec, words)
+        of_task, its_schema = prompt_layout.columns_of_task(spec, words)
         _check_faults(prompts, spec.max_faulty, task, language)
         if settings.shots:
-            texts = {prompt["prompt"] for prompt in prompts}
+            texts = {prompt_layout.own_text(prompt["prompt"], prompt["verbalizers"]) for prompt in prompts}
             demonstrations = _demonstrations(
                 spec, task, dev, words, language, shots=settings.shots, seed=seed, prompts=texts
             )

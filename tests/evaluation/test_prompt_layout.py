@@ -83,6 +83,13 @@ def test_one_text_is_ranked_after_the_prompt_of_each_choice(letters, tmp_path):
     assert not {"layout", "choice_prompts"} & set(completed.columns)
 
 
+def test_rows_without_a_prompt_are_told_apart_by_their_choices():
+    spec = PLAIN.changed(prompt="", choices={"a": ["{{ text }} a"], "b": ["{{ text }} b"]})
+    rows = [{"text": "c", "label": "a"}]
+    frame = prompts(spec, rows, dev=[*rows, {"text": "d", "label": "b"}], shots=1)  # not the test row itself
+    assert frame["demonstrations"].to_list() == [[{"prompt": "", "answer": "d b"}]]
+
+
 def test_a_changed_prompt_of_a_choice_is_ranked_again(letters, tmp_path):
     run(letters, prompts(BLANK, ROWS), tmp_path, Seen())
     _, counts = run(letters, prompts(BLANK, [ROWS[0] | {"two": "d"}]), tmp_path, Seen())
