@@ -359,12 +359,11 @@ def render(
     that an encoder reads, null if the task states none; `source_language` and `target_language` are codes of the
     languages of a translation, null for a task that is none; `words` and `text_words` are the numbers of words of the
     prompt and of the texts, `available` that of all rows; columns that only some tasks have stand besides
-    (maple.evaluation.prompt_layout). A row that becomes no prompt keeps its position, and
-    `fault` says why, in at most REASON_LENGTH characters: it lacks a field, a picture, a text or a gold answer, its
-    label is none of the choices, or its item was there before. Faulty rows are counted and never asked. Raises
-    TaskError if all rows are faulty, or more than `spec.max_faulty`, if `dev` gives fewer than `settings.shots`
-    demonstrations, and for a template that is beyond the bounds of
-    maple.data.templates.
+    (maple.evaluation.prompt_layout). A row that becomes no prompt keeps its position, and `fault` says why, in at most
+    REASON_LENGTH characters: it lacks a field, a picture, a text or a gold answer, its label is none of the choices, or
+    its item was there before. Faulty rows are counted and never asked. Raises TaskError if all rows are faulty, or more
+    than `spec.max_faulty`, if `dev` gives fewer than `settings.shots` demonstrations, and for a template that is beyond
+    the bounds of maple.data.templates.
     """
     demonstrations = []
     try:
