@@ -269,22 +269,25 @@ def check(rows: list[dict], ours: list[dict], theirs: list[dict], name: str, tie
     line, differing = agreement.compared(compared, ours, items, tie)
     real = [item for item in differing if not item["tie"]]
     agree = {metric: line[metric]["agree"] for metric in agreement.METRICS}
-    return {**counts, **agree, "difference": line["difference"]}, 2 * len(rows) - texts - tokens + len(real)
+    return {**counts, **agree, "difference": line["difference"], "chosen": line["chosen"]}, 2 * len(
+        rows
+    ) - texts - tokens + len(real)
 
 
 def print_table(lines: dict[str, dict]) -> None:
-    """Print the lines, and one of sums per task."""
+    """Print the lines, and one of sums per task; last comes how often we chose each choice, raw."""
     names = {"items": "items", "texts": "same text", "tokens": "same tokens", "acc": "raw", "acc_bytes": "per byte"}
     names |= {"acc_norm": "per character", "answers": "same completion"}
-    print(f"{'':22}" + "".join(f"{name:>16}" for name in names.values()) + f"{'difference':>12}")
+    print(f"{'':22}" + "".join(f"{name:>16}" for name in names.values()) + f"{'difference':>12}  we chose (raw)")
     of_tasks: dict[str, dict] = {}
     for name, line in lines.items():
-        total = of_tasks.setdefault(name.split("_")[0], dict.fromkeys(line, 0))
+        total = of_tasks.setdefault(name.split("_")[0], {key: type(value)() for key, value in line.items()})
         for key, value in line.items():
             total[key] = max(total[key], value) if key == "difference" else total[key] + value
     for name, line in {**lines, **of_tasks}.items():
         cells = "".join(f"{line.get(key, ''):>16}" for key in names)
-        print(f"{name:22}{cells}" + (f"{line['difference']:12.1e}" if "difference" in line else ""))
+        chosen = "/".join(str(line["chosen"][place]) for place in sorted(line["chosen"])) if "chosen" in line else ""
+        print(f"{name:22}{cells}" + (f"{line['difference']:12.1e}  {chosen}" if chosen else ""))
 
 
 def compare(prompts, jobs: dict, model: Path, folder: Path, *, threads: int, batch: int) -> int:

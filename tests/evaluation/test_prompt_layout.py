@@ -4,9 +4,12 @@ import pytest
 from pydantic import ValidationError
 from toy_generation import Echo, run
 
+from maple.definitions.language import LanguageIdentity
+from maple.definitions.run import RunKey
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.completions import asked
 from maple.evaluation.prompts import TaskError, render
+from maple.evaluation.scoring import score_items
 
 A, B, C, X, SPACE, BOS = 4, 5, 6, 27, 30, 1
 NO_WORDS = {"words": {}, "own": {}, "english": {}}
@@ -81,6 +84,15 @@ def test_one_text_is_ranked_after_the_prompt_of_each_choice(letters, tmp_path):
     assert engine.ranked == [([BOS, C, A], [X]), ([BOS, C, B], [X])]
     assert completed["log_likelihoods"].to_list() == [[-A, -B]]  # the first choice is the likelier one
     assert not {"layout", "choice_prompts"} & set(completed.columns)
+
+
+def test_the_prompt_after_which_the_text_is_likelier_is_the_answer(letters, tmp_path):
+    rows = [*ROWS, ROWS[0] | {"answer": "2"}]  # the engine finds the first choice likelier in both
+    completed, _ = run(letters, prompts(BLANK, rows), tmp_path, Seen())
+    language = LanguageIdentity("eng_Latn", "English", "en", "Latn")
+    scores = score_items(completed, {"toy": ["accuracy"]}, RunKey("m", "none", "none", 0), language)
+    assert set(scores["metric"]) == {"rank_accuracy", "rank_accuracy_per_byte"}
+    assert scores.sort("item")["value"].to_list() == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_rows_without_a_prompt_are_told_apart_by_their_choices():
