@@ -342,7 +342,7 @@ class Joint:
     """The averages of several runs over the same items, with their covariances."""
 
     value: np.ndarray
-    """(runs,) The averages."""
+    """(runs,) The averages; (studies, runs), those of repeated studies."""
     covariances: np.ndarray
     """(components, runs, runs) The covariances, with the components of Estimate."""
     dfs: np.ndarray
@@ -353,7 +353,8 @@ class Joint:
     def contrast(self, weights: np.ndarray) -> Estimate:
         """Return weighted sums of the averages; `weights` are (runs, contrasts): 1 and -1 compare two runs.
 
-        Where the grid tells of the noise of training, their variances hold it.
+        Where the grid tells of the noise of training, their variances hold it. Of repeated studies, all arrays have the
+        studies before the contrasts.
         """
         variances, terms = (
             np.einsum("rk,prs,sk->pk", factors, covariances, factors, optimize=True)
@@ -363,14 +364,16 @@ class Joint:
         # The difference of two runs with the same answers would be 1e-17 and not 0, and its variance, in which large
         # covariances cancel, 1e-19: that is a p of 0.
         variances = np.where(variances < _ROUNDING * terms, 0.0, variances)
-        dfs = np.repeat(self.dfs[:, None], weights.shape[1], axis=1)
+        of_studies = (-1, *[1] * (value.ndim - 1), weights.shape[1])
+        variances = np.broadcast_to(variances.reshape(of_studies), (len(variances), *value.shape))
+        dfs = np.broadcast_to(np.reshape(self.dfs, (-1, *[1] * value.ndim)), variances.shape)
         noise = noise_of(self.trainings, self.value, self.covariances.sum(axis=0), weights)
         if noise.uncertainty.any():
             # Two components whose sum is the noise and whose squares over their df are its uncertainty, also where
             # items account for all of it: the first has one degree of freedom, the second is known.
             unsure = np.sqrt(noise.uncertainty)
-            variances = np.vstack([variances, unsure, noise.variance - unsure])
-            dfs = np.vstack([dfs, np.ones_like(unsure), np.full_like(unsure, np.inf)])
+            variances = np.concatenate([variances, [unsure, noise.variance - unsure]])
+            dfs = np.concatenate([dfs, [np.ones_like(unsure), np.full_like(unsure, np.inf)]])
         return Estimate(
             np.where(np.abs(value) < _ROUNDING, 0.0, value), variances, dfs, noise.scope, trainings=noise.variance
         )

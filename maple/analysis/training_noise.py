@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy.special import chdtri
 
 from maple.definitions.run import Run
 
@@ -124,12 +125,12 @@ class Trainings:
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise of training in some contrasts."""
+    """The noise of training in some contrasts; of repeated studies, each study's estimate of it."""
 
     variance: np.ndarray
-    """(contrasts,) Its variance, without what items cause."""
+    """(..., contrasts) Its variance, without what items cause."""
     uncertainty: np.ndarray
-    """(contrasts,) The squares of the mean squares behind it over their degrees of freedom, as in Satterthwaite's."""
+    """(..., contrasts) The squares of the mean squares behind it over their degrees of freedom (Satterthwaite)."""
     scope: np.ndarray
     """(contrasts,) What an interval with this variance holds, a number of SCOPES."""
 
@@ -139,9 +140,9 @@ class _Estimated:
     """A variance of some contrasts that is estimated by mean squares."""
 
     variance: np.ndarray
-    """(contrasts,) The variance, without what items cause."""
+    """(..., contrasts) The variance, without what items cause."""
     uncertainty: np.ndarray
-    """(contrasts,) As in Noise."""
+    """(..., contrasts) As in Noise."""
     df: np.ndarray
     """(contrasts,) The degrees of freedom of the mean squares; at least 1."""
 
@@ -150,23 +151,39 @@ class _Estimated:
 class _MeanSquare:
     """The estimate that a form gives."""
 
-    net: float
-    """The mean square without what items cause, at least 0."""
-    uncertainty: float
-    """The square of the whole mean square over its degrees of freedom."""
+    whole: np.ndarray
+    """(..., 1) The mean square."""
+    of_items: float
+    """What items cause of it."""
     df: int
     """Its degrees of freedom."""
 
+    @property
+    def net(self) -> np.ndarray:
+        """(..., 1) The mean square without what items cause, at least 0."""
+        return np.maximum(0.0, self.whole - self.of_items)
+
+    @property
+    def median(self) -> np.ndarray:
+        """(..., 1) The same, as often too small as too large: a mean square of few degrees is mostly too small."""
+        return np.maximum(0.0, self.whole * self.df / chdtri(self.df, 0.5) - self.of_items)
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """(..., 1) The square of the mean square over its degrees of freedom."""
+        return self.whole**2 / self.df
+
 
 def _mean_square(form: _Form, value: np.ndarray, covariance: np.ndarray) -> _MeanSquare:
-    raw, of_items = float(value @ form.matrix @ value), float(np.sum(form.matrix * covariance))
-    return _MeanSquare(max(0.0, raw - of_items) / form.df, (raw / form.df) ** 2 / form.df, form.df)
+    whole = ((value @ form.matrix) * value).sum(axis=-1, keepdims=True) / form.df
+    return _MeanSquare(whole, float(np.sum(form.matrix * covariance)) / form.df, form.df)
 
 
 def noise_of(trainings: Trainings, value: np.ndarray, covariance: np.ndarray, weights: np.ndarray) -> Noise:
     """Return the noise of training in contrasts, with `weights` (runs, contrasts), of the runs' averages.
 
-    `value` are the averages, (runs,), and `covariance` is what items make of them, (runs, runs). The variance is the
+    `value` are the averages, (runs,) or, of repeated studies, (studies, runs), and `covariance` is what items make of
+    them, (runs, runs). The variance is the
     larger one of two: that of the components of the whole grid, and that of the contrast itself between seeds, where
     each of its models and datasets has several seeds with the same weights. The first has more degrees of freedom; the
     second also holds seeds that tilt a curve or that move models and datasets unequally, and counts from LEAST_DF on:
@@ -185,7 +202,8 @@ def noise_of(trainings: Trainings, value: np.ndarray, covariance: np.ndarray, we
     noise = _pooled(trainings, value, covariance, shared, own)
     if trainings.between_seeds.df:
         direct = _between_seeds(trainings, value, covariance, weights)
-        larger = (direct.variance > noise.variance) & (direct.df >= LEAST_DF)
+        # Of a mean over all variants and seeds both are the same number, and rounding would choose.
+        larger = (direct.variance > noise.variance * (1 + _ROUNDING)) & (direct.df >= LEAST_DF)
         noise = _Estimated(
             np.where(larger, direct.variance, noise.variance),
             np.where(larger, direct.uncertainty, noise.uncertainty),
@@ -202,12 +220,12 @@ def noise_covariance(trainings: Trainings, value: np.ndarray, covariance: np.nda
     """Return the noise of training of the runs' averages, (runs, runs), by the components of the whole grid.
 
     `value` and `covariance` are as in noise_of. Runs of one draw have in common what it shares; what a training has of
-    its own is on the diagonal. What the grid tells nothing of is 0.
+    its own is on the diagonal. What the grid tells nothing of is 0. The components are as often too small as too large.
     """
     trained, draws = trainings.setting >= 0, _one_hot(trainings.draw)
     between, within = trainings.between_seeds, trainings.own
-    own = _mean_square(within, value, covariance).net if within else 0.0
-    of_draws = _mean_square(between, value, covariance).net if between.df else 0.0
+    own = _mean_square(within, value, covariance).median if within else 0.0
+    of_draws = _mean_square(between, value, covariance).median if between.df else 0.0
     shared = max(0.0, of_draws - own) / between.shared if between.df else 0.0
     return shared * (draws @ draws.T) + own * np.diag(trained.astype(float))
 
@@ -266,7 +284,7 @@ def _between_seeds(trainings: Trainings, value: np.ndarray, covariance: np.ndarr
     means = settings @ ((settings.T @ weights) / np.maximum(settings.sum(axis=0), 1)[:, None])
     unequal = units.T @ (np.abs(weights - means) > _ROUNDING * np.abs(weights).max(axis=0))
     fits = (runs == 0) | ((runs == variants * seeds) & (seeds > 1) & (unequal == 0))
-    sums = draws.T @ (weights * value[:, None])
+    sums = np.einsum("...r,rd,rk->...dk", value, draws, weights, optimize=True)
     of_draws = (units.T @ draws > 0).astype(float)
     more = np.maximum(seeds - 1, 1)
     raw = (of_draws @ sums**2 - (of_draws @ sums) ** 2 / np.maximum(seeds, 1)) * seeds / more
@@ -275,6 +293,6 @@ def _between_seeds(trainings: Trainings, value: np.ndarray, covariance: np.ndarr
     )
     of_items = (within_draw - within_unit / np.maximum(seeds, 1)) * seeds / more
     valid = fits.all(axis=0) & (runs.sum(axis=0) > 0)
-    variance = np.where(valid, np.maximum(0.0, (raw - of_items).sum(axis=0)), 0.0)
+    variance = np.where(valid, np.maximum(0.0, (raw - of_items).sum(axis=-2)), 0.0)
     df = np.maximum((seeds - 1).clip(0).sum(axis=0), 1)
-    return _Estimated(variance, (raw**2 / more).sum(axis=0), df)
+    return _Estimated(variance, (raw**2 / more).sum(axis=-2), df)

@@ -29,7 +29,8 @@ def test_a_change_on_a_thousand_items_is_told_from_zero_by_its_two_quantiles():
     # tests, of the answer and of its part, have the quantile 2.2414 of z at 0.05 / 2; 0.8416 is that of the power.
     one = expected(1000)
     assert (one.question, one.of) == ("above-untouched", "items")
-    assert one.mde == pytest.approx((2.2414 + 0.8416) * 50 / 1000**0.5, rel=0.005)
+    # It is a quantile of 500 drawn studies.
+    assert one.mde == pytest.approx((2.2414 + 0.8416) * 50 / 1000**0.5, rel=0.03)
 
 
 def test_four_times_the_items_halve_it():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from maple.analysis.questions.contrasts import Contrast, average_contrasts, part
 from maple.analysis.questions.evidence import Block, Evidence, select_cells
 from maple.analysis.questions.over_languages import Value, Whole
 from maple.analysis.questions.records import Part
+from maple.analysis.questions.repeats import Drawn, Repeats, drawn, drawn_with_sides, repeated
 from maple.analysis.statistics import Estimate, Joint
 from maple.analysis.training_noise import SEEDS
 from maple.definitions.question import CellSelection
@@ -140,11 +141,17 @@ class Comparison:
         the fewest of their degrees of freedom. That is the largest variance that the sum can have, so an interval is
         rather too wide than too narrow.
         """
-        if len(self.joints) == 1:
-            return self.joints[0].contrast(weights)
+        return self._sum(
+            weights, [joint.contrast(own) for joint, own in zip(self.joints, self._by_block(weights), strict=True)]
+        )
+
+    def _sum(self, weights: np.ndarray, of_blocks: Sequence[Estimate]) -> Estimate:
+        """Return the estimates of contrasts from those of each block."""
+        if len(of_blocks) == 1:
+            return of_blocks[0]
         parts = [
-            _where_used(joint.contrast(own), np.atleast_1d((own != 0).any(axis=0)))
-            for joint, own in zip(self.joints, self._by_block(weights), strict=True)
+            _where_used(one, (own != 0).any(axis=0))
+            for one, own in zip(of_blocks, self._by_block(weights), strict=True)
         ]
         sums = [_dependent([parts[number] for number in link]) for link in self.blocks.links]
         return Estimate(
@@ -154,6 +161,31 @@ class Comparison:
             np.min([one.scope for one in sums], axis=0),
             trainings=np.sum([one.trainings for one in sums], axis=0),
         )
+
+    @cached_property
+    def _drawn(self) -> list[tuple[Drawn, ...]]:
+        """Repeated studies of each block, and of each of its sides; those of linked blocks have the same luck."""
+        links = {number: place for place, link in enumerate(self.blocks.links) for number in link}
+        luck = [links[number] for number in range(len(self.joints))]
+        if not self.sides:
+            return [(drawn(joint, seed),) for joint, seed in zip(self.joints, luck, strict=True)]
+        low, high = self.sides
+        joints = zip(self.joints, low.joints, high.joints, luck, strict=True)
+        return [drawn_with_sides(both, of_low, of_high, seed) for both, of_low, of_high, seed in joints]
+
+    def repeats(self, weights: np.ndarray) -> Repeats:
+        """Return what repeated studies estimate of weighted sums of the averages, as in `contrast`."""
+        whole, *sides = (
+            one._sum(
+                weights,
+                [
+                    repeated(joint, of_block[place], own)
+                    for joint, of_block, own in zip(one.joints, self._drawn, one._by_block(weights), strict=True)
+                ],
+            )
+            for place, one in enumerate((self, *self.sides))
+        )
+        return Repeats(whole, sides)
 
     def covariance(self, weights: np.ndarray) -> np.ndarray | None:
         """Return the covariance of weighted sums of the averages, (sums, sums); None where blocks may be dependent."""
@@ -172,8 +204,12 @@ class Comparison:
         return float(sum(sum(se[number] for number in link) ** 2 for link in self.blocks.links))
 
     def estimate(self, contrasts: Sequence[Contrast], confidence: float) -> list[Part]:
-        """Return the labels of contrasts with their estimates in points."""
-        return parts_of(self.contrast(stacked(contrasts)), contrasts, confidence, self.least)
+        """Return the labels of contrasts with their estimates in points, and what draws repeated studies of each."""
+        found = parts_of(self.contrast(stacked(contrasts)), contrasts, confidence, self.least)
+        return [
+            part.model_copy(update={"repeats": partial(self.repeats, contrast.weights[:, None])})
+            for part, contrast in zip(found, contrasts, strict=True)
+        ]
 
     def effects(
         self, contrasts: Sequence[Contrast], by: Sequence[str], unit: Sequence[str], confidence: float

@@ -51,6 +51,7 @@ def answer_from_contrasts(
     answer = Answer(
         **heading(name, question),
         **found.whole.params(),
+        repeats=found.whole.repeats,
         parts=found.parts,
         lines=[Line(**row.params()) for row in found.lines],
         cells=comparison.cells,

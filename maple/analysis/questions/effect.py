@@ -1,7 +1,11 @@
 """Effects: what a contrast of runs estimates, with its interval; also by task, and on scores without the format."""
 
+from collections.abc import Callable
 from typing import Literal
 
+from pydantic import Field
+
+from maple.analysis.questions.repeats import Repeats
 from maple.analysis.training_noise import Scope
 from maple.definitions.record import Number, Record
 
@@ -55,6 +59,8 @@ class Effect(Record):
     """The change of low-resource languages; of the shape group_difference alone."""
     high_resource: Side | None = None
     """The change of high-resource languages; of the shape group_difference alone."""
+    repeats: Callable[[], Repeats] | None = Field(default=None, exclude=True, repr=False)
+    """Draws repeated studies, for the minimum detectable effect; it is no part of questions.json."""
 
     @property
     def change(self) -> Change:

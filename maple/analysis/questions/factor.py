@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.records import Answer, Line, NotAsked, Part, heading, not_asked
 from maple.analysis.statistics import Estimate
-from maple.definitions.question import Factor, FactorQuestion
+from maple.definitions.question import Claim, Factor, FactorQuestion
 from maple.definitions.run import NONE
 
 # The number of differences, between models or between datasets, that are tried with both signs; each one more doubles
@@ -139,6 +140,17 @@ def compare_sizes(comparison: Comparison, first: MeanSize, second: MeanSize, con
     return binding.model_copy(update=update)
 
 
+def _contrasts(first: MeanSize, second: MeanSize, claim: Claim) -> np.ndarray:
+    """Return the weights of the contrasts that a claim needs to be beyond the bound, as they are, (columns, sums).
+
+    The signs of the factor that is claimed to move the score more are known once it does so by enough for a verdict.
+    """
+    above = claim == "above"
+    return (first.estimated if above else first.all_signs).weights - (
+        second.all_signs if above else second.estimated
+    ).weights
+
+
 def factor_answer(name: str, question: FactorQuestion, evidence: Evidence) -> Answer | NotAsked:
     """Answer whether scores differ more in the first factor than in the second.
 
@@ -189,6 +201,7 @@ def _answer(
     return Answer(
         **heading(name, question),
         **compare_sizes(comparison, first, second, confidence).params(),
+        repeats=partial(comparison.repeats, _contrasts(first, second, question.claim)),
         sizes={factor: 100 * size.mean for factor, size in sizes.items()},
         parts=parts,
         lines=lines,

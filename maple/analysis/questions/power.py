@@ -1,21 +1,23 @@
 """Power: how probably a true effect of some size has its verdict, and the smallest one that has it with POWER.
 
-Chances are those of noncentral t (Johnson and Welch 1940, Biometrika 31), with the standard error and the degrees of
-freedom of the estimate. If a verdict needs several conditions, the chance of missing it is at most the sum of the
-chances of missing each (Bonferroni), so the chance of finding it is at least what is given here.
+The minimum detectable effect is that of the procedure itself, in repeated studies of the same runs (a parametric
+bootstrap, Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 6.5). Chances on other grids, with more
+items or seeds, are those of noncentral t (Johnson and Welch 1940, Biometrika 31), with the standard error and the
+degrees of freedom of the estimate. If a verdict needs several conditions, the chance of missing it is there at most the
+sum of the chances of missing each (Bonferroni).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
-from scipy.special import nctdtr, nctdtrinc, stdtr
+from scipy.special import nctdtr, stdtr
 
 from maple.analysis.questions.effect import Effect, Side
+from maple.analysis.questions.repeats import Repeats
 from maple.analysis.statistics import POWER, t_quantile
 
-_STEPS = 40  # halvings in which a number is found to twelve digits
+_STEPS = 25  # halvings in which a number is found to seven digits
 # A sum of absolute values has either sign of each: two contrasts must hold.
 FACTOR_CONTRASTS = 2
 
@@ -57,12 +59,18 @@ class Precision:
         return Precision(self.items / items, self.trainings / seeds, max(1.0, self.df * seeds))
 
 
-def smallest(low: float, high: float, is_enough: Callable[[float], bool]) -> float:
-    """Return the smallest number between `low`, which is not enough, and `high`, which is, from which on it is."""
+def smallest(
+    low: np.ndarray | float, high: np.ndarray | float, is_enough: Callable[..., np.ndarray | bool]
+) -> np.ndarray:
+    """Return the smallest number between `low`, which is not enough, and `high`, which is, from which on it is.
+
+    Of arrays, elementwise.
+    """
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+        enough = is_enough(middle)
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.asarray(high)
 
 
 def precision_of(one: Effect | Side | None) -> Precision | None:
@@ -116,18 +124,17 @@ def effects_of(test: Effect, claim: int, contrasts: int = 1) -> Effects | None:
     return Effects(abs(test.effect), precision, sides, contrasts)
 
 
-@lru_cache(maxsize=1024)
-def critical(precision: Precision, rule: Rule) -> float:
-    """Return the smallest effect that has its verdict: its interval excludes the smallest effect of interest, and its p
-    (Estimate.p) passes the first and strictest step of Holm's correction."""
-    least, se, df = rule.least, precision.se, precision.df
-    strict = rule.level / max(1, rule.tests)
+def critical(se: np.ndarray | float, df: np.ndarray | float, rule: Rule) -> np.ndarray:
+    """Return by how much an estimate must be beyond the smallest effect of interest to have its verdict, elementwise.
 
-    def passes(size: float) -> bool:
-        return stdtr(df, (least - size) / se) + stdtr(df, -(least + size) / se) <= strict
-
-    by_p = smallest(least, least + float(t_quantile(strict, df)) * se, passes)
-    return max(by_p, least + float(t_quantile(rule.level, df)) * se)
+    Its interval then excludes that effect, and its p (Estimate.p) passes the first and strictest step of Holm's
+    correction.
+    """
+    strict, opposite = rule.level / max(1, rule.tests), 2 * rule.least / np.asarray(se)
+    # With a large smallest effect the test is one-sided, with none it is two-sided.
+    one_sided, two_sided = (t_quantile(min(1.0, p), df) for p in (2 * strict, strict))
+    by_p = smallest(one_sided, two_sided, lambda t: stdtr(df, -t) + stdtr(df, -(t + opposite)) <= strict)
+    return np.maximum(by_p, t_quantile(rule.level, df)) * se
 
 
 def _missed(size: float, bound: float, quantile: float, precision: Precision) -> float:
@@ -138,7 +145,7 @@ def _missed(size: float, bound: float, quantile: float, precision: Precision) ->
 def chance_beyond(effects: Effects, rule: Rule) -> float:
     """Return the chance, at least, of the verdict that effects of these sizes are beyond the smallest of interest."""
     precision = effects.precision
-    quantile = (critical(precision, rule) - rule.least) / precision.se
+    quantile = float(critical(precision.se, precision.df, rule)) / precision.se
     missed = effects.contrasts * _missed(effects.size, rule.least, quantile, precision)
     for size, side in effects.sides:
         missed += _missed(size, 0.0, float(t_quantile(rule.level, side.df)), side)
@@ -155,14 +162,14 @@ def chance_within(effects: Effects, rule: Rule) -> float:
     return max(0.0, 1 - effects.contrasts * sum(missed))
 
 
-def minimum_detectable(effects: Effects, rule: Rule) -> float:
-    """Return the smallest effect that has its verdict with POWER, if gain and loss have half of it each."""
-    precision = effects.precision
-    quantile = (critical(precision, rule) - rule.least) / precision.se
-    low = rule.least + precision.se * float(nctdtrinc(precision.df, (1 - POWER) / effects.contrasts, quantile))
-    if not effects.sides or chance_beyond(effects.of_size(low), rule) >= POWER:
-        return low
-    high = 2 * low
-    while chance_beyond(effects.of_size(high), rule) < POWER:
-        high *= 2
-    return smallest(low, high, lambda size: chance_beyond(effects.of_size(size), rule) >= POWER)
+def minimum_detectable(repeats: Repeats, rule: Rule) -> float:
+    """Return the smallest effect, in points, that has its verdict in POWER of repeated studies.
+
+    Each study has its own error, standard error and degrees of freedom, and so needs another size at least. Of a
+    difference of two groups, gain and loss have half of it each, and must be beyond zero.
+    """
+    found = repeats.estimate
+    needs = [rule.least + critical(100 * found.se, found.df, rule) - 100 * found.value]
+    for side, sign in zip(repeats.sides, (1, -1), strict=False):
+        needs.append(200 * (t_quantile(rule.level, side.df) * side.se - sign * side.value))
+    return float(np.quantile(np.max(np.hstack(needs), axis=1), POWER))

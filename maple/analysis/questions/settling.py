@@ -120,7 +120,7 @@ def _remedies(effects: Effects, chance: Callable[[Effects], float], grid: _Grid)
     def least_items(seeds: int | None) -> float | None:
         if not is_enough(MOST_TIMES_ITEMS, seeds):
             return None
-        return smallest(1.0, MOST_TIMES_ITEMS, lambda items: is_enough(items, seeds))
+        return float(smallest(1.0, MOST_TIMES_ITEMS, lambda items: is_enough(items, seeds)))
 
     counts = range(math.floor(grid.mean_seeds) + 1, MOST_SEEDS + 1) if effects.precision.trainings else range(0)
     items, seeds = least_items(None), next((seeds for seeds in counts if is_enough(1.0, seeds)), None)

@@ -9,7 +9,7 @@ import numpy as np
 from maple.analysis.questions.effect import Effect
 from maple.analysis.questions.margin import margin_p, margin_verdict
 from maple.analysis.questions.partial_conjunction import number_beyond, surely_at_least
-from maple.analysis.questions.power import FACTOR_CONTRASTS, Rule, effects_of, minimum_detectable
+from maple.analysis.questions.power import Rule, minimum_detectable
 from maple.analysis.questions.records import (
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -77,17 +77,6 @@ def _verdict(effect: Effect, p_holm: float, claim: int, rule: Rule) -> tuple[Ver
     return CONTRADICTED, "the interval is wholly beyond the smallest effect of interest, on the other side"
 
 
-def _minimum_detectable(test: Effect, claim: int, rule: Rule) -> float | None:
-    """Return the minimum detectable effect of a test; None without a standard error.
-
-    Of a difference of two groups, gain and loss have half of it each. Of a difference of mean sizes, the second factor
-    moves nothing, so that either sign of its differences may be the one that binds.
-    """
-    sizes = isinstance(test, Answer) and test.sizes is not None
-    effects = effects_of(test.model_copy(update={"effect": 0.0}), claim, FACTOR_CONTRASTS if sizes else 1)
-    return minimum_detectable(effects, rule) if effects else None
-
-
 def with_verdicts(
     answers: Sequence[Answer],
     questions: Mapping[str, Question],
@@ -111,8 +100,9 @@ def with_verdicts(
     for (answer, test), p_holm in zip(tests, holm(p), strict=True):
         question = questions[answer.question]
         claim = SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
-        mde = None if answer.margin else _minimum_detectable(test, claim, rule)
-        update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": mde}
+        repeats = test.repeats if test.se and not answer.margin else None
+        mde = minimum_detectable(repeats(), rule) if repeats else None
+        update: dict[str, Any] = {"p_holm": _or_none(p_holm), "mde": mde, "repeats": None}
         if answer.margin:
             verdict, because = margin_verdict(test, answer.margin, p_holm, level, size)
             update |= {"verdict": verdict, "because": _told(test, verdict, because, runs)}
