@@ -364,9 +364,9 @@ class Joint:
         # The difference of two runs with the same answers would be 1e-17 and not 0, and its variance, in which large
         # covariances cancel, 1e-19: that is a p of 0.
         variances = np.where(variances < _ROUNDING * terms, 0.0, variances)
-        of_studies = (-1, *[1] * (value.ndim - 1), weights.shape[1])
-        variances = np.broadcast_to(variances.reshape(of_studies), (len(variances), *value.shape))
-        dfs = np.broadcast_to(np.reshape(self.dfs, (-1, *[1] * value.ndim)), variances.shape)
+        one_study = (len(variances), *[1] * (value.ndim - 1), weights.shape[1])
+        variances = np.broadcast_to(variances.reshape(one_study), (len(variances), *value.shape))
+        dfs = np.broadcast_to(self.dfs.reshape(-1, *[1] * value.ndim), variances.shape)
         noise = noise_of(self.trainings, self.value, self.covariances.sum(axis=0), weights)
         if noise.uncertainty.any():
             # Two components whose sum is the noise and whose squares over their df are its uncertainty, also where
