@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from maple.data.cells import LONGEST, CellError, as_text
 from maple.runtime.limits import limits
+from maple.text.entities import tagged_entities
 
 # What the templates of one row may take; our choice, a thousand times what those of config/tasks/ need.
 SECONDS, MEMORY = 5.0, 2**30
@@ -69,6 +70,7 @@ class _TaskEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, optimized=False, finalize=_printable)
         del self.filters["random"], self.globals["lipsum"]
+        self.filters["entities"] = tagged_entities
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if _size(operator, left, right) > LONGEST:

@@ -165,6 +165,7 @@ class Pair(Record):
         return code if self.source == OWN else self.source, code if self.target == OWN else self.target
 
 
+EntityType = Annotated[str, Field(pattern=r"^\w+$", description="a word, as PER")]
 # The column of prompts with the texts that end a completion; prompts of tasks without such texts lack it.
 STOP = "stop"
 Written = Annotated[str, Field(min_length=1)]
@@ -174,9 +175,14 @@ class AnswerSpec(Record):
     """How a task's answers are written and read; what is left out is as for tasks without this block."""
 
     read: Literal["line", "label", "number", "spans"] = "line"
-    """What is read of the text: its first line, which of a task with choices must be a label; of a task with choices,
-    the label in its last line, behind a chain of thought; its last number; or a list of texts, a JSON list or the parts
-    of the first line between commas or semicolons."""
+    """What is read of the text: its first line, which of a task with choices must be a label, or with `multi` a list of
+    labels; of a task with choices, the label in its last line, behind a chain of thought; its last number; or a list of
+    named entities, as in `PER: Amina Mohammed; LOC: Lagos`, whose gold answers are all of them."""
+    types: list[EntityType] = []
+    """Of named entities: their types, as [PER, ORG, LOC, DATE]; case does not matter in an answer."""
+    none: list[Written] = []
+    """Of lists: forms of an answer that names nothing, beside a dash, which is one in every language, as [none, keine];
+    the first one is shown in demonstrations."""
     after: list[Written] = []
     """Cues, as [The answer is, উত্তর]: what stands behind the last of them is read alone, and a text without any has no
     answer. Left out: the whole text is read."""
@@ -193,16 +199,26 @@ class AnswerSpec(Record):
         """Refuse two places of an answer."""
         if self.after and self.json_key:
             raise ValueError("`after` and `json` both say where the answer stands; keep one")
+        if (self.read == "spans") != bool(self.types):
+            raise ValueError("`read: spans` and `types` go together: write both, or neither")
 
     @property
     def asked(self) -> dict:
         """The part of `params` that decides prompts and completions; the rest is of scores alone."""
-        return {key: value for key, value in self.params().items() if key in ("stop", "demonstration")}
+        keys = ("stop", "demonstration", "none", *(("read", "types") if self.types else ()))
+        return {key: value for key, value in self.params().items() if key in keys}
 
     @property
     def reading(self) -> dict:
         """The part of `params` that decides how a completion is read."""
         return {key: value for key, value in self.params().items() if key != "demonstration"}
+
+
+class Reading(AnswerSpec):
+    """How a completion is read."""
+
+    multi: bool = False
+    """True if it names a set of labels."""
 
 
 class PromptSpec(Record):
@@ -226,6 +242,9 @@ class PromptSpec(Record):
     asked nowhere."""
     layout: Layout | None = None
     """How prompts are laid out. Left out: in the frame of the model."""
+    multi: bool = False
+    """True if a row may have several gold labels, or none: `targets` is their list, and an answer names a set of them.
+    Such a task is generated, neither ranked nor classified."""
     texts: Annotated[list[str], Field(max_length=2)] = []
     """Jinja templates over a row, one or two: the texts that an encoder reads, which needs no instructions."""
     pair: Pair | None = None
@@ -325,6 +344,10 @@ class Task(PromptSpec):
     def model_post_init(self, _: object) -> None:
         """Refuse an answer that is read as what the task does not have."""
         read = self.answer.read
+        if self.multi and (not self.choices or self.choice_prompts or read == "label"):
+            raise ValueError("`multi` is for a task with `choices`, whose labels stand in one line: answer.read: line")
+        if self.answer.none and not (self.multi or read == "spans"):
+            raise ValueError("answer.none is for a list of labels (`multi`) or of entities (answer.read: spans)")
         if read == "label" and not self.choices:
             raise ValueError("answer.read: label is for a task with `choices`; write line, number or spans")
         if read in ("number", "spans") and self.choices:
@@ -351,6 +374,21 @@ class Task(PromptSpec):
         if asked := self.answer.asked:
             spec["answer"] = asked
         return PromptSpec.model_validate(spec | {"max_new_tokens": max_new_tokens or self.max_new_tokens})
+
+    @property
+    def gold(self) -> Literal["alternatives", "labels", "entities"]:
+        """What the gold answers of a row are (maple.metrics.metric.Gold)."""
+        return "labels" if self.multi else "entities" if self.answer.types else "alternatives"
+
+    @property
+    def one_label(self) -> bool:
+        """True if each row has one gold label."""
+        return bool(self.choices) and not self.multi
+
+    @property
+    def reading(self) -> dict:
+        """The params of its Reading; empty if its completions are read as those of most tasks."""
+        return self.answer.reading | ({"multi": True} if self.multi else {})
 
     @property
     def clustering(self) -> Clustering | None:

@@ -1,9 +1,10 @@
-"""Two small classification tasks of the embedded world: the kind of a name, and what somebody thinks of a day."""
+"""Small classification tasks of the embedded world: kinds of names, opinions of a day, and named entities."""
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from maple.embedded.cldr import KINDS, facts, official_languages
 from maple.embedded.speech import SENTENCES_OF_SOME, Speech, Unnamed
@@ -13,6 +14,8 @@ SPLITS = ("test", "dev", "train")
 # Shares of the names of each kind; at least one name of each kind is in each split.
 _SHARES = {"test": 0.3, "dev": 0.15}
 NAME_SENTENCES = ("names_label", "names_question", "names_text")
+# The kinds of names that are named entities; a text may have others, which are none.
+ENTITY_KINDS = ("country", "currency", "language")
 # Per label and kind of name, the sentences that say it.
 OPINIONS = {
     "positive": {"day": ("good_day", "like_day"), "month": ("good_month", "like_month")},
@@ -55,15 +58,33 @@ def _day_sentiment(rng: random.Random, number: int, split: str, speech: Speech) 
     return {"text": speech.say(said[rng.randint(0, 1) :]), "label": label}
 
 
+def _names_in_text(rng: random.Random, number: int, split: str, speech: Speech) -> dict[str, Any]:
+    """Return a text of one or two sentences, each with names of a kind, with the kinds and the entities in it."""
+    sentences, entities = [], []
+    kinds = rng.sample(KINDS, rng.randint(1, 2))
+    for kind in kinds:
+        codes = codes_of(kind, split)
+        chosen = rng.sample(codes, min(rng.randint(1, 2), len(codes)))
+        sentences.append(speech.list_names(rng.choice(NAME_SENTENCES), kind, chosen))
+        entities += [[kind.upper(), speech.names[kind][code]] for code in chosen if kind in ENTITY_KINDS]
+    return {
+        "text": " ".join(sentences),
+        "kinds": [kind for kind in ENTITY_KINDS if kind in kinds],
+        "entities": entities,
+    }
+
+
 # Per task, how an item is made.
-CLASSIFICATION: dict[str, Callable[[random.Random, int, str, Speech], dict[str, str]]] = {
+CLASSIFICATION: dict[str, Callable[[random.Random, int, str, Speech], Mapping[str, Any]]] = {
     "kind-of-name": _kind_of_name,
     "day-sentiment": _day_sentiment,
+    "kinds-in-text": _names_in_text,
+    "names-in-text": _names_in_text,
 }
 
 
 def classification_rows(task: str, words: dict[str, str], items: int, split: str) -> list[dict]:
-    """Return the rows of a task of CLASSIFICATION in one language: id, text and label.
+    """Return the rows of a task of CLASSIFICATION in one language: id, text and label, or kinds and entities.
 
     Labels take turns. (task, split, i) alone decides item i, so that rows with the same id have the same meaning in
     every language; an item is missing if CLDR lacks one of its names. Raises ValueError for a language without the

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import regex
 
 from maple.definitions.language import UNKNOWN_WRITING, Writing
-from maple.definitions.task import AnswerSpec
+from maple.definitions.task import Reading
 from maple.evaluation.answer_parsing import parse_answer, parse_choice
+from maple.evaluation.label_parsing import label_of
+from maple.evaluation.label_sets import NOTHING_FORMS, labels_of
+from maple.text.entities import written_entities
+from maple.text.lists import NOTHING
 from maple.text.numbers import numbers
 
 _DECODER = json.JSONDecoder()
-# What parts the texts of a list: commas and semicolons of every script, and bars.
-_PARTS = regex.compile(r"\s*[,;，；、،؛፣፤|]\s*")
 
 
 class ReadAnswer(NamedTuple):
@@ -23,12 +25,13 @@ class ReadAnswer(NamedTuple):
     parsed: bool
     """False: the completion holds no answer."""
     text: str
-    """A label, a text or a number; texts of a list one per line; the line that could not be read."""
+    """A label, a text or a number; the labels or entities of a list one per line, NOTHING for none; the line that could
+    not be read."""
 
 
 def read_answer(
     text: str,
-    spec: AnswerSpec,
+    spec: Reading,
     labels: Sequence[str],
     verbalizers: Sequence[Sequence[str]],
     language: str,
@@ -39,7 +42,7 @@ def read_answer(
     `language` is the code whose marks of numbers count, and `writing` tells how it writes labels. The text before the
     first of the stop texts is read.
 
-    >>> spec = AnswerSpec(after=["The answer is"], read="number")
+    >>> spec = Reading(after=["The answer is"], read="number")
     >>> read_answer("18 - 4 = 14. The answer is 14 eggs.", spec, [], [], "eng_Latn").text
     '14'
     """
@@ -47,9 +50,8 @@ def read_answer(
     found = _place(text, spec)
     if found is None:
         return ReadAnswer(False, parse_answer(text))
-    if spec.read == "spans":
-        texts = _texts(found)
-        return ReadAnswer(texts is not None, "\n".join(texts or ()))
+    if spec.read == "spans" or spec.multi:
+        return _read_list(_listed(found), spec, labels, verbalizers, language, writing)
     if spec.read == "number":
         last = list(numbers(found, language))[-1:]
         return ReadAnswer(bool(last), found[last[0].start : last[0].end] if last else parse_answer(found))
@@ -64,7 +66,7 @@ def _before_stop(text: str, stops: Sequence[str]) -> str:
     return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 
 
-def _place(text: str, spec: AnswerSpec) -> str | None:
+def _place(text: str, spec: Reading) -> str | None:
     """Return the part of a text in which the answer stands; None if there is none."""
     if spec.after:
         *_, end = [None, *(match.end() for match in _cues(tuple(spec.after)).finditer(text))]
@@ -100,12 +102,31 @@ def _as_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _texts(text: str) -> list[str] | None:
-    """Return the texts of a list, which may have none; None if a text holds no list."""
-    if (place := text.find("[")) >= 0:
-        try:
-            values, _ = _DECODER.raw_decode(text, place)
-            return [str(value).strip() for value in values]
-        except (ValueError, RecursionError):
-            pass
-    return [part for part in _PARTS.split(parse_answer(text)) if part] or None
+def _read_list(
+    text: str,
+    spec: Reading,
+    labels: Sequence[str],
+    verbalizers: Sequence[Sequence[str]],
+    language: str,
+    writing: Writing,
+) -> ReadAnswer:
+    """Read a list of labels or of entities."""
+    line = parse_answer(text)
+    if spec.multi:
+        named = labels_of(line, labels, [*verbalizers, spec.none], language, writing)
+    elif label_of(line, [NOTHING], [[*spec.none, *NOTHING_FORMS]], writing):
+        named = []
+    else:
+        found = written_entities(text, spec.types)
+        named = None if found is None else list(map(str, found))
+    return ReadAnswer(False, line) if named is None else ReadAnswer(True, "\n".join(named) or NOTHING)
+
+
+def _listed(text: str) -> str:
+    """Return a JSON list of texts as one that is written in a line; another text as it is."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
+    return ("; ".join(values) or NOTHING) if is_list else text

@@ -10,13 +10,13 @@ import polars as pl
 
 from maple.definitions.language import Writing
 from maple.definitions.run import RunKey
-from maple.definitions.task import AnswerMode, AnswerSpec
+from maple.definitions.task import AnswerMode, Reading
 from maple.evaluation.scoring import LINE, SCORE_SCHEMA, CompletionRow, labelled_answers
 from maple.metrics.calibration import ReliabilityBin, reliability
 from maple.metrics.pooled import confusion
 from maple.runtime.files import read_parquet
 
-NO_READINGS: Mapping[str, AnswerSpec] = MappingProxyType({})
+NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
 NO_WRITINGS: Mapping[str, Writing] = MappingProxyType({})
 _ANSWERS = {name: SCORE_SCHEMA[name] for name in ("model", "dataset", "method", "seed", "task", "language")}
 _ANSWERS["answer"] = pl.String
@@ -60,7 +60,7 @@ def label_tables(
     generations: pl.DataFrame,
     tasks: Collection[str],
     run: RunKey,
-    readings: Mapping[str, AnswerSpec] = NO_READINGS,
+    readings: Mapping[str, Reading] = NO_READINGS,
     writings: Mapping[str, Writing] = NO_WRITINGS,
 ) -> list[LabelTable]:
     """Return the tables of one run's completions, sorted by task, language and answer mode.
@@ -87,7 +87,7 @@ def read_label_tables(
     generations: Sequence[str | Path],
     runs: Sequence[RunKey],
     tasks: Collection[str],
-    readings: Mapping[str, AnswerSpec] = NO_READINGS,
+    readings: Mapping[str, Reading] = NO_READINGS,
     writings: Mapping[str, Writing] = NO_WRITINGS,
 ) -> list[LabelTable]:
     """Return the label_tables of files of completions, each of the run at its place in `runs`."""

@@ -22,6 +22,7 @@ from maple.definitions.looks import items_asked
 from maple.definitions.task import Clustering, PromptSpec, TaskSettings
 from maple.evaluation import prompt_layout
 from maple.evaluation.benchmark_rows import BenchmarkRow
+from maple.evaluation.gold_sets import entities_of, gold_answer
 from maple.evaluation.prompt_words import Words
 from maple.text.segmentation import normalize
 from maple.text.words import words as words_of
@@ -76,7 +77,7 @@ class Rendering:
     texts: tuple[str, ...] = ()
     """The texts that an encoder or a translator reads; none if the task states none."""
     targets: tuple[str, ...] = ()
-    """The gold label, or all gold answers."""
+    """The gold label, or all gold answers; of a set there may be none."""
     labels: tuple[str, ...] = ()
     verbalizers: tuple[tuple[str, ...], ...] = ()
     """For each label, the forms that count as it."""
@@ -84,11 +85,8 @@ class Rendering:
     """For each label, the prompt after which its form stands; none if `prompt` is that of all."""
     pictures: tuple[Mapping[str, str], ...] = ()
     """File and digest of each; none for a task without pictures."""
-
-    @property
-    def gold_answer(self) -> str:
-        """The gold label's first form, or the first gold answer."""
-        return self.verbalizers[self.labels.index(self.targets[0])][0] if self.labels else self.targets[0]
+    gold_answer: str = ""
+    """The gold label's first form, or the first gold answer; of a set all of it, as a list in the language."""
 
     @property
     def gold_prompt(self) -> str:
@@ -146,6 +144,8 @@ def gold_answers(spec: PromptSpec, row: BenchmarkRow, number: int) -> tuple[str,
 
 def _gold_answers(spec: PromptSpec, values: Mapping) -> tuple[str, ...]:
     gold = evaluate("targets", spec.targets, values)
+    if spec.answer.types:
+        return entities_of(gold, spec.answer.types)
     answers = [answer for answer in (gold if isinstance(gold, list) else [gold]) if answer is not None]
     if not all(isinstance(answer, str | int | float) for answer in answers):
         raise RowFault(f"gold is {type(gold).__name__}, neither text, number nor a list of them", "targets")
@@ -181,7 +181,7 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
 
     A row of a task with pictures has them under PICTURE_FIELD (maple.evaluation.picture_names). Raises RowFault if it
     becomes no prompt, TemplateLimitError for a template that is beyond a bound, and TaskError for several labels of a
-    row with choices.
+    row of which one is right.
     """
     if missing := [field for field in spec.fields if row.get(field) is None]:
         raise RowFault(f"no {', '.join(missing)}")
@@ -199,15 +199,13 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
         asked = prompt_layout.choice_prompts(spec, {**values, **words})
         written = (form for forms in choices.values() for form in forms)
         "".join((item, text, *texts, *targets, *asked, *written)).encode()
-    if not targets:
+    if not (targets or spec.multi or spec.answer.types):
         raise RowFault("no gold answer")
-    if choices and len(labels := dict.fromkeys(targets)) > 1:
-        raise TaskError(
-            f"gold has several labels ({', '.join(labels)}), and of a row with choices one is right; sets of labels "
-            "cannot be scored here: ask for one label per row, or leave `choices` out and compare texts"
-        )
-    if choices and targets[0] not in choices:
-        raise RowFault(f"gold {targets[0]!r} is none of {', '.join(choices)}", "targets")
+    if choices and not spec.multi and len(labels := dict.fromkeys(targets)) > 1:
+        several = f"gold has several labels ({', '.join(labels)}), and of a row with choices one is right"
+        raise TaskError(f"{several}; write `multi: true` if a row may have several, or ask for one label per row")
+    if choices and (unknown := [target for target in targets if target not in choices]):
+        raise RowFault(f"gold {unknown[0]!r} is none of {', '.join(choices)}", "targets")
     if any(not forms[0].strip() for forms in choices.values()):
         raise RowFault("a choice without text")
     if len(set(asked)) < len(asked):
@@ -217,7 +215,8 @@ def render_row(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, l
     if not all(texts):
         raise RowFault("an empty text", "texts")
     shown = text if spec.layout else text.strip()  # a layout asks what its templates print, to the space
-    return Rendering(item, shown, texts, targets, tuple(choices), tuple(choices.values()), asked, pictures)
+    gold = gold_answer(targets, choices, spec, language)
+    return Rendering(item, shown, texts, targets, tuple(choices), tuple(choices.values()), asked, pictures, gold)
 
 
 def shown_answer(spec: PromptSpec, row: BenchmarkRow, words: Words, number: int, rendering: Rendering) -> str:

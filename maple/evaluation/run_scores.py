@@ -10,7 +10,7 @@ import polars as pl
 
 from maple.definitions.language import UNKNOWN_WRITING, LanguageIdentity, LanguagePair, Writing
 from maple.definitions.run import RunKey
-from maple.definitions.task import AnswerSpec
+from maple.definitions.task import Reading
 from maple.evaluation.scoring import score_items
 from maple.evaluation.text_issues import Translation, read_sources
 from maple.runtime.files import CHECKSUM, DamagedFileError, notes_of, read_parquet, write_parquet
@@ -77,7 +77,7 @@ def score_run(
     languages: Sequence[AskedLanguage],
     code: str,
     translations: Sequence[AskedTranslation] = (),
-    readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
+    readings: Mapping[str, Reading] = MappingProxyType({}),
 ) -> list[str]:
     """Write the scores of a run's languages, {code: file}, and return the codes of those that were scored.
 

@@ -17,7 +17,7 @@ import regex
 
 from maple.definitions.language import UNKNOWN_WRITING, LanguageIdentity, Writing
 from maple.definitions.run import RunKey
-from maple.definitions.task import GENERATED, AnswerSpec
+from maple.definitions.task import GENERATED, Reading
 from maple.evaluation.answer_parsing import parse_answer
 from maple.evaluation.answer_reading import read_answer
 from maple.evaluation.text_issues import Translation, text_issues
@@ -69,7 +69,7 @@ RANK_METRICS = {
 PREFIXES = {"rank": RANKED, "blind": BLIND}
 ByItem = TypeVar("ByItem")
 # How answers of a task without a block `answer` are read.
-LINE = AnswerSpec()
+LINE = Reading()
 # With a smaller share of letters in the language's script, a completion counts as in the wrong script.
 MIN_SCRIPT_SHARE = 0.5
 
@@ -93,7 +93,7 @@ class Score:
     parsed: bool
     """False: the completion holds no answer."""
     prediction: str
-    """The answer: a label, a text, or the line that could not be parsed as a label."""
+    """The answer: a label, a text, a set one per line, or the line that could not be parsed."""
     counts: list[int] | None = None
     """The item's counts, if the metric has some, and its signature; None unless it is one of a set of texts."""
     signature: str | None = None
@@ -168,12 +168,12 @@ def _answered(
     run: RunKey,
     language: LanguageIdentity,
     translation: Translation | None,
-    spec: AnswerSpec,
+    spec: Reading,
     writing: Writing,
 ) -> _Answered:
     """Return the answer of a row, and the columns of its scores; `language` is that of the right answers."""
     split, wrong_language, wrong_script = _split(row), None, None
-    if split:
+    if split and spec.read != "spans":  # types of entities are in Latin letters
         wrong_language, wrong_script = _wrong_language(row, parse_answer(split.answer), language)
     parsed, prediction = _prediction(row, split, run, spec, language.code, writing)
     issues = {}
@@ -203,7 +203,7 @@ def _split(row: CompletionRow) -> SplitText | None:
 
 
 def _prediction(
-    row: CompletionRow, split: SplitText | None, run: RunKey, spec: AnswerSpec, language: str, writing: Writing
+    row: CompletionRow, split: SplitText | None, run: RunKey, spec: Reading, language: str, writing: Writing
 ) -> tuple[bool, str]:
     """Return whether a row has an answer, and the answer; `split` is that of _split."""
     if not all(value is not None and math.isfinite(value) for value in row["log_likelihoods"]):
@@ -214,7 +214,7 @@ def _prediction(
 
 
 def labelled_answers(
-    rows: Sequence[CompletionRow], run: RunKey, spec: AnswerSpec = LINE, writing: Writing = UNKNOWN_WRITING
+    rows: Sequence[CompletionRow], run: RunKey, spec: Reading = LINE, writing: Writing = UNKNOWN_WRITING
 ) -> LabelledAnswers:
     """Return the answers of one run to a task in one language, all in one mode, as numbers of the task's labels.
 
@@ -352,7 +352,7 @@ def score_items(
     run: RunKey,
     language: LanguageIdentity,
     translations: Mapping[str, Translation] = MappingProxyType({}),
-    readings: Mapping[str, AnswerSpec] = MappingProxyType({}),
+    readings: Mapping[str, Reading] = MappingProxyType({}),
     answer_languages: Mapping[str, LanguageIdentity] = MappingProxyType({}),
     writing: Writing = UNKNOWN_WRITING,
 ) -> pl.DataFrame:

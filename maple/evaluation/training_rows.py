@@ -243,7 +243,7 @@ def _learnt(task: TrainedTask, row: BenchmarkRow, number: int) -> dict:
         "instruction": rendering.gold_prompt,
         "output": shown_answer(task.spec, row, task.words, number, rendering),
         "texts": _texts(task.spec, row, number) or None,
-        "label": rendering.targets[0] if rendering.labels else None,
+        "label": rendering.targets[0] if rendering.labels and not task.spec.multi else None,
         PICTURE_FIELD: list(rendering.pictures),
     }
 

@@ -2,8 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+# What the gold answers of an item are: texts each of which is right, or a set that an answer should name wholly, of its
+# labels or of the named entities in its text. An answer that names a set has one of them per line.
+Gold = Literal["alternatives", "labels", "entities"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class ItemMetric:
     value: Callable[[str, list[str], str], float]
     """The score of (prediction, gold answers, code of the language); of a set it is the mean."""
     scale: Scale = Scale()
+    gold: Gold = "alternatives"
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class TextAnswers:
     predictions: Sequence[str]
     """The answers; "" where there is none."""
     targets: Sequence[Sequence[str]]
-    """The gold answers of each item, at least one."""
+    """The gold answers of each item; at least one, unless they are a set."""
     language: str
     """The code of the language of the answers, as swh_Latn."""
 
@@ -112,7 +118,7 @@ class CorpusCounts:
     counts: np.ndarray
     """(items, counts) Whole numbers, whose sums over items are all that the score of the items needs."""
     signature: str
-    """The settings that decide them, and the version of the library. Scores of two signatures do not compare."""
+    """The settings that decide them, and the version of a library. Scores of two signatures do not compare."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,7 @@ class CorpusMetric:
     pool: Callable[[np.ndarray], np.ndarray]
     """The scores, (...), of sums of counts, (..., counts)."""
     scale: Scale = Scale()
+    gold: Gold = "alternatives"
 
     def score(self, counts: np.ndarray) -> float:
         """Return the score of the set whose items have these counts, (items, counts)."""

@@ -12,6 +12,8 @@ from maple.metrics.captions import cider
 from maple.metrics.labels import accuracy
 from maple.metrics.metric import (
     ConsensusMetric,
+    CorpusMetric,
+    Gold,
     ItemMetric,
     LabelMetric,
     Metric,
@@ -34,6 +36,7 @@ from maple.metrics.pooled import (
     yes_rate,
     yes_recall,
 )
+from maple.metrics.sets import SET_METRICS
 from maple.metrics.spans import english_exact_match, exact_match, f1, vqa_score
 from maple.metrics.translation import CORPUS_METRICS
 
@@ -65,6 +68,7 @@ METRICS: dict[str, Metric] = {
     "bleu": ItemMetric(bleu),
     **CORPUS_METRICS,
     "cider": ConsensusMetric(cider, Scale(high=10.0)),
+    **SET_METRICS,
 }
 # Before the name of a metric: the answer is the choice that was ranked first.
 RANKED = "rank_"
@@ -112,6 +116,12 @@ def is_of_labels(name: str) -> bool:
 def is_of_texts(name: str) -> bool:
     """Return True for a metric of a set of texts, as corpus BLEU."""
     return isinstance(metric_of(name), TextMetric)
+
+
+def gold_of(name: str) -> Gold:
+    """Return what the gold answers are that a metric compares answers with."""
+    metric = metric_of(name)
+    return metric.gold if isinstance(metric, ItemMetric | CorpusMetric) else "alternatives"
 
 
 def is_binary(name: str) -> bool:

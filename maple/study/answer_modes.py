@@ -33,7 +33,7 @@ def _default(task: Task, is_remote: bool) -> list[AnswerMode]:
         return ["rank"]
     if task.pictures:
         return [*DEFAULT, "blind"]
-    return OF_CHOICES if task.choices and not is_remote else DEFAULT
+    return OF_CHOICES if task.one_label and not is_remote else DEFAULT
 
 
 def models_asked(task: str, runs: Sequence[Run], models: Mapping[str, Model]) -> dict[str, Model]:
@@ -64,10 +64,11 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
                 f"other tasks under `tasks` of its part of the grid"
             )
         if modes == ["classify"] and (reason := reason_against_classifying(tasks[name])):
+            mend = "" if tasks[name].multi else "write them there, or "
             raise DefinitionError(
                 f"config: grid: {model} is of the kind {kind}, which classifies texts, and config/tasks/{name}.yaml "
-                f"has a prompt to generate from and {reason}; write them there, or name other tasks under `tasks` of "
-                "its part of the grid"
+                f"has a prompt to generate from and {reason}; {mend}name other tasks under `tasks` of its part of the "
+                "grid"
             )
         needing = [metric for metric in tasks[name].metrics if needs_probabilities(metric)]
         if "generate" in modes and needing:
@@ -89,7 +90,9 @@ def check_answers(runs: Sequence[Run], tasks: Mapping[str, Task], models: Mappin
 
 
 def reason_against_classifying(task: Task) -> str | None:
-    """Return what a task lacks to be classified; None if nothing."""
+    """Return what keeps a task from being classified; None if nothing."""
+    if task.multi:
+        return "several labels in a row (`multi`), and a head has one"
     lacking = [key for key, stated in (("texts", task.texts), ("choices", task.choices)) if not stated]
     return f"no {' and no '.join(lacking)}" if lacking else None
 

@@ -8,13 +8,15 @@ from maple.data.row_files import SourceError
 from maple.data.sources import EmbeddedSource, HubSource, LocalSource, RowFolders, RowSource, read_rows
 from maple.data.templates import TemplateLimitError, names_used
 from maple.definitions.errors import DefinitionError
-from maple.definitions.task import PromptSpec
+from maple.definitions.task import PromptSpec, Reading
 from maple.evaluation.answer_reading import ReadAnswer, read_answer
 from maple.evaluation.benchmark_rows import BenchmarkRow, task_rows
 from maple.evaluation.picture_names import picture_names
 from maple.evaluation.prompt_words import Words, word_templates
 from maple.evaluation.prompts import NUMBER, Rendering, RowFault, TaskError, render_row, shown_answer
+from maple.metrics.metric import TextAnswers
 from maple.metrics.numbers import number as equal_numbers
+from maple.metrics.sets import entity_counts, subset_accuracy
 from maple.metrics.spans import exact_match
 from maple.study.languages import Languages
 from maple.study.tasks import StudyTask
@@ -61,7 +63,7 @@ def _check_answers(
     Test rows often lack what a demonstration of its own needs, so these are looked at only where rows are `shown`.
     `answered_in` is the code of the language of the answers.
     """
-    spec, reading = task.prompt_spec, task.definition.answer
+    spec, reading = task.prompt_spec, Reading(**task.definition.reading)
     if spec.answer.demonstration and not shown:
         return
     for number, row in enumerate(rows):
@@ -73,11 +75,11 @@ def _check_answers(
         except TaskError as error:
             raise DefinitionError(f"{_place(task, code, number, shown)}: targets: {error}") from None
         read = read_answer(answer, reading, rendering.labels, rendering.verbalizers, answered_in)
-        if not _is_right(read, rendering, reading.read, answered_in):
+        if not _is_right(read, rendering, reading, answered_in):
             raise DefinitionError(
                 f"{_place(task, code, number, shown)}: the answer {answer[:80]!r} is read as "
-                f"{repr(read.text[:40]) if read.parsed else 'no answer'}, and gold is {rendering.targets[0][:40]!r}; "
-                "mend `answer`, `choices` or `targets`, so that an answer as it is shown is right"
+                f"{repr(read.text[:40]) if read.parsed else 'no answer'}, and gold is "
+                f"{', '.join(rendering.targets)[:40]!r}; mend `answer`, `choices` or `targets`, so that an answer as it is shown is right"
             )
 
 
@@ -85,14 +87,19 @@ def _place(task: StudyTask, code: str, number: int, shown: bool) -> str:
     return f"config/tasks/{task.name}.yaml: {code}, row {number + 1} of its {'dev' if shown else 'test'} rows"
 
 
-def _is_right(read: ReadAnswer, rendering: Rendering, kind: str, language: str) -> bool:
-    """Return True if an answer that was read is the gold label, a gold number or a gold text, or if it is a list."""
-    if not read.parsed or kind == "spans":
-        return read.parsed
+def _is_right(read: ReadAnswer, rendering: Rendering, reading: Reading, language: str) -> bool:
+    """Return True if an answer that was read is the gold label, a gold number or a gold text, or all of a gold set."""
+    targets = list(rendering.targets)
+    if not read.parsed:
+        return False
+    if reading.multi:
+        return subset_accuracy(read.text, targets, language) == 1
+    if reading.types:
+        return len(set(entity_counts(TextAnswers([read.text], [targets], language)).counts[0])) == 1
     if rendering.labels:
-        return read.text in rendering.targets
-    equal = equal_numbers if kind == "number" else exact_match
-    return equal(read.text, list(rendering.targets), language) == 1
+        return read.text in targets
+    equal = equal_numbers if reading.read == "number" else exact_match
+    return equal(read.text, targets, language) == 1
 
 
 def _check_position(task: StudyTask, rows: Sequence[BenchmarkRow]) -> None:

@@ -33,6 +33,7 @@ from maple.metrics.registry import (
     METRICS,
     RANKED,
     ROUND_TRIPPED,
+    gold_of,
     is_binary,
     is_of_labels,
     is_of_texts,
@@ -44,6 +45,12 @@ from maple.study.language_codes import check_codes
 from maple.study.languages import Languages
 
 TaskSource = EmbeddedRows | LocalRows | HubRows
+# What the gold answers of a row are, in messages.
+_GOLD = {
+    "alternatives": "gold answers each of which is right",
+    "labels": "sets of labels (`multi`)",
+    "entities": "named entities (answer.read: spans)",
+}
 
 
 @dataclass(frozen=True)
@@ -237,8 +244,9 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     _check_fields(file, task.fields)
     if task.cluster.isidentifier() and task.cluster not in task.fields:
         raise DefinitionError(f"{file}: cluster {task.cluster!r} must be one of its fields")
-    if "rank" in config.answers.get(name, []) and not task.choices:
-        raise DefinitionError(f"config: answers.{name}: {file} has no choices to rank; write generate")
+    if "rank" in config.answers.get(name, []) and not task.one_label:
+        reason = "several labels in a row (`multi`), and ranking finds one" if task.multi else "no choices to rank"
+        raise DefinitionError(f"config: answers.{name}: {file} has {reason}; write generate")
     if task.choice_prompts and "generate" in config.answers.get(name, []):
         raise DefinitionError(
             f"config: answers.{name}: {file} has a prompt for each choice, which says already which one is meant, and "
@@ -247,7 +255,8 @@ def check_task(name: str, task: Task, config: Config, table: Mapping[str, Langua
     if "blind" in config.answers.get(name, []) and not task.pictures:
         raise DefinitionError(f"config: answers.{name}: {file} has no pictures to hide; leave blind out")
     if "classify" in config.answers.get(name, []) and (reason := reason_against_classifying(task)):
-        raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; write them there, or generate")
+        mend = "write generate" if task.multi else "write them there, or generate"
+        raise DefinitionError(f"config: answers.{name}: {file} has {reason} to classify; {mend}")
     columns = set(next(iter(table.values())).params())
     columns |= {name for words in task.words.values() if words != "english" for name in words}
     names = (word_names(*word_templates(task), voice=voice) for voice in VOICES)
@@ -287,9 +296,14 @@ def _check_metrics(file: str, task: Task) -> None:
     for metric in (*task.metrics, task.headline):
         if metric not in METRICS:
             raise DefinitionError(f"{file}: metric {metric!r} is unknown; write one of {', '.join(METRICS)}")
+        if gold_of(metric) != task.gold:
+            raise DefinitionError(
+                f"{file}: metric {metric!r} is of {_GOLD[gold_of(metric)]}, and the task has {_GOLD[task.gold]}; write "
+                f"{', '.join(name for name in METRICS if gold_of(name) == task.gold)}"
+            )
         if not task.choices and is_of_labels(metric):
             raise DefinitionError(f"{file}: metric {metric!r} is of labels, and the task has no choices; name another")
-        if task.choices and is_of_texts(metric):
+        if task.one_label and is_of_texts(metric):
             raise DefinitionError(f"{file}: metric {metric!r} is of texts, and the task has choices; name another")
         if is_binary(metric) and len(task.choices) != 2:
             raise DefinitionError(

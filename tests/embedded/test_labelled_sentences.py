@@ -18,6 +18,7 @@ WORDS = {
 }
 TASKS = read_definitions(ROOT / "config/tasks", Task)
 every_task = pytest.mark.parametrize("task", CLASSIFICATION)
+of_one_label = pytest.mark.parametrize("task", [task for task in CLASSIFICATION if TASKS[task].one_label])
 LEARNT = {task: TASKS[task].sources.embedded.languages for task in CLASSIFICATION}
 
 
@@ -43,7 +44,7 @@ def test_no_name_of_the_test_rows_is_in_a_train_row(task):
         }
 
 
-@every_task
+@of_one_label
 def test_labels_take_turns_and_are_those_of_the_task_s_file(task):
     labels = Counter(row["label"] for row in rows_of(task, "eng_Latn", "test"))
     assert set(labels) == set(TASKS[task].choices) and len(set(labels.values())) == 1
@@ -51,7 +52,8 @@ def test_labels_take_turns_and_are_those_of_the_task_s_file(task):
 
 @every_task
 def test_items_are_parallel_over_languages(task):
-    labels = [{row["id"]: row["label"] for row in rows_of(task, code, "dev")} for code in LEARNT[task]]
+    field = "label" if TASKS[task].one_label else "kinds"
+    labels = [{row["id"]: row[field] for row in rows_of(task, code, "dev")} for code in LEARNT[task]]
     for other in labels[1:]:
         assert all(labels[0].get(item, label) == label for item, label in other.items())
 
@@ -73,3 +75,12 @@ def test_an_opinion_is_the_last_thing_that_is_said():
     likes = {text: label for text, label in said.items() if "like" in text}
     assert likes and all(label == ("negative" if "not like" in text else "positive") for text, label in likes.items())
     assert set(OPINIONS) == {"positive", "neutral", "negative"}
+
+
+@pytest.mark.parametrize("code", LEARNT["names-in-text"])
+def test_entities_stand_in_their_text_and_days_and_months_are_none(code):
+    rows = rows_of("names-in-text", code, "test")
+    for row in rows:
+        assert all(name in row["text"] for _, name in row["entities"])
+        assert {kind.lower() for kind, _ in row["entities"]} == set(row["kinds"])
+    assert {len(row["kinds"]) for row in rows} == {0, 1, 2}

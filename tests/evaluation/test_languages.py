@@ -63,7 +63,7 @@ ROWS["xstorycloze"] = [{"story_id": str(n), **STORY, "answer_right_ending": n} f
 # Tasks that ask in English in every language: the table has no words for their labels. The words of others are their
 # own: tests/study/test_shipped_tasks.py asks these.
 ENGLISH_ALONE = {"kind-of-name", "mahahate", "mahahate-binary", "mahanews", "masakhanews"}
-ENGLISH_ALONE |= {"global-mmlu", "paws-x", "sib200"}
+ENGLISH_ALONE |= {"global-mmlu", "paws-x", "sib200", "kinds-in-text", "names-in-text", "masakhaner2"}
 ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.pair or task.pictures}
 # Tasks that ask in words of their own, or without any.
 ENGLISH_ALONE |= {name for name, task in TASKS.items() if task.layout}

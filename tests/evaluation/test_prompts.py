@@ -7,7 +7,7 @@ from maple.definitions.reading import read_yaml
 from maple.definitions.task import PromptSpec, Task, TaskSettings
 from maple.evaluation.prompt_quality import quality
 from maple.evaluation.prompt_words import task_words, word_names
-from maple.evaluation.prompts import TaskError, render
+from maple.evaluation.prompts import RowFault, TaskError, render, render_row
 from maple.runtime.files import write_parquet
 
 CHOICE = PromptSpec(
@@ -458,6 +458,53 @@ def test_a_row_with_several_labels_fails_its_task():
     with pytest.raises(TaskError, match=r"gold has several labels \(1, 2\), .* ask for one label per row"):
         prompts(spec, [ROW | {"labels": ["1", "2"]}], words=WORDS)
     assert prompts(spec, [ROW | {"labels": ["2", "2"]}], words=WORDS)["fault"].to_list() == [None]
+
+
+def test_a_row_of_a_task_with_sets_has_all_its_labels_or_none():
+    several = CHOICE.changed(targets="labels", multi=True)
+    rows = [ROW | {"idx": number, "labels": labels} for number, labels in enumerate((["2", "1"], [], ["2", "3"]))]
+    rendered = prompts(several, rows, words=WORDS)
+    assert rendered["targets"].to_list()[:2] == [["2", "1"], []]
+    assert rendered["fault"].to_list() == [None, None, "gold '3' is none of 1, 2"]
+
+
+def shown(spec, language, **row):
+    rendering = render_row(spec, ROW | row, WORDS, 0, language)
+    return rendering.gold_answer
+
+
+def test_a_set_is_shown_as_a_list_in_its_language_and_nothing_as_the_task_says():
+    several = CHOICE.changed(targets="labels", multi=True, choices={"1": ["غضب"], "2": ["فرح"]})
+    assert shown(several, "arb_Arab", labels=["1", "2"]) == "غضب، فرح"
+    assert shown(several, "arb_Arab", labels=[]) == "-"
+    assert shown(several.changed(answer={"none": ["none"]}), "eng_Latn", labels=[]) == "none"
+
+
+ENTITIES = CHOICE.changed(targets="names", choices={}, answer={"read": "spans", "types": ["PER", "LOC"]})
+
+
+def test_entities_are_pairs_or_tags_of_tokens():
+    pairs = [["PER", "Amina  Mohammed"], ["LOC", "Lagos"]]
+    assert shown(ENTITIES, "hau_Latn", names=pairs) == "PER: Amina Mohammed; LOC: Lagos"
+    tags = {"tokens": ["Amina", "of", "Lagos"], "tags": ["B-PER", "O", "B-LOC"]}
+    tagged = ENTITIES.changed(targets="tokens | entities(tags)")
+    assert shown(tagged, "zho_Hans", **tags) == "PER: Amina；LOC: Lagos"
+    assert shown(tagged, "eng_Latn", tokens=["no", "name"], tags=["O", "O"]) == "-"
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        ("Amina", "gold 'Amina' is no pair of a type and a text, as [PER, Amina]"),
+        ([["DATE", "1960"]], "gold has the type DATE, and answer.types has PER, LOC"),
+        ([["PER", "Amina; Musa"]], "gold 'Amina; Musa' cannot be an entry of a list"),
+        ([["PER", "--"]], "gold '--' cannot be an entry of a list"),
+    ],
+)
+def test_gold_that_is_no_entity_is_a_fault(names, fault):
+    with pytest.raises(RowFault) as error:
+        shown(ENTITIES, "eng_Latn", names=names)
+    assert str(error.value) == fault
 
 
 def test_two_choices_of_one_text_are_a_fault():

@@ -3,7 +3,7 @@ import pytest
 
 from maple.definitions.language import LanguageIdentity, LanguagePair
 from maple.definitions.run import RunKey
-from maple.definitions.task import AnswerSpec
+from maple.definitions.task import Reading
 from maple.evaluation.run_scores import AskedLanguage, AskedTranslation, score_run
 from maple.evaluation.scoring import ScoringError
 from maple.runtime.files import DamagedFileError, write_parquet
@@ -150,10 +150,10 @@ def test_a_translation_is_scored_again_if_its_source_or_its_round_trip_changed(f
 
 
 def test_another_way_of_reading_a_task_s_answers_costs_its_scores_alone(folder):
-    reading = {"xquad": AnswerSpec(read="line", stop=["."])}
+    reading = {"xquad": Reading(read="line", stop=["."])}
     assert scored(folder, readings=reading) == ["eng_Latn", "swh_Latn"]
     assert scored(folder, readings=reading) == []
-    assert scored(folder, readings=reading | {"xnli": AnswerSpec(read="label")}) == []
+    assert scored(folder, readings=reading | {"xnli": Reading(read="label")}) == []
 
 
 def test_a_translation_without_its_source_is_refused(folder):

@@ -48,6 +48,7 @@ TASKS = {
     "pictured": PICTURED,
     "laid-out": LAID_OUT,
     "blank": BLANK,
+    "sets": Task(**LABELLED | {"multi": True, "metrics": ["samples_f1"], "headline": "samples_f1"}),
 }
 
 
@@ -209,3 +210,10 @@ def test_a_classified_task_has_its_own_metrics_and_headline():
         fields = {**vars(toy.tasks["xnli"]), "answers": answers}
         measured = type(toy.tasks["xnli"])(**fields).metrics
         assert (measured.metrics, measured.headline) == (metrics, "accuracy")
+
+
+def test_sets_of_labels_are_generated_alone_and_refused_for_an_encoder():
+    assert answer_modes("sets", TASKS["sets"], MODELS["decoder"], config({})) == ["generate"]
+    checked(("decoder", "sets"))
+    with pytest.raises(DefinitionError, match=r"a row \(`multi`\), and a head has one; name other tasks"):
+        checked(("encoder", "sets"))

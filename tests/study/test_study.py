@@ -97,6 +97,45 @@ def test_a_corpus_metric_is_of_texts_and_spbleu_needs_its_model(monkeypatch, tmp
     checked_task("xquad", metrics=["spbleu"], headline="spbleu")
 
 
+def test_sets_of_labels_and_entities_have_metrics_of_their_own():
+    sets = {"multi": True, "metrics": ["multilabel_macro_f1", "subset_accuracy"], "headline": "subset_accuracy"}
+    checked_task("xnli", **sets)
+    named = {"answer": {"read": "spans", "types": ["PER"]}, "metrics": ["entity_f1"], "headline": "entity_f1"}
+    checked_task("xquad", **named)
+    with pytest.raises(DefinitionError, match=r"'accuracy' is of gold answers each .* has sets of labels"):
+        checked_task("xnli", **sets | {"metrics": ["accuracy"], "headline": "accuracy"})
+    with pytest.raises(DefinitionError, match=r"'f1' is .* has named entities .* write entity_f1, entity_prec"):
+        checked_task("xquad", **named | {"metrics": ["f1"], "headline": "f1"})
+    with pytest.raises(DefinitionError, match=r"'entity_f1' is of named entities .* has gold answers each of which"):
+        checked_task("xquad", metrics=["entity_f1"], headline="entity_f1")
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "reason"),
+    [
+        ("xquad", {"multi": True}, "`multi` is for a task with `choices`"),
+        ("xnli", {"multi": True, "answer": {"read": "label"}}, "whose labels stand in one line"),
+        ("xnli", {"answer": {"none": ["none"]}}, r"answer\.none is for a list of labels"),
+        ("xquad", {"answer": {"read": "spans"}}, "`read: spans` and `types` go together"),
+        ("xquad", {"answer": {"types": ["PER"]}}, "`read: spans` and `types` go together"),
+        ("xnli", {"answer": {"read": "spans", "types": ["PER"]}}, "spans is for a task without `choices`"),
+    ],
+)
+def test_sets_that_a_task_cannot_have_are_refused(task, changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        checked_task(task, **changes)
+
+
+@pytest.mark.parametrize("mode", ["rank", "classify"])
+def test_a_set_of_labels_is_neither_ranked_nor_classified(mode):
+    plan = study()
+    sets = {"multi": True, "metrics": ["samples_f1"], "headline": "samples_f1", "texts": ["{{ premise }}"]}
+    task = plan.tasks["xnli"].definition.changed(**sets)
+    config = plan.config.changed(answers={"xnli": [mode]})
+    with pytest.raises(DefinitionError, match=r"answers\.xnli: .* in a row \(`multi`\).*; write generate"):
+        check_task("xnli", task, config, plan.languages.table)
+
+
 def test_cider_is_of_texts_and_may_be_the_headline():
     checked_task("xquad", metrics=["f1", "cider"], headline="cider")
     with pytest.raises(DefinitionError, match=r"xnli\.yaml: metric 'cider' is of texts, and the task has choices"):

@@ -224,7 +224,7 @@ def metrics_in_language(code):
 
 def readings_of(tasks):
     """How the answers of tasks are read, of those that say so."""
-    return {task: reading for task in tasks if (reading := STUDY.tasks[task].definition.answer.reading)}
+    return {task: reading for task in tasks if (reading := STUDY.tasks[task].definition.reading)}
 
 
 def name_of_model(wildcards):

@@ -46,7 +46,7 @@ CARDS = [
     *for_runs("results/cards/{run}/generate.json"),
 ]
 # Tasks whose answers are labels, and the runs that are asked one of them.
-LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.prompt_spec.choices]
+LABELLED_TASKS = [task.name for task in STUDY.tasks.values() if task.definition.one_label]
 LABELLED_RUNS = [run for run in STUDY.runs if not set(run.tasks).isdisjoint(LABELLED_TASKS)]
 # Tasks whose answers the report shows beside their pictures, and the runs that are asked one of them.
 SHOWN_TASKS = [task for task in STUDY.tasks.values() if task.prompt_spec.pictures]

@@ -79,7 +79,7 @@ def mix_of_dataset(wildcards):
 def labels_of_dataset(wildcards):
     """The task whose rows a dataset consists of, and its labels, which all must be there to be learnt; None if none."""
     task = mixed_dataset(wildcards).task
-    return task and {"name": task.name, "labels": list(task.prompt_spec.choices)}
+    return task and {"name": task.name, "labels": list(task.prompt_spec.choices) if task.definition.one_label else []}
 
 
 def part_of_dataset(wildcards):

@@ -3,7 +3,7 @@
 from itertools import repeat
 
 from maple.definitions.run import RunKey
-from maple.definitions.task import AnswerSpec
+from maple.definitions.task import Reading
 from maple.evaluation.run_scores import AskedLanguage, AskedTranslation, score_run
 from maple.runtime.logs import log_to
 
@@ -22,6 +22,6 @@ scored = score_run(
     translations=list(
         map(AskedTranslation.of, snakemake.params.translations, snakemake.input.translations, round_trips)
     ),
-    readings={task: AnswerSpec(**spec) for task, spec in snakemake.params.readings.items()},
+    readings={task: Reading(**spec) for task, spec in snakemake.params.readings.items()},
 )
 print(f"scored {len(scored)} of {len(codes)} languages, the others are unchanged:", *scored)
