@@ -125,7 +125,7 @@ def _read_list(
 def _listed(text: str) -> str:
     """Return a JSON list of texts as one that is written in a line; another text as it is."""
     try:
-        values = json.loads(text)
+        values = _DECODER.decode(text.strip())
     except (ValueError, RecursionError):
         return text
     is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
