@@ -19,7 +19,7 @@ from maple.definitions.record import Record
 from maple.definitions.run import Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.metrics.metric import ConsensusMetric, ItemMetric
-from maple.metrics.registry import is_of_items, metric_of
+from maple.metrics.registry import gold_of, is_of_items, metric_of
 from maple.runtime.files import read_json, scan_parquet, write_json
 from maple.runtime.pictures import Picture, open_picture
 
@@ -248,7 +248,7 @@ def _value(row: Mapping[str, Any], score: Mapping[str, Any] | None, headline: st
     """
     if score is None:
         return None
-    if row["labels"]:
+    if row["labels"] and gold_of(headline) == "alternatives":
         return float(score["parsed"] and score["prediction"] in row["targets"])
     return score["value"] if isinstance(metric_of(headline), ItemMetric | ConsensusMetric) else None
 
