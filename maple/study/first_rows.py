@@ -79,8 +79,8 @@ def _check_answers(
             raise DefinitionError(
                 f"{_place(task, code, number, shown)}: the answer {answer[:80]!r} is read as "
                 f"{repr(read.text[:40]) if read.parsed else 'no answer'}, and gold is "
-                f"{', '.join(rendering.targets)[:40]!r}; mend `answer`, `choices` or `targets`, so that an answer as it "
-                "is shown is right"
+                f"{', '.join(rendering.targets)[:40]!r}; mend `answer`, `choices` or `targets`, so that an answer "
+                "as it is shown is right"
             )
 
 

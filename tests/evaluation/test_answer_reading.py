@@ -4,13 +4,14 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from maple.definitions.language import LanguageIdentity
+from maple.definitions.language import LanguageIdentity, Writing
 from maple.definitions.run import RunKey
 from maple.definitions.task import Reading
 from maple.evaluation.answer_reading import read_answer
 from maple.evaluation.scoring import score_items
 
 FORMS = [["A", "Nairobi"], ["B", "Mombasa"]]
+ENGLISH = Writing(negations=("no", "not"))
 EMOTIONS = ("anger", "joy", "fear")
 THOUGHT = "A. is the capital.\nThe sea is elsewhere.\n**Answer: B**\n"
 
@@ -111,7 +112,7 @@ def test_what_begins_with_no_type_is_no_list_of_entities(text):
 
 
 def read_set(text, code="eng_Latn", forms=EMOTIONS, **spec):
-    return read_answer(text, Reading(multi=True, **spec), list(forms), [[form] for form in forms], code)
+    return read_answer(text, Reading(multi=True, **spec), list(forms), [[form] for form in forms], code, ENGLISH)
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,9 @@ def test_a_gold_answer_that_no_completion_could_give_is_refused_without_demonstr
         check(tmp_path, task, rows=[row])
 
 
-def test_a_list_of_texts_and_a_label_behind_a_chain_of_thought_are_read(tmp_path):
-    check(tmp_path, {"answer": {"read": "spans"}})
+def test_sets_and_a_label_behind_a_chain_of_thought_are_read(tmp_path):
+    check(tmp_path, {"targets": "[['KIND', label], ['KIND', text]]", "answer": {"read": "spans", "types": ["KIND"]}})
+    check(tmp_path, CHOICES | {"targets": "['good', 'bad']", "multi": True})
+    check(tmp_path, CHOICES | {"targets": "[]", "multi": True})
     check(tmp_path, CHOICES | {"answer": {"read": "label"}})
     check(tmp_path, {"answer": {"after": ["Answer:"], "demonstration": "Answer: rain"}})
