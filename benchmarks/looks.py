@@ -1,13 +1,17 @@
 """How many answers does a study compute until it knows, and how often is it wrong, with looks and with one alone?
 
     python benchmarks/looks.py [--seeds 1 anchors] [--noise 0 1] [--items 4000] [--effects 0 1] [--simulations 100]
+                               [--shares 0.1 0.25 0.5 1] [--ways pocock] [--futility 0.05 0.1]
 
-Studies of the paper's grid, drawn as in benchmarks/seed_coverage.py, whose items come in three looks. With effects of
+Studies of the paper's grid, drawn as in benchmarks/seed_coverage.py, whose items come in several looks. With effects of
 1, finetuning gives low-resource languages 6 points and takes 4 of the others, a doubling of the rank gives 1 and one of
 the bits nothing, the models are 4 points apart and the datasets 0.5. A study ends at the first look at which all five
-questions are settled, or at the last one. Printed, by spending: the share of answers that were computed; the percentage
-of studies with a wrong verdict at any look until their end, of the method and on these runs, of an answer or a part;
-and the percentage of studies in which each question is settled at each look. `one look` is the study without looks, and
+questions are settled or ended for futility, or at the last one. Printed, by spending and by the chance of a verdict
+below which a question is ended (`-`: none is): the share of answers that were computed, of a study and of a question
+by itself; the percentage of studies with a wrong verdict at any look until their end, of the method and on these runs,
+of an answer or a part; the percentage of questions that were ended before the last look; of all questions, the
+percentage that were ended and would have had a verdict at the last look, beside the percentage that has one there; and
+the percentage of studies in which each question is settled at each look. `one look` is the study without looks, and
 `unspent` looks at each time as if it were the only one.
 """
 
@@ -15,7 +19,7 @@ import argparse
 import itertools
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,12 +76,15 @@ class Way:
         return Looks(shares=list(self.shares), now=now, spending=self.spending) if self.spending else None
 
 
-WAYS = [
-    Way("one look", [1.0], None),
-    Way("obrien-fleming", SHARES, "obrien-fleming"),
-    Way("pocock", SHARES, "pocock"),
-    Way("unspent", SHARES, None),
-]
+def ways_at(shares: Sequence[float]) -> dict[str, Way]:
+    """Return all ways of looking at these shares of the items, by name."""
+    ways = [
+        Way("one look", [1.0], None),
+        Way("obrien-fleming", shares, "obrien-fleming"),
+        Way("pocock", shares, "pocock"),
+        Way("unspent", shares, None),
+    ]
+    return {way.name: way for way in ways}
 
 
 def planted(runs: Sequence[Run], size: float) -> np.ndarray:
@@ -118,52 +125,93 @@ def is_wrong(one: Answer | Part, question: str, size: float) -> bool:
 
 @dataclass
 class Tally:
-    """What many studies gave, looked at in one way."""
+    """What many studies gave, looked at in one way, and ended for futility at one chance of a verdict."""
 
+    futility: float | None
+    """The chance of a verdict below which a question is ended; None: never."""
     shares: list[float] = field(default_factory=list)
     """Of each study, the share of the answers that were computed until its end."""
+    question_shares: list[float] = field(default_factory=list)
+    """Likewise, of each question as if it were asked alone."""
+    ended: list[bool] = field(default_factory=list)
+    """Of each question: was it ended before the last look?"""
+    in_the_end: list[bool] = field(default_factory=list)
+    """Of each question: has it a verdict at the last look?"""
     wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """The studies with a wrong verdict until their end, by what its interval holds."""
     settled: dict[str, np.ndarray] = field(default_factory=dict)
     """By question, the number of studies in which it is settled at each look."""
 
-    def add(self, way: Way, looks: Iterator[list[Answer]], size: float) -> None:
+    def _is_ended(self, answer: Answer) -> bool:
+        return self.futility is not None and answer.chance is not None and answer.chance < self.futility
+
+    def _goes_on(self, answer: Answer) -> bool:
+        return answer.verdict == UNDETERMINED and not self._is_ended(answer)
+
+    def add(self, way: Way, looks: Sequence[Sequence[Answer]], size: float) -> None:
         """Count a study, of which `looks` has the answers at each look."""
-        end, wrong = 0.0, set()
+        end, wrong = None, set()
         for place, answers in enumerate(looks):
             for answer in answers:
                 count = self.settled.setdefault(answer.question, np.zeros(len(way.shares), int))
                 count[place] += answer.verdict != UNDETERMINED
-                if not end:
+                if end is None:
                     wrong |= {one.of for one in (answer, *answer.parts) if is_wrong(one, answer.question, size)}
-            if not end and all(answer.verdict != UNDETERMINED for answer in answers):
+            if end is None and not any(map(self._goes_on, answers)):
                 end = way.shares[place]
         self.shares.append(end or 1.0)
         for scope in wrong:
             self.wrong[scope] += 1
+        for at_looks in zip(*looks, strict=True):  # a question at each look
+            place = next((place for place, one in enumerate(at_looks[:-1]) if not self._goes_on(one)), -1)
+            self.question_shares.append(way.shares[place])
+            self.ended.append(at_looks[place].verdict == UNDETERMINED and place >= 0)
+            self.in_the_end.append(at_looks[-1].verdict != UNDETERMINED)
 
     def percent_wrong(self, *scopes: str) -> float:
         """Return the percentage of studies with a wrong verdict of these scopes, at most."""
         return 100 * sum(self.wrong[scope] for scope in scopes) / len(self.shares)
 
+    @property
+    def in_words(self) -> str:
+        """What was counted, in a line."""
+        percent = {name: 100 * count / len(self.shares) for name, count in self.settled.items()}
+        settled = {name: each.round().astype(int).tolist() for name, each in percent.items()}
+        ended, in_the_end = np.array(self.ended), np.array(self.in_the_end)
+        chance = "-" if self.futility is None else f"{self.futility:g}"
+        return (
+            f"futility {chance:5} share {np.mean(self.shares):.2f}, of questions {np.mean(self.question_shares):.2f}  "
+            f"wrong {self.percent_wrong('seeds'):.1f} of the method, "
+            f"{self.percent_wrong('items', 'trainings'):.1f} on these runs  "
+            f"ended {100 * ended.mean():.1f}, of which with a verdict {100 * (ended & in_the_end).mean():.1f} "
+            f"of {100 * in_the_end.mean():.1f}  settled {settled}"
+        )
 
-def tally(grid: Grid, noise: Noise, items: int, size: float, number: int, ways: Sequence[Way]) -> dict[str, Tally]:
-    """Return what studies give that are looked at in several ways, by the name of the way."""
+
+def tally(
+    grid: Grid,
+    noise: Noise,
+    items: int,
+    size: float,
+    number: int,
+    ways: Sequence[Way],
+    futility: Sequence[float | None] = (None,),
+) -> dict[str, list[Tally]]:
+    """Return what studies give that are looked at in several ways, by the name of the way: one for each futility."""
     rng, scores = np.random.default_rng(SEED), scores_of(grid.runs, items)
     questions = {name: question for name, question in asked_questions(grid).items() if name in FIVE}
     whole = replace(scores, values=np.zeros((len(LANGUAGES) * ROWS, len(grid.runs))))
-    effects, found = planted(grid.runs, size), {way.name: Tally() for way in ways}
+    effects, found = planted(grid.runs, size), {way.name: [Tally(chance) for chance in futility] for way in ways}
     for _ in range(number):
         values = drawn_values(rng, whole, items, noise.drawn(rng, grid.runs) + effects)
-
-        def at(way: Way, values: np.ndarray = values) -> Iterator[list[Answer]]:
+        for way in ways:
+            looks = []
             for now, share in enumerate(way.shares, start=1):
                 seen = first_rows(scores, values, round(share * ROWS))
                 given = answer_questions(seen, LANGUAGES, SETTINGS, questions, {}, looks=way.looks(now)).questions
-                yield [answer for answer in given if isinstance(answer, Answer)]
-
-        for way in ways:
-            found[way.name].add(way, at(way), size)
+                looks.append([answer for answer in given if isinstance(answer, Answer)])
+            for one in found[way.name]:
+                one.add(way, looks, size)
     return found
 
 
@@ -174,22 +222,20 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", type=float, default=[0, 0.5, 1], help="points")
     parser.add_argument("--items", nargs="+", type=int, default=[4000, 20000])
     parser.add_argument("--effects", nargs="+", type=float, default=[0, 1])
+    parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of the items, ascending to 1")
+    parser.add_argument("--ways", nargs="+", choices=list(ways_at(SHARES)), default=list(ways_at(SHARES)))
+    parser.add_argument("--futility", nargs="+", type=float, default=[0.05, 0.1, 0.2], help="chances")
     parser.add_argument("--simulations", type=int, default=100)
     arguments = parser.parse_args()
     settings = itertools.product(arguments.seeds, arguments.noise, arguments.items, arguments.effects)
+    ways = [way for name, way in ways_at(arguments.shares).items() if name in arguments.ways]
     for seeds, points, items, size in settings:
         grid = replace(GRIDS["paper"], **({"anchors": 2} if seeds == "anchors" else {"seeds": int(seeds)}))
-        found = tally(grid, Noise(points, 0.5), items, size, arguments.simulations, WAYS)
+        found = tally(grid, Noise(points, 0.5), items, size, arguments.simulations, ways, [None, *arguments.futility])
         print(f"seeds {seeds}, noise {points:g}, {items} items, effects {size:g}")
-        for name, one in found.items():
-            settled = {
-                name: (100 * count / len(one.shares)).round().astype(int).tolist()
-                for name, count in one.settled.items()
-            }
-            print(
-                f"    {name:15} share {np.mean(one.shares):.2f}  wrong {one.percent_wrong('seeds'):.1f} of the method, "
-                f"{one.percent_wrong('items', 'trainings'):.1f} on these runs  settled {settled}"
-            )
+        for name, tallies in found.items():
+            for one in tallies:
+                print(f"    {name:15}{one.in_words}")
         sys.stdout.flush()
 
 

@@ -32,6 +32,8 @@ class LookLevels(Record):
     """The nominal level of this look: intervals are at 1 - level."""
     spent: float
     """The part of the whole level that is spent at this look, which corrected p values are held against."""
+    futility: float | None = None
+    """The chance of a verdict below which a question is ended; None: never."""
 
     @property
     def in_words(self) -> str:
@@ -101,4 +103,5 @@ def look_levels(looks: Looks, level: float) -> LookLevels:
         share=looks.share,
         level=nominal_levels(looks.shares, level, looks.spending)[place],
         spent=spent_at(looks.shares, level, looks.spending)[place],
+        futility=looks.futility,
     )

@@ -8,7 +8,7 @@ from maple.definitions.dataset import DatasetAxes
 from maple.definitions.generation import GenerateBlock
 from maple.definitions.looks import Looks, Shares, Spending
 from maple.definitions.method import GridAxes
-from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Positive, Record, Seed
+from maple.definitions.record import Count, CountOrZero, Distinct, Names, Number, Positive, Record, Seed, Share
 from maple.definitions.report import ReportSettings
 from maple.definitions.task import AnswerMode
 from maple.definitions.training import MergeBlock, TrackingSettings, TrainingSettings
@@ -80,6 +80,9 @@ class Config(Record):
     spending: Spending = "obrien-fleming"
     """How the level of the questions is spent over the looks: obrien-fleming keeps nearly all for the last one, pocock
     spends it about evenly."""
+    futility: Share | None = None
+    """At a look, a question is ended if the chance that the remaining items give it a verdict is below this; null: none
+    is ended before the last look."""
     data: str | None
     """The folder that local sources name as {data}; null: there is none."""
     prompt_language: Literal["own", "english"]
@@ -113,4 +116,4 @@ class Config(Record):
     @property
     def all_looks(self) -> Looks:
         """The looks at the study, and the present one; raises DefinitionError."""
-        return Looks.of(self.looks, self.look, self.spending)
+        return Looks.of(self.looks, self.look, self.spending, self.futility)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from maple.definitions.errors import DefinitionError
-from maple.definitions.record import Count, Positive, Record
+from maple.definitions.record import Count, Positive, Record, Share
 
 Shares = Annotated[list[Annotated[Positive, Field(le=1)]], Field(min_length=1)]
 Spending = Literal["obrien-fleming", "pocock"]
@@ -37,13 +37,23 @@ class Looks(Record):
     """The present look, from 1."""
     spending: Spending = "obrien-fleming"
     """How the level is spent over the looks (maple.analysis.spending)."""
+    futility: Share | None = None
+    """The chance of a verdict below which a question is ended (maple.analysis.questions.futility); None: never."""
 
     @classmethod
-    def of(cls, shares: list[float] | None, now: int | None, spending: Spending) -> "Looks":
+    def of(
+        cls, shares: list[float] | None, now: int | None, spending: Spending, futility: float | None = None
+    ) -> "Looks":
         """Return the looks of a config, and the last one as the present one if it names none.
 
-        Raises DefinitionError for shares that do not ascend to 1, and for a look that is none of them.
+        Raises DefinitionError for shares that do not ascend to 1, for a look that is none of them, and for futility
+        without several looks.
         """
+        if futility is not None and len(shares or ()) < 2:
+            raise DefinitionError(
+                "config: futility: with one look alone no question is ended before; write `looks: [0.1, 0.3, 1.0]` in "
+                "the config, or `futility: null`"
+            )
         if shares is None:
             if now is None:
                 return cls()
@@ -54,7 +64,7 @@ class Looks(Record):
             raise DefinitionError(f"config: looks: {shares} must ascend to 1.0; write [0.1, 0.3, 1.0], or null for one")
         if now is not None and now > len(shares):
             raise DefinitionError(f"config: look: {now} is none of {len(shares)} looks; write 1 to {len(shares)}")
-        return cls(shares=shares, now=now or len(shares), spending=spending)
+        return cls(shares=shares, now=now or len(shares), spending=spending, futility=futility)
 
     @property
     def share(self) -> float:

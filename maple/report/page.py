@@ -25,6 +25,7 @@ from maple.report.dataset_tables import DatasetSummary, dataset_tables, samples_
 from maple.report.figure_names import axis_figure
 from maple.report.label_charts import labels_chart
 from maple.report.method_charts import method_charts
+from maple.report.outlook import outlook
 from maple.report.picture_answers import MOST_BYTES, PicturedAnswers
 from maple.report.sections.changes import result_charts, split_changes
 from maple.report.sections.corpus_scores import ceiling_rows, signature_rows
@@ -156,7 +157,7 @@ def _environment() -> Environment:
     environment.filters |= {"points": points, "plain": plain, "two_decimals": two_decimals, "sentence": sentence}
     environment.filters |= {"of_format": of_format, "other_scores": other_scores}
     environment.filters |= {"told": told, "pill": pill, "part_name": part_name, "rows_in_words": rows_in_words}
-    environment.filters |= {"percent_of": percent_of}
+    environment.filters |= {"percent_of": percent_of, "outlook": outlook}
     return environment
 
 

@@ -1,17 +1,21 @@
 """Which of a study's questions are settled at the present look, and what the next look adds."""
 
+import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from maple.analysis.questions.records import UNDETERMINED, Answer, NotAsked, StudyAnswers, told
+from maple.analysis.questions.records import Answer, AnyAnswer, NotAsked, StudyAnswers, told
 from maple.definitions.looks import Looks, items_asked
 from maple.definitions.task import AnswerMode
+from maple.report.outlook import State, outlook, state
 from maple.report.sections.questions import percent_of
 
 _HOUR = 3600
+_WIDTH = 110  # letters of a line on a terminal
 
 
 @dataclass(frozen=True)
@@ -56,37 +60,52 @@ def next_look(
     return NextLook(answers, before, sum(seconds) / _HOUR if seconds else None)
 
 
+def _lines(one: AnyAnswer | NotAsked, width: int, looks: Looks, power: float) -> list[str]:
+    """Return the lines of a question: its name in `width` letters, its state and answer, and what is to come."""
+    name = f"  {one.question.ljust(width)}  "
+    if isinstance(one, NotAsked):
+        return [name + told(one)]
+    where, interval = f"{name}{state(one, looks):9}", ""
+    if not isinstance(one, Answer):
+        return [where + told(one)]
+    if one.low is not None:
+        interval = f": {one.effect:+.2f} ({one.low:+.2f} to {one.high:+.2f}) {one.unit}"
+    indent = " " * len(where)
+    to_come = textwrap.wrap(outlook(one, power), _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return [f"{where}{told(one)}{interval}", *to_come]
+
+
 def settled(answers: StudyAnswers, looks: Looks, added: NextLook | None) -> str:
-    """Return which questions are settled, and what the next look adds, as text for a terminal."""
-    asked = [one for one in answers.questions if not isinstance(one, NotAsked)]
-    open_questions = [one.question for one in asked if one.verdict == UNDETERMINED]
+    """Return which questions are settled, ended or go on, and what the next look adds, as text for a terminal."""
+    states = {one.question: state(one, looks) for one in answers.questions if not isinstance(one, NotAsked)}
     width = max((len(one.question) for one in answers.questions), default=0)
-    lines = []
-    for one in answers.questions:
-        interval = ""
-        if isinstance(one, Answer) and one.low is not None:
-            interval = f": {one.effect:+.2f} ({one.low:+.2f} to {one.high:+.2f}) {one.unit}"
-        lines.append(f"  {one.question.ljust(width)}  {told(one)}{interval}")
+    counts = Counter(states.values())
+    going_on = f", {counts['goes on']} going on" if added else ""
     where = looks.in_words if looks.are_several else "all items, in one look"
-    head = f"{where}: {len(asked) - len(open_questions)} of {len(asked)} questions are settled"
+    head = f"{where}: {counts['settled']} of {len(states)} questions settled, {counts['ended']} ended{going_on}"
     level = f", with {percent_of(answers.confidence)} % intervals"
-    return (
-        "\n".join([f"{head[:1].upper()}{head[1:]}{level}.", "", *lines, "", _advice(open_questions, looks, added)])
-        + "\n"
-    )
+    lines = [line for one in answers.questions for line in _lines(one, width, looks, answers.power)]
+    return f"{head[:1].upper()}{head[1:]}{level}.\n\n" + "\n".join([*lines, "", _advice(states, looks, added)]) + "\n"
 
 
-def _advice(open_questions: Sequence[str], looks: Looks, added: NextLook | None) -> str:
-    if not open_questions:
-        return "All are settled: more items are not needed."
+def _advice(states: Mapping[str, State], looks: Looks, added: NextLook | None) -> str:
+    ended = ", ".join(question for question, one in states.items() if one == "ended")
+    if all(one == "settled" for one in states.values()):
+        return "All questions are settled: more items are not needed."
     if added is None:
         return (
-            f"Ended: there is no further look. {', '.join(open_questions)} stay undetermined; more items, seeds or "
+            f"There is no further look, so that undetermined questions are ended: {ended}. More items, seeds or "
             "languages would be another study."
         )
     hours = "" if added.hours is None else f", about {added.hours:.2g} hours by the run cards of this one"
     more = f"{added.answers:,} answers more than the {added.present:,} of this one"
-    return (
+    the_next = (
         f"The next look, {100 * looks.shares[looks.now]:.3g} % of the items, asks {more}{hours}. "
         f"With this study's other arguments:\n  snakemake --cores all --config look={looks.now + 1} -- settled"
+    )
+    if "goes on" in states.values():
+        return the_next
+    return (
+        f"All questions are settled or ended: the study can stop here, and {ended} would stay undetermined. To go on "
+        f"all the same makes no verdict less sure.\n{the_next}"
     )

@@ -4,7 +4,7 @@ import json
 
 from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, scores_of, tuned
 
-from benchmarks.looks import WAYS, tally
+from benchmarks.looks import SHARES, tally, ways_at
 from benchmarks.seed_coverage import GRIDS, Noise
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.records import UNDETERMINED, StudyAnswers
@@ -37,6 +37,6 @@ def test_a_look_survives_its_json_with_a_level_of_a_billionth():
 
 
 def test_studies_without_effects_that_are_looked_at_three_times_are_wrong_in_five_percent_at_most():
-    found = tally(GRIDS["one"], Noise(0, 0), 4000, 0, 12, [way for way in WAYS if way.spending == "pocock"])
+    (found,) = tally(GRIDS["one"], Noise(0, 0), 4000, 0, 12, [ways_at(SHARES)["pocock"]])["pocock"]
     error = 100 * (0.05 * 0.95 / 12) ** 0.5
-    assert found["pocock"].percent_wrong("items", "trainings", "seeds") <= 5 + 2 * error
+    assert found.percent_wrong("items", "trainings", "seeds") <= 5 + 2 * error

@@ -105,6 +105,9 @@ def test_an_undetermined_answer_says_what_would_settle_it():
         settled_by=[], unsettled="not even 100 times the items would"
     )
     assert "settle" not in page_with(settled_by=[], unsettled=None)
+    assert "It is ended: the chance that the remaining items give it a verdict is 3 %. Not even" in page_with(
+        settled_by=[], unsettled="not even 100 times the items would", chance=0.03, ended=True
+    )
 
 
 def test_a_part_is_named_by_what_tells_it_from_the_others():

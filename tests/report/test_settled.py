@@ -4,9 +4,10 @@ import polars as pl
 from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, scores_of, tuned
 
 from maple.analysis.questions.answer import answer_questions
+from maple.analysis.questions.remedy import Remedy
 from maple.definitions.looks import Looks
 from maple.report.sections.questions import percent_of
-from maple.report.settled import next_look, settled
+from maple.report.settled import NextLook, next_look, settled
 
 FIRST, LAST = (Looks(shares=[0.1, 1.0], now=now, spending="pocock") for now in (1, 2))
 # A tenth of a hundred items, of which one is faulty and not asked.
@@ -46,10 +47,41 @@ def test_the_text_names_open_questions_and_the_command():
     assert "  data      not asked on this grid" in text
 
 
+def with_rank(**update):
+    """The answers at the first look, of which only rank is undetermined."""
+    found = answers(FIRST, gain=0.001)
+    others = [one.model_copy(update={"verdict": "supported"}) for one in found.questions if one.question != "rank"]
+    rank = found.answer("rank").model_copy(update={"settled_by": [], "unsettled": None} | update)
+    return settled(found.model_copy(update={"questions": [rank, *others]}), FIRST, NextLook(540, 60, None))
+
+
+def test_an_ended_question_is_told_with_its_chance_and_what_would_settle_it_and_the_study_can_stop():
+    seeds = Remedy(kind="seeds", items=1.0, seeds=4, runs=8, answers=160, words="4 seeds of each run (8 runs more)")
+    text = with_rank(chance=0.034, ended=True, settled_by=[seeds])
+    assert " questions settled, 1 ended, 0 going on, with " in text
+    assert "  rank      ended    undetermined: " in text
+    said = " ".join(text.split())
+    assert "It is ended: the chance that the remaining items give it a verdict is 3 %." in said
+    assert "Seeds would settle it, items would not." in said and "by 4 seeds of each run (8 runs more)." in said
+    assert "All questions are settled or ended: the study can stop here, and rank would stay undetermined." in said
+    assert "--config look=2 -- settled" in text
+
+
+def test_a_question_that_goes_on_is_told_with_its_chance():
+    text = with_rank(chance=0.34)
+    assert "  rank      goes on  undetermined: " in text and ", 0 ended, 1 going on, with " in text
+    assert "The chance that the remaining items give it a verdict is 34 %." in text and "can stop" not in text
+
+
+def test_a_chance_next_to_none_or_all_is_not_rounded_to_it():
+    assert "verdict is less than 1 %." in with_rank(chance=0.0) and "is more than 99 %." in with_rank(chance=0.999)
+
+
 def test_at_the_last_look_it_is_ended():
     assert next_look(LAST, PROMPTS, None, ASKED, []) is None
     text = settled(answers(LAST, gain=0.001), LAST, None)
-    assert "Ended: there is no further look." in text and "rank" in text
+    assert text.startswith("Look 2 of 2, 100 % of the items: 0 of 3 questions settled, 3 ended, with ")
+    assert "There is no further look, so that undetermined questions are ended: rank, english, exchange." in text
 
 
 def test_without_looks_it_says_so():

@@ -426,6 +426,9 @@ def test_the_order_of_languages_in_a_config_decides_nothing():
         ({"looks": [0.1, 0.3]}, r"config: looks: \[0.1, 0.3\] must ascend to 1.0"),
         ({"looks": [0.1, 1.0], "look": 3}, r"config: look: 3 is none of 2 looks; write 1 to 2"),
         ({"look": 1}, r"config: look: there is one look alone; write `looks: \[0.1, 0.3, 1.0\]`"),
+        ({"futility": 0.1}, r"config: futility: with one look alone .*; write `looks: \[0.1, 0.3, 1.0\]`"),
+        ({"looks": [1.0], "futility": 0.1}, r"config: futility: with one look alone"),
+        ({"looks": [0.1, 1.0], "futility": 1.5}, r"config: futility: 1.5"),
     ],
 )
 def test_looks_that_are_none_are_refused(change, says):

@@ -12,6 +12,7 @@ from maple.analysis.questions.difference import difference_answer
 from maple.analysis.questions.effect import TaskEffect
 from maple.analysis.questions.evidence import Evidence
 from maple.analysis.questions.factor import factor_answer
+from maple.analysis.questions.futility import LastLook, with_chance
 from maple.analysis.questions.group_difference import group_difference_answer
 from maple.analysis.questions.margin import margin_answer
 from maple.analysis.questions.power import Rule
@@ -80,6 +81,21 @@ def judged_answers(evidence: Evidence, questions: Mapping[str, Question], level:
     return [by_question.get(answer.question, answer) for answer in unjudged]
 
 
+def _with_outlook(
+    answer: Answer,
+    question: Question,
+    rule: Rule,
+    coming: LastLook | None,
+    scores: ItemScores,
+    most_items: ItemsByTask,
+) -> Answer:
+    """Return an answer with what would settle it and, if looks are to come, with the chance that they do."""
+    claim = SIGNS[question.claim] if isinstance(question, ClaimingQuestion) else 1
+    if isinstance(question, ClaimingQuestion):
+        answer = with_remedies(answer, claim, rule, scores, most_items)
+    return with_chance(answer, claim, coming) if coming else answer
+
+
 def answer_questions(
     scores: ItemScores,
     languages: Iterable[Language],
@@ -94,7 +110,9 @@ def answer_questions(
 
     `finetuned_in` has the codes of each dataset's languages; `most_items` says how many items the source of a task
     has, in each language or by language, where that is known. At one of several looks, intervals are at its nominal
-    level, and corrected p values are held against what it spends (maple.analysis.spending).
+    level, and corrected p values are held against what it spends (maple.analysis.spending). What would settle an answer
+    is said by the levels of the last look, and before it how probable a verdict still is
+    (maple.analysis.questions.futility).
 
     An answer averages headline cells that every compared run has, over the same items, with clustered errors. Where
     the grid tells of the noise of training, intervals hold it (maple.analysis.training_noise); `of` says which noise,
@@ -114,14 +132,16 @@ def answer_questions(
     (maple.analysis.questions.without_format).
     """
     level = 1 - settings.confidence
-    look = look_levels(looks, level) if looks and looks.are_several else None
-    if look:
+    look = last = None
+    if looks and looks.are_several:
+        look, last = (look_levels(one, level) for one in (looks, looks.changed(now=len(looks.shares))))
         settings, level = settings.changed(confidence=1 - look.level), look.spent
     evidence = Evidence(scores, list(languages), settings, costs, finetuned_in)
     judged = judged_answers(evidence, questions, level)
     answers = [_with_tasks(one, questions[one.question], evidence) for one in judged if isinstance(one, Answer)]
-    family = sum(test.p is not None for answer in answers for test in (answer, *answer.parts))
-    rule = Rule(settings.smallest_effect, level, family)
+    p = [test.p for answer in answers for test in (answer, *answer.parts) if test.p is not None]
+    rule = Rule(settings.smallest_effect, last.spent if last else level, len(p))
+    coming = LastLook(look, last, settings.smallest_effect, p) if look and last and look != last else None
     told = answers_without_format(answers, questions, evidence, _asked, level)
     by_question = {answer.question: answer for answer in told}
     return StudyAnswers(
@@ -130,10 +150,10 @@ def answer_questions(
         power=POWER,
         smallest_effect=settings.smallest_effect,
         seeds=max(Counter(scores.seed_groups[scores.seed_groups >= 0].tolist()).values(), default=1),
-        family=Family(of=FAMILY, size=family),
+        family=Family(of=FAMILY, size=len(p)),
         questions=[
-            with_remedies(answer, SIGNS[question.claim], rule, scores, most_items)
-            if isinstance(answer, Answer) and isinstance(question := questions[answer.question], ClaimingQuestion)
+            _with_outlook(answer, questions[answer.question], rule, coming, scores, most_items)
+            if isinstance(answer, Answer)
             else answer
             for answer in (by_question.get(one.question, one) for one in judged)
         ],

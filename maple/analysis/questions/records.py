@@ -188,6 +188,11 @@ class Answer(Compared, Effect):
     """What would settle it, each by itself; empty if it is settled, or if nothing would."""
     unsettled: str | None = None
     """Why nothing would settle it, in words; None if something would, or if it is settled."""
+    chance: float | None = None
+    """Of an undetermined answer, the chance that the remaining items give it a verdict at the last look; None at the
+    last look, and without a standard error."""
+    ended: bool = False
+    """Is the chance below the config's futility?"""
 
 
 class Rank(Record):
