@@ -77,7 +77,9 @@ def _lines(one: AnyAnswer | NotAsked, width: int, looks: Looks, power: float) ->
 
 def settled(answers: StudyAnswers, looks: Looks, added: NextLook | None) -> str:
     """Return which questions are settled, ended or go on, and what the next look adds, as text for a terminal."""
-    states = {one.question: state(one, looks) for one in answers.questions if not isinstance(one, NotAsked)}
+    states: dict[str, State] = {
+        one.question: state(one, looks) for one in answers.questions if not isinstance(one, NotAsked)
+    }
     width = max((len(one.question) for one in answers.questions), default=0)
     counts = Counter(states.values())
     going_on = f", {counts['goes on']} going on" if added else ""
