@@ -10,6 +10,7 @@ from toy_scores import BASE, LORA, board_of, groups_of, in_both, summary_of
 from maple.analysis.domain_scores import DOMAIN_SCHEMA, METHOD_SCHEMA
 from maple.analysis.questions.answer import answer_questions
 from maple.data.picture_index import INDEX_SCHEMA
+from maple.definitions.looks import Looks
 from maple.evaluation.clusters import CLUSTER_SCHEMA
 from maple.evaluation.label_tables import CONFUSION_SCHEMA, RELIABILITY_SCHEMA
 from maple.evaluation.scoring import SCORE_SCHEMA
@@ -84,7 +85,8 @@ def test_the_keys_of_questions_are_those_described():
             for model in ("toy", "other") for data in ("made", "taken"))]  # fmt: skip
     scores = scores_of(runs, CELLS, lambda run, *_: 0.5 + 0.01 * (run.axis("rank") or 0))
     scores.parsed[0] = False
-    found = answer_questions(scores, LANGUAGES, SETTINGS, QUESTIONS, {}).content()
+    first = Looks(shares=[0.1, 1.0], now=1, spending="pocock")
+    found = answer_questions(scores, LANGUAGES, SETTINGS, QUESTIONS, {}, looks=first).content()
     asked = {key for answer in found["questions"] for key in answer}
     none = scores_of([base()], CELLS, lambda *_: 0.5)
     missing = {
