@@ -36,7 +36,7 @@ def test_the_first_look_says_what_is_settled_and_what_the_next_one_adds(looked):
     page, answers = (project.folder / "results" / name for name in ("report.html", "questions.json"))
     assert "Look 1 of 2, 25 % of the items: verdicts and intervals are at level 0.018" in page.read_text()
     assert json.loads(answers.read_text())["look"] | {"level": 0, "spent": 0} == {
-        "look": 1, "looks": 2, "share": 0.25, "level": 0, "spent": 0
+        "look": 1, "looks": 2, "share": 0.25, "level": 0, "spent": 0, "futility": None
     }  # fmt: skip
     assert (project.folder / "results/leaderboard.txt").read_text().startswith("Look 1 of 2, 25 % of the items")
     card = next((project.folder / "results/model_cards").rglob("README.md")).read_text()
