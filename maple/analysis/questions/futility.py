@@ -23,6 +23,10 @@ from maple.analysis.statistics import t_quantile
 # Standard normal numbers, each as probable as the others, over which a chance is averaged.
 _NODES = 25
 _NORMAL = ndtri((np.arange(_NODES) + 0.5) / _NODES)
+# How many times the noise of items in an effect is that in the mean square which tells the noise of training: one if
+# all runs have the same seeds, more where few runs have several and the effect is an average over many. Our choice, by
+# simulation: with one, a few anchors end questions that would have had a verdict.
+_ITEMS_OF_TRAININGS = 10
 _LEAST_WIDTH = 1e-12  # points: where items add nothing, the estimate stays as it is
 # Beyond one bound and below another one, in points: an array of each, for the precisions that the last look may have.
 _Region = tuple[np.ndarray, np.ndarray]
@@ -55,13 +59,17 @@ def _precisions(one: Answer | Side, share: float, are_trainings_known: bool) -> 
     """Return precisions that an effect may have at the last look, each as probable as the others.
 
     Trainings stay the same, and items divide their own part alone. But the part of the trainings was estimated beside
-    the noise of the items, which will be less: like that of a noncentral chi-squared mean square, its variance is
-    (2 I^2 + 4 I T) / df, with the parts I of the items and T of the trainings.
+    the noise of the items, which will be less: like that of a noncentral chi-squared mean square, of the variance of
+    the estimate, 2 (I + T)^2 / df, items make the share 1 - T^2 / (T + M)^2, with the parts I of the items and T of the
+    trainings, and what items make of the mean square, M.
     """
     now = precision_of(one)
     if now is None:
         return []
-    unsure = 0.0 if are_trainings_known else math.sqrt((2 * now.items**2 + 4 * now.items * now.trainings) / now.df)
+    unsure = 0.0
+    if now.items and not are_trainings_known:
+        of_items = 1 - (now.trainings / (now.trainings + _ITEMS_OF_TRAININGS * now.items)) ** 2
+        unsure = now.se**2 * math.sqrt(2 * of_items / now.df)
     trainings = np.maximum(0.0, now.trainings + unsure * _NORMAL)
     return [Precision(now.items * share, float(part), now.df) for part in trainings]
 
