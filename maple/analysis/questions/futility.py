@@ -106,7 +106,8 @@ def _chance_of_claim(answer: Answer, claim: int, last: LastLook, precisions: lis
     """Return the chance of a verdict on the claim that an effect is above zero (1) or below (-1)."""
     everywhere, level, share = np.full(len(precisions), np.inf), last.levels.level, last.share
     rule, tests = last.rule(answer.p), max(1, len(last.p))
-    beyond = np.array([critical(one, rule) for one in precisions])
+    se, df = (np.array([getattr(one, name) for one in precisions]) for name in ("se", "df"))
+    beyond = last.least + critical(se, df, rule)
     within = last.least - np.maximum(_sizes(precisions, 2 * last.levels.spent / tests), _sizes(precisions, level))
     above, below = (beyond, everywhere), (-everywhere, -beyond)
     claimed, other = (above, below) if claim > 0 else (below, above)
