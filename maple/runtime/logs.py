@@ -1,6 +1,7 @@
 """Redirect all output of a job to its rule's log file."""
 
 import faulthandler
+import gc
 import io
 import logging
 import os
@@ -13,6 +14,9 @@ from maple.text.plain import readable
 
 # As in maple/runtime/supervisor.py, which is not imported: no edit of it shall make a job run again.
 CHECKOUT = "MAPLE_CHECKOUT"
+# Objects that a job makes between two collections of garbage, in the place of Python's 700: the imports of torch,
+# transformers and vLLM make many that stay, and take a fifth to a quarter less time so (benchmarks/imports.py).
+_OBJECTS = 20_000
 
 
 class _Log(io.TextIOWrapper):
@@ -37,6 +41,7 @@ def log_to(path: str | Path) -> None:
     os.dup2(log.fileno(), 2)
     sys.stdout = sys.stderr = log
     faulthandler.enable(log)
+    gc.set_threshold(_OBJECTS)
     logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
     check_checkout(os.environ.get(CHECKOUT))
 

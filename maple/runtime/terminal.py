@@ -62,19 +62,19 @@ class Pace:
         self.seconds.setdefault(rule, []).append(seconds)
 
     def told(self, now: float) -> str:
-        """Return the time left in words: "about 4 min 10 s left", and the rules of which no job has finished yet.
+        """Return the time left in words: "about 4 min 10 s left", and the jobs of rules of which none has finished yet.
 
         Jobs are taken to run as many at once as they have until now.
         """
         remaining = {rule: count for rule, count in self.left.items() if count > 0 and rule != "all"}
-        unknown = [f"{count} x {rule}" for rule, count in remaining.items() if rule not in self.seconds]
+        unknown = sum(count for rule, count in remaining.items() if rule not in self.seconds)
         busy = sum(map(sum, self.seconds.values()))
         work = sum(
             count * sum(known) / len(known) for rule, count in remaining.items() if (known := self.seconds.get(rule))
         )
         at_once = max(1.0, busy / max(now - self.started, 1e-9))
         parts = [f"about {in_words(work / at_once)} left"] if work else []
-        return ", and ".join([*parts, ", ".join(unknown)] if unknown else parts)
+        return ", and ".join([*parts, f"{unknown} not timed yet"] if unknown else parts)
 
 
 class StudyProgress(logging.Handler):

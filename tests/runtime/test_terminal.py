@@ -50,11 +50,11 @@ def test_a_job_is_named_by_its_rule_and_run():
 
 def test_the_time_left_is_that_of_jobs_of_the_same_rule_at_the_pace_until_now():
     pace = Pace(Counter(score=6, merge=1, all=1), started=0.0)
-    assert pace.told(0.0) == "6 x score, 1 x merge"
+    assert pace.told(0.0) == "7 not timed yet"
     for _ in range(2):
         pace.finish("score", 10.0)
     # Two jobs of ten seconds in ten seconds: two at once. Four of ten seconds are left.
-    assert pace.told(10.0) == "about 20 s left, and 1 x merge"
+    assert pace.told(10.0) == "about 20 s left, and 1 not timed yet"
 
 
 def test_a_finished_job_is_one_line_with_its_seconds(shown):
