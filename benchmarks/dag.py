@@ -59,8 +59,8 @@ def finish(folder: Path, plan: str) -> None:
     for line in re.findall(r"^    output: (.*)$", plan, re.M):
         for output in line.split(", "):
             path = folder / output.split(" (")[0]  # (update), (temp)
-            (path if path.suffix else path / "config.json").parent.mkdir(parents=True, exist_ok=True)
-            (path if path.suffix else path / "config.json").touch()
+            (path if path.suffix else path / "stand-in").parent.mkdir(parents=True, exist_ok=True)
+            (path if path.suffix else path / "stand-in").touch()
     snakemake(folder, "--touch", "--forceall", "--quiet", "all")
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project import ROOT
 
-from maple.runtime.fingerprint import sources
+from maple.runtime.code_digests import CodeDigests
 
 RULES = {
     script: env
@@ -66,8 +66,8 @@ def pinned(env):
 def imported(script):
     """The packages that a script, or a module behind it, imports anywhere."""
     names = set()
-    starts = [ROOT / file for file in (f"workflow/scripts/{script}.py", *NAMED.get(script, ()))]
-    for path in {path for start in starts for path in sources(start, ROOT)}:
+    starts, code = (f"workflow/scripts/{script}.py", *NAMED.get(script, ())), CodeDigests(ROOT)
+    for path in {path for start in starts for path in code.sources(start)}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}

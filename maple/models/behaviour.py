@@ -139,7 +139,7 @@ class ModelKind(Protocol):
 def behaviour_of(kind: str) -> ModelKind:
     """Return the module of a kind of model.
 
-    It is imported by name, so that the digest of a job's code (maple.runtime.fingerprint) contains no other kind. The
+    It is imported by name, so that the digest of a job's code (maple.runtime.code_digests) contains no other kind. The
     rule adds the digest of this module to its params.
     """
     return cast(ModelKind, import_module(f"maple.models.{kind}"))

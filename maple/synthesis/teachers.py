@@ -17,7 +17,7 @@ from maple.runtime.journal import Journal
 from maple.text.thinking import split_row
 
 # The modules of teachers and translators. They are imported by name, so that the digest of a job's code
-# (maple.runtime.fingerprint) contains only its own teacher: an edit of another teacher synthesizes nothing again.
+# (maple.runtime.code_digests) contains only its own teacher: an edit of another teacher synthesizes nothing again.
 TEACHERS = {
     "embedded": "maple.synthesis.embedded_teacher",
     "openai": "maple.engines.openai_endpoint",

@@ -18,8 +18,8 @@ from maple.definitions.run import NONE, RunKey
 from maple.evaluation.training_rows import only_test_places
 from maple.methods.method import modules_of
 from maple.models.kind import KINDS
+from maple.runtime.code_digests import CodeDigests
 from maple.runtime.content_digests import ContentDigests
-from maple.runtime.fingerprint import fingerprint as fingerprint_of
 from maple.runtime.records import keep_records
 from maple.runtime.supervisor import PathError, prefix
 from maple.study.local_rows import local_files, refusal_of_missing_rows
@@ -54,6 +54,8 @@ FOLDERS = RowFolders(data=STUDY.config.data, fetched=HUB)
 # which Snakemake would compare by path and date: a rule compares the digest of their content, among its params, and gets
 # their path by a param that is computed from `resources`, which Snakemake does not compare.
 DIGESTS = ContentDigests(Path(".snakemake/digests_of_rows.json"))
+# The digest of a file of the project and of the project modules that it imports, directly or indirectly.
+code_of = CodeDigests(ROOT, Path(".snakemake/digests_of_code.json"))
 # The datasets that consist of a task's labelled rows, of the parallel rows of translation tasks, and of rows with
 # pictures; other rules read and curate them.
 LABELLED, PARALLEL, PICTURED = (
@@ -89,12 +91,6 @@ wildcard_constraints:
     task=one_of(*STUDY.tasks, *PICTURED_TASKS),
     repository=one_of(*STUDY.repositories),
     language=one_of(*sorted({ENGLISH, *CODES, *(code for each in STUDY.datasets.values() for code in each.languages)})),
-
-
-@cache
-def code_of(file):
-    """The digest of a file of the project and of the project modules that it imports, directly or indirectly."""
-    return fingerprint_of(ROOT / file, ROOT)
 
 
 def fingerprint(script):
