@@ -96,8 +96,10 @@ def finish(folder: Path, plan: str) -> None:
     for outputs in jobs_of(plan):
         for output in outputs.split(", "):
             path = folder / output.split(" (")[0]  # (update), (temp)
-            (path if path.suffix else path / "stand-in").parent.mkdir(parents=True, exist_ok=True)
-            (path if path.suffix else path / "stand-in").touch()
+            # A folder may end in a version and a commit, as that of Mistral-7B-v0.1 does.
+            file = path if path.suffix[1:].isalpha() else path / "stand-in"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
     config = read_yaml(ROOT / "config/config.yaml")
     update_config(config, read_yaml(ROOT / "config/paper.yaml"))
     study, fetched = read_study(config, ROOT / "config"), RowFolders(data="data", fetched=f"{folder}/results/hub")
