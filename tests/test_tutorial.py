@@ -72,5 +72,5 @@ def in_the_terminal(shown):
     assert rules.count("finetune") == rules.count("merge") == 2, finished
     if os.environ.get(DRAW) == "1":
         PICTURE.write_text(picture([RUN, *finished[-18:], progress], "The terminal"), encoding="utf-8")
-    drawn = html.unescape(PICTURE.read_text(encoding="utf-8")).replace("\xa0", " ")
+    drawn = html.unescape(re.sub(r"<[^>]+>", "", PICTURE.read_text(encoding="utf-8"))).replace("\xa0", " ")
     assert RUN in drawn and "finetune quick-llama/generated/lora-r16-4bit/seed1" in drawn and "25 jobs," in drawn
