@@ -41,7 +41,7 @@ def test_every_tool_of_the_dev_group_is_pinned():
     assert {name.partition("[")[0] for name in PYPROJECT["dependency-groups"]["dev"]} <= pins
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu", "dev", "lm_eval"])
+@pytest.mark.parametrize("name", ["cpu", "gpu", "dev", "lm_eval", "uv"])
 def test_every_file_that_is_installed_has_a_hash_in_the_lock(name):
     entries = re.split(r"\n(?=\S)", (ROOT / f"requirements/{name}.txt").read_text().strip())
     for entry in entries:
@@ -50,7 +50,7 @@ def test_every_file_that_is_installed_has_a_hash_in_the_lock(name):
         assert hashes and all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in hashes), first
     make = (ROOT / "Makefile").read_text()
     installs = [line for line in make.splitlines() if " -r requirements/" in line and "torch.txt" not in line]
-    assert len(installs) == 3 and all("--no-deps --require-hashes" in line for line in installs)
+    assert len(installs) == 4 and all("--no-deps --require-hashes" in line for line in installs)
     assert "--generate-hashes" in make
 
 
