@@ -7,7 +7,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | wc -l)
 # One test more than cores at once, since many wait for programs that they start; each may take 3 GB of memory.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 TESTS := $(shell test $(CORES) -lt 4 && expr $(CORES) + 1 || echo 4)
-# uv installs a lock in a third of pip's time. It reads no settings of pip, so a mirror of the package index, and the
+# uv installs the whole in a third of pip's time. It reads no settings of pip, so a mirror of the package index, and the
 # certificates that the system trusts, are handed to it.
 PIP := -m pip install --quiet --disable-pip-version-check --no-warn-conflicts
 MIRROR = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}}

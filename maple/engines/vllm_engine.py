@@ -1,5 +1,6 @@
 """The vLLM engine."""
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,6 @@ class VllmEngine:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", f"{settings.cpu_cache_gib:g}")  # vLLM takes "1", not "1.0"
         # Jobs run side by side: pinning would put the threads of all of them on the same first cores.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ["OMP_NUM_THREADS"] = str(settings.threads)
@@ -46,6 +46,7 @@ class VllmEngine:
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
+        gc.freeze()  # vLLM collects garbage five times; what the imports made is none
         self.cached_tokens, self.batch = 0, settings.batch
         # vLLM identifies an adapter by its number, and cached prompts by the adapter's name and folder.
         self.adapters = {
@@ -67,6 +68,7 @@ class VllmEngine:
             trust_remote_code=settings.trust_remote_code,
             tensor_parallel_size=settings.tensor_parallel,
             disable_log_stats=True,
+            kv_cache_memory_bytes=int(settings.cpu_cache_gib * 2**30) if on_cpu else None,
             **_stated(gpu_memory_utilization=settings.gpu_memory_utilization),
             **(_picture_arguments() if sees(settings.kind) else {}),
             **(_lora_arguments(settings.adapters, settings.max_loras) if settings.adapters else {}),

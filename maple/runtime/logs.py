@@ -1,5 +1,6 @@
 """Redirect all output of a job to its rule's log file."""
 
+import atexit
 import faulthandler
 import gc
 import io
@@ -42,6 +43,8 @@ def log_to(path: str | Path) -> None:
     sys.stdout = sys.stderr = log
     faulthandler.enable(log)
     gc.set_threshold(_OBJECTS)
+    # Else Python looks for garbage before it ends: two seconds where torch and vLLM are imported.
+    atexit.register(gc.freeze)
     logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
     check_checkout(os.environ.get(CHECKOUT))
 
