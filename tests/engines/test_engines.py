@@ -22,7 +22,14 @@ def needs_vllm():
 
 def settings_of(base, **changes):
     encoder = Encoder.of(base)
-    values = {"batch": 2, "max_length": 256, "eos": encoder.eos, "pad": encoder.pad, "threads": 1, "cpu_cache_gib": 0.25}
+    values = {
+        "batch": 2,
+        "max_length": 256,
+        "eos": encoder.eos,
+        "pad": encoder.pad,
+        "threads": 1,
+        "cpu_cache_gib": 0.25,
+    }
     return EngineOptions(base, **{**values, **changes})
 
 
