@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from maple.analysis.score_parts import ALL_SHARES, CELL, RUN_KEY, SHARES, Parts, read_parts
 from maple.analysis.statistics import Items, Joint, joint
 from maple.analysis.training_noise import Trainings
 from maple.definitions.run import NONE, Run, RunKey
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import CLUSTER_SCHEMA, cluster_numbers
-from maple.evaluation.finish_reasons import TOO_LONG
 from maple.metrics.registry import is_of_items, metric_of
 
-RUN_KEY = ["model", "dataset", "method", "seed"]
-_KEY_SCHEMA = {**dict.fromkeys(RUN_KEY, pl.String), "seed": pl.Int64}
-CELL = ["task", "metric", "language"]
 # In frames with the columns of a run: is it a base model that nothing was trained on? As Run.is_baseline.
 IS_BASELINE = pl.col("method") == NONE
 # The last digits of a sum depend on the order of threads; they are rounded away, so that a summary can be repeated.
@@ -26,13 +23,6 @@ DECIMALS = 10
 # The fewest clusters that runs must have in common in a cell: our choice. With five clusters of graded scores that
 # crowd at 1, an interval covers 89 to 93 %, with ten 91 to 94 % (docs/statistics.md).
 FEWEST_SHARED = 10
-SHARES = [
-    "unparsed", "empty", "wrong_language", "wrong_script", "truncated", "too_long", "thinking", "unfinished_thinking",
-    "thinking_tokens", "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
-]  # fmt: skip
-# Of translations alone. The length ratio is defined for characters of references, not for completions.
-TRANSLATION_SHARES = ["copied", "off_target", "repeated", "length_ratio"]
-_ALL_SHARES = [*SHARES, *TRANSLATION_SHARES]
 
 
 def key_of(row: Mapping[str, Any]) -> RunKey:
@@ -76,7 +66,7 @@ class ItemScores:
     @cached_property
     def share_names(self) -> list[str]:
         """The columns of `shares` that the study has: those of translations only if it has translations."""
-        return _ALL_SHARES if self.shares["length_ratio_known"].sum() else SHARES
+        return ALL_SHARES if self.shares["length_ratio_known"].sum() else SHARES
 
     @cached_property
     def bases(self) -> np.ndarray:
@@ -216,22 +206,22 @@ class Comparison:
 
 
 def item_scores(
-    scores: pl.LazyFrame | pl.DataFrame,
+    scores: pl.DataFrame | Iterable[pl.DataFrame],
     runs: Iterable[Run],
     tasks: Mapping[str, TaskMetrics],
     clusters: pl.DataFrame | None = None,
 ) -> ItemScores:
-    """Read the item scores of a study; thirty million of them take two gigabytes.
+    """Read the item scores of a study; thirty million of them take one gigabyte.
 
-    `scores` has the columns of maple.evaluation.scoring.SCORE_SCHEMA, `runs` are those of the grid, `tasks` are keyed
-    by name. `clusters` tells which items are on the same text (maple.evaluation.clusters.CLUSTER_SCHEMA); without it
-    every item is on a text of its own. Raises SummaryError for scores of a task or a language that is not the study's,
-    for an item that occurs twice, and if no score belongs to a run.
+    `scores` are one frame or many, as those of files, with maple.analysis.score_parts.COLUMNS; `runs` are those of the
+    grid, `tasks` are keyed by name. `clusters` tells which items are on the same text
+    (maple.evaluation.clusters.CLUSTER_SCHEMA); without it every item is on a text of its own. Raises SummaryError for
+    scores of a task or a language that is not the study's, for an item that occurs twice, and if no score belongs to a
+    run.
     """
     runs = list(runs)
-    keys = pl.DataFrame([[getattr(run, name) for name in RUN_KEY] for run in runs], schema=_KEY_SCHEMA, orient="row")
-    table = scores.lazy().join(keys.with_row_index("run").lazy(), on=RUN_KEY)
-    shares = _completion_shares(table)
+    keys = {tuple(getattr(run, name) for name in RUN_KEY): number for number, run in enumerate(runs)}
+    parts, shares = read_parts([scores] if isinstance(scores, pl.DataFrame) else scores, keys)
     if shares.is_empty():
         raise SummaryError("no score belongs to a run of the grid; score at least one of them")
     if unknown := set(shares["task"].unique()) - set(tasks):
@@ -241,12 +231,12 @@ def item_scores(
             raise SummaryError(f"scores of task {task} in {code}, in which this study does not ask it; score it again")
     present = sorted(shares["run"].unique())
     cells = _cells(shares, tasks)
-    rows = _rows(table, cells)
-    values, parsed = _values(table, rows, present, runs)
-    clusters = pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters
+    places = parts.places(cells)
+    rows = _rows(places, cells, pl.DataFrame(schema=[*CLUSTER_SCHEMA.items()]) if clusters is None else clusters)
+    values, parsed = _values(parts, places, rows, present, runs)
     items = Items(
         rows["cell"].cast(pl.Int64).to_numpy(),
-        cluster_numbers(rows, clusters).to_numpy(),
+        rows["cluster"].to_numpy(),
         cells["task"].rank("dense").cast(pl.Int64).to_numpy(),
         np.array([not is_of_items(name) for name in cells["metric"]]),
     )
@@ -277,36 +267,6 @@ def shared_cells(values: np.ndarray, items: Items) -> np.ndarray:
     )
     enough = pl.min_horizontal(FEWEST_SHARED, pl.col("all") / 2)
     return counts.select((pl.col("common") > 0) & (pl.col("common") >= enough)).to_series().to_numpy()
-
-
-def _completion_shares(table: pl.LazyFrame) -> pl.DataFrame:
-    """Return ItemScores.shares, with task, metric and language in the place of the cell's number.
-
-    An answer that is chosen among labels, ranked or classified, is no completion: it is neither empty nor cut, which
-    the scores tell by their column `thinking`, null for it.
-    """
-    generated = pl.col("thinking").is_not_null()
-    return (
-        table.select(
-            "run", *CELL, "prompt_tokens", "completion_tokens", "tokens_per_word", "shots", "shots_dropped",
-            "thinking_tokens",
-            pl.col("wrong_language", "wrong_script", "thinking", "unfinished_thinking").cast(pl.Float64),
-            pl.col("copied", "off_target", "repeated").cast(pl.Float64),
-            "reference_characters", "signature", length_ratio="characters",
-            unparsed=(~pl.col("parsed")).cast(pl.Float64),
-            empty=pl.when(generated).then(pl.col("prediction") == "").cast(pl.Float64),
-            truncated=pl.when(generated).then(pl.col("finish_reason") == "length").cast(pl.Float64),
-            too_long=(pl.col("finish_reason") == TOO_LONG).cast(pl.Float64),
-        )
-        .group_by("run", *CELL)
-        .agg(
-            pl.sum(*_ALL_SHARES),
-            *(pl.count(name).alias(f"{name}_known") for name in _ALL_SHARES[:-1]),
-            length_ratio_known=pl.sum("reference_characters"),
-            signature=pl.min("signature"), last_signature=pl.max("signature"),
-        )
-        .collect(engine="streaming")
-    )  # fmt: skip
 
 
 def _cells(shares: pl.DataFrame, tasks: Mapping[str, TaskMetrics]) -> pl.DataFrame:
@@ -342,35 +302,45 @@ def _chance(task: TaskMetrics, metric: str) -> float | None:
     return task.chance if metric == task.headline or both_of_items else None
 
 
-def _rows(table: pl.LazyFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of ItemScores.values: row, task, metric, language, item, cell, number (the item's)."""
-    return (
-        table.select(*CELL, "item")
+def _rows(places: pl.DataFrame, cells: pl.DataFrame, clusters: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of ItemScores.values: row, task, metric, language, item, cell, number and cluster of the item.
+
+    In a cell the items of a cluster stand together, so that sums over clusters need no sorting.
+    """
+    rows = (
+        places.select("cell", "item")
         .unique()
-        .collect(engine="streaming")
-        .join(cells.select("cell", *CELL), on=CELL)
+        .join(cells.select("cell", *CELL), on="cell")
         .sort("cell", "item")
         .with_columns(number=pl.col("item").rank("dense").over("task").cast(pl.Int64))
+    )
+    return (
+        rows.with_columns(cluster=cluster_numbers(rows, clusters))
+        .sort("cell", "cluster", "number")
         .with_row_index("row")
     )
 
 
 def _values(
-    table: pl.LazyFrame, rows: pl.DataFrame, present: Sequence[int], runs: Sequence[Run]
+    parts: Parts, places: pl.DataFrame, rows: pl.DataFrame, present: Sequence[int], runs: Sequence[Run]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ItemScores.values and ItemScores.parsed, with a column for each of `present`, numbers in `runs`."""
-    joined = table.join(rows.lazy(), on=[*CELL, "item"])
-    scores = joined.select("run", "row", "value", "parsed").collect(engine="streaming")
+    row = places.join(rows, on=["cell", "item"], how="left", maintain_order="left")["row"].to_numpy()
+    of_block = np.split(row, np.cumsum([block.height for block in parts.blocks])[:-1])
+    # The first time of each row in a block; a row that is there again later is an item that occurs twice.
+    firsts = [np.unique(rows_of_block, return_index=True)[1] for rows_of_block in of_block]
+    columns = {number: at for at, number in enumerate(present)}
     values = np.full((rows.height, len(present)), np.nan)
     parsed = np.zeros(values.shape, bool)
-    place = scores["row"].to_numpy(), np.searchsorted(present, scores["run"].to_numpy())
-    values[place], parsed[place] = scores["value"].to_numpy(), scores["parsed"].to_numpy()
-    if np.count_nonzero(np.isfinite(values)) < scores.height:
-        is_number = pl.col("value").is_finite().fill_null(False)
-        slip = scores.filter(pl.struct("run", "row").is_duplicated() | ~is_number).row(0, named=True)
-        task, metric, language, item = rows.select(*CELL, "item").row(slip["row"])
-        raise SummaryError(
-            f"{runs[slip['run']].path}: {metric} of item {item!r} of {task} in {language} is there twice or "
-            "is not a number; score the run again"
-        )
+    for part in parts.parts:
+        place = of_block[part.block], columns[part.run]
+        wrong = ~(np.isnan(values[place]) & np.isfinite(part.values))
+        if wrong.any() or len(firsts[part.block]) < len(wrong):
+            wrong |= ~np.isin(np.arange(len(wrong)), firsts[part.block])
+            task, metric, language, item = rows.select(*CELL, "item").row(int(of_block[part.block][wrong.argmax()]))
+            raise SummaryError(
+                f"{runs[part.run].path}: {metric} of item {item!r} of {task} in {language} is there twice or "
+                "is not a number; score the run again"
+            )
+        values[place], parsed[place] = part.values, part.parsed
     return values, parsed

@@ -8,7 +8,8 @@ from sacrebleu.significance import PairedTest
 from toy_scores import BASE, LORA, scored, summary_of
 
 from benchmarks.corpus_coverage import coverage
-from maple.analysis.item_scores import TRANSLATION_SHARES, SummaryError, item_scores
+from maple.analysis.item_scores import SummaryError, item_scores
+from maple.analysis.score_parts import TRANSLATION_SHARES
 from maple.analysis.statistics import mean_interval, paired
 from maple.analysis.summary import summarize
 from maple.definitions.language import LanguageIdentity, LanguagePair

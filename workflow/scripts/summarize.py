@@ -7,6 +7,7 @@ from maple.analysis.language_groups import language_groups
 from maple.analysis.leaderboard import leaderboard, terminal_table
 from maple.analysis.questions.answer import answer_questions
 from maple.analysis.questions.evidence import Evidence
+from maple.analysis.score_parts import COLUMNS
 from maple.analysis.summary import summarize, summarize_by_task, summarize_groups
 from maple.definitions.language import Language
 from maple.definitions.looks import Looks
@@ -15,7 +16,7 @@ from maple.definitions.report import ReportSettings
 from maple.definitions.run import Run
 from maple.definitions.task import TaskMetrics
 from maple.evaluation.clusters import read_clusters
-from maple.runtime.files import scan_parquet, write_csv, write_json, write_parquet, write_text
+from maple.runtime.files import read_parquet, write_csv, write_json, write_parquet, write_text
 from maple.runtime.logs import log_to
 from maple.training.provenance import read_held_cards
 
@@ -25,7 +26,7 @@ languages = [Language.from_row(row) for row in snakemake.params.languages]
 settings, looks = ReportSettings(**snakemake.params.settings), Looks(**snakemake.params.looks)
 runs = [Run(**run) for run in snakemake.params.runs]
 scores = item_scores(
-    scan_parquet(snakemake.input.scores),
+    (read_parquet(path, COLUMNS) for path in snakemake.input.scores),
     runs,
     tasks={name: TaskMetrics(**task) for name, task in snakemake.params.tasks.items()},
     clusters=read_clusters(snakemake.input.clusters),
