@@ -140,10 +140,25 @@ class ItemScores:
             .rename({"number": "run"}),
         )
 
-    def rows_of(self, cells: Sequence[int]) -> np.ndarray:
-        """Return the rows of some cells, which are given by their numbers in order."""
+    def rows_of(self, cells: Sequence[int]) -> np.ndarray | slice:
+        """Return the rows of some cells, which are given by their numbers in order; a slice if they follow each other.
+
+        A slice copies no scores.
+        """
         bounds = np.searchsorted(self.items.cell, [[cell, cell + 1] for cell in cells])
+        if (bounds[1:, 0] == bounds[:-1, 1]).all():
+            return slice(int(bounds[0, 0]), int(bounds[-1, 1]))
         return np.concatenate([np.arange(*pair) for pair in bounds])
+
+    @cached_property
+    def _ranges(self) -> np.ndarray:
+        """(cells, 2) The lowest and the highest score of each cell."""
+        return self.cells.select("lowest", "highest").to_numpy()
+
+    @cached_property
+    def _shared(self) -> np.ndarray:
+        """(cells,) The column `shared` of `cells`."""
+        return self.cells["shared"].to_numpy()
 
     def select(self, cells: Sequence[int]) -> tuple[np.ndarray, Items]:
         """Return the scores and the items of some cells, which are given by their numbers in order."""
@@ -155,8 +170,8 @@ class ItemScores:
 
     def bounds(self, cells: Sequence[int]) -> tuple[float, float]:
         """Return the smallest and the largest mean that some cells with equal weights can have."""
-        low, high = self.cells.filter(pl.col("cell").is_in(list(cells))).select(pl.mean("lowest", "highest")).row(0)
-        return low, high
+        low, high = self._ranges[list(cells)].mean(axis=0)
+        return float(low), float(high)
 
     def average_shared_items(self, cells: Sequence[int], weights: Sequence[float] | np.ndarray) -> Joint:
         """Average some cells by their weights, in every run over the same items: those that all runs have.
@@ -166,15 +181,17 @@ class ItemScores:
         self.check(cells)
         values, items = self.select(cells)
         shared = ~np.isnan(values).any(axis=1)
-        items = replace(items, cell=items.cell[shared], cluster=items.cluster[shared])
-        return joint(values[shared], items, np.asarray(weights), self.trainings)
+        if not shared.all():
+            items = replace(items, cell=items.cell[shared], cluster=items.cluster[shared])
+            values = values[shared]
+        return joint(values, items, np.asarray(weights), self.trainings)
 
     def check(self, cells: Sequence[int]) -> None:
         """Raise SummaryError if in some cell there are too few items that every run has a score of."""
-        incomplete = self.cells.filter(pl.col("cell").is_in(list(cells)) & ~pl.col("shared"))
-        if incomplete.is_empty():
+        incomplete = [number for number in cells if not self._shared[number]]
+        if not incomplete:
             return
-        cell = incomplete.row(0, named=True)
+        cell = self.cells.row(incomplete[0], named=True)
         empty = np.isnan(self.select([cell["cell"]])[0]).all(axis=0)
         why = f"{self.runs[np.argmax(empty)].path} has none" if empty.any() else "too few items have one in every run"
         raise SummaryError(

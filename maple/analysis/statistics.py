@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from maple.analysis.cluster_variance import by_cluster, clustered_variance, degrees_of_freedom, sums_at
+from maple.analysis.cluster_variance import by_cluster, clustered_variance, degrees_of_freedom, in_order, sums_at
 from maple.analysis.training_noise import ITEMS, Trainings, noise_covariance, noise_of
 
 POWER = 0.8
@@ -265,6 +265,53 @@ def _in_all_cells(
     return np.where(np.isnan(ratio), shared[:, None], np.maximum(ratio, 1))
 
 
+def is_binary(values: np.ndarray) -> np.ndarray:
+    """Return whether values are 0 or 1, or a difference of such; False for nan."""
+    return (values == 0) | (np.abs(values) == 1)
+
+
+@dataclass(frozen=True)
+class _CellMeans:
+    """The means of cells, and the sums of the clusters in each."""
+
+    cell: np.ndarray
+    """(clusters,) The number of each cluster's cell; a cluster with items in several cells is there in each."""
+    cluster: np.ndarray
+    """(clusters,) Its number."""
+    sums: np.ndarray
+    """(clusters, columns) The sums of its scores."""
+    sizes: np.ndarray
+    """(clusters, columns) or, without missing scores, (clusters, 1): the numbers of its scores."""
+    n: np.ndarray
+    """(cells, columns) or (cells, 1): the number of the scores of each cell."""
+    means: np.ndarray
+    """(cells, columns) The means."""
+    scored: np.ndarray
+    """(rows, columns) Is there a score?"""
+
+
+def _cell_means(values: np.ndarray, items: Items) -> _CellMeans:
+    """Return the means of cells; arguments as of average."""
+    scored = ~np.isnan(values)
+    complete = bool(scored.all())
+    order = in_order(items.cluster, items.cell)
+    new_cell = np.diff(items.cell[order], prepend=-1) != 0
+    first = np.flatnonzero(new_cell | (np.diff(items.cluster[order], prepend=-1) != 0))
+    of_cell = sums_at(np.flatnonzero(new_cell[first]))
+    sums = sums_at(first)((values if complete else np.where(scored, values, 0.0))[order])
+    # Without missing scores the sizes of clusters are the same in all columns.
+    sizes = sums_at(first)((scored[:, :1] if complete else scored)[order])
+    n = of_cell(sizes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = of_cell(sums) / n
+    return _CellMeans(items.cell[order][first], items.cluster[order][first], sums, sizes, n, means, scored)
+
+
+def weighted_means(values: np.ndarray, items: Items, weights: np.ndarray) -> np.ndarray:
+    """Return the values of `average`, (columns,), without their errors."""
+    return (np.reshape(weights, (len(items.task), -1)) * _cell_means(values, items).means).sum(axis=0)
+
+
 def _residuals(values: np.ndarray, items: Items, weights: np.ndarray) -> _Residuals:
     """Return the weighted means of cells with their residuals by cluster; arguments as of average.
 
@@ -272,27 +319,21 @@ def _residuals(values: np.ndarray, items: Items, weights: np.ndarray) -> _Residu
     2002) and summed over the cells of a task. A task's degrees of freedom are the fewest of its cells.
     """
     weights = np.reshape(weights, (len(items.task), -1))
-    scored = ~np.isnan(values)
-    order = np.lexsort((items.cluster, items.cell))
-    new_cell = np.diff(items.cell[order], prepend=-1) != 0
-    first = np.flatnonzero(new_cell | (np.diff(items.cluster[order], prepend=-1) != 0))
-    cell, cluster = items.cell[order[first]], items.cluster[order[first]]
-    of_cell, of_task = sums_at(np.flatnonzero(new_cell[first])), np.flatnonzero(np.diff(items.task, prepend=-1))
-    sums = sums_at(first)(np.where(scored, values, 0.0)[order])
-    # Without missing scores the sizes of clusters are the same in all columns.
-    sizes = sums_at(first)((scored[:, :1] if scored.all() else scored)[order])
-    n = of_cell(sizes)
+    found = _cell_means(values, items)
+    cell, cluster, sizes, n, means = found.cell, found.cluster, found.sizes, found.n, found.means
+    of_task = np.flatnonzero(np.diff(items.task, prepend=-1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        means, share = of_cell(sums) / n, sizes / n[cell]
+        share = sizes / n[cell]
         left = np.where(share < 1, 1 - share, np.nan)
-        by_cell = (sums - means[cell] * sizes) * ((weights / n)[cell] / np.sqrt(left))
-    order = np.lexsort((cluster, items.task[cell]))
+        by_cell = (found.sums - means[cell] * sizes) * ((weights / n)[cell] / np.sqrt(left))
+    order = in_order(cluster, items.task[cell])
     new_task = np.diff(items.task[cell][order], prepend=-1) != 0
     first = np.flatnonzero(new_task | (np.diff(cluster[order], prepend=-1) != 0))
-    residuals, tasks = sums_at(first)(by_cell[order]), np.flatnonzero(new_task[first])
+    by_cell = by_cell[order]
+    residuals, tasks = sums_at(first)(by_cell), np.flatnonzero(new_task[first])
     dfs = np.minimum.reduceat(degrees_of_freedom(sizes, np.flatnonzero(np.diff(cell, prepend=-1))), of_task)
-    binary = np.logical_and.reduceat(~scored | np.isin(values, (-1, 0, 1)), np.flatnonzero(new_cell))
-    cells_of_cluster = np.diff(first, append=len(order))
+    binary = np.logical_and.reduceat(~found.scored | is_binary(values), np.flatnonzero(np.diff(items.cell, prepend=-1)))
+    cells_of_cluster = np.diff(first, append=len(cluster))
     of_clusters = sums_at(tasks)
     shared = of_clusters(cells_of_cluster**2) / of_clusters(cells_of_cluster)
     alone = np.where(binary & ~items.graded[:, None], weights / (n + 2), 0.0) ** 2
@@ -301,7 +342,7 @@ def _residuals(values: np.ndarray, items: Items, weights: np.ndarray) -> _Residu
         by_cluster=residuals,
         tasks=tasks,
         dfs=np.broadcast_to(dfs, (len(dfs), values.shape[1])),
-        added=np.add.reduceat(alone, of_task) * _in_all_cells(by_cell[order], residuals, first[tasks], tasks, shared),
+        added=np.add.reduceat(alone, of_task) * _in_all_cells(by_cell, residuals, first[tasks], tasks, shared),
     )
 
 
@@ -327,7 +368,7 @@ def paired(differences: np.ndarray, clusters: np.ndarray, graded: bool = False) 
     """
     sums, sizes = by_cluster(differences, clusters)
     scored = ~np.isnan(differences)
-    binary = (~scored | np.isin(differences, (-1, 0, 1))).all(axis=0) & (not graded)
+    binary = (~scored | is_binary(differences)).all(axis=0) & (not graded)
     several = np.count_nonzero(sizes, axis=0) > 1
     added = binary.astype(float)
     sums, sizes = np.vstack([sums, added, -added]), np.vstack([sizes, added, added])

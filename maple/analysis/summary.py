@@ -10,7 +10,7 @@ from maple.analysis.axes import axis_values
 from maple.analysis.cluster_variance import largest_share
 from maple.analysis.item_scores import DECIMALS, Comparison, ItemScores
 from maple.analysis.score_parts import CELL, RUN_KEY, SHARES, TRANSLATION_SHARES
-from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired
+from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired, weighted_means
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
@@ -73,7 +73,7 @@ def _by_run(scores: ItemScores, cells: Sequence[int], confidence: float) -> pl.D
     base_values = values[:, scores.bases[tuned]]
     changes = values[:, tuned] - base_values
     mean, change = average(values, items, weights), average(changes, items, weights)
-    base = average(np.where(np.isnan(changes), np.nan, base_values), items, weights).value
+    base = weighted_means(np.where(np.isnan(changes), np.nan, base_values), items, weights)
     if len(cells) == 1:
         graded = bool(items.graded[0])
         low, high = mean_interval(values, items.cluster, confidence, graded)
@@ -170,7 +170,7 @@ def summarize(scores: ItemScores, confidence: float = 0.95) -> pl.DataFrame:
     standard errors are clustered and their intervals are Student's, for means cut at the range of the metric. The
     intervals of a single cell are those of maple.analysis.statistics.mean_interval and paired.
     """
-    rows = [_rows(scores, key, cell, confidence) for key, cell in scores.cells.group_by(*CELL)]
+    rows = [_rows(scores, key, cell, confidence) for key, cell in scores.cells.group_by(*CELL, maintain_order=True)]
     for compared in scores.comparisons:
         shared = compared.scores.cells.filter("shared")
         parts = [((*key, "all"), cells) for key, cells in shared.group_by("task", "metric", maintain_order=True)]
@@ -201,7 +201,7 @@ def corrected_for_chance(scores: ItemScores, cells: pl.DataFrame) -> np.ndarray:
     values, items = scores.select(cells["cell"].to_list())
     chance = cells["chance"].fill_null(0.0).to_numpy()
     weights = 1 / (1 - chance) / cells.height
-    return average(values, items, weights).value - (weights * chance).sum()
+    return weighted_means(values, items, weights) - (weights * chance).sum()
 
 
 def _columns(scores: ItemScores) -> list[str]:
