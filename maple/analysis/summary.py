@@ -7,10 +7,11 @@ import polars as pl
 
 from maple.analysis.answer_format import parsed_columns
 from maple.analysis.axes import axis_values
+from maple.analysis.cell_means import weighted_means
 from maple.analysis.cluster_variance import largest_share
 from maple.analysis.item_scores import DECIMALS, Comparison, ItemScores
 from maple.analysis.score_parts import CELL, RUN_KEY, SHARES, TRANSLATION_SHARES
-from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired, weighted_means
+from maple.analysis.statistics import Estimate, Joint, average, holm, mean_interval, paired
 from maple.definitions.run import AxisValue, Run
 
 _CHANGE = ["base", "change", "change_se", "change_low", "change_high"]
