@@ -1,5 +1,6 @@
 """The page draws each shape of a question, whatever the question is."""
 
+import numpy as np
 from toy_questions import CELLS, LANGUAGES, QUESTIONS, SETTINGS, base, of, scores_of, tuned
 
 from maple.analysis.costs import run_costs
@@ -155,8 +156,9 @@ def test_a_card_tells_of_the_scores_without_the_format_what_the_reason_does_not(
         return answer_questions(scores, LANGUAGES, SETTINGS, questions, {}).answer("rank")
 
     assert (of_format(rank(), names), other_scores(rank())) == ("", "")
-    scores.parsed[scores.rows_of([2])[0], 1:] = False  # of 12 answers in Swahili one, of 24 in both languages 4 %
+    swahili = np.arange(len(scores.parsed))[scores.rows_of([2])]
+    scores.parsed[swahili[0], 1:] = False  # of 12 answers in Swahili one, of 24 in both languages 4 %
     assert other_scores(rank()) == "on the parsed answers alone"
     assert of_format(rank(), names).startswith("4 % of the answers of the runs could not be parsed; on the parsed ")
-    scores.parsed[scores.rows_of([2])[:6], 1:] = False
+    scores.parsed[swahili[:6], 1:] = False
     assert of_format(rank(), names).endswith("or the metric is one of a set: xnli in swh_Latn.")
