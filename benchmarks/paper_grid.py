@@ -49,7 +49,7 @@ from maple.study.study import Study  # noqa: E402
 ITEMS = {"xnli": 5010, "xcopa": 500, "belebele": 900, "xquad": 1190, "mlqa": 5300, "xlsum": 1000}
 COST = ("answers", "failures", "prompt_tokens", "completion_tokens", "usd")
 GRADED = {"f1", "rouge1", "rouge2", "rougeL", "rougeLsum", "rouge_ascii", "chrf++", "bleu"}
-QUALITY = ["task", "language", "rows", "repaired", "faulty", "reasons"]
+QUALITY = ["task", "language", "rows", "available", "repaired", "faulty", "reasons"]
 # Items on one text: the hypotheses of a premise, and about as many questions as a passage has.
 ON_A_TEXT = {"xnli": 3, "xquad": 5, "mlqa": 2, "belebele": 2}
 
