@@ -11,12 +11,11 @@ EXTENDS = "extends"
 LEVELS = {"sources": 2, "words": 1}
 
 
-def extended(contents: Mapping[str, Mapping[str, Any]], path: Path) -> dict[str, Any]:
-    """Return the content of the file `path` with what it takes over from the file that it `extends`.
+def bases(contents: Mapping[str, Mapping[str, Any]], path: Path) -> list[str]:
+    """Return the names of the file `path` and of those that it takes over from, the nearest first.
 
-    `contents` are those of all files of the folder, by name. A key that it states takes the place of the other's, under
-    `sources` and `words` key by key; null takes a key out. Raises DefinitionError for a file that is not there, and for
-    one that extends itself.
+    `contents` are those of all files of the folder, by name. Raises DefinitionError for a file that is not there, and
+    for one that extends itself.
     """
     line = [path.stem]
     while (base := contents[line[-1]].get(EXTENDS)) is not None:
@@ -26,8 +25,17 @@ def extended(contents: Mapping[str, Mapping[str, Any]], path: Path) -> dict[str,
                 f"{path}: extends: {' -> '.join(line)} {reason}; name another file, without its ending"
             )
         line.append(base)
+    return line
+
+
+def extended(contents: Mapping[str, Mapping[str, Any]], path: Path) -> dict[str, Any]:
+    """Return the content of the file `path` with what it takes over from the file that it `extends`.
+
+    A key that it states takes the place of the other's, under `sources` and `words` key by key; null takes a key out.
+    Arguments and errors are those of `bases`.
+    """
     content: dict[str, Any] = {}
-    for name in reversed(line):
+    for name in reversed(bases(contents, path)):
         content = _merged(content, contents[name], 0)
     content.pop(EXTENDS, None)
     return content

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from maple.definitions.errors import DefinitionError
-from maple.definitions.extending import extended
+from maple.definitions.extending import bases, extended
 from maple.text.plain import plain
 
 # The safe loader, in C if libyaml is installed: it is ten times as fast, and every job on a cluster reads all files.
@@ -96,7 +96,10 @@ def read_definitions(folder: str | Path, kind: Any) -> dict[str, Any]:
     for path in paths:
         check_name(path.stem, path)
     contents = {path.stem: read_yaml(path) for path in paths}
-    return {path.stem: parse(kind, extended(contents, path), path) for path in paths}
+    # A file before those that extend it: a fault is told of the file that has it.
+    in_turn = sorted(paths, key=lambda path: len(bases(contents, path)))
+    records = {path.stem: parse(kind, extended(contents, path), path) for path in in_turn}
+    return {path.stem: records[path.stem] for path in paths}
 
 
 def check_name(name: str, path: str | Path) -> None:
