@@ -65,14 +65,15 @@ def test_a_translator_learns_by_every_method_and_is_loaded_to_the_bit(name, meth
     assert card.measure == "bits_per_byte" and not card.packed and card.too_long == 0
     assert all(after["bits_per_byte"][code] < 0.8 * before["bits_per_byte"][code] for code in ("eng_Latn", "swh_Latn"))
     encoded = seq2seq.encode(ROWS.row(0, named=True), Seq2SeqEncoder.of(bases[name]))
-    # What trains the model's own weights saves them in 16 bits.
     expected = seq2seq.completion_logits(networks[0].eval(), encoded)
     folder = tmp_path / "adapter"
     loaded = module.load(seq2seq.load(bases[name], 16), folder) if method != "full" else seq2seq.load(folder, 16).eval()
     difference = (seq2seq.completion_logits(loaded, encoded) - expected).abs().max()
-    assert torch.equal(difference, torch.zeros(())) if method != "full" else difference < 0.1
+    # What trains the model's own weights saves them in bfloat16, which moves each by up to 0.4 %.
+    rounded = 0.02 * expected.abs().max()
+    assert torch.equal(difference, torch.zeros(())) if method != "full" else difference < rounded
     untouched = seq2seq.completion_logits(seq2seq.load(bases[name], 16).eval(), encoded)
-    assert (untouched - expected).abs().max() > 0.1
+    assert (untouched - expected).abs().max() > rounded
 
 
 @pytest.mark.heavy
