@@ -228,7 +228,7 @@ def item_scores(
     tasks: Mapping[str, TaskMetrics],
     clusters: pl.DataFrame | None = None,
 ) -> ItemScores:
-    """Read the item scores of a study; thirty million of them take one gigabyte.
+    """Read the item scores of a study; with fifty million of them the statistics take 1.7 GiB.
 
     `scores` are one frame or many, as those of files, with maple.analysis.score_parts.COLUMNS; `runs` are those of the
     grid, `tasks` are keyed by name. `clusters` tells which items are on the same text
